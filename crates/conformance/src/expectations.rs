@@ -1,0 +1,141 @@
+//! What is known not to pass, and why.
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+
+use crate::lane::Lane;
+
+/// The entries of `spec-tests/expectations.toml`.
+#[derive(Clone, Debug, Default)]
+pub struct Expectations {
+    pub entries: Vec<Expectation>,
+}
+
+/// The directives of one line, or a whole file, that do not pass.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    pub suite: String,
+    pub file: String,
+    /// The whole file if absent: then something in it does not pass.
+    pub line: Option<u32>,
+    lanes: Vec<Lane>,
+    pub outcome: Known,
+    pub reason: String,
+}
+
+/// What is known of a directive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Known {
+    /// It is run and fails. That it passes is a failure of the run: the entry has to go.
+    Fail,
+    /// It is not run.
+    Skip,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    expect: Vec<Entry>,
+}
+
+/// As written: one reason may do for several files, lines and lanes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    suite: String,
+    file: OneOrMore<String>,
+    line: Option<OneOrMore<u32>>,
+    lane: OneOrMore<Lane>,
+    outcome: Known,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    fn into_vec(self) -> Vec<T> {
+        match self {
+            OneOrMore::One(one) => vec![one],
+            OneOrMore::More(more) => more,
+        }
+    }
+}
+
+impl Expectation {
+    /// Whether the entry speaks of that lane. What wasmtime itself cannot do, no lane can.
+    pub fn applies_to(&self, lane: Lane) -> bool {
+        self.lanes.contains(&lane) || self.lanes.contains(&Lane::Engine)
+    }
+
+    /// Whether the entry speaks of the directives on that line.
+    pub fn covers(&self, line: u32) -> bool {
+        self.line.is_none_or(|covered| covered == line)
+    }
+}
+
+impl Expectations {
+    /// Reads the text of `expectations.toml`.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed, or an entry gives no reason, names no file, line or lane, or a suite not among `suites`.
+    pub fn parse(text: &str, suites: &[&str]) -> anyhow::Result<Self> {
+        let document: Document = toml::from_str(text).context("malformed expectations.toml")?;
+        let mut entries = Vec::new();
+        for entry in document.expect {
+            let suite = entry.suite;
+            let files = entry.file.into_vec();
+            let lanes = entry.lane.into_vec();
+            let lines = match entry.line {
+                Some(lines) => lines.into_vec().into_iter().map(Some).collect(),
+                None => vec![None],
+            };
+            ensure!(
+                suites.contains(&suite.as_str()),
+                "expectations.toml names a suite that does not exist: `{suite}`"
+            );
+            ensure!(
+                !files.is_empty() && !lines.is_empty() && !lanes.is_empty(),
+                "an entry of expectations.toml for `{suite}` names no file, no line or no lane"
+            );
+            ensure!(
+                !entry.reason.trim().is_empty(),
+                "an entry of expectations.toml for {suite}/{} gives no reason",
+                files[0]
+            );
+            for file in files {
+                entries.extend(lines.iter().map(|line| Expectation {
+                    suite: suite.clone(),
+                    file: file.clone(),
+                    line: *line,
+                    lanes: lanes.clone(),
+                    outcome: entry.outcome,
+                    reason: entry.reason.clone(),
+                }));
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    /// The entries for a file in a lane.
+    pub fn of(&self, suite: &str, file: &str, lane: Lane) -> Vec<&Expectation> {
+        self.entries
+            .iter()
+            .filter(|entry| entry.suite == suite && entry.file == file && entry.applies_to(lane))
+            .collect()
+    }
+}
+
+/// Whether the directives on `line` are to be skipped.
+pub fn skips(entries: &[&Expectation], line: u32) -> bool {
+    entries
+        .iter()
+        .any(|entry| entry.outcome == Known::Skip && entry.covers(line))
+}

@@ -1,0 +1,163 @@
+//! Which WebAssembly features are on for a suite.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+use wasmparser::WasmFeatures;
+
+/// A WebAssembly feature that can be on or off, named as its proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    BulkMemory,
+    CustomPageSizes,
+    Exceptions,
+    ExtendedConst,
+    FunctionReferences,
+    Gc,
+    Memory64,
+    MultiMemory,
+    MultiValue,
+    MutableGlobal,
+    ReferenceTypes,
+    RelaxedSimd,
+    SaturatingFloatToInt,
+    SignExtension,
+    Simd,
+    TailCall,
+    Threads,
+    WideArithmetic,
+}
+
+impl Feature {
+    fn flag(self) -> WasmFeatures {
+        match self {
+            Feature::BulkMemory => WasmFeatures::BULK_MEMORY,
+            Feature::CustomPageSizes => WasmFeatures::CUSTOM_PAGE_SIZES,
+            Feature::Exceptions => WasmFeatures::EXCEPTIONS,
+            Feature::ExtendedConst => WasmFeatures::EXTENDED_CONST,
+            Feature::FunctionReferences => WasmFeatures::FUNCTION_REFERENCES,
+            Feature::Gc => WasmFeatures::GC,
+            Feature::Memory64 => WasmFeatures::MEMORY64,
+            Feature::MultiMemory => WasmFeatures::MULTI_MEMORY,
+            Feature::MultiValue => WasmFeatures::MULTI_VALUE,
+            Feature::MutableGlobal => WasmFeatures::MUTABLE_GLOBAL,
+            Feature::ReferenceTypes => WasmFeatures::REFERENCE_TYPES,
+            Feature::RelaxedSimd => WasmFeatures::RELAXED_SIMD,
+            Feature::SaturatingFloatToInt => WasmFeatures::SATURATING_FLOAT_TO_INT,
+            Feature::SignExtension => WasmFeatures::SIGN_EXTENSION,
+            Feature::Simd => WasmFeatures::SIMD,
+            Feature::TailCall => WasmFeatures::TAIL_CALL,
+            Feature::Threads => WasmFeatures::THREADS,
+            Feature::WideArithmetic => WasmFeatures::WIDE_ARITHMETIC,
+        }
+    }
+}
+
+/// The features that are on; all others are off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Features(BTreeSet<Feature>);
+
+/// A version of the WebAssembly specification, as the set of features that it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Version {
+    #[serde(rename = "wasm-1.0")]
+    V1,
+    #[serde(rename = "wasm-2.0")]
+    V2,
+    #[default]
+    #[serde(rename = "wasm-3.0")]
+    V3,
+}
+
+impl Features {
+    /// The features of a version of the specification.
+    pub fn of(version: Version) -> Self {
+        let mut features = BTreeSet::from([Feature::MutableGlobal]);
+        if version != Version::V1 {
+            features.extend([
+                Feature::BulkMemory,
+                Feature::MultiValue,
+                Feature::ReferenceTypes,
+                Feature::SaturatingFloatToInt,
+                Feature::SignExtension,
+                Feature::Simd,
+            ]);
+        }
+        if version == Version::V3 {
+            features.extend([
+                Feature::Exceptions,
+                Feature::ExtendedConst,
+                Feature::FunctionReferences,
+                Feature::Gc,
+                Feature::Memory64,
+                Feature::MultiMemory,
+                Feature::RelaxedSimd,
+                Feature::TailCall,
+            ]);
+        }
+        Self(features)
+    }
+
+    /// Whether a feature is on.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.0.contains(&feature)
+    }
+
+    /// The same set in the terms of wasmtime: these flags on, the rest of
+    /// [`WASM3`](WasmFeatures::WASM3), which is what wasmtime starts from, off.
+    pub fn flags(&self) -> WasmFeatures {
+        self.0
+            .iter()
+            .fold(WasmFeatures::MVP, |flags, feature| flags | feature.flag())
+    }
+}
+
+/// The features of each suite, from `spec-tests/suites.toml`. A suite it does not name has those of Wasm 3.0.
+#[derive(Debug, Default, Deserialize)]
+pub struct SuiteFeatures(BTreeMap<String, Selection>);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Selection {
+    #[serde(default)]
+    version: Version,
+    /// Features that are on as well.
+    #[serde(default)]
+    with: BTreeSet<Feature>,
+    /// Features that are off all the same.
+    #[serde(default)]
+    without: BTreeSet<Feature>,
+}
+
+impl SuiteFeatures {
+    /// Reads the text of `suites.toml`.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed, or names a suite that is not among `suites` or a feature that does not exist.
+    pub fn parse(text: &str, suites: &[&str]) -> anyhow::Result<Self> {
+        let this: Self = toml::from_str(text).context("malformed suites.toml")?;
+        for suite in this.0.keys() {
+            ensure!(
+                suites.contains(&suite.as_str()),
+                "suites.toml names a suite that does not exist: `{suite}`"
+            );
+        }
+        Ok(this)
+    }
+
+    /// The features that are on for a suite.
+    pub fn of(&self, suite: &str) -> Features {
+        let Some(selection) = self.0.get(suite) else {
+            return Features::of(Version::default());
+        };
+        let mut features = Features::of(selection.version);
+        features.0.extend(&selection.with);
+        features
+            .0
+            .retain(|feature| !selection.without.contains(feature));
+        features
+    }
+}

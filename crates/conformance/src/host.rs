@@ -1,0 +1,167 @@
+//! What a runtime implements to have scripts run on it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::value::Value;
+
+/// A runtime that scripts run on. A lane is one implementation.
+///
+/// A host lives for one script: whatever it compiled and instantiated stays usable until it is dropped, in one store.
+/// The `spectest` module that scripts import is instantiated and registered through these same methods, so a host
+/// brings nothing of its own.
+///
+/// Every method says what went wrong by the [kind](FailureKind) of its [`Failure`]; the harness compares it with what
+/// the script expects. A panic is caught and reported as a failure of the script.
+pub trait Host {
+    /// Compiles and validates a module; no instance yet.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::Invalid`] when the module is malformed or invalid.
+    fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure>;
+
+    /// Makes an instance, imports resolved by [registered](Host::register) names, and runs its start function.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::Unlinkable`] when an import is missing or of the wrong type; otherwise what initialising the
+    /// instance or its start function ended with.
+    fn instantiate(&mut self, module: ModuleId) -> Result<InstanceId, Failure>;
+
+    /// Makes the exports of an instance importable under `name`, in place of what had that name before.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::Other`] when the host cannot.
+    fn register(&mut self, name: &str, instance: InstanceId) -> Result<(), Failure>;
+
+    /// Calls an exported function.
+    ///
+    /// # Errors
+    ///
+    /// What the call ended with, if it did not return; [`FailureKind::Other`] when there is no such function or the
+    /// arguments do not fit it.
+    fn invoke(
+        &mut self,
+        instance: InstanceId,
+        function: &str,
+        args: &[Value],
+    ) -> Result<Vec<Value>, Failure>;
+
+    /// Reads an exported global.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::Other`] when there is no such global.
+    fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure>;
+}
+
+/// A compiled module, numbered by its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ModuleId(pub usize);
+
+/// An instance, numbered by its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InstanceId(pub usize);
+
+/// A module as a script holds it.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// The binary format.
+    Binary(&'a [u8]),
+    /// The text format, as bytes: a script may check that text which is not UTF-8 is refused.
+    Text(&'a [u8]),
+}
+
+impl<'a> Source<'a> {
+    /// The module in the binary format, for a host that takes no text.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::Invalid`] when the text is malformed.
+    pub fn to_binary(self) -> Result<Cow<'a, [u8]>, Failure> {
+        let text = match self {
+            Source::Binary(bytes) => return Ok(Cow::Borrowed(bytes)),
+            Source::Text(text) => text,
+        };
+        let text = std::str::from_utf8(text)
+            .map_err(|_| Failure::new(FailureKind::Invalid, "malformed UTF-8 encoding"))?;
+        match wat::parse_str(text) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(error) => Err(Failure::new(FailureKind::Invalid, error.to_string())),
+        }
+    }
+}
+
+/// Instantiates a module in text and makes its exports importable under `name`.
+///
+/// # Errors
+///
+/// Whatever the host says.
+pub fn provide(host: &mut dyn Host, name: &str, text: &str) -> Result<(), Failure> {
+    let module = host.compile(Source::Text(text.as_bytes()))?;
+    let instance = host.instantiate(module)?;
+    host.register(name, instance)
+}
+
+/// Why a host did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub kind: FailureKind,
+    /// For a trap or an exhaustion it must hold the reason in the words of the spec's scripts, or of wasmtime.
+    pub message: String,
+}
+
+/// The ways to fail that a script can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The module is malformed or invalid.
+    Invalid,
+    /// An import is missing or of the wrong type.
+    Unlinkable,
+    /// WebAssembly trapped.
+    Trap,
+    /// WebAssembly ran out of call stack.
+    Exhaustion,
+    /// An exception was thrown and not caught.
+    Exception,
+    /// A tag was suspended to that no handler was there for.
+    Suspension,
+    /// Anything else, which no script expects.
+    Other,
+}
+
+impl Failure {
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// A failure that no script expects.
+    pub fn other(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Other, message)
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FailureKind::Invalid => "invalid module",
+            FailureKind::Unlinkable => "unlinkable module",
+            FailureKind::Trap => "trap",
+            FailureKind::Exhaustion => "exhaustion",
+            FailureKind::Exception => "exception",
+            FailureKind::Suspension => "suspension",
+            FailureKind::Other => "error",
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)
+    }
+}

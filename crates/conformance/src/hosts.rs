@@ -1,0 +1,3 @@
+//! The runtimes that scripts run on, one a lane.
+
+pub mod engine;

@@ -1,0 +1,211 @@
+//! The `engine` lane: wasmtime alone, the reference for the other lanes.
+
+use std::collections::HashMap;
+
+use wasmparser::{Validator, WasmFeatures};
+use wasmtime::{
+    AnyRef, Config, Engine, Error, ExternRef, Instance, Linker, Module, RootScope, Rooted, Store,
+    ThrownException, Trap, Val,
+};
+
+use crate::features::{Feature, Features};
+use crate::host::{Failure, FailureKind, Host, InstanceId, ModuleId, Source};
+use crate::value::{Top, Value};
+
+/// A wasmtime store and all that a script made in it.
+pub struct EngineHost {
+    features: WasmFeatures,
+    store: Store<()>,
+    modules: Vec<Module>,
+    instances: Vec<Instance>,
+    registered: HashMap<String, Instance>,
+}
+
+impl EngineHost {
+    /// A store of an engine with exactly these features on.
+    ///
+    /// # Errors
+    ///
+    /// When wasmtime cannot have this set of features.
+    pub fn new(features: &Features) -> anyhow::Result<Self> {
+        let on = features.flags();
+        let mut config = Config::new();
+        config.wasm_features(on, true);
+        config.wasm_features(WasmFeatures::WASM3.difference(on), false);
+        config.shared_memory(features.has(Feature::Threads));
+        // Scripts already run in parallel.
+        config.parallel_compilation(false);
+        let engine = Engine::new(&config).map_err(|error| anyhow::anyhow!("{error:#}"))?;
+        Ok(Self {
+            features: on,
+            store: Store::new(&engine, ()),
+            modules: Vec::new(),
+            instances: Vec::new(),
+            registered: HashMap::new(),
+        })
+    }
+
+    /// Sorts an error that came out of running WebAssembly.
+    fn failure(&mut self, error: Error) -> Failure {
+        if error.is::<ThrownException>() {
+            // Left there, the exception would be found by the next call.
+            self.store.take_pending_exception();
+            return Failure::new(FailureKind::Exception, "uncaught exception");
+        }
+        let kind = match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => FailureKind::Exhaustion,
+            Some(Trap::UnhandledTag) => FailureKind::Suspension,
+            Some(_) => FailureKind::Trap,
+            None => FailureKind::Other,
+        };
+        match error.downcast_ref::<Trap>() {
+            Some(trap) => Failure::new(kind, trap.to_string()),
+            None => Failure::new(kind, format!("{error:#}")),
+        }
+    }
+}
+
+impl Host for EngineHost {
+    fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure> {
+        let binary = source.to_binary()?;
+        let engine = self.store.engine();
+        let module = Module::from_binary(engine, &binary).map_err(|error| {
+            // What the validator has nothing against is beyond wasmtime, not invalid. `Module::validate` will not
+            // do for this: it reads some encodings of features that are off.
+            let valid = Validator::new_with_features(self.features).validate_all(&binary);
+            let kind = match valid {
+                Ok(_) => FailureKind::Other,
+                Err(_) => FailureKind::Invalid,
+            };
+            Failure::new(kind, format!("{error:#}"))
+        })?;
+        self.modules.push(module);
+        Ok(ModuleId(self.modules.len() - 1))
+    }
+
+    fn instantiate(&mut self, module: ModuleId) -> Result<InstanceId, Failure> {
+        let module = &self.modules[module.0];
+        let unlinkable = |message: String| Failure::new(FailureKind::Unlinkable, message);
+        let mut linker = Linker::new(self.store.engine());
+        // A module may import the same thing twice.
+        linker.allow_shadowing(true);
+        for import in module.imports() {
+            let item = self
+                .registered
+                .get(import.module())
+                .and_then(|instance| instance.get_export(&mut self.store, import.name()))
+                .ok_or_else(|| {
+                    unlinkable(format!("no `{}` in `{}`", import.name(), import.module()))
+                })?;
+            linker
+                .define(&mut self.store, import.module(), import.name(), item)
+                .map_err(|error| Failure::other(format!("{error:#}")))?;
+        }
+        let linked = linker
+            .instantiate_pre(module)
+            .map_err(|error| unlinkable(format!("{error:#}")))?;
+        let instance = linked
+            .instantiate(&mut self.store)
+            .map_err(|error| self.failure(error))?;
+        self.instances.push(instance);
+        Ok(InstanceId(self.instances.len() - 1))
+    }
+
+    fn register(&mut self, name: &str, instance: InstanceId) -> Result<(), Failure> {
+        self.registered
+            .insert(name.to_owned(), self.instances[instance.0]);
+        Ok(())
+    }
+
+    fn invoke(
+        &mut self,
+        instance: InstanceId,
+        function: &str,
+        args: &[Value],
+    ) -> Result<Vec<Value>, Failure> {
+        let func = self.instances[instance.0]
+            .get_func(&mut self.store, function)
+            .ok_or_else(|| Failure::other(format!("no exported function `{function}`")))?;
+        let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
+        // References that go in or come out are roots; they are not needed longer than this call.
+        let mut scope = RootScope::new(&mut self.store);
+        let called = args
+            .iter()
+            .map(|arg| to_wasmtime(&mut scope, *arg))
+            .collect::<wasmtime::Result<Vec<Val>>>()
+            .and_then(|args| func.call(&mut scope, &args, &mut results));
+        let values = called.and_then(|()| {
+            results
+                .iter()
+                .map(|result| from_wasmtime(&mut scope, result))
+                .collect()
+        });
+        drop(scope);
+        values.map_err(|error| self.failure(error))
+    }
+
+    fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure> {
+        let global = self.instances[instance.0]
+            .get_global(&mut self.store, global)
+            .ok_or_else(|| Failure::other(format!("no exported global `{global}`")))?;
+        let mut scope = RootScope::new(&mut self.store);
+        let value = global.get(&mut scope);
+        let value = from_wasmtime(&mut scope, &value);
+        drop(scope);
+        value.map_err(|error| self.failure(error))
+    }
+}
+
+type Scope<'a> = RootScope<&'a mut Store<()>>;
+
+fn to_wasmtime(scope: &mut Scope<'_>, value: Value) -> wasmtime::Result<Val> {
+    Ok(match value {
+        Value::I32(value) => Val::I32(value),
+        Value::I64(value) => Val::I64(value),
+        Value::F32(bits) => Val::F32(bits),
+        Value::F64(bits) => Val::F64(bits),
+        Value::V128(bytes) => Val::V128(u128::from_le_bytes(bytes).into()),
+        Value::Null(Some(Top::Any)) => Val::AnyRef(None),
+        Value::Null(Some(Top::Func)) => Val::FuncRef(None),
+        Value::Null(Some(Top::Extern)) => Val::ExternRef(None),
+        Value::Null(Some(Top::Exn)) => Val::ExnRef(None),
+        Value::Extern(Some(n)) => Val::ExternRef(Some(ExternRef::new(scope, n)?)),
+        Value::Host(n) => {
+            let host = ExternRef::new(&mut *scope, n)?;
+            Val::AnyRef(Some(AnyRef::convert_extern(scope, host)?))
+        }
+        other => wasmtime::bail!("no argument of a script: {other}"),
+    })
+}
+
+fn from_wasmtime(scope: &mut Scope<'_>, value: &Val) -> wasmtime::Result<Value> {
+    Ok(match value {
+        Val::I32(value) => Value::I32(*value),
+        Val::I64(value) => Value::I64(*value),
+        Val::F32(bits) => Value::F32(*bits),
+        Val::F64(bits) => Value::F64(*bits),
+        Val::V128(value) => Value::V128(value.as_u128().to_le_bytes()),
+        Val::AnyRef(None) => Value::Null(Some(Top::Any)),
+        Val::FuncRef(None) => Value::Null(Some(Top::Func)),
+        Val::ExternRef(None) => Value::Null(Some(Top::Extern)),
+        Val::ExnRef(None) => Value::Null(Some(Top::Exn)),
+        Val::ContRef(None) => Value::Null(Some(Top::Cont)),
+        Val::FuncRef(Some(_)) => Value::Func,
+        Val::ExternRef(Some(reference)) => Value::Extern(host_value(scope, *reference)?),
+        Val::AnyRef(Some(reference)) if reference.is_i31(&*scope)? => Value::I31,
+        Val::AnyRef(Some(reference)) if reference.is_struct(&*scope)? => Value::Struct,
+        Val::AnyRef(Some(reference)) if reference.is_array(&*scope)? => Value::Array,
+        Val::AnyRef(Some(reference)) => {
+            let external = ExternRef::convert_any(&mut *scope, *reference)?;
+            host_value(scope, external)?.map_or(Value::Any, Value::Host)
+        }
+        Val::ExnRef(Some(_)) => Value::Exn,
+        Val::ContRef(Some(_)) => Value::Cont,
+    })
+}
+
+/// The number that a script wrapped as a host value, if that is what this is.
+fn host_value(scope: &Scope<'_>, reference: Rooted<ExternRef>) -> wasmtime::Result<Option<u32>> {
+    let data = reference.data(scope)?;
+    Ok(data.and_then(|data| data.downcast_ref::<u32>().copied()))
+}

@@ -1,0 +1,42 @@
+//! Runs WebAssembly scripts (`.wast`) and fixtures (`.wat`) on any runtime.
+//!
+//! A runtime implements [`host::Host`], five methods; everything else is here: where scripts come from
+//! ([`suite`]), how they are parsed ([`script`]) and walked ([`walk`]), how results are compared ([`compare`]), what is
+//! known not to pass ([`expectations`]) and what came of it all ([`report`]). [`run::run_file`] runs one file:
+//!
+//! ```no_run
+//! use conformance::features::{Features, Version};
+//! use conformance::hosts::engine::EngineHost;
+//! use conformance::{run, suite};
+//!
+//! let features = Features::of(Version::V1);
+//! for file in suite::find("wasm-1.0")? {
+//!     let run = run::run_file(&file, &features, &[], &|features| {
+//!         Ok(Box::new(EngineHost::new(features)?))
+//!     });
+//!     println!("{}: {} directives", file.label(), run.outcomes.len());
+//! }
+//! # anyhow::Ok(())
+//! ```
+//!
+//! It fails closed: whatever cannot be read, parsed or understood, and every panic, is a failure.
+
+pub mod cli;
+pub mod compare;
+pub mod expectations;
+pub mod features;
+pub mod fixture;
+pub mod host;
+pub mod hosts;
+pub mod judge;
+pub mod lane;
+pub mod pool;
+mod progress;
+pub mod report;
+pub mod run;
+pub mod script;
+pub mod spectest;
+pub mod suite;
+mod table;
+pub mod value;
+pub mod walk;

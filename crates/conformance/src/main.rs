@@ -1,0 +1,7 @@
+//! `cargo conformance`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    conformance::cli::main()
+}

@@ -1,0 +1,189 @@
+//! Parses a `.wast` script into commands.
+
+use std::collections::HashMap;
+
+use json_from_wast::{Command, Opts, WasmFile, WasmFileType};
+use wast::lexer::Lexer;
+use wast::parser::{self, ParseBuffer};
+use wast::{QuoteWat, Wast, WastDirective, WastExecute, Wat};
+
+use crate::host::Source;
+
+/// A parsed script.
+pub struct Script<'a> {
+    pub directives: Vec<Directive<'a>>,
+    /// The script's modules by the file names that its commands give them.
+    modules: HashMap<String, Vec<u8>>,
+}
+
+/// One directive of a script.
+pub struct Directive<'a> {
+    pub line: u32,
+    /// What to do, or why the directive is not understood.
+    pub command: Result<Command<'a>, String>,
+}
+
+/// A script that could not be parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    pub line: u32,
+    pub message: String,
+}
+
+/// Parses `text` and hands the script to `body`. A closure, because a script borrows from buffers that live here.
+///
+/// # Errors
+///
+/// When the text is no script. A directive that parses but is not supported is no error: its
+/// [`command`](Directive::command) says so, and the others still run.
+pub fn parse<R>(text: &str, body: impl FnOnce(&Script<'_>) -> R) -> Result<R, ParseError> {
+    let located = |error: wast::Error| ParseError {
+        line: line_of(text, error.span()),
+        message: error.message(),
+    };
+    let mut lexer = Lexer::new(text);
+    // The official `names.wast` and `id.wast` are full of it.
+    lexer.allow_confusing_unicode(true);
+    let buffer = ParseBuffer::new_with_lexer(lexer).map_err(located)?;
+    let ast: Wast<'_> = parser::parse(&buffer).map_err(located)?;
+    if !ast.directives.iter().any(has_component)
+        && let Ok(script) = convert(text, ast)
+    {
+        return Ok(body(&script));
+    }
+    // Something in it is not supported, and the conversion of a whole script is all or nothing (and consumes it).
+    let ast: Wast<'_> = parser::parse(&buffer).map_err(located)?;
+    Ok(body(&convert_each(text, ast)))
+}
+
+impl Script<'_> {
+    /// The module that a command names; `None` if the script does not hold it.
+    pub fn module(&self, file: &WasmFile<'_>) -> Option<Source<'_>> {
+        let bytes = self.modules.get(file.filename.as_ref())?;
+        Some(match file.module_type {
+            WasmFileType::Binary => Source::Binary(bytes),
+            WasmFileType::Text => Source::Text(bytes),
+        })
+    }
+}
+
+fn convert<'a>(text: &'a str, ast: Wast<'a>) -> anyhow::Result<Script<'a>> {
+    let converted = Opts::default().convert("script.wast", text, ast)?;
+    Ok(Script {
+        directives: converted
+            .commands
+            .into_iter()
+            .map(|command| Directive {
+                line: command.line(),
+                command: Ok(command),
+            })
+            .collect(),
+        modules: converted.wasms.into_iter().collect(),
+    })
+}
+
+/// Slower than [`convert`], which counts the lines of the text only once.
+fn convert_each<'a>(text: &'a str, ast: Wast<'a>) -> Script<'a> {
+    let mut script = Script {
+        directives: Vec::new(),
+        modules: HashMap::new(),
+    };
+    for (index, directive) in ast.directives.into_iter().enumerate() {
+        let line = line_of(text, directive.span());
+        if has_component(&directive) {
+            script.directives.push(Directive {
+                line,
+                command: Err("components are not supported".to_owned()),
+            });
+            continue;
+        }
+        let one = Wast {
+            directives: vec![directive],
+        };
+        // Conversions number their modules from zero each, so each gets a name of its own.
+        let converted =
+            Opts::default()
+                .module_filename(index.to_string())
+                .convert("script.wast", text, one);
+        match converted {
+            Ok(converted) => {
+                script.modules.extend(converted.wasms);
+                let commands = converted.commands.into_iter();
+                script.directives.extend(commands.map(|command| Directive {
+                    line: command.line(),
+                    command: Ok(command),
+                }));
+            }
+            Err(error) => script.directives.push(Directive {
+                line,
+                command: Err(format!("{error:#}")),
+            }),
+        }
+    }
+    script
+}
+
+/// Components encode well and would then count as modules that are invalid, so that an `assert_invalid` would pass.
+fn has_component(directive: &WastDirective<'_>) -> bool {
+    match directive {
+        WastDirective::Module(module)
+        | WastDirective::ModuleDefinition(module)
+        | WastDirective::AssertMalformed { module, .. }
+        | WastDirective::AssertMalformedCustom { module, .. }
+        | WastDirective::AssertInvalid { module, .. }
+        | WastDirective::AssertInvalidCustom { module, .. } => {
+            matches!(
+                module,
+                QuoteWat::QuoteComponent(..) | QuoteWat::Wat(Wat::Component(_))
+            )
+        }
+        WastDirective::AssertUnlinkable { module, .. } => matches!(module, Wat::Component(_)),
+        WastDirective::AssertTrap { exec, .. }
+        | WastDirective::AssertReturn { exec, .. }
+        | WastDirective::AssertException { exec, .. }
+        | WastDirective::AssertSuspension { exec, .. } => {
+            matches!(exec, WastExecute::Wat(Wat::Component(_)))
+        }
+        WastDirective::Thread(thread) => thread.directives.iter().any(has_component),
+        _ => false,
+    }
+}
+
+fn line_of(text: &str, span: wast::token::Span) -> u32 {
+    let (line, _) = span.linecol_in(text);
+    u32::try_from(line + 1).unwrap_or(u32::MAX)
+}
+
+/// The name of a command as scripts write it.
+pub fn name(command: &Command<'_>) -> &'static str {
+    use json_from_wast::Action;
+
+    match command {
+        Command::Module { .. } => "module",
+        Command::ModuleDefinition { .. } => "module definition",
+        Command::ModuleInstance { .. } => "module instance",
+        Command::AssertMalformed { .. } => "assert_malformed",
+        Command::AssertMalformedCustom { .. } => "assert_malformed_custom",
+        Command::AssertInvalid { .. } => "assert_invalid",
+        Command::AssertInvalidCustom { .. } => "assert_invalid_custom",
+        Command::Register { .. } => "register",
+        Command::AssertUnlinkable { .. } => "assert_unlinkable",
+        Command::AssertReturn { .. } => "assert_return",
+        Command::Action {
+            action: Action::Invoke { .. },
+            ..
+        } => "invoke",
+        Command::Action {
+            action: Action::Get { .. },
+            ..
+        } => "get",
+        Command::AssertTrap { .. } => "assert_trap",
+        Command::AssertExhaustion { .. } => "assert_exhaustion",
+        Command::AssertException { .. } => "assert_exception",
+        Command::AssertSuspension { .. } => "assert_suspension",
+        // The spec writes it `assert_trap` with a module.
+        Command::AssertUninstantiable { .. } => "assert_uninstantiable",
+        Command::Thread { .. } => "thread",
+        Command::Wait { .. } => "wait",
+    }
+}

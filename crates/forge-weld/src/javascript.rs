@@ -1,0 +1,126 @@
+use std::path::Path;
+
+use oxc::allocator::Allocator;
+use oxc::ast::AstKind;
+use oxc::ast::ast::Program;
+use oxc::codegen::{Codegen, CodegenOptions, CodegenReturn, CommentOptions, IndentChar};
+use oxc::semantic::{Scoping, Semantic};
+use oxc::transformer::{
+    ES2026Options, EnvOptions, HelperLoaderMode, HelperLoaderOptions, TransformOptions, Transformer,
+};
+
+use crate::ascii;
+use crate::error::Problem;
+use crate::helper;
+use crate::source::Source;
+
+/// The `using` declarations, each of which is a problem in an extension's own code.
+///
+/// Lowered, they call a helper that the module cannot import. An app's code gets the helper
+/// inlined; the handful of places in an extension can as well say `finally`.
+pub(crate) fn check_using(source: &Source, semantic: &Semantic<'_>) -> Vec<Problem> {
+    let declarations = semantic
+        .nodes()
+        .iter()
+        .filter_map(|node| match node.kind() {
+            AstKind::VariableDeclaration(declaration) if declaration.kind.is_using() => {
+                Some(declaration)
+            }
+            _ => None,
+        });
+    declarations
+        .map(|declaration| {
+            let message = format!(
+                "`{}` needs a runtime helper, which an extension's module cannot import: \
+                 dispose in a `finally` block",
+                declaration.kind.as_str()
+            );
+            source.problem(declaration.span.start, message)
+        })
+        .collect()
+}
+
+/// The JavaScript of an extension's module.
+///
+/// It ends in an inline source map. `deno_core` reads it for extension modules as for any other
+/// (every module it compiles passes through `ModuleMap`, which hands `sourceMappingURL` to the
+/// `SourceMapper`, and QuickJS's backend serves it like V8 does), and decodes it when the first
+/// stack trace asks: a frame then reads `host:wasm:<line of init.ts>`. The map goes without a copy
+/// of the source, which nothing reads and which would double the size.
+pub(crate) fn extension_module<'a>(
+    source: &Source,
+    specifier: &str,
+    allocator: &'a Allocator,
+    program: &mut Program<'a>,
+    scoping: Scoping,
+) -> Result<String, Vec<Problem>> {
+    let mut problems = transform(source, allocator, program, scoping, Using::Keep);
+    problems.extend(helper::take_imports(program).into_iter().map(|import| {
+        let message = format!(
+            "the code needs the runtime helper `{}`, which an extension's module cannot import",
+            import.name
+        );
+        source.problem(0, message)
+    }));
+    ascii::escape(allocator, program);
+    let printed = print(program, specifier);
+    problems.extend(ascii::check(source, &printed));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let CodegenReturn { mut code, map, .. } = printed;
+    if let Some(mut map) = map {
+        map.set_source_contents(Vec::new());
+        code.push_str("//# sourceMappingURL=");
+        code.push_str(&map.to_data_url());
+        code.push('\n');
+    }
+    Ok(code)
+}
+
+/// What [`transform`] does with `using` declarations.
+#[derive(PartialEq)]
+pub(crate) enum Using {
+    Keep,
+    /// Rewrite them to `try` and `finally`, with calls of an imported helper.
+    Lower,
+}
+
+/// Strips the types. Newer syntax of JavaScript itself, `using` apart, is left to the engines.
+pub(crate) fn transform<'a>(
+    source: &Source,
+    allocator: &'a Allocator,
+    program: &mut Program<'a>,
+    scoping: Scoping,
+    using: Using,
+) -> Vec<Problem> {
+    let options = TransformOptions {
+        env: EnvOptions {
+            es2026: ES2026Options {
+                explicit_resource_management: using == Using::Lower,
+            },
+            ..EnvOptions::default()
+        },
+        helper_loader: HelperLoaderOptions {
+            mode: HelperLoaderMode::Runtime,
+            ..HelperLoaderOptions::default()
+        },
+        ..TransformOptions::default()
+    };
+    let transformed = Transformer::new(allocator, Path::new(source.name()), &options)
+        .build_with_scoping(scoping, program);
+    source.problems(transformed.diagnostics.errors())
+}
+
+/// Readable JavaScript, names as they were, and a source map that calls the source `source_name`.
+pub(crate) fn print<'a>(program: &Program<'a>, source_name: &str) -> CodegenReturn<'a> {
+    Codegen::new()
+        .with_options(CodegenOptions {
+            comments: CommentOptions::disabled(),
+            source_map_path: Some(source_name.into()),
+            indent_char: IndentChar::Space,
+            indent_width: 2,
+            ..CodegenOptions::default()
+        })
+        .build(program)
+}

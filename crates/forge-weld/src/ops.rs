@@ -1,0 +1,147 @@
+use std::collections::HashSet;
+
+use oxc::ast::AstKind;
+use oxc::ast::ast::{BindingPattern, Expression};
+use oxc::semantic::{Semantic, SymbolId};
+
+use crate::error::Problem;
+use crate::source::Source;
+
+/// What is wrong with the list of registered ops itself.
+pub(crate) fn check_list(source_name: &str, registered: &[String]) -> Vec<Problem> {
+    let nowhere = Source::new(source_name, "");
+    let mut seen = HashSet::new();
+    let mut problems = Vec::new();
+    for op in registered {
+        if !seen.insert(op) {
+            problems.push(nowhere.problem(0, format!("`{op}` is registered twice")));
+        } else if !is_op_name(op) {
+            let message = format!("`{op}` is not the name of an op: op_[a-z0-9_]+");
+            problems.push(nowhere.problem(0, message));
+        }
+    }
+    problems
+}
+
+/// The ops that the code takes from an `ops` object, compared with the ops that are registered.
+///
+/// Either difference is otherwise found late or never: an op that is not registered is `undefined`
+/// until the line that calls it runs, and no compiler points at an op that nobody calls.
+pub(crate) fn check(
+    source: &Source,
+    semantic: &Semantic<'_>,
+    registered: &[String],
+) -> Vec<Problem> {
+    let uses = find_uses(semantic);
+    let known: HashSet<&str> = registered.iter().map(String::as_str).collect();
+    let mut problems = Vec::new();
+
+    for op_use in &uses {
+        if !known.contains(op_use.op.as_str()) {
+            let message = format!("`{}` is not among the registered ops", op_use.op);
+            problems.push(source.problem(op_use.offset, message));
+        }
+    }
+    for op in known {
+        if uses.iter().any(|op_use| op_use.op == op && op_use.live) {
+            continue;
+        }
+        problems.push(match uses.iter().find(|op_use| op_use.op == op) {
+            Some(dead) => source.problem(
+                dead.offset,
+                format!("`{op}` is taken from ops but never used"),
+            ),
+            None => source.problem(0, format!("`{op}` is registered but never used")),
+        });
+    }
+    problems
+}
+
+struct OpUse {
+    op: String,
+    offset: u32,
+    /// `false` for an op that is destructured into a variable which nothing reads.
+    live: bool,
+}
+
+fn find_uses(semantic: &Semantic<'_>) -> Vec<OpUse> {
+    let mut uses = Vec::new();
+    for node in semantic.nodes().iter() {
+        match node.kind() {
+            AstKind::StaticMemberExpression(member) if is_ops(&member.object) => {
+                push(
+                    &mut uses,
+                    &member.property.name,
+                    member.property.span.start,
+                    true,
+                );
+            }
+            AstKind::ComputedMemberExpression(member) if is_ops(&member.object) => {
+                if let Some((span, op)) = member.static_property_info() {
+                    push(&mut uses, op, span.start, true);
+                }
+            }
+            AstKind::VariableDeclarator(variable) if variable.init.as_ref().is_some_and(is_ops) => {
+                push_destructured(&mut uses, semantic, &variable.id);
+            }
+            AstKind::BindingProperty(property) if property.key.is_specific_static_name("ops") => {
+                push_destructured(&mut uses, semantic, &property.value);
+            }
+            _ => {}
+        }
+    }
+    uses
+}
+
+/// Whether an expression is the `ops` object, however it is reached: `ops`, `core.ops`,
+/// `(Deno as any).core?.ops`, `core["ops"]`.
+fn is_ops(expression: &Expression<'_>) -> bool {
+    let inner = expression.get_inner_expression();
+    let member = match inner {
+        Expression::Identifier(identifier) => return identifier.name == "ops",
+        Expression::ChainExpression(chain) => chain.expression.as_member_expression(),
+        _ => inner.as_member_expression(),
+    };
+    member.is_some_and(|member| member.static_property_name() == Some("ops"))
+}
+
+fn push_destructured(uses: &mut Vec<OpUse>, semantic: &Semantic<'_>, pattern: &BindingPattern<'_>) {
+    let BindingPattern::ObjectPattern(object) = pattern else {
+        return;
+    };
+    for property in &object.properties {
+        if let Some(op) = property.key.static_name() {
+            let variable = property.value.get_binding_identifier();
+            let live = variable
+                .and_then(|variable| variable.symbol_id.get())
+                .is_none_or(|symbol| is_read(semantic, symbol));
+            push(uses, &op, property.span.start, live);
+        }
+    }
+}
+
+fn is_read(semantic: &Semantic<'_>, symbol: SymbolId) -> bool {
+    semantic
+        .scoping()
+        .get_resolved_references(symbol)
+        .any(|reference| reference.is_read() && !reference.flags().is_value_as_type())
+}
+
+fn push(uses: &mut Vec<OpUse>, op: &str, offset: u32, live: bool) {
+    if is_op_name(op) {
+        uses.push(OpUse {
+            op: op.to_owned(),
+            offset,
+            live,
+        });
+    }
+}
+
+fn is_op_name(name: &str) -> bool {
+    name.strip_prefix("op_").is_some_and(|rest| {
+        !rest.is_empty()
+            && rest
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    })
+}

@@ -1,0 +1,94 @@
+use crate::transpile;
+
+const USING: &str = "\
+interface Gone { a: number }
+import { open, type Options } from \"host:wasm\";
+{
+  using a = open(1 as number);
+  a.run();
+}
+export async function f(): Promise<void> {
+  await using b = open(2);
+  for (using c of b) c.run();
+}
+";
+
+#[test]
+fn types_go_and_the_map_leads_back() {
+    let done = transpile(
+        "file:///app/main.ts",
+        "interface A {}\nconst a: number = 1;\nf(a!);\n",
+    )
+    .expect("transpiles");
+    assert_eq!(done.code, "const a = 1;\nf(a);\n");
+    let map = String::from_utf8(done.source_map.expect("a map")).expect("text");
+    assert!(
+        map.contains(r#""sources":["file:///app/main.ts"]"#),
+        "{map}"
+    );
+    // The first line of the code is the second of the source: `C` is +1.
+    assert!(map.contains(r#""mappings":"AACA,"#), "{map}");
+}
+
+#[test]
+fn using_is_lowered_and_its_helper_is_part_of_the_code() {
+    let code = transpile("main.ts", USING).expect("transpiles").code;
+    assert!(!code.contains("@oxc-project/runtime"), "{code}");
+    assert!(!code.contains("using "), "{code}");
+    assert_eq!(code.matches("function _usingCtx2()").count(), 1, "{code}");
+    assert_eq!(code.matches("= _usingCtx2()").count(), 3, "{code}");
+    assert!(
+        code.starts_with("import { open } from \"host:wasm\";\ntry {\n"),
+        "{code}"
+    );
+}
+
+#[test]
+fn the_helper_makes_way_for_a_name_of_the_app() {
+    let source = "const _usingCtx = 1;\n{ using a = f(_usingCtx); }\n";
+    let code = transpile("main.ts", source).expect("transpiles").code;
+    assert_eq!(code.matches("function _usingCtx2()").count(), 1, "{code}");
+}
+
+#[test]
+fn code_without_using_gets_no_helper() {
+    let code = transpile("main.ts", "f();").expect("transpiles").code;
+    assert_eq!(code, "f();\n");
+}
+
+#[test]
+fn javascript_keeps_its_imports_and_loses_using() {
+    let source = "import { a } from \"./a.js\";\n{ using b = f(); }\n";
+    for name in ["main.js", "file:///app/main.mjs"] {
+        let code = transpile(name, source).expect("transpiles").code;
+        assert!(
+            code.starts_with("import { a } from \"./a.js\";\n"),
+            "{code}"
+        );
+        assert_eq!(code.matches("function _usingCtx2()").count(), 1, "{code}");
+    }
+}
+
+#[test]
+fn what_is_not_ascii_stays() {
+    let code = transpile("main.ts", "f(\"é\");").expect("transpiles").code;
+    assert_eq!(code, "f(\"é\");\n");
+}
+
+#[test]
+fn problems_are_all_listed() {
+    let text = transpile("app/main.ts", "let a = 1;\nlet a = 2;\nbreak;\n")
+        .unwrap_err()
+        .to_string();
+    assert_eq!(text, "");
+    let text = transpile("app/main.ts", "let a = ;")
+        .unwrap_err()
+        .to_string();
+    assert_eq!(text, "app/main.ts:1:9: Unexpected token");
+    let source = "import extend from \"@oxc-project/runtime/helpers/extends\"; extend({});";
+    let text = transpile("app/main.ts", source).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "app/main.ts:1:1: forge-weld has no runtime helper `extends`"
+    );
+}

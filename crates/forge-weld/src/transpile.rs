@@ -1,0 +1,79 @@
+use oxc::allocator::Allocator;
+use oxc::span::SourceType;
+
+use crate::error::{Error, Problem};
+use crate::helper;
+use crate::javascript::{self, Using};
+use crate::source::Source;
+
+/// JavaScript made from an app's TypeScript, in the two parts that a `deno_core::ModuleLoader`
+/// hands out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transpiled {
+    /// For `ModuleSource`.
+    pub code: String,
+    /// Source map, as JSON, for `ModuleLoader::get_source_map`.
+    pub source_map: Option<Vec<u8>>,
+}
+
+/// Turns one module of an app into JavaScript that every engine `deno_core` runs on understands.
+///
+/// Types are stripped, and `using` and `await using` are lowered, whether or not the engine at hand
+/// knows them, so that an app behaves alike on all of them. The helper this takes is put at the end
+/// of the code, where it moves no line.
+///
+/// `file_name` may be a path or a URL. It is what problems and the source map are reported under,
+/// and its ending decides: `.js` and `.mjs` are JavaScript, of which no import is dropped for being
+/// unused; anything else is TypeScript.
+///
+/// # Errors
+///
+/// [`Error::Source`] with every syntax error, or with every semantic one.
+pub fn transpile(file_name: &str, source: &str) -> Result<Transpiled, Error> {
+    let source = Source::new(file_name, source);
+    transpile_source(&source).map_err(Error::Source)
+}
+
+fn transpile_source(source: &Source) -> Result<Transpiled, Vec<Problem>> {
+    let allocator = Allocator::new();
+    let mut program = source.parse(&allocator, source_type(source.name()))?;
+    let (semantic, mut problems) = source.analyse(&program);
+    let scoping = semantic.into_scoping();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    problems.extend(javascript::transform(
+        source,
+        &allocator,
+        &mut program,
+        scoping,
+        Using::Lower,
+    ));
+
+    let mut helpers = String::new();
+    for import in helper::take_imports(&mut program) {
+        match import.source() {
+            Some(text) => helpers.push_str(&text),
+            None => {
+                let message = format!("forge-weld has no runtime helper `{}`", import.name);
+                problems.push(source.problem(0, message));
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let printed = javascript::print(&program, source.name());
+    Ok(Transpiled {
+        code: printed.code + &helpers,
+        source_map: printed.map.map(|map| map.to_json_string().into_bytes()),
+    })
+}
+
+fn source_type(file_name: &str) -> SourceType {
+    if file_name.ends_with(".js") || file_name.ends_with(".mjs") {
+        SourceType::mjs()
+    } else {
+        SourceType::ts().with_module(true)
+    }
+}

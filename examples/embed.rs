@@ -1,0 +1,167 @@
+//! Runs a TypeScript or JavaScript file that may import `host:wasm`.
+//!
+//! ```sh
+//! cargo run --example embed -- --max-fuel 1000000 app.ts
+//! ```
+
+#[cfg(feature = "quickjs")]
+extern crate no_wamr as _;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use clap::Parser;
+use deno_core::error::ModuleLoaderError;
+use deno_core::{
+    JsRuntime, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader,
+    ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, PollEventLoopOptions,
+    ResolutionKind, RuntimeOptions, op2, resolve_import, resolve_path,
+};
+use deno_error::JsErrorBox;
+use ext_wasm::{WasmCapabilities, WasmState};
+
+/// Runs a TypeScript or JavaScript file that may import `host:wasm`.
+#[derive(Parser)]
+struct Args {
+    /// The file to run.
+    file: PathBuf,
+    /// Lets `compileFile` read files in this folder. May be given several times.
+    #[arg(long, value_name = "DIR")]
+    allow_compile: Vec<PathBuf>,
+    /// The most bytes that the memories of one store may hold.
+    #[arg(long, value_name = "BYTES")]
+    max_memory: Option<u64>,
+    /// The most fuel that an instance may have; meters every instance.
+    #[arg(long, value_name = "UNITS")]
+    max_fuel: Option<u64>,
+}
+
+impl Args {
+    fn capabilities(&self) -> WasmCapabilities {
+        let mut capabilities = WasmCapabilities::default();
+        capabilities.allow_file_compile = !self.allow_compile.is_empty();
+        capabilities.compile_paths = self.allow_compile.clone();
+        capabilities.max_memory_bytes = self.max_memory;
+        capabilities.max_fuel = self.max_fuel;
+        capabilities
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a current-thread runtime needs nothing that can be missing");
+    match tokio.block_on(run(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    let wasm = WasmState::new(args.capabilities())?;
+    let mut runtime = JsRuntime::new(RuntimeOptions {
+        extensions: vec![ext_wasm::host_wasm::init(wasm), console::init()],
+        module_loader: Some(Rc::new(Loader)),
+        ..Default::default()
+    });
+    // `host:wasm` is the only WebAssembly here: see crates/no-wamr.
+    runtime.execute_script("ext:embed/setup.js", "delete globalThis.WebAssembly;")?;
+
+    let main = resolve_path(&args.file.to_string_lossy(), &std::env::current_dir()?)?;
+    let module = runtime.load_main_es_module(&main).await?;
+    let evaluated = runtime.mod_evaluate(module);
+    runtime.run_event_loop(PollEventLoopOptions::default()).await?;
+    evaluated.await?;
+    Ok(())
+}
+
+deno_core::extension!(
+    console,
+    ops = [op_print_line],
+    esm_entry_point = "ext:console/console.js",
+    esm = ["ext:console/console.js" = {
+        source = "
+            import { core } from 'ext:core/mod.js';
+            const line = (values) => values
+                .map((value) => typeof value === 'string' ? value : inspect(value))
+                .join(' ');
+            function inspect(value) {
+                if (value instanceof Error) return `${value.name}: ${value.message}`;
+                if (typeof value === 'bigint') return `${value}n`;
+                if (ArrayBuffer.isView(value)) {
+                    return `${value.constructor.name} [ ${value.join(', ')} ]`;
+                }
+                try {
+                    const big = (_, inner) => typeof inner === 'bigint' ? `${inner}n` : inner;
+                    return JSON.stringify(value, big) ?? String(value);
+                } catch {
+                    return String(value);
+                }
+            }
+            globalThis.console = {
+                log: (...values) => core.ops.op_print_line(line(values), false),
+                error: (...values) => core.ops.op_print_line(line(values), true),
+            };
+        "
+    }],
+);
+
+#[op2(fast)]
+fn op_print_line(#[string] line: &str, error: bool) {
+    if error {
+        eprintln!("{line}");
+    } else {
+        println!("{line}");
+    }
+}
+
+/// Loads files, stripping the types of TypeScript.
+struct Loader;
+
+impl ModuleLoader for Loader {
+    fn resolve(
+        &self,
+        specifier: &str,
+        referrer: &str,
+        _kind: ResolutionKind,
+    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        resolve_import(specifier, referrer).map_err(JsErrorBox::from_err)
+    }
+
+    fn load(
+        &self,
+        specifier: &ModuleSpecifier,
+        _referrer: Option<&ModuleLoadReferrer>,
+        _options: ModuleLoadOptions,
+    ) -> ModuleLoadResponse {
+        ModuleLoadResponse::Sync(load(specifier))
+    }
+}
+
+fn load(specifier: &ModuleSpecifier) -> Result<ModuleSource, ModuleLoaderError> {
+    let path = specifier
+        .to_file_path()
+        .map_err(|()| JsErrorBox::generic(format!("{specifier} is not a file")))?;
+    let source = std::fs::read_to_string(&path)
+        .map_err(|error| JsErrorBox::generic(format!("{specifier}: {error}")))?;
+    let typescript = path.extension().is_some_and(|extension| extension == "ts");
+    let code = if typescript {
+        forge_weld::transpile(specifier.as_str(), &source)
+            .map_err(|error| JsErrorBox::generic(error.to_string()))?
+            .code
+    } else {
+        source
+    };
+    Ok(ModuleSource::new(
+        ModuleType::JavaScript,
+        ModuleSourceCode::String(code.into()),
+        specifier,
+        None,
+    ))
+}

@@ -1,0 +1,105 @@
+//! Ops on modules.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::{OpState, ToJsBuffer, op2};
+use serde::Serialize;
+
+use super::Bridge;
+use crate::runtime::{Code, ExportInfo, ImportInfo, WasmError, WasmErrorCode, WasmModule};
+
+/// A module, as `host:wasm` presents it.
+#[derive(Serialize)]
+pub struct ModuleInfo {
+    id: u32,
+    exports: Arc<[ExportInfo]>,
+    imports: Arc<[ImportInfo]>,
+}
+
+impl From<WasmModule> for ModuleInfo {
+    fn from(module: WasmModule) -> Self {
+        Self {
+            id: module.id,
+            exports: module.exports,
+            imports: module.imports,
+        }
+    }
+}
+
+/// Runs `work` away from the event loop.
+async fn off_thread<R: Send + 'static>(
+    work: impl FnOnce() -> Result<R, WasmError> + Send + 'static,
+) -> Result<R, WasmError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        WasmError::new(
+            WasmErrorCode::CompileError,
+            format!("the compiler failed: {error}"),
+        )
+    })?
+}
+
+#[op2]
+#[serde]
+pub async fn op_wasm_compile(
+    state: Rc<RefCell<OpState>>,
+    #[buffer(copy)] source: Vec<u8>,
+) -> Result<ModuleInfo, WasmError> {
+    let bridge = Bridge::of(&state);
+    let compiler = bridge.state.compiler();
+    let code = off_thread(move || compiler.compile(&source)).await?;
+    bridge.state.add_module(code).map(ModuleInfo::from)
+}
+
+#[op2]
+#[serde]
+pub async fn op_wasm_compile_file(
+    state: Rc<RefCell<OpState>>,
+    #[string] path: String,
+) -> Result<ModuleInfo, WasmError> {
+    let bridge = Bridge::of(&state);
+    let compiler = bridge.state.compiler();
+    let capabilities = bridge.state.capabilities().clone();
+    let compile = move || compiler.compile(&capabilities.read_granted(&PathBuf::from(path))?);
+    let code: Arc<Code> = off_thread(compile).await?;
+    bridge.state.add_module(code).map(ModuleInfo::from)
+}
+
+/// Makes sure that the module's machine code for the store's engine exists.
+#[op2]
+pub async fn op_wasm_prepare(
+    state: Rc<RefCell<OpState>>,
+    module: u32,
+    store: u32,
+) -> Result<(), WasmError> {
+    let bridge = Bridge::of(&state);
+    let compiler = bridge.state.compiler();
+    let code = bridge.state.module(module)?.code();
+    let metered = bridge.state.is_metered(store)?;
+    off_thread(move || compiler.prepare(&code, metered)).await
+}
+
+#[op2(fast)]
+pub fn op_wasm_validate(state: &mut OpState, #[buffer] source: &[u8]) -> bool {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.state.compiler().validate(source)
+}
+
+#[op2]
+#[serde]
+pub fn op_wasm_custom_sections(
+    state: &mut OpState,
+    module: u32,
+    #[string] name: &str,
+) -> Result<Vec<ToJsBuffer>, WasmError> {
+    let module = state.borrow::<Rc<Bridge>>().state.module(module)?;
+    let sections = module.custom_sections(name);
+    Ok(sections.iter().map(|data| data.to_vec().into()).collect())
+}
+
+#[op2(fast)]
+pub fn op_wasm_drop_module(state: &mut OpState, module: u32) -> bool {
+    state.borrow::<Rc<Bridge>>().state.drop_module(module)
+}

@@ -1,0 +1,85 @@
+//! The call frame: slots that JavaScript and the runtime both read and write.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use deno_core::v8;
+use wasmtime::ValRaw;
+
+/// How many values a function may take or return: wasm's implementation limit, and the most
+/// that any engine accepts.
+const SLOTS: usize = 1000;
+
+/// Arguments and results on their way, 16 bytes each.
+///
+/// One frame serves every call of a runtime: whoever reads it copies the slots out before
+/// anything else can run, so that nested calls may write over them.
+///
+/// Behind the slots is one more, whose first 32 bits tell the store's growth count: see
+/// [`Frame::set_growths`].
+pub struct Frame {
+    slots: Arc<[Cell<ValRaw>]>,
+}
+
+impl Frame {
+    pub fn new() -> Self {
+        Self {
+            slots: (0..=SLOTS).map(|_| Cell::new(ValRaw::u64(0))).collect(),
+        }
+    }
+
+    /// Copies the first `count` slots out.
+    pub fn read(&self, count: usize) -> Vec<ValRaw> {
+        self.slots.iter().take(count).map(Cell::get).collect()
+    }
+
+    /// The slot at 0, where single values travel.
+    pub fn first(&self) -> ValRaw {
+        self.slots[0].get()
+    }
+
+    /// Copies the first slots into `to`.
+    pub fn read_into(&self, to: &mut [ValRaw]) {
+        for (slot, to) in self.slots.iter().zip(to) {
+            *to = slot.get();
+        }
+    }
+
+    /// Copies `from` into the first slots.
+    pub fn write(&self, from: &[ValRaw]) {
+        for (slot, from) in self.slots.iter().zip(from) {
+            slot.set(*from);
+        }
+    }
+
+    /// Tells JavaScript how often a memory of the store that just ran has grown, so that it
+    /// detaches views when the number is new to it.
+    pub fn set_growths(&self, growths: u32) {
+        self.slots[SLOTS].set(ValRaw::u32(growths));
+    }
+
+    /// The slots as an `ArrayBuffer`. It may outlive the frame: the memory is shared.
+    pub fn to_array_buffer<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+    ) -> v8::Local<'s, v8::ArrayBuffer> {
+        unsafe extern "C" fn release(data: *mut c_void, len: usize, _: *mut c_void) {
+            let slots = std::ptr::slice_from_raw_parts(
+                data.cast::<Cell<ValRaw>>(),
+                len / size_of::<ValRaw>(),
+            );
+            // SAFETY: the pointer and length are those of the `Arc::into_raw` below, and the
+            // engine calls this once. The count is atomic, whatever thread this is.
+            drop(unsafe { Arc::from_raw(slots) });
+        }
+        let len = size_of_val(&*self.slots);
+        let data = Arc::into_raw(self.slots.clone()).cast_mut().cast();
+        // SAFETY: the memory lives until `release`. JavaScript and the runtime both write to it
+        // on this thread only, the runtime through `Cell`s, and every bit pattern is a `ValRaw`.
+        let store = unsafe {
+            v8::ArrayBuffer::new_backing_store_from_ptr(data, len, release, std::ptr::null_mut())
+        };
+        v8::ArrayBuffer::with_backing_store(scope, &store.make_shared())
+    }
+}

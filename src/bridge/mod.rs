@@ -1,0 +1,62 @@
+//! Between JavaScript and the runtime: the ops, and what they need of the JS engine.
+
+mod compile;
+mod error;
+mod frame;
+mod import;
+mod instance;
+mod memory;
+mod objects;
+mod scope;
+mod store;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+
+pub use compile::*;
+pub use instance::*;
+pub use memory::*;
+pub use objects::*;
+pub use store::*;
+
+use crate::runtime::WasmState;
+use frame::Frame;
+
+/// What the ops of one `JsRuntime` share.
+pub struct Bridge {
+    state: WasmState,
+    frame: Frame,
+    /// `dispatch` of `ts/init.ts`: runs the function behind an import.
+    dispatch: RefCell<Option<v8::Global<v8::Function>>>,
+}
+
+impl Bridge {
+    /// A bridge to `state`.
+    pub fn new(state: WasmState) -> Self {
+        Self {
+            state,
+            frame: Frame::new(),
+            dispatch: RefCell::default(),
+        }
+    }
+
+    /// The bridge of the runtime that `ops` belongs to. The borrow ends here: ops that run JS
+    /// hold on to this instead.
+    fn of(ops: &Rc<RefCell<OpState>>) -> Rc<Self> {
+        ops.borrow().borrow::<Rc<Self>>().clone()
+    }
+}
+
+/// Takes the function that runs imports, and returns the call frame as an `ArrayBuffer`.
+#[op2]
+pub fn op_wasm_bind<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[scoped] dispatch: v8::Global<v8::Function>,
+) -> v8::Local<'s, v8::ArrayBuffer> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.dispatch.replace(Some(dispatch));
+    bridge.frame.to_array_buffer(scope)
+}

@@ -1,0 +1,97 @@
+//! Ops on stores.
+
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+use serde::Deserialize;
+
+use super::Bridge;
+use crate::runtime::{StoreOptions, WasmError};
+
+/// `StoreOptions` of `host:wasm`, checked there.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Options {
+    fuel: Option<u64>,
+    max_memory_bytes: Option<u64>,
+}
+
+#[op2]
+pub fn op_wasm_new_store(
+    state: &mut OpState,
+    #[serde] options: Options,
+) -> Result<u32, WasmError> {
+    let mut wanted = StoreOptions::default();
+    wanted.fuel = options.fuel;
+    wanted.max_memory_bytes = options.max_memory_bytes;
+    let (id, _) = state.borrow::<Rc<Bridge>>().state.new_store(wanted)?;
+    Ok(id)
+}
+
+#[op2(fast)]
+pub fn op_wasm_drop_store(state: &mut OpState, store: u32) -> bool {
+    state.borrow::<Rc<Bridge>>().state.drop_store(store)
+}
+
+#[op2(fast)]
+pub fn op_wasm_is_metered(state: &mut OpState, store: u32) -> Result<bool, WasmError> {
+    state.borrow::<Rc<Bridge>>().state.is_metered(store)
+}
+
+#[op2(fast)]
+#[number]
+pub fn op_wasm_fuel(state: &mut OpState, store: u32) -> Result<u64, WasmError> {
+    state.borrow::<Rc<Bridge>>().state.store(store)?.fuel()
+}
+
+#[op2(fast)]
+pub fn op_wasm_set_fuel(
+    state: &mut OpState,
+    store: u32,
+    #[number] fuel: u64,
+) -> Result<(), WasmError> {
+    state.borrow::<Rc<Bridge>>().state.set_fuel(store, fuel)
+}
+
+/// Lets go of a guest object.
+#[op2(fast)]
+pub fn op_wasm_release_object(state: &mut OpState, store: u32, object: u32) {
+    // It is gone already if its store is.
+    if let Ok(store) = state.borrow::<Rc<Bridge>>().state.store(store) {
+        let _ = store.release_object(object);
+    }
+}
+
+/// Collects the guest's garbage, and returns the numbers of the JS values that it no longer
+/// holds.
+#[op2]
+#[serde]
+pub fn op_wasm_collect(state: &mut OpState, store: u32) -> Result<Vec<u32>, WasmError> {
+    state.borrow::<Rc<Bridge>>().state.store(store)?.collect()
+}
+
+/// How many instances take up memory.
+#[op2(fast)]
+pub fn op_wasm_live_instances(state: &mut OpState) -> u32 {
+    state.borrow::<Rc<Bridge>>().state.live_instances()
+}
+
+/// The most instances that may be alive at one time.
+#[op2(fast)]
+pub fn op_wasm_max_instances(state: &mut OpState) -> u32 {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.state.capabilities().max_instances
+}
+
+/// Runs JavaScript's garbage collector: it cannot know how much memory the few bytes of an
+/// instance's object stand for.
+#[op2(fast, reentrant)]
+pub fn op_wasm_collect_js(scope: &mut v8::PinScope<'_, '_>) {
+    scope.low_memory_notification();
+}
+
+/// Lets the event loop take one turn, in which JavaScript's finalizers run.
+#[op2]
+pub async fn op_wasm_turn() {
+    tokio::task::yield_now().await;
+}

@@ -1,0 +1,81 @@
+//! What the host lets an app do. Everything is denied until it is granted.
+
+use std::path::{Path, PathBuf};
+
+use super::error::WasmError;
+
+/// The rights and limits that the embedder gives to one runtime.
+///
+/// The default grants no file, no WASI, and puts generous caps on what an app may hold alive.
+/// A cap always wins over a larger request of the app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WasmCapabilities {
+    /// Whether `compileFile` may read files at all. Default: no.
+    pub allow_file_compile: bool,
+    /// Folders and files that `compileFile` may read; empty means any, if `allow_file_compile`.
+    /// Links are resolved before a path is compared.
+    pub compile_paths: Vec<PathBuf>,
+    /// Whether instances may import WASI. Default: no.
+    pub allow_wasi: bool,
+    /// The most bytes that the linear memories and the garbage-collected heap of one store may
+    /// hold together. Default: none but what the address space sets.
+    pub max_memory_bytes: Option<u64>,
+    /// The most fuel an instance starts with. If set, *every* instance is metered.
+    /// Default: none.
+    pub max_fuel: Option<u64>,
+    /// The most elements that the tables of one store may hold together. Default: 10,000,000.
+    pub max_table_elements: u64,
+    /// The most instances alive at one time. Default: 10,000.
+    pub max_instances: u32,
+}
+
+impl Default for WasmCapabilities {
+    fn default() -> Self {
+        Self {
+            allow_file_compile: false,
+            compile_paths: Vec::new(),
+            allow_wasi: false,
+            max_memory_bytes: None,
+            max_fuel: None,
+            max_table_elements: 10_000_000,
+            max_instances: 10_000,
+        }
+    }
+}
+
+impl WasmCapabilities {
+    /// Reads the file at `path` if the capabilities grant it.
+    ///
+    /// # Errors
+    /// `CompileError` if files are not granted, the file is outside the allow-list after its
+    /// links are resolved, or it cannot be read. The message names the path as the app gave it,
+    /// never the resolved one, and is the same for a file that is missing and one that is merely
+    /// not granted, so that nobody learns which files exist.
+    pub fn read_granted(&self, path: &Path) -> Result<Vec<u8>, WasmError> {
+        let shown = path.display();
+        if !self.allow_file_compile {
+            return Err(WasmError::compile(format!(
+                "cannot compile {shown}: the host grants no files"
+            )));
+        }
+        let refused = || {
+            WasmError::compile(format!(
+                "cannot compile {shown}: not a readable file, or not granted by the host"
+            ))
+        };
+        let real = path.canonicalize().map_err(|_| refused())?;
+        if !self.grants(&real) || !real.is_file() {
+            return Err(refused());
+        }
+        std::fs::read(&real).map_err(|_| refused())
+    }
+
+    fn grants(&self, real: &Path) -> bool {
+        self.compile_paths.is_empty()
+            || self
+                .compile_paths
+                .iter()
+                .any(|granted| granted.canonicalize().is_ok_and(|g| real.starts_with(g)))
+    }
+}

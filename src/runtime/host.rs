@@ -1,0 +1,64 @@
+//! Functions that the host gives to guests.
+
+use wasmtime::{Engine, ExnRef, ExnRefPre, ExnType, FuncType, Rooted, StoreContextMut, Tag};
+use wasmtime::{TagType, Val, ValRaw, ValType};
+
+use super::error::WasmError;
+use super::refs;
+use super::store::{StoreData, WasmStore};
+use super::value::RefHandle;
+
+/// A function of the host.
+///
+/// It may call back into `store`, to any depth that the guest's stack allows.
+pub trait HostFunction: Send + Sync + 'static {
+    /// Reads its arguments from the first slots of `frame` and leaves its results in their place.
+    /// References are the bits of their [`RefHandle`].
+    ///
+    /// # Errors
+    /// A [`Stop`] ends the guest's call instead.
+    fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop>;
+}
+
+/// Why a host function does not return.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// It throws the host's value of this number. The guest may catch it with `catch_all`.
+    Throw(u32),
+    /// It throws the host's value of this number, and the guest cannot catch it.
+    Abort(u32),
+    /// It throws an exception on that came out of the same store.
+    Rethrow(RefHandle),
+    /// It fails in a way that the guest cannot catch.
+    Error(WasmError),
+}
+
+impl<F> HostFunction for F
+where
+    F: Fn(&WasmStore, &mut [ValRaw]) -> Result<(), Stop> + Send + Sync + 'static,
+{
+    fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop> {
+        self(store, frame)
+    }
+}
+
+/// The type of the tag under which a host's value travels through a guest.
+pub(crate) fn tag_type(engine: &Engine) -> TagType {
+    TagType::new(payload(engine))
+}
+
+fn payload(engine: &Engine) -> FuncType {
+    FuncType::new(engine, [ValType::EXTERNREF], [])
+}
+
+/// A new exception that carries the host's value `index`.
+pub(crate) fn exception(
+    store: &mut StoreContextMut<'_, StoreData>,
+    tag: &Tag,
+    index: u32,
+) -> wasmtime::Result<Rooted<ExnRef>> {
+    let value = refs::host_value(store, index)?;
+    let ty = ExnType::from_tag_type(&tag.ty(&*store))?;
+    let pre = ExnRefPre::new(&mut *store, ty);
+    ExnRef::new(store, &pre, tag, &[Val::ExternRef(Some(value))])
+}

@@ -1,0 +1,191 @@
+//! From a module and its imports to an instance.
+
+use wasmtime::{Extern, ExternType, FuncType, Instance, Module, StoreContextMut};
+use wasmtime::{Tag, ValType};
+
+use super::error::WasmError;
+use super::host::HostFunction;
+use super::memory::Linear;
+use super::module::WasmModule;
+use super::store::{Outcome, StoreData, WasmStore, outcome};
+use super::types::{ExportInfo, ExportKind};
+
+/// A module brought to life in a store.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct WasmInstance {
+    /// Its handle, unique for the life of the state that made it.
+    pub id: u32,
+    /// The module it was made of.
+    pub module_id: u32,
+    /// What it exports, in the module's order.
+    pub exports: std::sync::Arc<[ExportInfo]>,
+    store: WasmStore,
+    instance: Instance,
+}
+
+/// What an import is satisfied with. The numbers are handles of the instance's own store.
+pub enum Import {
+    Func(u32),
+    Memory(u32),
+    Global(u32),
+    Table(u32),
+    Tag(u32),
+    /// A function of the host, of the type that the module declares.
+    Host(Box<dyn HostFunction>),
+}
+
+impl WasmInstance {
+    /// Instantiates `module`, which was compiled for `store`'s engine as `code`, and runs its
+    /// start function.
+    pub(crate) fn new(
+        id: u32,
+        store: &WasmStore,
+        module: &WasmModule,
+        code: &Module,
+        imports: Vec<Import>,
+    ) -> Result<Outcome<Self>, WasmError> {
+        let externs = link(store, code, imports)?;
+        let made = store.with(|mut store| {
+            store.data_mut().limits.take_refusal();
+            match Instance::new(&mut store, code, &externs) {
+                Ok(instance) => {
+                    store.data_mut().count_instance();
+                    Ok(Outcome::Returned(instance))
+                }
+                Err(error) => failed(store, &error),
+            }
+        })?;
+        Ok(match made {
+            Outcome::Returned(instance) => Outcome::Returned(Self {
+                id,
+                module_id: module.id,
+                exports: module.exports.clone(),
+                store: store.clone(),
+                instance,
+            }),
+            Outcome::Threw(index) => Outcome::Threw(index),
+            Outcome::Exception(handle) => Outcome::Exception(handle),
+        })
+    }
+
+    /// The store it lives in.
+    pub fn store(&self) -> &WasmStore {
+        &self.store
+    }
+
+    /// The kind of the export `name` and the handle that it has in the store, the same each time.
+    ///
+    /// # Errors
+    /// `FunctionNotFound` if there is no such export.
+    pub fn export(&self, name: &str) -> Result<(ExportKind, u32), WasmError> {
+        self.store.with(|mut store| {
+            let export = self.instance.get_export(&mut store, name);
+            let export = export
+                .ok_or_else(|| WasmError::not_found(format!("no export named {name:?}")))?;
+            intern(store, export)
+        })
+    }
+}
+
+/// Why wasmtime did not make an instance: its start function ran into something, or it never
+/// got that far.
+fn failed(
+    mut store: StoreContextMut<'_, StoreData>,
+    error: &wasmtime::Error,
+) -> Result<Outcome<Instance>, WasmError> {
+    let started = error.is::<wasmtime::ThrownException>() || WasmError::from_guest(error).is_some();
+    if started {
+        // It failed after it was linked: its memories stay in the store.
+        store.data_mut().count_instance();
+        return outcome(store, error);
+    }
+    Err(match store.data_mut().limits.take_refusal() {
+        Some(why) => WasmError::instantiate(format!("cannot instantiate: {why}")),
+        None => WasmError::instantiate(format!("cannot instantiate: {error:#}")),
+    })
+}
+
+fn intern(
+    mut store: StoreContextMut<'_, StoreData>,
+    export: Extern,
+) -> Result<(ExportKind, u32), WasmError> {
+    let data = store.data_mut();
+    Ok(match export {
+        Extern::Func(func) => (ExportKind::Function, StoreData::intern_func(store, func)?),
+        Extern::Memory(memory) => {
+            let handle = data.intern_memory(Linear::Own(memory))?;
+            (ExportKind::Memory, handle)
+        }
+        Extern::SharedMemory(memory) => {
+            let handle = data.intern_memory(Linear::Shared(memory))?;
+            (ExportKind::Memory, handle)
+        }
+        Extern::Global(global) => (ExportKind::Global, data.intern_global(global)?),
+        Extern::Table(table) => (ExportKind::Table, data.intern_table(table)?),
+        Extern::Tag(tag) => (ExportKind::Tag, data.intern_tag(tag)?),
+    })
+}
+
+/// What `imports` stand for, in the module's order.
+fn link(
+    store: &WasmStore,
+    code: &Module,
+    imports: Vec<Import>,
+) -> Result<Vec<Extern>, WasmError> {
+    if imports.len() != code.imports().len() {
+        return Err(WasmError::instantiate(format!(
+            "the module has {} imports, {} were given",
+            code.imports().len(),
+            imports.len()
+        )));
+    }
+    let resolve = |import: Import, ty: ExternType| match import {
+        Import::Host(host) => match ty {
+            ExternType::Func(ty) => store.host_func(ty, host).map(Extern::Func),
+            _ => Err(WasmError::instantiate("a function is no such import")),
+        },
+        Import::Func(handle) => store.with(|s| Ok(s.data().funcs.get(handle)?.func.into())),
+        Import::Memory(handle) => store.with(|s| {
+            Ok(match s.data().memories.get(handle)? {
+                Linear::Own(memory) => (*memory).into(),
+                Linear::Shared(memory) => memory.clone().into(),
+            })
+        }),
+        Import::Global(handle) => store.with(|s| Ok((*s.data().globals.get(handle)?).into())),
+        Import::Table(handle) => store.with(|s| Ok((*s.data().tables.get(handle)?).into())),
+        Import::Tag(handle) => store.with(|s| Ok((*s.data().tags.get(handle)?).into())),
+    };
+    code.imports()
+        .zip(imports)
+        .map(|(declared, import)| {
+            let name = format!("{:?}.{:?}", declared.module(), declared.name());
+            resolve(import, declared.ty()).map_err(|error| WasmError {
+                message: format!("import {name}: {}", error.message),
+                ..error
+            })
+        })
+        .collect()
+}
+
+impl WasmStore {
+    /// A new tag whose exceptions carry values of the types `params`, and its handle.
+    ///
+    /// # Errors
+    /// `InstantiateError` if the store holds too many.
+    pub fn new_tag(&self, params: Vec<ValType>) -> Result<u32, WasmError> {
+        self.with(|mut store| {
+            let ty = FuncType::new(store.engine(), params, []);
+            let tag = Tag::new(&mut store, &wasmtime::TagType::new(ty))
+                .map_err(|error| WasmError::instantiate(format!("{error:#}")))?;
+            store.data_mut().intern_tag(tag)
+        })
+    }
+}
+
+impl StoreData {
+    /// The number of `tag`, the same each time for the same tag.
+    pub(crate) fn intern_tag(&mut self, tag: Tag) -> Result<u32, WasmError> {
+        self.tags.intern(tag.debug_index_in_store(), || tag)
+    }
+}

@@ -1,0 +1,152 @@
+//! What one store may use, and wasmtime's way of asking.
+
+use wasmtime::ResourceLimiter;
+
+use super::capabilities::WasmCapabilities;
+use super::engine::MEMORY_RESERVATION;
+
+/// What an app asks for when it makes a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// The fuel to start with; about one unit an instruction. `None`: not metered, unless the
+    /// capabilities say so.
+    pub fuel: Option<u64>,
+    /// The most bytes that the store's memories may hold together. `None`: what the capabilities
+    /// say.
+    pub max_memory_bytes: Option<u64>,
+}
+
+impl StoreOptions {
+    /// These options with the caps of `capabilities` applied.
+    pub(crate) fn capped(self, capabilities: &WasmCapabilities) -> Self {
+        Self {
+            fuel: capped(self.fuel, capabilities.max_fuel),
+            max_memory_bytes: capped(self.max_memory_bytes, capabilities.max_memory_bytes),
+        }
+    }
+}
+
+/// The smaller of a request and a cap, where either may be absent.
+pub(crate) fn capped(request: Option<u64>, cap: Option<u64>) -> Option<u64> {
+    match (request, cap) {
+        (Some(request), Some(cap)) => Some(request.min(cap)),
+        (request, cap) => request.or(cap),
+    }
+}
+
+/// The account of one store's memories and tables.
+///
+/// wasmtime asks for one memory at a time; a cap for each alone could be passed by declaring
+/// many, so the account adds them up. Nothing is ever subtracted: a memory lives as long as its
+/// store, and a growth that was granted and then failed stays counted, because wasmtime also
+/// reports failures of growths that it never asked about, and a guest could use those to talk
+/// its account down.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    memory: Account,
+    tables: Account,
+    max_instances: usize,
+    growths: u32,
+}
+
+impl Limits {
+    pub(crate) fn new(options: &StoreOptions, capabilities: &WasmCapabilities) -> Self {
+        Self {
+            memory: Account::new(options.max_memory_bytes.unwrap_or(u64::MAX)),
+            tables: Account::new(capabilities.max_table_elements),
+            max_instances: capabilities.max_instances as usize,
+            growths: 0,
+        }
+    }
+
+    /// How often a memory was allowed to grow; wraps around.
+    pub(crate) fn growths(&self) -> u32 {
+        self.growths
+    }
+
+    /// The cap that refused the last request, in words, if one did since this was last asked.
+    pub(crate) fn take_refusal(&mut self) -> Option<String> {
+        let memory = self.memory.refused.take().map(|wanted| {
+            format!(
+                "{wanted} bytes of memory exceed the cap of {} bytes",
+                self.memory.cap
+            )
+        });
+        let tables = self.tables.refused.take().map(|wanted| {
+            format!(
+                "{wanted} table elements exceed the cap of {}",
+                self.tables.cap
+            )
+        });
+        memory.or(tables)
+    }
+}
+
+/// A sum that may not pass a cap.
+#[derive(Debug)]
+struct Account {
+    used: u64,
+    cap: u64,
+    /// The sum that a refused growth would have led to.
+    refused: Option<u64>,
+}
+
+impl Account {
+    fn new(cap: u64) -> Self {
+        Self {
+            used: 0,
+            cap,
+            refused: None,
+        }
+    }
+
+    fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return false;
+        }
+        let more = desired.saturating_sub(current) as u64;
+        let sum = self.used.saturating_add(more);
+        if sum > self.cap {
+            self.refused = Some(sum);
+            return false;
+        }
+        self.used = sum;
+        true
+    }
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let moves = current > 0 && desired as u64 > MEMORY_RESERVATION;
+        let granted = !moves && self.memory.grow(current, desired, maximum);
+        self.growths = self.growths.wrapping_add(granted.into());
+        Ok(granted)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(self.tables.grow(current, desired, maximum))
+    }
+
+    fn instances(&self) -> usize {
+        self.max_instances
+    }
+
+    fn memories(&self) -> usize {
+        usize::MAX
+    }
+
+    fn tables(&self) -> usize {
+        usize::MAX
+    }
+}

@@ -1,0 +1,246 @@
+//! Linear memories, as the host reads and writes them.
+
+use std::ops::Range;
+
+use wasmtime::{AsContext, AsContextMut, Memory, MemoryType, SharedMemory, StoreContextMut};
+
+use super::error::WasmError;
+use super::store::{StoreData, StoreLease, WasmStore, read_shared, write_shared};
+use super::types::ExternInfo;
+
+/// A linear memory of a store.
+#[derive(Clone)]
+pub struct WasmMemory {
+    store: WasmStore,
+    handle: u32,
+}
+
+/// Either kind of memory: one store's own, or one that threads share.
+#[derive(Clone)]
+pub(crate) enum Linear {
+    Own(Memory),
+    Shared(SharedMemory),
+}
+
+/// Where a memory's bytes are, for as long as `lease` is held.
+///
+/// The bytes do not move (see `MEMORY_RESERVATION`) and are not unmapped before the lease is
+/// gone; while the store is alive the guest may change them and may add to them.
+pub struct MemoryView {
+    pub base: *mut u8,
+    /// In bytes, when the view was taken.
+    pub len: usize,
+    pub shared: bool,
+    pub lease: StoreLease,
+}
+
+impl Linear {
+    fn len(&self, store: impl AsContext<Data = StoreData>) -> usize {
+        match self {
+            Self::Own(memory) => memory.data_size(store),
+            Self::Shared(memory) => memory.data_size(),
+        }
+    }
+
+    fn pages(&self, store: impl AsContext<Data = StoreData>) -> u64 {
+        match self {
+            Self::Own(memory) => memory.size(store),
+            Self::Shared(memory) => memory.size(),
+        }
+    }
+
+    pub(crate) fn ty(&self, store: impl AsContext<Data = StoreData>) -> MemoryType {
+        match self {
+            Self::Own(memory) => memory.ty(store),
+            Self::Shared(memory) => memory.ty(),
+        }
+    }
+
+    /// What identifies this memory in its store. Shared memories are told apart by where they
+    /// are, with the top bit set, which no index of a store's own memory has.
+    fn key(&self) -> u64 {
+        match self {
+            Self::Own(memory) => memory.debug_index_in_store(),
+            Self::Shared(memory) => memory.data().as_ptr() as u64 | 1 << 63,
+        }
+    }
+}
+
+impl StoreData {
+    /// The number of `memory`, the same each time for the same memory.
+    pub(crate) fn intern_memory(&mut self, memory: Linear) -> Result<u32, WasmError> {
+        self.memories.intern(memory.key(), || memory)
+    }
+}
+
+impl WasmStore {
+    /// A new memory.
+    ///
+    /// # Errors
+    /// `InstantiateError` if the type is invalid or the memory would exceed the store's cap.
+    pub fn new_memory(&self, ty: MemoryType) -> Result<WasmMemory, WasmError> {
+        let handle = self.with(|mut store| {
+            store.data_mut().limits.take_refusal();
+            let memory = if ty.is_shared() {
+                SharedMemory::new(store.engine(), ty).map(Linear::Shared)
+            } else {
+                Memory::new(&mut store, ty).map(Linear::Own)
+            };
+            let memory = memory.map_err(|error| refused(&mut store, "memory", &error))?;
+            store.data_mut().intern_memory(memory)
+        })?;
+        self.memory(handle)
+    }
+
+    /// The memory of this handle.
+    ///
+    /// # Errors
+    /// `MemoryError` if there is none.
+    pub fn memory(&self, handle: u32) -> Result<WasmMemory, WasmError> {
+        let memory = WasmMemory {
+            store: self.clone(),
+            handle,
+        };
+        memory.with(|_, _| Ok(()))?;
+        Ok(memory)
+    }
+}
+
+/// What kept a memory or table from being made.
+pub(crate) fn refused(
+    store: &mut StoreContextMut<'_, StoreData>,
+    what: &str,
+    error: &wasmtime::Error,
+) -> WasmError {
+    match store.data_mut().limits.take_refusal() {
+        Some(why) => WasmError::instantiate(format!("cannot make the {what}: {why}")),
+        None => WasmError::instantiate(format!("cannot make the {what}: {error:#}")),
+    }
+}
+
+impl WasmMemory {
+    /// Its number in the store.
+    pub fn handle(&self) -> u32 {
+        self.handle
+    }
+
+    /// Its type, with the current size as the minimum.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store is busy; so for every other method here.
+    pub fn info(&self) -> Result<ExternInfo, WasmError> {
+        self.with(|store, memory| {
+            let mut info = ExternInfo::memory(&memory.ty(&store));
+            if let ExternInfo::Memory { minimum, .. } = &mut info {
+                *minimum = memory.pages(&store);
+            }
+            Ok(info)
+        })
+    }
+
+    /// Its size in bytes.
+    pub fn byte_len(&self) -> Result<usize, WasmError> {
+        self.with(|store, memory| Ok(memory.len(store)))
+    }
+
+    /// Copies bytes from `offset` on into `to`.
+    ///
+    /// # Errors
+    /// `MemoryError` if any of them is out of bounds.
+    pub fn read(&self, offset: u64, to: &mut [u8]) -> Result<(), WasmError> {
+        self.with(|store, memory| {
+            let range = bounds(offset, to.len() as u64, memory.len(&store), "read")?;
+            match memory {
+                Linear::Own(memory) => to.copy_from_slice(&memory.data(&store)[range]),
+                Linear::Shared(memory) => read_shared(&memory.data()[range], to),
+            }
+            Ok(())
+        })
+    }
+
+    /// Copies `len` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// `MemoryError` if any of them is out of bounds, before anything is allocated.
+    pub fn read_vec(&self, offset: u64, len: u64) -> Result<Vec<u8>, WasmError> {
+        let range = self.with(|store, memory| bounds(offset, len, memory.len(&store), "read"))?;
+        let mut bytes = vec![0; range.len()];
+        self.read(offset, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Copies `from` to `offset` on.
+    ///
+    /// # Errors
+    /// `MemoryError` if any byte is out of bounds; then nothing was written.
+    pub fn write(&self, offset: u64, from: &[u8]) -> Result<(), WasmError> {
+        self.with(|mut store, memory| {
+            let range = bounds(offset, from.len() as u64, memory.len(&store), "write")?;
+            match memory {
+                Linear::Own(memory) => memory.data_mut(&mut store)[range].copy_from_slice(from),
+                Linear::Shared(memory) => write_shared(from, &memory.data()[range]),
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds `pages` zeroed pages and returns how many there were before.
+    ///
+    /// # Errors
+    /// `MemoryError` if its maximum, the store's cap or the address space does not allow that.
+    pub fn grow(&self, pages: u64) -> Result<u64, WasmError> {
+        self.with(|mut store, memory| {
+            let grown = match &memory {
+                Linear::Own(memory) => memory.grow(&mut store, pages),
+                Linear::Shared(memory) => memory.grow(pages),
+            };
+            grown.map_err(|_| {
+                let now = memory.pages(&store);
+                match store.data_mut().limits.take_refusal() {
+                    Some(why) => WasmError::memory(format!("cannot grow the memory: {why}")),
+                    None => WasmError::memory(format!(
+                        "cannot grow a memory of {now} pages by {pages}"
+                    )),
+                }
+            })
+        })
+    }
+
+    /// The memory's bytes where they are.
+    pub fn view(&self) -> Result<MemoryView, WasmError> {
+        self.with(|store, memory| {
+            Ok(MemoryView {
+                base: match &memory {
+                    Linear::Own(memory) => memory.data_ptr(&store),
+                    Linear::Shared(memory) => memory.data().as_ptr().cast_mut().cast(),
+                },
+                len: memory.len(&store),
+                shared: matches!(memory, Linear::Shared(_)),
+                lease: self.store.lease(),
+            })
+        })
+    }
+
+    fn with<R>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>, Linear) -> Result<R, WasmError>,
+    ) -> Result<R, WasmError> {
+        self.store.with(|mut store| {
+            let memory = store.data().memories.get(self.handle);
+            let memory = memory
+                .map_err(|error| WasmError::memory(error.message))?
+                .clone();
+            f(store.as_context_mut(), memory)
+        })
+    }
+}
+
+/// The range of `len` bytes from `offset`, if it is inside a memory of `size` bytes.
+fn bounds(offset: u64, len: u64, size: usize, verb: &str) -> Result<Range<usize>, WasmError> {
+    match offset.checked_add(len) {
+        Some(end) if end <= size as u64 => Ok(offset as usize..end as usize),
+        _ => Err(WasmError::memory(format!(
+            "cannot {verb} {len} bytes at offset {offset}: the memory has {size} bytes"
+        ))),
+    }
+}

@@ -1,0 +1,39 @@
+//! WebAssembly without JavaScript: what `host:wasm` does, as a Rust library.
+//!
+//! [`WasmState`] holds everything. A guest's references and the host's values meet as numbers
+//! ([`RefHandle`]), so that nothing here depends on what the host's values are.
+
+mod capabilities;
+mod engine;
+mod error;
+mod func;
+mod global;
+mod host;
+mod instance;
+mod intern;
+mod limits;
+mod memory;
+mod module;
+mod refs;
+mod state;
+mod store;
+mod table;
+mod types;
+mod value;
+
+pub use capabilities::WasmCapabilities;
+pub use engine::{Engines, MEMORY_RESERVATION, Tune};
+pub use error::{WasmError, WasmErrorCode};
+pub use func::WasmFunc;
+pub use global::WasmGlobal;
+pub use host::{HostFunction, Stop};
+pub use instance::{Import, WasmInstance};
+pub use limits::StoreOptions;
+pub use memory::{MemoryView, WasmMemory};
+pub use module::{Code, Compiler, WasmModule};
+pub use state::WasmState;
+pub use store::{Outcome, Signature, StoreLease, WasmStore};
+pub use table::WasmTable;
+pub(crate) use types::parse_type;
+pub use types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
+pub use value::{RefHandle, WasmValue};

@@ -1,0 +1,146 @@
+//! Compiled modules.
+
+use std::sync::{Arc, OnceLock};
+
+use wasmparser::{Parser, Payload};
+use wasmtime::Module;
+
+use super::engine::Engines;
+use super::error::WasmError;
+use super::types::{ExportInfo, ImportInfo};
+
+/// A compiled module, as the state knows it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct WasmModule {
+    /// Its handle, unique for the life of the state that compiled it.
+    pub id: u32,
+    /// What it exports, in the module's order.
+    pub exports: Arc<[ExportInfo]>,
+    /// What it imports, in the module's order.
+    pub imports: Arc<[ImportInfo]>,
+    pub(crate) code: Arc<Code>,
+}
+
+impl WasmModule {
+    pub(crate) fn new(id: u32, code: Arc<Code>) -> Self {
+        let module = code.any();
+        Self {
+            id,
+            exports: module
+                .exports()
+                .map(|export| ExportInfo::new(export.name(), &export.ty()))
+                .collect(),
+            imports: module
+                .imports()
+                .map(|import| ImportInfo::new(import.module(), import.name(), &import.ty()))
+                .collect(),
+            code,
+        }
+    }
+
+    /// What it was compiled to.
+    pub fn code(&self) -> Arc<Code> {
+        self.code.clone()
+    }
+
+    /// The contents of every custom section named `name`, in the module's order.
+    pub fn custom_sections(&self, name: &str) -> Vec<&[u8]> {
+        Parser::new(0)
+            .parse_all(&self.code.wasm)
+            .filter_map(|payload| match payload {
+                Ok(Payload::CustomSection(section)) if section.name() == name => {
+                    Some(section.data())
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// A module's binary, and its machine code for the engines that were asked for it so far.
+pub struct Code {
+    wasm: Box<[u8]>,
+    plain: OnceLock<Module>,
+    metered: OnceLock<Module>,
+}
+
+impl Code {
+    /// The machine code for one of the two engines, if it was compiled.
+    pub(crate) fn get(&self, metered: bool) -> Option<&Module> {
+        self.slot(metered).get()
+    }
+
+    fn slot(&self, metered: bool) -> &OnceLock<Module> {
+        if metered { &self.metered } else { &self.plain }
+    }
+
+    fn any(&self) -> &Module {
+        let module = self.plain.get().or_else(|| self.metered.get());
+        module.expect("a `Code` is only made together with its first module")
+    }
+}
+
+/// Turns bytes into machine code. May be sent to another thread, which is where it belongs:
+/// compiling takes long.
+#[derive(Clone)]
+pub struct Compiler {
+    engines: Engines,
+    metered: bool,
+}
+
+impl Compiler {
+    /// A compiler whose modules are ready for metered stores, or for those that are not.
+    pub(crate) fn new(engines: Engines, metered: bool) -> Self {
+        Self { engines, metered }
+    }
+
+    /// Compiles a module in the binary or the text format.
+    ///
+    /// # Errors
+    /// `CompileError` if it is malformed, invalid, or uses a feature that is off.
+    pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
+        let wasm = encode(source)?;
+        let code = Code {
+            wasm: wasm.into(),
+            plain: OnceLock::new(),
+            metered: OnceLock::new(),
+        };
+        self.prepare(&code, self.metered)?;
+        tracing::debug!(bytes = code.wasm.len(), "compiled a module");
+        Ok(Arc::new(code))
+    }
+
+    /// Makes sure that `code` can be instantiated in a metered store, or in one that is not.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile`].
+    pub fn prepare(&self, code: &Code, metered: bool) -> Result<(), WasmError> {
+        if code.get(metered).is_some() {
+            return Ok(());
+        }
+        let module = Module::from_binary(self.engines.get(metered)?, &code.wasm)
+            .map_err(|error| WasmError::compile(format!("{error:#}")))?;
+        code.slot(metered).get_or_init(|| module);
+        Ok(())
+    }
+
+    /// Whether `source` is a valid module, in the binary or the text format.
+    pub fn validate(&self, source: &[u8]) -> bool {
+        let Ok(engine) = self.engines.get(self.metered) else {
+            return false;
+        };
+        encode(source).is_ok_and(|wasm| Module::validate(engine, &wasm).is_ok())
+    }
+}
+
+/// The binary format of `source`. What starts like a binary is one; the rest is read as text.
+fn encode(source: &[u8]) -> Result<Vec<u8>, WasmError> {
+    if source.starts_with(b"\0asm") {
+        return Ok(source.to_vec());
+    }
+    let text = std::str::from_utf8(source).map_err(|_| {
+        WasmError::compile("not WebAssembly: neither the binary magic `\\0asm` nor UTF-8 text")
+    })?;
+    wat::parse_str(text).map_err(|error| WasmError::compile(format!("{error}")))
+}

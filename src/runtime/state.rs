@@ -1,0 +1,283 @@
+//! Everything one runtime of the host holds.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::capabilities::WasmCapabilities;
+use super::engine::{Engines, Tune};
+use super::error::WasmError;
+use super::instance::{Import, WasmInstance};
+use super::limits::{Limits, StoreOptions};
+use super::module::{Code, Compiler, WasmModule};
+use super::store::{Outcome, WasmStore};
+
+/// The modules, stores and instances of one runtime, under numbers.
+///
+/// Every method takes `&self` and holds no borrow while a guest runs, so that a guest's imports
+/// may use the same state.
+pub struct WasmState {
+    engine: Engines,
+    capabilities: WasmCapabilities,
+    modules: RefCell<HashMap<u32, WasmModule>>,
+    stores: RefCell<HashMap<u32, Entry>>,
+    instances: RefCell<HashMap<u32, WasmInstance>>,
+    next_module_id: Cell<u32>,
+    next_store_id: Cell<u32>,
+    next_instance_id: Cell<u32>,
+    /// Instances whose store is alive, counted by the stores themselves.
+    live_instances: Arc<AtomicU32>,
+}
+
+/// A store that somebody may still name.
+struct Entry {
+    store: WasmStore,
+    metered: bool,
+}
+
+impl WasmState {
+    /// An empty state.
+    ///
+    /// # Errors
+    /// `CompileError` if wasmtime does not support this machine.
+    pub fn new(capabilities: WasmCapabilities) -> Result<Self, WasmError> {
+        Self::with_engine(capabilities, None)
+    }
+
+    /// An empty state whose engines are tuned by `tune`: a conformance suite may need features
+    /// on or off that apps have no say in.
+    ///
+    /// # Errors
+    /// `CompileError` if wasmtime does not support this machine or configuration.
+    pub fn with_engine(
+        capabilities: WasmCapabilities,
+        tune: Option<Tune>,
+    ) -> Result<Self, WasmError> {
+        Ok(Self {
+            engine: Engines::new(tune)?,
+            capabilities,
+            modules: RefCell::default(),
+            stores: RefCell::default(),
+            instances: RefCell::default(),
+            next_module_id: Cell::new(1),
+            next_store_id: Cell::new(1),
+            next_instance_id: Cell::new(1),
+            live_instances: Arc::default(),
+        })
+    }
+
+    /// What the host granted.
+    pub fn capabilities(&self) -> &WasmCapabilities {
+        &self.capabilities
+    }
+
+    /// What compiles for this state; may be sent to another thread.
+    pub fn compiler(&self) -> Compiler {
+        Compiler::new(self.engine.clone(), self.capabilities.max_fuel.is_some())
+    }
+
+    /// Compiles a module, in the binary or the text format, on this thread.
+    ///
+    /// # Errors
+    /// `CompileError` if it is not valid.
+    pub fn compile(&self, source: &[u8]) -> Result<WasmModule, WasmError> {
+        self.add_module(self.compiler().compile(source)?)
+    }
+
+    /// Compiles the module in a file that the capabilities grant.
+    ///
+    /// # Errors
+    /// `CompileError` if the file is not granted or not readable, or the module is not valid.
+    pub fn compile_file(&self, path: &Path) -> Result<WasmModule, WasmError> {
+        self.compile(&self.capabilities.read_granted(path)?)
+    }
+
+    /// Takes in what a [`Compiler`] of this state made.
+    ///
+    /// # Errors
+    /// `CompileError` if there are no more numbers for modules.
+    pub fn add_module(&self, code: Arc<Code>) -> Result<WasmModule, WasmError> {
+        let id = next(&self.next_module_id)
+            .ok_or_else(|| WasmError::compile("too many modules were compiled"))?;
+        let module = WasmModule::new(id, code);
+        self.modules.borrow_mut().insert(id, module.clone());
+        Ok(module)
+    }
+
+    /// The module of this number.
+    ///
+    /// # Errors
+    /// `InstantiateError` if it was dropped or never was.
+    pub fn module(&self, id: u32) -> Result<WasmModule, WasmError> {
+        let module = self.modules.borrow().get(&id).cloned();
+        module.ok_or_else(|| {
+            WasmError::instantiate(format!("module {id} was dropped or never compiled"))
+        })
+    }
+
+    /// Forgets a module; its instances live on. Returns whether there was one.
+    pub fn drop_module(&self, id: u32) -> bool {
+        let dropped = self.modules.borrow_mut().remove(&id);
+        tracing::debug!(id, "dropped a module");
+        dropped.is_some()
+    }
+
+    /// A new store, with `options` cut down to the capabilities, and its number.
+    ///
+    /// # Errors
+    /// `InstantiateError` if there are no more numbers for stores.
+    pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
+        let options = options.capped(&self.capabilities);
+        let metered = options.fuel.is_some();
+        let store = WasmStore::new(
+            self.engine.get(metered)?,
+            Limits::new(&options, &self.capabilities),
+            self.live_instances.clone(),
+        );
+        if let Some(fuel) = options.fuel {
+            store.set_fuel(fuel)?;
+        }
+        let id = next(&self.next_store_id)
+            .ok_or_else(|| WasmError::instantiate("too many stores were made"))?;
+        let entry = Entry {
+            store: store.clone(),
+            metered,
+        };
+        self.stores.borrow_mut().insert(id, entry);
+        Ok((id, store))
+    }
+
+    /// The store of this number.
+    ///
+    /// # Errors
+    /// `RuntimeError` if it was dropped or never was.
+    pub fn store(&self, id: u32) -> Result<WasmStore, WasmError> {
+        self.entry(id, |entry| entry.store.clone())
+    }
+
+    /// Whether the store of this number counts fuel.
+    ///
+    /// # Errors
+    /// As [`WasmState::store`].
+    pub fn is_metered(&self, id: u32) -> Result<bool, WasmError> {
+        self.entry(id, |entry| entry.metered)
+    }
+
+    fn entry<R>(&self, id: u32, f: impl FnOnce(&Entry) -> R) -> Result<R, WasmError> {
+        let stores = self.stores.borrow();
+        let entry = stores.get(&id).ok_or_else(|| dropped("store", id))?;
+        Ok(f(entry))
+    }
+
+    /// Forgets a store and its instances. It is freed when the last call into it has returned
+    /// and the last [`super::StoreLease`] is gone. Returns whether there was one.
+    pub fn drop_store(&self, id: u32) -> bool {
+        let Some(entry) = self.stores.borrow_mut().remove(&id) else {
+            return false;
+        };
+        self.instances
+            .borrow_mut()
+            .retain(|_, instance| !instance.store().same(&entry.store));
+        tracing::debug!(id, "dropped a store");
+        true
+    }
+
+    /// Gives a store a new budget, cut down to the cap.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store is dropped, busy, or was made without a budget.
+    pub fn set_fuel(&self, store: u32, fuel: u64) -> Result<(), WasmError> {
+        let fuel = fuel.min(self.capabilities.max_fuel.unwrap_or(u64::MAX));
+        self.store(store)?.set_fuel(fuel)
+    }
+
+    /// Instantiates a module in a store and runs its start function.
+    ///
+    /// # Errors
+    /// `InstantiateError` if the module or an import is unknown or of the wrong type, a cap is
+    /// exceeded, or the module was not prepared for a metered store; `RuntimeError` and
+    /// `FuelExhausted` from the start function.
+    pub fn instantiate(
+        &self,
+        module: u32,
+        store: u32,
+        imports: Vec<Import>,
+    ) -> Result<Outcome<WasmInstance>, WasmError> {
+        let module = self.module(module)?;
+        let metered = self.is_metered(store)?;
+        self.compiler().prepare(&module.code, metered)?;
+        let code = module.code.get(metered).cloned();
+        let code = code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?;
+        let store = self.store(store)?;
+        let cap = self.capabilities.max_instances;
+        if self.live_instances() >= cap {
+            return Err(WasmError::instantiate(format!(
+                "too many instances: the cap is {cap}"
+            )));
+        }
+        let id = next(&self.next_instance_id)
+            .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
+        let made = WasmInstance::new(id, &store, &module, &code, imports)?;
+        if let Outcome::Returned(instance) = &made {
+            self.instances.borrow_mut().insert(id, instance.clone());
+            tracing::debug!(id, module = module.id, "instantiated");
+        }
+        Ok(made)
+    }
+
+    /// The instance of this number.
+    ///
+    /// # Errors
+    /// `RuntimeError` if it was dropped or never was.
+    pub fn instance(&self, id: u32) -> Result<WasmInstance, WasmError> {
+        let instance = self.instances.borrow().get(&id).cloned();
+        instance.ok_or_else(|| dropped("instance", id))
+    }
+
+    /// Forgets an instance; its memory is freed with its store. Returns whether there was one.
+    pub fn drop_instance(&self, id: u32) -> bool {
+        let dropped = self.instances.borrow_mut().remove(&id);
+        tracing::debug!(id, "dropped an instance");
+        dropped.is_some()
+    }
+
+    /// How many instances take up memory: all whose store is not freed.
+    pub fn live_instances(&self) -> u32 {
+        self.live_instances.load(Ordering::Relaxed)
+    }
+}
+
+impl WasmStore {
+    /// What is left of the budget.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store is busy or was made without a budget.
+    pub fn fuel(&self) -> Result<u64, WasmError> {
+        self.with(|store| store.get_fuel().map_err(|_| unmetered()))
+    }
+
+    /// Sets what is left of the budget.
+    ///
+    /// # Errors
+    /// As [`WasmStore::fuel`].
+    pub fn set_fuel(&self, fuel: u64) -> Result<(), WasmError> {
+        self.with(|mut store| store.set_fuel(fuel).map_err(|_| unmetered()))
+    }
+}
+
+fn unmetered() -> WasmError {
+    WasmError::runtime("the store has no fuel budget: give it one when it is made")
+}
+
+fn dropped(what: &str, id: u32) -> WasmError {
+    WasmError::runtime(format!("{what} {id} was dropped"))
+}
+
+/// The next number, if there is one.
+fn next(counter: &Cell<u32>) -> Option<u32> {
+    let id = counter.get();
+    counter.set(id.checked_add(1)?);
+    Some(id)
+}

@@ -1,0 +1,503 @@
+//! Stores, and the one cell through which everything reaches them.
+//!
+//! wasmtime lends out its store as `&mut`. While a guest runs, a function of the host may want
+//! the same store again (an import that calls `malloc` is normal), so the store sits in a cell
+//! that knows where the live borrow is: at rest it hands out the store itself, and inside a host
+//! function the context that wasmtime passed to that function.
+
+use std::cell::{Cell, UnsafeCell};
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+
+use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Global, RootScope, Store};
+use wasmtime::{StoreContextMut, Table, Tag, ThrownException, Val, ValRaw, ValType};
+
+use super::error::WasmError;
+use super::host::{self, HostFunction};
+use super::intern::Interned;
+use super::limits::Limits;
+use super::memory::Linear;
+use super::refs::{self, Refs};
+use super::value::{self, RefHandle};
+
+/// A store: what instances share that can import from each other. Freed as a whole.
+///
+/// A clone is another handle to the same store.
+#[derive(Clone)]
+pub struct WasmStore {
+    cell: Arc<StoreCell>,
+    /// Stays on the thread that made it: see `StoreCell`.
+    one_thread: PhantomData<*const ()>,
+}
+
+/// Keeps a store's memories mapped without giving access to the store. Any thread may hold and
+/// drop one.
+pub struct StoreLease(#[expect(dead_code, reason = "held, never used")] Arc<StoreCell>);
+
+/// What a call left behind, when it was not an error of the runtime's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<T> {
+    /// It returned.
+    Returned(T),
+    /// A host function threw the host's value of this number, and the guest did not catch it.
+    Threw(u32),
+    /// The guest threw an exception of its own, kept under this handle.
+    Exception(RefHandle),
+}
+
+/// What wasmtime keeps beside the guest.
+pub(crate) struct StoreData {
+    cell: Weak<StoreCell>,
+    /// The tag of exceptions that carry a value of the host, made when first needed.
+    host_tag: Option<Tag>,
+    pub(crate) limits: Limits,
+    pub(crate) refs: Refs,
+    pub(crate) funcs: Interned<FuncEntry>,
+    pub(crate) memories: Interned<Linear>,
+    pub(crate) globals: Interned<Global>,
+    pub(crate) tables: Interned<Table>,
+    pub(crate) tags: Interned<Tag>,
+    /// How many instances this store holds, and the count of the whole state that includes them.
+    instances: u32,
+    live_instances: Arc<AtomicU32>,
+}
+
+impl Drop for StoreData {
+    fn drop(&mut self) {
+        self.live_instances
+            .fetch_sub(self.instances, Ordering::Relaxed);
+    }
+}
+
+/// A function of the store, with its type at hand for checking calls.
+#[derive(Clone)]
+pub(crate) struct FuncEntry {
+    pub(crate) func: Func,
+    pub(crate) signature: Arc<Signature>,
+}
+
+/// A function's type, taken apart.
+#[derive(Debug)]
+pub struct Signature {
+    pub params: Box<[ValType]>,
+    pub results: Box<[ValType]>,
+    /// Whether any of them is a reference, which needs translating.
+    refs: bool,
+}
+
+impl Signature {
+    pub(crate) fn new(ty: &FuncType) -> Self {
+        let params: Box<[_]> = ty.params().collect();
+        let results: Box<[_]> = ty.results().collect();
+        Self {
+            refs: params.iter().chain(&results).any(ValType::is_ref),
+            params,
+            results,
+        }
+    }
+
+    /// How many slots a call frame needs.
+    pub fn slots(&self) -> usize {
+        self.params.len().max(self.results.len())
+    }
+}
+
+struct StoreCell {
+    access: Cell<Access>,
+    store: UnsafeCell<Store<StoreData>>,
+}
+
+// SAFETY: `access` and `store` are only touched through `WasmStore`, which is neither `Send` nor
+// `Sync` and is only made, by `WasmStore::new` and from the `Weak` in `StoreData`, on the thread
+// that runs the store. Elsewhere there is only `StoreLease`, which does nothing but drop the
+// cell; dropping it is exclusive, and all that it holds is `Send`.
+unsafe impl Send for StoreCell {}
+// SAFETY: as above: a shared reference on another thread cannot reach the fields.
+unsafe impl Sync for StoreCell {}
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Store<StoreData>>();
+};
+
+/// Where the live borrow of the store is.
+#[derive(Clone, Copy)]
+enum Access {
+    /// Nowhere: the store is at rest.
+    Rest,
+    /// In a host function, which lent it out here.
+    Host(NonNull<StoreContextMut<'static, StoreData>>),
+    /// In somebody's hands: nobody else may have it.
+    Taken,
+}
+
+/// Puts the access back as it was, also when unwinding.
+struct Restore<'a> {
+    cell: &'a Cell<Access>,
+    access: Access,
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        self.cell.set(self.access);
+    }
+}
+
+impl WasmStore {
+    pub(crate) fn new(engine: &Engine, limits: Limits, live_instances: Arc<AtomicU32>) -> Self {
+        let cell = Arc::new_cyclic(|cell| {
+            let data = StoreData {
+                cell: cell.clone(),
+                host_tag: None,
+                limits,
+                refs: Refs::default(),
+                funcs: Interned::new("function"),
+                memories: Interned::new("memory"),
+                globals: Interned::new("global"),
+                tables: Interned::new("table"),
+                tags: Interned::new("tag"),
+                instances: 0,
+                live_instances,
+            };
+            let mut store = Store::new(engine, data);
+            store.limiter(|data| &mut data.limits);
+            StoreCell {
+                access: Cell::new(Access::Rest),
+                store: UnsafeCell::new(store),
+            }
+        });
+        Self {
+            cell,
+            one_thread: PhantomData,
+        }
+    }
+
+    /// Whether both are handles to the same store.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.cell, &other.cell)
+    }
+
+    /// Keeps this store's memories mapped for as long as the lease is held.
+    pub fn lease(&self) -> StoreLease {
+        StoreLease(self.cell.clone())
+    }
+
+    /// Runs `f` with the store, wherever it is.
+    ///
+    /// # Errors
+    /// `RuntimeError` if `f` of another `with` has the store; what `f` returns otherwise.
+    pub(crate) fn with<R>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
+    ) -> Result<R, WasmError> {
+        let access = self.cell.access.replace(Access::Taken);
+        let _restore = Restore {
+            cell: &self.cell.access,
+            access,
+        };
+        match access {
+            Access::Rest => {
+                // SAFETY: this thread alone reaches the cell, and `access` was `Rest`: no other
+                // reference into the store exists, and none is made while it is `Taken`.
+                let store = unsafe { &mut *self.cell.store.get() };
+                f(store.as_context_mut())
+            }
+            Access::Host(mut context) => {
+                // SAFETY: the pointer is to a context on the stack of a `lend` that has not
+                // returned (its `Restore` takes the pointer away when it does), which holds the
+                // store's only live borrow and does not use it meanwhile. `access` is `Taken`
+                // until `f` is done, so that the context is borrowed once at a time.
+                let context = unsafe { context.as_mut() };
+                f(context.as_context_mut())
+            }
+            Access::Taken => Err(WasmError::runtime("the store is busy")),
+        }
+    }
+
+    /// Lends `context`, the live borrow of this store, to whoever calls `with` while `f` runs.
+    fn lend<R>(&self, context: &mut StoreContextMut<'_, StoreData>, f: impl FnOnce() -> R) -> R {
+        let lent = Access::Host(NonNull::from(context).cast());
+        let _restore = Restore {
+            cell: &self.cell.access,
+            access: self.cell.access.replace(lent),
+        };
+        f()
+    }
+
+    /// A function of this store that runs `host`.
+    pub(crate) fn host_func(
+        &self,
+        ty: FuncType,
+        host: Box<dyn HostFunction>,
+    ) -> Result<Func, WasmError> {
+        let signature = Signature::new(&ty);
+        self.with(|store| {
+            // SAFETY: `host_call` reads the parameters and writes the results by `signature`,
+            // which is `ty` taken apart, after checking every reference it writes against it.
+            Ok(unsafe {
+                Func::new_unchecked(store, ty, move |caller, slots| {
+                    host_call(caller, slots, &signature, &*host)
+                })
+            })
+        })
+    }
+
+    /// Calls the function of handle `func`, with arguments in the first slots of `frame`, which
+    /// its results then replace. References travel as the bits of their [`RefHandle`].
+    ///
+    /// # Errors
+    /// `TypeMismatch` if a reference does not fit its parameter, `FunctionNotFound` for an unknown
+    /// handle, `RuntimeError` for traps, `FuelExhausted`.
+    pub fn call_frame(
+        &self,
+        func: u32,
+        frame: &mut [ValRaw],
+    ) -> Result<Outcome<()>, WasmError> {
+        self.with(|mut store| {
+            let FuncEntry { func, signature } = store.data().funcs.get(func)?.clone();
+            let frame = frame.get_mut(..signature.slots()).ok_or_else(|| {
+                WasmError::mismatch("the call frame is too short for the function")
+            })?;
+            if signature.refs {
+                lower(store.as_context_mut(), frame, &signature.params)?;
+            }
+            // SAFETY: the frame is long enough and holds a value of each parameter's type:
+            // any bits are a number, and references were just made from handles that `lower`
+            // checked. No collection can have happened since. The caller's `&mut` keeps the
+            // frame from everyone else during the call.
+            let called = unsafe { func.call_unchecked(store.as_context_mut(), frame) };
+            match called {
+                Ok(()) => {
+                    if signature.refs {
+                        lift(store, frame, &signature.results)?;
+                    }
+                    Ok(Outcome::Returned(()))
+                }
+                Err(error) => outcome(store, &error),
+            }
+        })
+    }
+}
+
+impl StoreData {
+    /// The number of `func`, the same each time for the same function.
+    pub(crate) fn intern_func(
+        mut store: StoreContextMut<'_, StoreData>,
+        func: Func,
+    ) -> Result<u32, WasmError> {
+        let key = func.to_raw(&mut store).addr() as u64;
+        if let Some(number) = store.data().funcs.find(key) {
+            return Ok(number);
+        }
+        let ty = func.ty(&store);
+        store.data_mut().funcs.intern(key, || FuncEntry {
+            func,
+            signature: Arc::new(Signature::new(&ty)),
+        })
+    }
+
+    /// Counts one more instance, for as long as the store lives.
+    pub(crate) fn count_instance(&mut self) {
+        self.instances += 1;
+        self.live_instances.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl WasmStore {
+    /// How often any of the store's memories was allowed to grow; wraps around.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store is busy; so for the others here.
+    pub fn growths(&self) -> Result<u32, WasmError> {
+        self.with(|store| Ok(store.data().limits.growths()))
+    }
+
+    /// Forgets the host's hold on the object of this number, if there is one.
+    pub fn release_object(&self, object: u32) -> Result<(), WasmError> {
+        self.with(|mut store| {
+            store.data_mut().refs.release_object(object);
+            Ok(())
+        })
+    }
+
+    /// Collects the guest's garbage and returns the numbers of the host's values that no
+    /// reference holds any more.
+    pub fn collect(&self) -> Result<Vec<u32>, WasmError> {
+        self.with(|mut store| {
+            store
+                .gc(None)
+                .map_err(|error| WasmError::runtime(format!("{error:#}")))?;
+            Ok(store.data_mut().refs.take_released())
+        })
+    }
+}
+
+/// What ended a run of guest code that did not return: an exception, or an error.
+pub(crate) fn outcome<T>(
+    mut store: StoreContextMut<'_, StoreData>,
+    error: &wasmtime::Error,
+) -> Result<Outcome<T>, WasmError> {
+    if error.is::<ThrownException>() {
+        let mut scope = RootScope::new(&mut store);
+        let mut store = scope.as_context_mut();
+        if let Some(exn) = store.take_pending_exception() {
+            let tag = exn.tag(&mut store).ok();
+            let host_tag = store.data().host_tag;
+            if let (Some(tag), Some(host_tag)) = (tag, host_tag)
+                && Tag::eq(&tag, &host_tag, &store)
+                && let Ok(Val::ExternRef(Some(thrown))) = exn.field(&mut store, 0)
+                && let Some(index) = refs::host_index(&store, &thrown)
+            {
+                return Ok(Outcome::Threw(index));
+            }
+            return refs::keep_exn(store, exn).map(Outcome::Exception);
+        }
+    }
+    if let Some(Aborted(index)) = error.downcast_ref() {
+        return Ok(Outcome::Threw(*index));
+    }
+    let error = WasmError::from_guest(error)
+        .unwrap_or_else(|| WasmError::runtime(format!("{error:#}")));
+    tracing::debug!(code = error.code.code(), trap = error.trap, "guest stopped");
+    Err(error)
+}
+
+/// A host function threw the host's value of this number in a way that the guest cannot catch.
+#[derive(Debug, thiserror::Error)]
+#[error("a host function threw value {0}")]
+struct Aborted(u32);
+
+/// What wasmtime calls for a function of the host.
+fn host_call(
+    mut caller: Caller<'_, StoreData>,
+    slots: &mut [MaybeUninit<ValRaw>],
+    signature: &Signature,
+    host: &dyn HostFunction,
+) -> wasmtime::Result<()> {
+    for slot in &mut slots[signature.params.len()..] {
+        slot.write(ValRaw::u64(0));
+    }
+    // SAFETY: wasmtime initialised the slots of the parameters, the loop above the others.
+    let frame = unsafe { &mut *(std::ptr::from_mut(slots) as *mut [ValRaw]) };
+
+    let mut context = caller.as_context_mut();
+    let cell = context.data().cell.upgrade();
+    let store = WasmStore {
+        cell: cell.ok_or_else(|| WasmError::runtime("the store is gone"))?,
+        one_thread: PhantomData,
+    };
+    if signature.refs {
+        lift(context.as_context_mut(), frame, &signature.params)?;
+    }
+    match store.lend(&mut context, || host.call(&store, frame)) {
+        Ok(()) if signature.refs => Ok(lower(context, frame, &signature.results)?),
+        Ok(()) => Ok(()),
+        Err(host::Stop::Throw(index)) => throw(context, index),
+        Err(host::Stop::Rethrow(handle)) => rethrow(context, handle),
+        Err(host::Stop::Abort(index)) => Err(Aborted(index).into()),
+        Err(host::Stop::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Throws the host's value `index` through the guest, which may catch it.
+fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Result<()> {
+    let tag = match store.data().host_tag {
+        Some(tag) => tag,
+        None => {
+            let ty = host::tag_type(store.engine());
+            let tag = Tag::new(&mut store, &ty)?;
+            store.data_mut().host_tag = Some(tag);
+            tag
+        }
+    };
+    let mut scope = RootScope::new(&mut store);
+    let mut store = scope.as_context_mut();
+    let exn = host::exception(&mut store, &tag, index)?;
+    store.throw(exn)
+}
+
+/// Throws an exception that came out of this store's guest before.
+fn rethrow(mut store: StoreContextMut<'_, StoreData>, handle: RefHandle) -> wasmtime::Result<()> {
+    let mut scope = RootScope::new(&mut store);
+    let mut store = scope.as_context_mut();
+    let exnref = wasmtime::RefType::new(false, wasmtime::HeapType::Exn);
+    match refs::resolve(store.as_context_mut(), handle, &exnref)? {
+        Val::ExnRef(Some(exn)) => store.throw(exn),
+        _ => Err(WasmError::runtime("not an exception of this store").into()),
+    }
+}
+
+/// Turns the handles in `frame` into raw references.
+fn lower(
+    mut store: StoreContextMut<'_, StoreData>,
+    frame: &mut [ValRaw],
+    types: &[ValType],
+) -> Result<(), WasmError> {
+    let mut scope = RootScope::new(&mut store);
+    let mut store = scope.as_context_mut();
+    // Resolving may collect, which moves what raw references point at: all are resolved to
+    // rooted values first, and made raw afterwards, which does not allocate. One that fails does
+    // not keep the others from being resolved: a host's value is only ever reported as released
+    // if a reference held it.
+    let mut resolved = Vec::with_capacity(types.len());
+    for (index, (slot, ty)) in frame.iter().zip(types).enumerate() {
+        if let ValType::Ref(ty) = ty {
+            let value = match RefHandle::from_bits(slot.get_u64()) {
+                Some(handle) => refs::resolve(store.as_context_mut(), handle, ty),
+                None => Err(WasmError::mismatch("not a reference handle")),
+            };
+            resolved.push((index, value.map_err(|error| error.at(index))));
+        }
+    }
+    for (index, value) in resolved {
+        frame[index] = value?
+            .to_raw(&mut store)
+            .map_err(|error| WasmError::runtime(format!("{error:#}")))?;
+    }
+    Ok(())
+}
+
+/// Turns the raw references in `frame`, which wasmtime just wrote, into handles.
+fn lift(
+    mut store: StoreContextMut<'_, StoreData>,
+    frame: &mut [ValRaw],
+    types: &[ValType],
+) -> Result<(), WasmError> {
+    let mut scope = RootScope::new(&mut store);
+    let mut store = scope.as_context_mut();
+    // Making a handle may collect: see `lower`.
+    let mut rooted = Vec::with_capacity(types.len());
+    for (index, (slot, ty)) in frame.iter().zip(types).enumerate() {
+        if value::number(slot, ty).is_none() {
+            // SAFETY: wasmtime wrote this slot as a value of type `ty` of this store, and
+            // nothing ran since that could have collected.
+            let value = unsafe { Val::from_raw(&mut store, *slot, ty.clone()) };
+            rooted.push((index, value));
+        }
+    }
+    for (index, value) in rooted {
+        let handle = refs::handle(store.as_context_mut(), &value)?;
+        frame[index] = ValRaw::u64(handle.to_bits());
+    }
+    Ok(())
+}
+
+/// Copies bytes out of a shared memory, which other threads may be writing.
+pub(crate) fn read_shared(from: &[UnsafeCell<u8>], to: &mut [u8]) {
+    for (from, to) in from.iter().zip(to) {
+        // SAFETY: the cell is a live, aligned byte, and everyone who shares a wasm memory
+        // accesses it atomically, as we do.
+        *to = unsafe { AtomicU8::from_ptr(from.get()) }.load(Ordering::Relaxed);
+    }
+}
+
+/// Copies bytes into a shared memory, which other threads may be reading.
+pub(crate) fn write_shared(from: &[u8], to: &[UnsafeCell<u8>]) {
+    for (from, to) in from.iter().zip(to) {
+        // SAFETY: as in `read_shared`.
+        unsafe { AtomicU8::from_ptr(to.get()) }.store(*from, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,121 @@
+//! Values that cross between the host and the guest.
+
+use wasmtime::{Val, ValRaw, ValType};
+
+use super::error::WasmError;
+use super::types::type_name;
+
+/// A value as the host sees it.
+///
+/// Floats carry their bits: a NaN's payload is what the guest made it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum WasmValue {
+    I32(i32),
+    I64(i64),
+    F32(f32),
+    F64(f64),
+    /// The 16 bytes in little-endian order.
+    V128(u128),
+    /// A reference of any type.
+    Ref(RefHandle),
+}
+
+/// A reference as the host sees it: the number of something in the reference's store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefHandle {
+    Null,
+    /// A value of the host, under the number that the host gave it.
+    Host(u32),
+    /// A function of the store.
+    Func(u32),
+    /// Anything else the store keeps for the host: structs, arrays, i31, exceptions.
+    Object(u32),
+}
+
+impl RefHandle {
+    /// As one integer, zero for null; the kind is in the upper half.
+    pub const fn to_bits(self) -> u64 {
+        match self {
+            Self::Null => 0,
+            Self::Host(index) => 1 << 32 | index as u64,
+            Self::Func(index) => 2 << 32 | index as u64,
+            Self::Object(index) => 3 << 32 | index as u64,
+        }
+    }
+
+    /// The inverse of [`RefHandle::to_bits`]; `None` for what it never returns.
+    pub const fn from_bits(bits: u64) -> Option<Self> {
+        let index = bits as u32;
+        match bits >> 32 {
+            0 if index == 0 => Some(Self::Null),
+            1 => Some(Self::Host(index)),
+            2 => Some(Self::Func(index)),
+            3 => Some(Self::Object(index)),
+            _ => None,
+        }
+    }
+}
+
+impl WasmValue {
+    /// What this value is called in messages.
+    fn describe(&self) -> &'static str {
+        match self {
+            Self::I32(_) => "i32",
+            Self::I64(_) => "i64",
+            Self::F32(_) => "f32",
+            Self::F64(_) => "f64",
+            Self::V128(_) => "v128",
+            Self::Ref(_) => "reference",
+        }
+    }
+
+    /// The value as a slot of a call frame of type `ty`, references as their handle's bits.
+    ///
+    /// # Errors
+    /// `TypeMismatch` if the value is not of that type. Of references only the shape is checked
+    /// here; what they refer to is checked where the handle is resolved.
+    pub(crate) fn to_slot(self, ty: &ValType) -> Result<ValRaw, WasmError> {
+        Ok(match (self, ty) {
+            (Self::I32(value), ValType::I32) => ValRaw::i32(value),
+            (Self::I64(value), ValType::I64) => ValRaw::i64(value),
+            (Self::F32(value), ValType::F32) => ValRaw::f32(value.to_bits()),
+            (Self::F64(value), ValType::F64) => ValRaw::f64(value.to_bits()),
+            (Self::V128(value), ValType::V128) => ValRaw::v128(value),
+            (Self::Ref(handle), ValType::Ref(_)) => ValRaw::u64(handle.to_bits()),
+            (value, ty) => {
+                return Err(WasmError::mismatch(format!(
+                    "expected {}, got {}",
+                    type_name(ty),
+                    value.describe()
+                )));
+            }
+        })
+    }
+
+    /// The value in a slot of type `ty` that the runtime filled.
+    pub(crate) fn from_slot(slot: &ValRaw, ty: &ValType) -> Self {
+        match ty {
+            ValType::I32 => Self::I32(slot.get_i32()),
+            ValType::I64 => Self::I64(slot.get_i64()),
+            ValType::F32 => Self::F32(f32::from_bits(slot.get_f32())),
+            ValType::F64 => Self::F64(f64::from_bits(slot.get_f64())),
+            ValType::V128 => Self::V128(slot.get_v128()),
+            ValType::Ref(_) => {
+                Self::Ref(RefHandle::from_bits(slot.get_u64()).unwrap_or(RefHandle::Null))
+            }
+        }
+    }
+}
+
+/// The number in a slot of the number or vector type `ty`; `None` for reference types.
+pub(crate) fn number(slot: &ValRaw, ty: &ValType) -> Option<Val> {
+    Some(match ty {
+        ValType::I32 => Val::I32(slot.get_i32()),
+        ValType::I64 => Val::I64(slot.get_i64()),
+        ValType::F32 => Val::F32(slot.get_f32()),
+        ValType::F64 => Val::F64(slot.get_f64()),
+        ValType::V128 => Val::V128(slot.get_v128().into()),
+        ValType::Ref(_) => return None,
+    })
+}

@@ -1,0 +1,205 @@
+//! Nothing that an app passes breaks anything: each is an error, and then everything still works.
+
+use serde_json::json;
+
+use crate::js::Js;
+
+#[test]
+fn import_objects_of_every_kind() {
+    let told = Js::new().run(
+        r#"
+        const module = await compile(text(fixtures.callback));
+        const thrower = { get env() { throw new RangeError("mine") } };
+        const inner = { env: { get twice() { throw new RangeError("mine") } } };
+        const proxy = new Proxy({}, { get: () => ({ twice: (x) => 2 * x }) });
+        const refusing = new Proxy({}, { get() { throw new RangeError("mine") } });
+        const told = [];
+        for (const imports of [null, 5, "env", [], { env: null }, { env: 5 }, { env: {} },
+            { env: { twice: {} } }, { env: { twice: "x" } }]) {
+            told.push(await codeOf(() => instantiate(module, imports)));
+        }
+        for (const imports of [thrower, inner, refusing]) {
+            told.push((await caught(() => instantiate(module, imports))).message);
+        }
+        told.push((await instantiate(module, proxy)).call("run", [4]));
+        const namespace = Object.assign(() => {}, { twice: (x) => 2 * x });
+        told.push((await instantiate(module, { env: namespace })).call("run", [4]));
+        return told;
+        "#,
+    );
+    let refused = [5001; 9].map(|code| json!(code));
+    let thrown = ["mine"; 3].map(|message| json!(message));
+    let worked = [json!(12), json!(12)];
+    assert_eq!(told, json!([&refused[..], &thrown[..], &worked[..]].concat()));
+}
+
+#[test]
+fn arguments_that_run_code() {
+    let told = Js::new().run(
+        r#"
+        const instance = await fixture("add");
+        const { add } = instance.namespace;
+        const told = [];
+        // A getter that calls the same function must not disturb the call it is read for.
+        const nested = [1, 2];
+        Object.defineProperty(nested, 1, { get: () => add(10, 20) });
+        told.push(instance.call("add", nested));
+        told.push(instance.call("add", new Proxy([3, 4], {})));
+        const endless = new Proxy([], { get: (_, key) => key === "length" ? 2 ** 32 - 1 : 0 });
+        told.push(await codeOf(() => instance.call("add", endless)));
+        const throwing = new Proxy([1, 2], { get() { throw new RangeError("mine") } });
+        told.push((await caught(() => instance.call("add", throwing))).message);
+        const spoiling = [1, 2];
+        Object.defineProperty(spoiling, 0, { get() { instance.drop(); return 1 } });
+        told.push(await codeOf(() => instance.call("add", spoiling)));
+        told.push((await fixture("add")).call("add", [5, 6]));
+        return told;
+        "#,
+    );
+    assert_eq!(told, json!([31, 7, 5005, "mine", 5002, 11]));
+}
+
+#[test]
+fn buffers_that_are_detached() {
+    let told = Js::new().run(
+        r#"
+        const bytes = new Uint8Array(8);
+        Deno.core.ops.op_wasm_detach(bytes.buffer);
+        const instance = await fixture("memory");
+        return [
+            await codeOf(() => compile(bytes)),
+            await codeOf(() => compile(bytes.buffer)),
+            await codeOf(() => validate(bytes)),
+            await codeOf(() => instance.writeMemory(0, bytes)),
+            instance.call("load", [16]),
+        ];
+        "#,
+    );
+    assert_eq!(told, json!([5000, 5000, 5005, 5005, 104]));
+}
+
+#[test]
+fn offsets_and_lengths_of_every_kind() {
+    let told = Js::new().run(
+        r#"
+        const instance = await fixture("memory");
+        const codes = [];
+        for (const bad of [NaN, -1, -0.5, 0.5, 2 ** 53, Infinity, "0", null, undefined, {}, [0],
+            -1n, 2n ** 64n, Symbol(), true]) {
+            codes.push(await codeOf(() => instance.readMemory(bad, 1)));
+            codes.push(await codeOf(() => instance.readMemory(0, bad)));
+            codes.push(await codeOf(() => instance.writeMemory(bad, new Uint8Array(1))));
+            codes.push(await codeOf(() => instance.memory().grow(bad)));
+            codes.push(await codeOf(() => instance.memory().read(bad, 1)));
+        }
+        return [
+            codes.every((code) => code === 5003),
+            instance.readMemory(16n, 1n)[0],
+            instance.readMemory(-0, 0).length,
+            instance.readMemory(65536, 0).length,
+        ];
+        "#,
+    );
+    assert_eq!(told, json!([true, 104, 0, 0]));
+}
+
+#[test]
+fn names_of_every_kind() {
+    let told = Js::new().run(
+        r#"
+        const instance = await fixture("names");
+        const module = await compile(text(fixtures.custom));
+        const strange = instance.exports.map(({ name }) => instance.call(name));
+        const codes = [];
+        for (const name of [5, null, {}, Symbol("x"), undefined, 1n, ["with space"], "toString"]) {
+            codes.push(await codeOf(() => instance.call(name)));
+            codes.push(await codeOf(() => instance.func(name)));
+            codes.push(await codeOf(() => instance.getExport(name)));
+        }
+        return [
+            strange.length,
+            Object.keys(instance.namespace).length,
+            codes.every((code) => code === 5004),
+            await codeOf(() => module.customSections(5)),
+            await codeOf(() => compileFile({})),
+        ];
+        "#,
+    );
+    assert_eq!(told, json!([7, 7, true, 5005, 5000]));
+}
+
+#[test]
+fn options_of_every_kind() {
+    let told = Js::new().run(
+        r#"
+        const module = await compile(text("(module (memory 1))"));
+        const codes = [];
+        for (const options of [null, 5, "x", { fuel: -1 }, { fuel: "1" }, { fuel: NaN },
+            { maxMemoryBytes: 0.5 }, { maxMemoryBytes: -1 }, { store: {} }, { store: 5 },
+            { timeoutMs: 1 }, { wasi: null }]) {
+            codes.push(await codeOf(() => instantiate(module, {}, options)));
+        }
+        for (const make of [
+            () => new WasmStore(5), () => new WasmStore({ fuel: -1 }),
+            () => new WasmMemory({}, { minimum: 1 }), () => new WasmMemory(new WasmStore(), null),
+            () => new WasmMemory(new WasmStore(), {}),
+            () => new WasmMemory(new WasmStore(), { minimum: 2, maximum: 1 }),
+            () => new WasmMemory(new WasmStore(), { minimum: 1, shared: true }),
+            () => new WasmMemory(new WasmStore(), { minimum: 2 ** 17 }),
+            () => new WasmMemory(new WasmStore(), { minimum: 1, address: "i16" }),
+            () => new WasmTable(new WasmStore(), { element: "funcref", minimum: 2 ** 32 }),
+            () => new WasmTag(new WasmStore(), { params: 5 }),
+        ]) codes.push(await codeOf(make));
+        const types = [
+            await codeOf(() => new WasmGlobal(new WasmStore(), { value: "i16" }, 0)),
+            await codeOf(() => new WasmGlobal(new WasmStore(), { value: "i32" }, "0")),
+            await codeOf(() => new WasmTable(new WasmStore(), { element: "i32", minimum: 1 }, 0)),
+            await codeOf(() => new WasmTag(new WasmStore(), { params: ["i16"] })),
+        ];
+        await instantiate(module);
+        return [codes.filter((code) => code !== 5001), types];
+        "#,
+    );
+    assert_eq!(told, json!([[], [5005, 5005, 5005, 5005]]));
+}
+
+#[test]
+fn classes_that_apps_do_not_construct() {
+    let told = Js::new().run(
+        r#"
+        const told = [];
+        for (const type of [WasmModule, WasmInstance, WasmReference]) {
+            told.push((await caught(() => new type())).name);
+            told.push((await caught(() => Reflect.construct(type, [1, {}, 2, 3]))).name);
+        }
+        const { call } = WasmInstance.prototype;
+        told.push((await caught(() => call.call({}, "add", []))).name);
+        return told;
+        "#,
+    );
+    assert_eq!(told, json!(vec!["TypeError"; 7]));
+}
+
+#[test]
+fn what_an_app_does_to_javascript_does_not_reach_in() {
+    let told = Js::new().run(
+        r#"
+        const { prototype } = Map;
+        const { get, set } = prototype;
+        const { isArray } = Array;
+        const { isSafeInteger } = Number;
+        prototype.get = prototype.set = Array.isArray = Number.isSafeInteger = () => {
+            throw new Error("patched");
+        };
+        try {
+            const instance = await fixture("identity");
+            return [instance.call("i64", [5]), instance.call("externref", ["x"])];
+        } finally {
+            Object.assign(prototype, { get, set });
+            Object.assign(Array, { isArray });
+            Object.assign(Number, { isSafeInteger });
+        }
+        "#,
+    );
+    assert_eq!(told, json!(["5n", "x"]));
+}

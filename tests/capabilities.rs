@@ -1,0 +1,166 @@
+//! What the host does not grant, an app does not get.
+
+use std::path::PathBuf;
+
+use ext_wasm::WasmCapabilities;
+use serde_json::json;
+
+use crate::js::Js;
+
+/// A fresh folder with `inside/add.wat`, `outside/add.wat`, and links between them.
+struct Files(PathBuf);
+
+impl Files {
+    fn new(name: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("ext_wasm-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        for folder in ["inside", "outside"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+            std::fs::write(root.join(folder).join("add.wat"), "(module)").unwrap();
+        }
+        #[cfg(unix)]
+        {
+            let link = std::os::unix::fs::symlink::<PathBuf, PathBuf>;
+            link(root.join("outside/add.wat"), root.join("inside/leaves.wat")).unwrap();
+            link(root.join("inside/add.wat"), root.join("outside/enters.wat")).unwrap();
+        }
+        std::fs::write(root.join("inside/broken.wat"), "(module").unwrap();
+        Self(root)
+    }
+
+    fn path(&self, path: &str) -> String {
+        self.0.join(path).to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_granted_files_compile() {
+    let files = Files::new("granted");
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.allow_file_compile = true;
+    capabilities.compile_paths = vec![files.0.join("inside")];
+    let mut js = Js::with(capabilities);
+    let mut code = |path: &str| js.run(&format!("return await codeOf(() => compileFile({path:?}))"));
+
+    assert_eq!(code(&files.path("inside/add.wat")), json!(null));
+    assert_eq!(code(&files.path("outside/enters.wat")), json!(null));
+    for refused in [
+        "outside/add.wat",
+        "inside/leaves.wat",
+        "inside/../outside/add.wat",
+        "inside/missing.wat",
+        "inside",
+        "inside/broken.wat",
+        "inside/add.wat\0",
+    ] {
+        assert_eq!(code(&files.path(refused)), json!(5000), "{refused}");
+    }
+}
+
+#[test]
+fn a_message_does_not_tell_whether_a_file_exists() {
+    let files = Files::new("existence");
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.allow_file_compile = true;
+    capabilities.compile_paths = vec![files.0.join("inside")];
+    let mut js = Js::with(capabilities);
+    let mut message = |path: &str| {
+        let path = files.path(path);
+        let told = js.run(&format!("return (await caught(() => compileFile({path:?}))).message"));
+        told.as_str().unwrap().replace(&path, "PATH")
+    };
+    assert_eq!(message("outside/add.wat"), message("outside/missing.wat"));
+}
+
+#[test]
+fn any_file_compiles_where_no_list_is_given() {
+    let files = Files::new("any");
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.allow_file_compile = true;
+    let path = files.path("outside/add.wat");
+    let told = Js::with(capabilities)
+        .run(&format!("return (await compileFile({path:?})).exports.length"));
+    assert_eq!(told, json!(0));
+}
+
+#[test]
+fn a_fuel_cap_meters_everyone_and_wins() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_fuel = Some(1000);
+    let told = Js::with(capabilities).run(
+        r#"
+        const plain = await fixture("spin");
+        const greedy = await fixture("spin", {}, { fuel: 1_000_000 });
+        const modest = await fixture("spin", {}, { fuel: 10 });
+        const told = [plain.fuel, greedy.fuel, modest.fuel];
+        plain.setFuel(2 ** 53 - 1);
+        told.push(plain.fuel, await codeOf(() => plain.call("forever")), plain.fuel);
+        return told;
+        "#,
+    );
+    assert_eq!(told, json!([1000, 1000, 10, 1000, 5006, 0]));
+}
+
+#[test]
+fn a_memory_cap_wins_and_is_for_all_memories_together() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_memory_bytes = Some(4 * 65536);
+    let told = Js::with(capabilities).run(
+        r#"
+        const growth = await fixture("growth", {}, { maxMemoryBytes: 2 ** 40 });
+        const small = await fixture("growth", {}, { maxMemoryBytes: 65536 });
+        const two = await fixture("multi_memory");
+        return [
+            growth.call("fill", [100]),
+            small.call("fill", [100]),
+            two.call("grow_a", [1]),
+            two.call("grow_b", [1]),
+            await codeOf(() => load("(module (memory 3) (memory 2))")),
+        ];
+        "#,
+    );
+    assert_eq!(told, json!([4, 1, 1, -1, 5001]));
+}
+
+#[test]
+fn a_failed_growth_does_not_give_memory_back() {
+    let told = Js::new().run(
+        r#"
+        const instance = await load(`(module (memory (export "memory") 0)
+            (func (export "try") (param i32) (result i32) (memory.grow (local.get 0))))`,
+            {}, { maxMemoryBytes: 4 * 65536 });
+        let granted = 0;
+        for (let i = 0; i < 20; i++) {
+            if (instance.call("try", [1]) !== -1) granted++;
+            instance.call("try", [65536]);
+            instance.call("try", [-1]);
+        }
+        return [granted, instance.memory().byteLength];
+        "#,
+    );
+    assert_eq!(told, json!([4, 4 * 65536]));
+}
+
+#[test]
+fn a_table_cap_is_for_all_tables_together() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_table_elements = 10;
+    let told = Js::with(capabilities).run(
+        r#"
+        const tables = await fixture("tables");
+        return [
+            tables.call("grow", [2]),
+            await codeOf(() => load("(module (table 6 funcref) (table 5 funcref))")),
+            await codeOf(() => new WasmTable(new WasmStore(), { element: "funcref", minimum: 11 })),
+        ];
+        "#,
+    );
+    assert_eq!(told, json!([3, 5001, 5001]));
+}

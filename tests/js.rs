@@ -1,0 +1,137 @@
+//! A real `JsRuntime` with `host:wasm`, for tests.
+
+use std::path::Path;
+
+use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
+use ext_wasm::{WasmCapabilities, WasmState};
+
+/// A JavaScript runtime and the event loop it runs on.
+pub struct Js {
+    runtime: JsRuntime,
+    tokio: tokio::runtime::Runtime,
+    modules: u32,
+}
+
+/// What every script finds at hand, beside the exports of `host:wasm`.
+const PRELUDE: &str = r#"
+    import * as wasm from "host:wasm";
+    Object.assign(globalThis, wasm);
+    globalThis.wasm = wasm;
+    globalThis.text = (source) => Deno.core.encode(source);
+    /** An instance of a module in the text format. */
+    globalThis.load = async (source, imports, options) =>
+        await instantiate(await compile(text(source)), imports, options);
+    /** An instance of a fixture. */
+    globalThis.fixture = async (name, imports, options) =>
+        await load(fixtures[name], imports, options);
+    /** What a test wants to know of an error, or of whatever else was thrown. */
+    globalThis.tell = (error) => {
+        if (!(error instanceof WasmError)) return `not a WasmError: ${error?.name ?? error}`;
+        const { code, kind, message, trap, cause } = error;
+        const told = { code, kind, message, trap };
+        if (cause !== undefined) told.cause = tell(cause);
+        return told;
+    };
+    /** The error that `f` throws or rejects with. */
+    globalThis.caught = async (f) => {
+        try {
+            await f();
+        } catch (error) {
+            return error;
+        }
+        return "nothing was thrown";
+    };
+    globalThis.codeOf = async (f) => (await caught(f)).code;
+    /** Runs the garbage collector, and what it leaves to finalizers. */
+    globalThis.collect = async () => {
+        for (let i = 0; i < 3; i++) {
+            Deno.core.ops.op_wasm_collect_js();
+            await Deno.core.ops.op_wasm_turn();
+        }
+    };
+    delete globalThis.WebAssembly;
+"#;
+
+impl Js {
+    /// A runtime that grants nothing.
+    pub fn new() -> Self {
+        Self::with(WasmCapabilities::default())
+    }
+
+    /// A runtime that grants these capabilities.
+    pub fn with(capabilities: WasmCapabilities) -> Self {
+        let tokio = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let wasm = WasmState::new(capabilities).unwrap();
+        let _guard = tokio.enter();
+        let runtime = JsRuntime::new(RuntimeOptions {
+            extensions: vec![ext_wasm::host_wasm::init(wasm)],
+            ..Default::default()
+        });
+        drop(_guard);
+        let mut this = Self {
+            runtime,
+            tokio,
+            modules: 0,
+        };
+        this.module(&format!("{PRELUDE}\nglobalThis.fixtures = {};", fixtures()));
+        this
+    }
+
+    /// Runs the body of an async function and returns what it returns, as JSON with bigints as
+    /// strings that end in `n`.
+    pub fn run(&mut self, body: &str) -> serde_json::Value {
+        self.module(&format!(
+            "globalThis.returned = undefined;
+             globalThis.returned = JSON.stringify(
+                await (async () => {{ {body} }})(),
+                (_, value) => typeof value === 'bigint' ? `${{value}}n` : value);"
+        ));
+        self.eval("globalThis.returned")
+    }
+
+    /// Evaluates an expression whose value is JSON text, without a turn of the event loop.
+    pub fn eval(&mut self, expression: &str) -> serde_json::Value {
+        let value = self
+            .runtime
+            .execute_script("test:eval", expression.to_owned())
+            .unwrap_or_else(|error| panic!("{error}"));
+        deno_core::scope!(scope, self.runtime);
+        let value = v8::Local::new(scope, value);
+        if value.is_undefined() {
+            return serde_json::Value::Null;
+        }
+        serde_json::from_str(&value.to_rust_string_lossy(scope)).unwrap()
+    }
+
+    /// Evaluates a module, and panics with the error if it throws.
+    fn module(&mut self, code: &str) {
+        self.modules += 1;
+        let specifier = ModuleSpecifier::parse(&format!("test:{}", self.modules)).unwrap();
+        let code = code.to_owned();
+        let runtime = &mut self.runtime;
+        self.tokio.block_on(async {
+            let id = runtime
+                .load_side_es_module_from_code(&specifier, code)
+                .await
+                .unwrap_or_else(|error| panic!("{error}"));
+            let evaluated = runtime.mod_evaluate(id);
+            let looped = runtime.run_event_loop(PollEventLoopOptions::default()).await;
+            looped.unwrap_or_else(|error| panic!("{error}"));
+            evaluated.await.unwrap_or_else(|error| panic!("{error}"));
+        });
+    }
+}
+
+/// The sources of all fixtures, by name, as JSON.
+fn fixtures() -> serde_json::Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wat");
+    let sources = std::fs::read_dir(folder).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(&path).unwrap().into())
+    });
+    serde_json::Value::Object(sources.collect())
+}

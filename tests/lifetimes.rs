@@ -1,0 +1,146 @@
+//! What is dropped is freed, by hand or by the collector, and not before.
+
+use serde_json::json;
+
+use crate::js::Js;
+
+#[test]
+fn a_dropped_instance_is_gone_and_others_are_not() {
+    let told = Js::new().run(
+        r#"
+        const { op_wasm_live_instances: live } = Deno.core.ops;
+        const module = await compile(text(fixtures.memory));
+        const a = await instantiate(module);
+        const b = await instantiate(module);
+        const before = live();
+        a.drop();
+        a.drop();
+        const codes = [];
+        for (const use of [() => a.call("size"), () => a.func("size"), () => a.memory(),
+            () => a.readMemory(0, 1), () => a.fuel, () => a.namespace, () => a.getExport("size")]) {
+            codes.push(await codeOf(use));
+        }
+        module[Symbol.dispose]();
+        return [before, live(), codes.every((code) => code === 5002), b.call("size"),
+            await codeOf(() => instantiate(module))];
+        "#,
+    );
+    assert_eq!(told, json!([2, 1, true, 1, 5001]));
+}
+
+#[test]
+fn a_store_is_freed_as_a_whole() {
+    let told = Js::new().run(
+        r#"
+        const { op_wasm_live_instances: live } = Deno.core.ops;
+        const store = new WasmStore();
+        const a = await fixture("memory", {}, { store });
+        const b = await fixture("memory", {}, { store });
+        const told = [live()];
+        a.drop();
+        told.push(live(), b.call("size"));
+        store.drop();
+        told.push(live(), await codeOf(() => b.call("size")));
+        told.push(await codeOf(() => fixture("memory", {}, { store })));
+        return told;
+        "#,
+    );
+    assert_eq!(told, json!([2, 2, 1, 0, 5002, 5002]));
+}
+
+#[test]
+fn an_instance_that_others_joined_stays() {
+    let told = Js::new().run(
+        r#"
+        const env = await fixture("env");
+        const user = await fixture("imports", { env: env.namespace });
+        const joined = user.store === env.store;
+        env.drop();
+        return [joined, user.call("run"), user.call("count")];
+        "#,
+    );
+    assert_eq!(told, json!([true, 84, 1]));
+}
+
+#[test]
+fn an_instance_dropped_from_inside_its_own_import_lives_until_the_call_returns() {
+    let told = Js::new().run(
+        r#"
+        const told = [];
+        const instance = await fixture("callback", { env: { twice(x) {
+            const view = new Uint8Array(instance.memory().buffer);
+            instance.drop();
+            told.push(view.length, await_code(() => instance.readMemory(0, 1)));
+            return 2 * x;
+        } } });
+        function await_code(f) {
+            try { f() } catch (error) { return error.code }
+        }
+        told.push(instance.call("run", [5]));
+        told.push(await codeOf(() => instance.call("run", [5])));
+        told.push(Deno.core.ops.op_wasm_live_instances());
+        return told;
+        "#,
+    );
+    assert_eq!(told, json!([0, 5002, 15, 5002, 0]));
+}
+
+#[test]
+fn the_collector_takes_instances_also_when_their_imports_refer_to_them() {
+    let told = Js::new().run(
+        r#"
+        const { op_wasm_live_instances: live } = Deno.core.ops;
+        const module = await compile(text(fixtures.callback));
+        const make = async () => {
+            const instance = await instantiate(module, { env: { twice: (x) => instance.id + x } });
+            instance.call("run", [1]);
+            new Uint8Array(instance.memory().buffer)[0] = 1;
+        };
+        for (let i = 0; i < 50; i++) await make();
+        await collect();
+        return live() <= 2;
+        "#,
+    );
+    assert_eq!(told, json!(true));
+}
+
+#[test]
+fn the_collector_leaves_what_is_still_reachable() {
+    let told = Js::new().run(
+        r#"
+        const add = (await fixture("add")).func("add");
+        const buffer = (await fixture("memory")).memory().buffer;
+        const element = (await fixture("tables")).table("table").get(1);
+        await collect();
+        return [add(1, 2), new Uint8Array(buffer)[16], element(5)];
+        "#,
+    );
+    assert_eq!(told, json!([3, 104, -5]));
+}
+
+#[test]
+fn the_collector_makes_room_for_instances_that_nobody_holds() {
+    let told = Js::new().run(
+        r#"
+        const module = await compile(text(fixtures.memory));
+        for (let i = 0; i < 12_000; i++) (await instantiate(module)).call("size");
+        return Deno.core.ops.op_wasm_live_instances() < 10_000;
+        "#,
+    );
+    assert_eq!(told, json!(true));
+}
+
+#[test]
+fn a_failed_instantiation_leaves_nothing() {
+    let told = Js::new().run(
+        r#"
+        const { op_wasm_live_instances: live } = Deno.core.ops;
+        for (let i = 0; i < 20; i++) {
+            await codeOf(() => load("(module (func $f unreachable) (start $f))"));
+            await codeOf(() => fixture("callback", {}));
+        }
+        return live();
+        "#,
+    );
+    assert_eq!(told, json!(0));
+}

@@ -1,0 +1,166 @@
+//! Imports of every kind, from everywhere they may come from.
+
+use serde_json::json;
+
+use crate::js::Js;
+
+#[test]
+fn an_instances_namespace_is_anothers_import() {
+    let told = Js::new().run(
+        r#"
+        const env = await fixture("env");
+        const user = await fixture("imports", { env: env.namespace });
+        const counts = [user.call("count"), user.call("count"), env.global("counter").value];
+        return [
+            user.call("run"),
+            counts,
+            Deno.core.decode(env.readMemory(0, 8)),
+            env.table("table").get(0) === env.func("twice"),
+            (await caught(() => user.call("fail"))).message,
+        ];
+        "#,
+    );
+    assert_eq!(
+        told,
+        json!([84, [1, 2, 2], "imported", true, "uncaught WebAssembly exception"])
+    );
+}
+
+#[test]
+fn an_apps_own_objects_are_imports() {
+    let told = Js::new().run(
+        r#"
+        const store = new WasmStore();
+        const env = {
+            memory: new WasmMemory(store, { minimum: 1, maximum: 4 }),
+            table: new WasmTable(store, { element: "funcref", minimum: 4, maximum: 8 }),
+            answer: new WasmGlobal(store, { value: "i32" }, 21),
+            counter: new WasmGlobal(store, { value: "i32", mutable: true }, 10),
+            error: new WasmTag(store, { params: ["i32"] }),
+            twice: (x) => 2 * x,
+        };
+        const user = await fixture("imports", { env });
+        return [
+            user.store === store,
+            user.call("run"),
+            user.call("count"),
+            env.counter.value,
+            Deno.core.decode(env.memory.read(0, 8)),
+            env.table.get(0)(4),
+        ];
+        "#,
+    );
+    assert_eq!(told, json!([true, 42, 11, 11, "imported", 8]));
+}
+
+#[test]
+fn numbers_and_bigints_are_immutable_globals() {
+    let told = Js::new().run(
+        r#"
+        const globals = { i32: -1, i64: 2n ** 63n, f32: 0.1, f64: 0.1, ref: "x", none: null };
+        const instance = await load(`(module
+            (import "g" "i32" (global $i32 i32)) (import "g" "i64" (global $i64 i64))
+            (import "g" "f32" (global $f32 f32)) (import "g" "f64" (global $f64 f64))
+            (import "g" "ref" (global $ref externref)) (import "g" "none" (global $none funcref))
+            (func (export "all") (result i32 i64 f32 f64 externref funcref)
+                (global.get $i32) (global.get $i64) (global.get $f32) (global.get $f64)
+                (global.get $ref) (global.get $none)))`, { g: globals });
+        const all = instance.call("all");
+        return [...all, all[2] === Math.fround(0.1)];
+        "#,
+    );
+    assert_eq!(
+        told,
+        json!([-1, "-9223372036854775808n", 0.10000000149011612, 0.1, "x", null, true])
+    );
+}
+
+#[test]
+fn a_function_of_the_same_store_is_linked_directly() {
+    let told = Js::new().run(
+        r#"
+        const add = await fixture("add");
+        const user = await load(`(module
+            (import "m" "add" (func $add (param i32 i32) (result i32)))
+            (export "again" (func $add))
+            (func (export "six") (result i32) (call $add (i32.const 2) (i32.const 4))))`,
+            { m: { add: add.func("add") } });
+        return [user.store === add.store, user.call("six"), user.call("again", [1, 1])];
+        "#,
+    );
+    assert_eq!(told, json!([true, 6, 2]));
+}
+
+#[test]
+fn what_a_module_says_of_itself() {
+    let told = Js::new().run(
+        r#"
+        const module = await compile(text(fixtures.imports));
+        const custom = await compile(text(fixtures.custom));
+        return [
+            module.imports,
+            module.exports,
+            custom.customSections("greeting").map((bytes) => Deno.core.decode(bytes)),
+            custom.customSections("none"),
+            Object.isFrozen(module.exports) && Object.isFrozen(module.exports[0]),
+        ];
+        "#,
+    );
+    assert_eq!(
+        told,
+        json!([
+            [
+                { "module": "env", "name": "memory", "kind": "memory", "minimum": 1,
+                  "maximum": 4, "shared": false, "address": "i32" },
+                { "module": "env", "name": "table", "kind": "table", "element": "funcref",
+                  "minimum": 4, "maximum": 8, "address": "i32" },
+                { "module": "env", "name": "answer", "kind": "global", "value": "i32",
+                  "mutable": false },
+                { "module": "env", "name": "counter", "kind": "global", "value": "i32",
+                  "mutable": true },
+                { "module": "env", "name": "error", "kind": "tag", "params": ["i32"] },
+                { "module": "env", "name": "twice", "kind": "function", "params": ["i32"],
+                  "results": ["i32"] },
+            ],
+            [
+                { "name": "count", "kind": "function", "params": [], "results": ["i32"] },
+                { "name": "run", "kind": "function", "params": [], "results": ["i32"] },
+                { "name": "fail", "kind": "function", "params": [], "results": [] },
+            ],
+            ["hello", "world"],
+            [],
+            true,
+        ])
+    );
+}
+
+#[test]
+fn text_and_binary_validate() {
+    let told = Js::new().run(
+        r#"
+        const empty = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+        return [validate(empty), validate(empty.buffer), validate(text("(module)")),
+            validate(text("(module (func (result i32)))")), validate(new Uint8Array([1])),
+            validate(new Uint8Array()), (await compile(empty)).exports.length];
+        "#,
+    );
+    assert_eq!(told, json!([true, true, true, false, false, true, 0]));
+}
+
+#[test]
+fn compiling_does_not_hold_up_the_event_loop() {
+    let told = Js::new().run(
+        r#"
+        let turns = 0;
+        const module = compile(text(fixtures.add));
+        let done = false;
+        module.then(() => done = true);
+        while (!done) {
+            await Deno.core.ops.op_wasm_turn();
+            turns++;
+        }
+        return turns > 0;
+        "#,
+    );
+    assert_eq!(told, json!(true));
+}

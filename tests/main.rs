@@ -1,0 +1,22 @@
+//! The promises of `host:wasm`, one module each, tested through TypeScript. One binary: each would
+//! link the JavaScript engine again.
+
+#[cfg(feature = "quickjs")]
+extern crate no_wamr as _;
+
+mod bad_input;
+mod capabilities;
+mod declarations;
+mod error_codes;
+mod exceptions;
+mod fuel;
+mod js;
+mod lifetimes;
+mod linking;
+mod live_objects;
+mod marshalling;
+mod memory_bounds;
+mod reentrancy;
+mod references;
+mod runtime_api;
+mod views;

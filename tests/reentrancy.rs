@@ -1,0 +1,114 @@
+//! Imports that call back into what called them.
+
+use serde_json::json;
+
+use crate::js::Js;
+
+#[test]
+fn an_import_calls_the_same_instance_to_any_depth() {
+    let told = Js::new().run(
+        r#"
+        let deepest = 0;
+        let depth = 0;
+        const instance = await fixture("callback", { env: { twice(x) {
+            deepest = Math.max(deepest, ++depth);
+            const result = x === 0 ? 0 : instance.call("run", [x - 1]);
+            depth--;
+            return result;
+        } } });
+        return [instance.call("run", [0]), instance.call("run", [20]), deepest];
+        "#,
+    );
+    // Each level adds what the innermost left in memory, which is 0.
+    assert_eq!(told, json!([0, 0, 21]));
+}
+
+#[test]
+fn arguments_and_results_of_nested_calls_do_not_mix() {
+    let told = Js::new().run(
+        r#"
+        const add = await fixture("add");
+        const wide = await load(`(module
+            (import "env" "f" (func $f (param i32 i64 f32 f64) (result f64 f32 i64 i32)))
+            (func (export "f") (param i32 i64 f32 f64) (result f64 f32 i64 i32)
+                (call $f (local.get 0) (local.get 1) (local.get 2) (local.get 3))))`,
+            { env: { f: (a, b, c, d) => {
+                if (a > 0) wide.call("f", [a - 1, b + 1n, c + 1, d + 1]);
+                add.call("add", [1, 2]);
+                return [d, c, b, a];
+            } } });
+        return wide.call("f", [3, 4n, 5.5, 6.25]);
+        "#,
+    );
+    assert_eq!(told, json!([6.25, 5.5, "4n", 3]));
+}
+
+#[test]
+fn recursion_through_javascript_ends_in_an_error_and_leaves_everything_usable() {
+    let told = Js::new().run(
+        r#"
+        let endless = true;
+        const instance = await fixture("callback", { env: {
+            twice: (x) => endless ? instance.call("run", [x]) : 2 * x,
+        } });
+        const error = await caught(() => instance.call("run", [1]));
+        endless = false;
+        return [error.code, instance.call("run", [1])];
+        "#,
+    );
+    assert_eq!(told, json!([5002, 3]));
+}
+
+#[test]
+fn memory_is_reached_and_grown_from_inside_an_import() {
+    let told = Js::new().run(
+        r#"
+        const told = [];
+        const instance = await fixture("callback", { env: { twice(x) {
+            const before = instance.memory().buffer;
+            told.push(new Uint32Array(before)[0]);
+            instance.memory().grow(1);
+            told.push(before.byteLength, instance.memory().byteLength);
+            instance.writeMemory(0, new Uint8Array([100, 0, 0, 0]));
+            return 2 * x;
+        } } });
+        told.push(instance.call("run", [7]));
+        return told;
+        "#,
+    );
+    assert_eq!(told, json!([7, 0, 131072, 114]));
+}
+
+#[test]
+fn two_stores_call_each_other() {
+    let told = Js::new().run(
+        r#"
+        const ping = await fixture("callback", { env: { twice: (x) =>
+            x === 0 ? 0 : pong.call("run", [x - 1]) } });
+        const pong = await fixture("callback", { env: { twice: (x) =>
+            x === 0 ? 0 : ping.call("run", [x - 1]) } });
+        return [ping.store !== pong.store, ping.call("run", [10])];
+        "#,
+    );
+    assert_eq!(told, json!([true, 0]));
+}
+
+#[test]
+fn an_import_instantiates_and_drops_others() {
+    let told = Js::new().run(
+        r#"
+        const promises = [];
+        const instance = await fixture("callback", { env: { twice(x) {
+            const store = new WasmStore();
+            const memory = new WasmMemory(store, { minimum: 1 });
+            store.drop();
+            promises.push(fixture("add"));
+            return 2 * x;
+        } } });
+        const result = instance.call("run", [4]);
+        const added = await promises[0];
+        return [result, added.call("add", [1, 1])];
+        "#,
+    );
+    assert_eq!(told, json!([12, 2]));
+}

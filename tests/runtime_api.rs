@@ -1,0 +1,167 @@
+//! The runtime from plain Rust, without JavaScript.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ext_wasm::runtime::{
+    Import, Outcome, RefHandle, Stop, StoreOptions, WasmError, WasmInstance, WasmState, WasmStore,
+    WasmValue,
+};
+use ext_wasm::{ExportKind, WasmCapabilities, WasmErrorCode};
+use wasmtime::ValRaw;
+
+fn state() -> WasmState {
+    WasmState::new(WasmCapabilities::default()).unwrap()
+}
+
+fn instance(state: &WasmState, wat: &str, imports: Vec<Import>) -> WasmInstance {
+    let module = state.compile(wat.as_bytes()).unwrap();
+    let (store, _) = state.new_store(StoreOptions::default()).unwrap();
+    match state.instantiate(module.id, store, imports).unwrap() {
+        Outcome::Returned(instance) => instance,
+        other => panic!("{:?}", std::mem::discriminant(&other)),
+    }
+}
+
+fn call(
+    instance: &WasmInstance,
+    name: &str,
+    args: &[WasmValue],
+) -> Result<Outcome<Vec<WasmValue>>, WasmError> {
+    let (kind, handle) = instance.export(name)?;
+    assert_eq!(kind, ExportKind::Function);
+    instance.store().func(handle)?.call(args)
+}
+
+#[test]
+fn a_guest_is_called_with_values() {
+    let state = state();
+    let add = instance(&state, include_str!("../wat/add.wat"), vec![]);
+    let sum = call(&add, "add", &[WasmValue::I32(1), WasmValue::I32(-3)]);
+    assert_eq!(sum, Ok(Outcome::Returned(vec![WasmValue::I32(-2)])));
+
+    let code = |args: &[WasmValue]| call(&add, "add", args).unwrap_err().code;
+    assert_eq!(code(&[]), WasmErrorCode::TypeMismatch);
+    assert_eq!(code(&[WasmValue::I32(1), WasmValue::I64(1)]), WasmErrorCode::TypeMismatch);
+    let missing = add.export("sub").unwrap_err().code;
+    assert_eq!(missing, WasmErrorCode::FunctionNotFound);
+}
+
+#[test]
+fn every_nan_keeps_its_payload() {
+    let state = state();
+    let identity = instance(&state, include_str!("../wat/identity.wat"), vec![]);
+    for bits in [0x7fc0_0000, 0x7f80_0001, 0xffc1_2345, 0x7fff_ffff_u32] {
+        let value = WasmValue::F32(f32::from_bits(bits));
+        match call(&identity, "f32", &[value]).unwrap() {
+            Outcome::Returned(values) => match values[..] {
+                [WasmValue::F32(back)] => assert_eq!(back.to_bits(), bits),
+                _ => panic!("{values:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+    for bits in [0x7ff8_0000_0000_0000, 0x7ff0_0000_0000_0001, 0xfff8_1234_5678_9abc_u64] {
+        let value = WasmValue::F64(f64::from_bits(bits));
+        match call(&identity, "f64", &[value]).unwrap() {
+            Outcome::Returned(values) => match values[..] {
+                [WasmValue::F64(back)] => assert_eq!(back.to_bits(), bits),
+                _ => panic!("{values:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_host_function_calls_back_and_throws() {
+    let state = state();
+    let depth = Arc::new(AtomicU32::new(0));
+    let seen = depth.clone();
+    let host = move |store: &WasmStore, frame: &mut [ValRaw]| {
+        let x = frame[0].get_i32();
+        if x < 0 {
+            return Err(Stop::Throw(x.unsigned_abs()));
+        }
+        seen.fetch_max(x as u32, Ordering::Relaxed);
+        if x < 5 {
+            // The first function of the store that has a number is the one that is running.
+            let again = store.func(0).map_err(Stop::Error)?;
+            match again.call(&[WasmValue::I32(x + 1)]).map_err(Stop::Error)? {
+                Outcome::Returned(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        frame[0] = ValRaw::i32(2 * x);
+        Ok(())
+    };
+    let import = vec![Import::Host(Box::new(host))];
+    let callback = instance(&state, include_str!("../wat/callback.wat"), import);
+    assert_eq!(callback.export("run"), Ok((ExportKind::Function, 0)));
+
+    let result = call(&callback, "run", &[WasmValue::I32(1)]);
+    // The innermost call left its argument, 5, in memory.
+    assert_eq!(result, Ok(Outcome::Returned(vec![WasmValue::I32(7)])));
+    assert_eq!(depth.load(Ordering::Relaxed), 5);
+
+    let thrown = call(&callback, "run", &[WasmValue::I32(-9)]);
+    assert_eq!(thrown, Ok(Outcome::Threw(9)));
+    let caught = call(&callback, "catch", &[WasmValue::I32(-9)]);
+    assert_eq!(caught, Ok(Outcome::Returned(vec![WasmValue::I32(-1)])));
+}
+
+#[test]
+fn a_host_function_that_panics_leaves_the_store_usable() {
+    let state = state();
+    let host = |_: &WasmStore, frame: &mut [ValRaw]| {
+        assert_ne!(frame[0].get_i32(), 13, "unlucky");
+        Ok(())
+    };
+    let import = vec![Import::Host(Box::new(host))];
+    let callback = instance(&state, include_str!("../wat/callback.wat"), import);
+    let unlucky = std::panic::AssertUnwindSafe(|| call(&callback, "run", &[WasmValue::I32(13)]));
+    assert!(std::panic::catch_unwind(unlucky).is_err());
+    let result = call(&callback, "run", &[WasmValue::I32(4)]);
+    assert_eq!(result, Ok(Outcome::Returned(vec![WasmValue::I32(8)])));
+}
+
+#[test]
+fn host_values_and_objects_are_handles() {
+    let state = state();
+    let refs = instance(&state, include_str!("../wat/reference_types.wat"), vec![]);
+    let value = WasmValue::Ref(RefHandle::Host(77));
+    call(&refs, "keep", &[value]).unwrap();
+    assert_eq!(call(&refs, "kept", &[]), Ok(Outcome::Returned(vec![value])));
+    assert_eq!(refs.store().collect(), Ok(vec![]));
+    call(&refs, "keep", &[WasmValue::Ref(RefHandle::Null)]).unwrap();
+    assert_eq!(refs.store().collect(), Ok(vec![77]));
+
+    let gc = instance(&state, include_str!("../wat/gc.wat"), vec![]);
+    let args = [WasmValue::I32(40), WasmValue::I32(2)];
+    let pair = match call(&gc, "pair", &args).unwrap() {
+        Outcome::Returned(values) => values[0],
+        other => panic!("{other:?}"),
+    };
+    let sum = call(&gc, "sum", &[pair]);
+    assert_eq!(sum, Ok(Outcome::Returned(vec![WasmValue::I32(42)])));
+    let unknown = WasmValue::Ref(RefHandle::Object(1000));
+    assert_eq!(call(&gc, "sum", &[unknown]).unwrap_err().code, WasmErrorCode::TypeMismatch);
+}
+
+#[test]
+fn a_lease_keeps_a_memory_mapped() {
+    let state = state();
+    let (id, store) = state.new_store(StoreOptions::default()).unwrap();
+    let memory = store.new_memory(wasmtime::MemoryType::new(1, None)).unwrap();
+    memory.write(0, b"alive").unwrap();
+    let view = memory.view().unwrap();
+    let base = view.base as usize;
+    drop((memory, store));
+    assert!(state.drop_store(id));
+    let seen = std::thread::spawn(move || {
+        // SAFETY: the lease is held until the end of this closure.
+        let bytes = unsafe { std::slice::from_raw_parts(base as *const u8, 5) }.to_vec();
+        (bytes, view.len)
+    });
+    assert_eq!(seen.join().unwrap(), (b"alive".to_vec(), 65536));
+}

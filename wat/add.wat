@@ -1,0 +1,4 @@
+;; The smallest useful module: two integers in, one out.
+(module
+  (func (export "add") (param i32 i32) (result i32)
+    (i32.add (local.get 0) (local.get 1))))

@@ -1,0 +1,15 @@
+;; One import of each kind, each used.
+(module
+  (import "env" "memory" (memory 1 4))
+  (import "env" "table" (table 4 8 funcref))
+  (import "env" "answer" (global $answer i32))
+  (import "env" "counter" (global $counter (mut i32)))
+  (import "env" "error" (tag $error (param i32)))
+  (import "env" "twice" (func $twice (param i32) (result i32)))
+  (elem (table 0) (i32.const 0) func $twice)
+  (data (memory 0) (i32.const 0) "imported")
+  (func (export "count") (result i32)
+    (global.set $counter (i32.add (global.get $counter) (i32.const 1)))
+    (global.get $counter))
+  (func (export "run") (result i32) (call $twice (global.get $answer)))
+  (func (export "fail") (throw $error (global.get $answer))))
