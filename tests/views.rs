@@ -115,18 +115,37 @@ fn a_view_is_detached_when_its_store_is_dropped() {
 }
 
 #[test]
-fn a_buffer_that_was_transferred_stays_valid_after_its_store_is_gone() {
+fn a_memorys_buffer_cannot_be_given_away() {
     let told = Js::new().run(
         r#"
         const instance = await fixture("memory");
-        const moved = instance.memory().buffer.transfer();
-        const again = instance.memory().buffer;
-        instance.drop();
-        await collect();
-        return [new Uint8Array(moved)[16], again.byteLength];
+        const { buffer } = instance.memory();
+        const told = [];
+        for (const name of ["transfer", "transferToFixedLength", "transferToImmutable"]) {
+            if (!(name in buffer)) continue;
+            told.push((await caught(() => buffer[name]())).name);
+            told.push((await caught(() => buffer[name](10))).name);
+        }
+        const mine = new Uint8Array([1, 2, 3]).buffer;
+        return [told.every((name) => name === "TypeError"), told.length >= 4,
+            mine.transfer(2).byteLength, mine.byteLength, buffer.byteLength];
         "#,
     );
-    assert_eq!(told, json!([104, 0]));
+    assert_eq!(told, json!([true, true, 2, 0, 65536]));
+}
+
+#[test]
+fn a_buffer_that_somebody_else_detached_is_replaced() {
+    let told = Js::new().run(
+        r#"
+        const instance = await fixture("memory");
+        const { buffer } = instance.memory();
+        Deno.core.ops.op_wasm_detach(buffer);
+        const again = instance.memory().buffer;
+        return [buffer.byteLength, new Uint8Array(again)[16]];
+        "#,
+    );
+    assert_eq!(told, json!([0, 104]));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 const { core } = globalThis.Deno;
 const {
   ArrayBufferIsView,
+  ArrayBufferPrototype,
   ArrayBufferPrototypeGetByteLength,
   ArrayIsArray,
   ArrayPrototypePop,
@@ -497,9 +498,13 @@ const stops: WeakSet<object> = new SafeWeakSet();
 /** The store whose guest is running, if one is. */
 let active: StoreState | undefined;
 
+// How a guest's run ended, and how an import did.
 const RETURNED = 0;
+/** With a JavaScript value. */
 const THREW = 1;
-const RETHREW = 2;
+/** With an exception of a guest. */
+const EXCEPTION = 2;
+/** With an error that no guest can catch, which the store keeps. */
 const ABORTED = 3;
 
 function callFunc(
@@ -573,7 +578,7 @@ function dispatch(index: number): number {
     const exception = referenceHandle(store, exceptions.get(error));
     if (exception !== undefined) {
       writeRef(0, OBJECT, exception);
-      return RETHREW;
+      return EXCEPTION;
     }
     if (stops.has(error)) return store.abort(importThrew(name, error));
     const held = store.hold(error);
@@ -623,6 +628,25 @@ const droppedReferences: FinalizationRegistry<{ store: number; object: number }>
 
 /** Which store a view's buffer belongs to: a buffer keeps its store from being collected. */
 const owners: WeakMap<ArrayBuffer | SharedArrayBuffer, StoreState> = new SafeWeakMap();
+
+// The bytes of a memory cannot be given away, as in browsers. QuickJS would hand them to a buffer
+// that does not know whose they are, or reallocate them.
+for (const name of ["transfer", "transferToFixedLength", "transferToImmutable"]) {
+  const transfer = ArrayBufferPrototype[name];
+  if (transfer === undefined) continue;
+  const guarded = {
+    [name](...args: unknown[]): ArrayBuffer {
+      if (owners.has(this)) throw new TypeError("The buffer of a memory cannot be transferred");
+      return ReflectApply(transfer, this, args);
+    },
+  };
+  ObjectDefineProperty(ArrayBufferPrototype, name, {
+    __proto__: null,
+    value: guarded[name],
+    writable: true,
+    configurable: true,
+  });
+}
 
 /**
  * The JavaScript side of a store: everything JavaScript that its guests hold.

@@ -24,14 +24,15 @@ impl HostFunction for JsImport {
                 }
                 Completion::Threw => Err(Stop::Throw(thrown(bridge)?)),
                 Completion::Rethrew => Err(Stop::Rethrow(reference(bridge)?)),
-                Completion::Aborted => Err(Stop::Abort(thrown(bridge)?)),
+                Completion::Aborted => Err(Stop::Abort),
             }
         })
         .unwrap_or_else(|| Err(stop("an import was called while no JavaScript runs")))
     }
 }
 
-/// How `dispatch` says that an import ended. What was thrown is in the frame's first slot.
+/// How `dispatch` says that an import ended. What was thrown is in the frame's first slot; why
+/// one was aborted, JavaScript keeps for itself.
 #[derive(Clone, Copy)]
 enum Completion {
     Returned,

@@ -42,21 +42,26 @@ impl From<JsExtern> for Import {
 /// first slot.
 const RETURNED: u32 = 0;
 const THREW: u32 = 1;
+const EXCEPTION: u32 = 2;
+const ABORTED: u32 = 3;
 
-/// Ends a run: tells JavaScript about growths, and leaves what was thrown in the frame.
+/// Ends a run: tells JavaScript about growths, and leaves what was thrown in the frame. Returns
+/// what the run did, or how else it ended.
 fn finish<T>(
     bridge: &Bridge,
     store: &WasmStore,
     outcome: Result<Outcome<T>, WasmError>,
 ) -> Result<Result<T, u32>, WasmError> {
     bridge.frame.set_growths(store.growths()?);
-    let thrown = match outcome? {
+    let (ended, thrown) = match outcome? {
         Outcome::Returned(value) => return Ok(Ok(value)),
-        Outcome::Threw(index) => RefHandle::Host(index),
-        Outcome::Exception(handle) => handle,
+        Outcome::Threw(index) => (THREW, RefHandle::Host(index)),
+        Outcome::Exception(handle) => (EXCEPTION, handle),
+        Outcome::Aborted => (ABORTED, RefHandle::Null),
     };
-    bridge.frame.write(&[wasmtime::ValRaw::u64(thrown.to_bits())]);
-    Ok(Err(THREW))
+    let slot = wasmtime::ValRaw::u64(thrown.to_bits());
+    bridge.frame.write(&[slot]);
+    Ok(Err(ended))
 }
 
 /// Instantiates a module. Returns how it ended, and the instance's number if it came to be.

@@ -1,7 +1,9 @@
 //! Ops on memories, and the views of them.
 
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deno_core::{OpState, op2, v8};
 use serde::Deserialize;
@@ -141,23 +143,56 @@ fn max_view_len() -> usize {
     }
 }
 
+/// The leases of the buffers that exist, by the address of their bytes. Buffers of one memory
+/// have equal leases, so that it does not matter which goes with which.
+///
+/// They are not passed through the engine: QuickJS's facade copies the bytes of a backing store
+/// that carries data for its deleter.
+static LEASES: Mutex<BTreeMap<usize, Vec<StoreLease>>> = Mutex::new(BTreeMap::new());
+
+fn leases() -> MutexGuard<'static, BTreeMap<usize, Vec<StoreLease>>> {
+    // The map is whole whatever panicked while it was locked.
+    LEASES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Called by the engine, on any thread, when nothing shows the bytes any more.
+unsafe extern "C" fn release(base: *mut c_void, _len: usize, _: *mut c_void) {
+    let lease = {
+        let mut leases = leases();
+        let of_memory = leases.get_mut(&base.addr());
+        let lease = of_memory.and_then(Vec::pop);
+        if leases.get(&base.addr()).is_some_and(Vec::is_empty) {
+            leases.remove(&base.addr());
+        }
+        lease
+    };
+    // Outside the lock: this may free the store.
+    drop(lease);
+}
+
 fn buffer<'s>(scope: &mut v8::PinScope<'s, '_>, view: MemoryView) -> v8::Local<'s, v8::Value> {
-    unsafe extern "C" fn release(_: *mut c_void, _: usize, lease: *mut c_void) {
-        // SAFETY: `lease` is the `Box::into_raw` below, and the engine calls this once. A lease
-        // may be dropped on any thread.
-        drop(unsafe { Box::from_raw(lease.cast::<StoreLease>()) });
-    }
-    if view.len == 0 && !view.shared {
+    let MemoryView {
+        base,
+        len,
+        shared,
+        lease,
+    } = view;
+    if len == 0 {
         // There is nothing to show, and the engines do not release what has no bytes.
-        return v8::ArrayBuffer::new(scope, 0).into();
+        return if shared {
+            let store = v8::SharedArrayBuffer::new_backing_store_from_vec(Vec::new());
+            v8::SharedArrayBuffer::with_backing_store(scope, &store.make_shared()).into()
+        } else {
+            v8::ArrayBuffer::new(scope, 0).into()
+        };
     }
-    let lease = Box::into_raw(Box::new(view.lease)).cast();
-    let base = view.base.cast();
-    if view.shared {
-        // SAFETY: as below; JavaScript accesses the bytes of a shared buffer atomically or not
-        // at all as far as other threads are concerned, which is what the guest does.
+    leases().entry(base.addr()).or_default().push(lease);
+    let data = std::ptr::null_mut();
+    if shared {
+        // SAFETY: as below; as far as other threads are concerned, JavaScript accesses the bytes
+        // of a shared buffer as the guest does, atomically or at its own risk.
         let store = unsafe {
-            v8::SharedArrayBuffer::new_backing_store_from_ptr(base, view.len, release, lease)
+            v8::SharedArrayBuffer::new_backing_store_from_ptr(base.cast(), len, release, data)
         };
         v8::SharedArrayBuffer::with_backing_store(scope, &store.make_shared()).into()
     } else {
@@ -165,7 +200,7 @@ fn buffer<'s>(scope: &mut v8::PinScope<'s, '_>, view: MemoryView) -> v8::Local<'
         // guest and the runtime touch them only on this thread and only while JavaScript does
         // not run; the runtime never holds a Rust reference to them meanwhile.
         let store = unsafe {
-            v8::ArrayBuffer::new_backing_store_from_ptr(base, view.len, release, lease)
+            v8::ArrayBuffer::new_backing_store_from_ptr(base.cast(), len, release, data)
         };
         v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()).into()
     }

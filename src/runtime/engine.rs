@@ -1,6 +1,6 @@
 //! The wasmtime engines: how guest code is compiled.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::{Collector, Config, Engine, Strategy};
 
@@ -20,7 +20,8 @@ pub type Tune = fn(&mut Config);
 #[derive(Clone)]
 pub struct Engines {
     plain: Engine,
-    metered: OnceLock<Engine>,
+    /// Made when first needed, and shared by the clones: code runs on the engine that made it.
+    metered: Arc<OnceLock<Engine>>,
     tune: Option<Tune>,
 }
 
@@ -33,7 +34,7 @@ impl Engines {
     pub fn new(tune: Option<Tune>) -> Result<Self, WasmError> {
         Ok(Self {
             plain: engine(false, tune)?,
-            metered: OnceLock::new(),
+            metered: Arc::default(),
             tune,
         })
     }

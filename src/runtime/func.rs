@@ -75,16 +75,8 @@ impl WasmFunc {
         for ((slot, arg), ty) in frame.iter_mut().zip(args).zip(params) {
             *slot = arg.to_slot(ty)?;
         }
-        Ok(match self.store.call_frame(self.handle, &mut frame)? {
-            Outcome::Returned(()) => Outcome::Returned(
-                frame
-                    .iter()
-                    .zip(results)
-                    .map(|(slot, ty)| WasmValue::from_slot(slot, ty))
-                    .collect(),
-            ),
-            Outcome::Threw(index) => Outcome::Threw(index),
-            Outcome::Exception(handle) => Outcome::Exception(handle),
-        })
+        let called = self.store.call_frame(self.handle, &mut frame)?;
+        let read = |(slot, ty)| WasmValue::from_slot(slot, ty);
+        Ok(called.map(|()| frame.iter().zip(results).map(read).collect()))
     }
 }

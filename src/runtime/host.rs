@@ -25,8 +25,8 @@ pub trait HostFunction: Send + Sync + 'static {
 pub enum Stop {
     /// It throws the host's value of this number. The guest may catch it with `catch_all`.
     Throw(u32),
-    /// It throws the host's value of this number, and the guest cannot catch it.
-    Abort(u32),
+    /// It ends the call in a way that the guest cannot catch. The host knows why.
+    Abort,
     /// It throws an exception on that came out of the same store.
     Rethrow(RefHandle),
     /// It fails in a way that the guest cannot catch.

@@ -7,7 +7,7 @@ use super::error::WasmError;
 use super::host::HostFunction;
 use super::memory::Linear;
 use super::module::WasmModule;
-use super::store::{Outcome, StoreData, WasmStore, outcome};
+use super::store::{Outcome, StoreData, WasmStore, outcome, ran};
 use super::types::{ExportInfo, ExportKind};
 
 /// A module brought to life in a store.
@@ -56,17 +56,13 @@ impl WasmInstance {
                 Err(error) => failed(store, &error),
             }
         })?;
-        Ok(match made {
-            Outcome::Returned(instance) => Outcome::Returned(Self {
-                id,
-                module_id: module.id,
-                exports: module.exports.clone(),
-                store: store.clone(),
-                instance,
-            }),
-            Outcome::Threw(index) => Outcome::Threw(index),
-            Outcome::Exception(handle) => Outcome::Exception(handle),
-        })
+        Ok(made.map(|instance| Self {
+            id,
+            module_id: module.id,
+            exports: module.exports.clone(),
+            store: store.clone(),
+            instance,
+        }))
     }
 
     /// The store it lives in.
@@ -94,8 +90,7 @@ fn failed(
     mut store: StoreContextMut<'_, StoreData>,
     error: &wasmtime::Error,
 ) -> Result<Outcome<Instance>, WasmError> {
-    let started = error.is::<wasmtime::ThrownException>() || WasmError::from_guest(error).is_some();
-    if started {
+    if ran(error) {
         // It failed after it was linked: its memories stay in the store.
         store.data_mut().count_instance();
         return outcome(store, error);

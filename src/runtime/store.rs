@@ -46,6 +46,20 @@ pub enum Outcome<T> {
     Threw(u32),
     /// The guest threw an exception of its own, kept under this handle.
     Exception(RefHandle),
+    /// A host function ended it with [`host::Stop::Abort`].
+    Aborted,
+}
+
+impl<T> Outcome<T> {
+    /// This outcome, with what it returned changed by `f`.
+    pub fn map<R>(self, f: impl FnOnce(T) -> R) -> Outcome<R> {
+        match self {
+            Self::Returned(value) => Outcome::Returned(f(value)),
+            Self::Threw(index) => Outcome::Threw(index),
+            Self::Exception(handle) => Outcome::Exception(handle),
+            Self::Aborted => Outcome::Aborted,
+        }
+    }
 }
 
 /// What wasmtime keeps beside the guest.
@@ -335,6 +349,11 @@ impl WasmStore {
     }
 }
 
+/// Whether guest code ran into this error, rather than never having been started.
+pub(crate) fn ran(error: &wasmtime::Error) -> bool {
+    error.is::<ThrownException>() || error.is::<Aborted>() || WasmError::from_guest(error).is_some()
+}
+
 /// What ended a run of guest code that did not return: an exception, or an error.
 pub(crate) fn outcome<T>(
     mut store: StoreContextMut<'_, StoreData>,
@@ -356,8 +375,8 @@ pub(crate) fn outcome<T>(
             return refs::keep_exn(store, exn).map(Outcome::Exception);
         }
     }
-    if let Some(Aborted(index)) = error.downcast_ref() {
-        return Ok(Outcome::Threw(*index));
+    if error.is::<Aborted>() {
+        return Ok(Outcome::Aborted);
     }
     let error = WasmError::from_guest(error)
         .unwrap_or_else(|| WasmError::runtime(format!("{error:#}")));
@@ -365,10 +384,10 @@ pub(crate) fn outcome<T>(
     Err(error)
 }
 
-/// A host function threw the host's value of this number in a way that the guest cannot catch.
+/// A host function ended the call with [`host::Stop::Abort`].
 #[derive(Debug, thiserror::Error)]
-#[error("a host function threw value {0}")]
-struct Aborted(u32);
+#[error("a function of the host ended the call")]
+struct Aborted;
 
 /// What wasmtime calls for a function of the host.
 fn host_call(
@@ -397,7 +416,7 @@ fn host_call(
         Ok(()) => Ok(()),
         Err(host::Stop::Throw(index)) => throw(context, index),
         Err(host::Stop::Rethrow(handle)) => rethrow(context, handle),
-        Err(host::Stop::Abort(index)) => Err(Aborted(index).into()),
+        Err(host::Stop::Abort) => Err(Aborted.into()),
         Err(host::Stop::Error(error)) => Err(error.into()),
     }
 }

@@ -70,7 +70,7 @@ impl ExtensionBuilder {
     }
 
     /// The directory of the checked-in `.d.ts`, which a build writes if `FORGE_WELD_WRITE_TYPES` is
-    /// `1` and leaves alone otherwise.
+    /// `1` and leaves alone otherwise. Exports whose doc comment says `@internal` are not in it.
     pub fn generate_sdk_types(mut self, directory: &str) -> Self {
         self.types_dir = Some(directory.into());
         self
@@ -194,12 +194,11 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
     if fs::read(path).is_ok_and(|present| present == text.as_bytes()) {
         return Ok(());
     }
-    let written = match path.parent() {
-        Some(directory) => fs::create_dir_all(directory).and_then(|()| fs::write(path, text)),
-        None => fs::write(path, text),
-    };
-    written.map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
+        })
 }

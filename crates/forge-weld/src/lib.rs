@@ -1,5 +1,66 @@
 //! Build-time glue: one TypeScript file to the JavaScript, the `.d.ts` and the Rust of a
-//! `deno_core` extension.
+//! `deno_core` extension, with everything that could fail at run time checked when it is built.
+//!
+//! # An extension
+//!
+//! `build.rs`:
+//!
+//! ```no_run
+//! # let _ =
+//! forge_weld::ExtensionBuilder::new("host_wasm", "host:wasm")
+//!     .ts_path("ts/init.ts")
+//!     .ops(&["op_wasm_compile", "op_wasm_call"])
+//!     .state("init_state", &[("capabilities", "WasmCapabilities")])
+//!     .generate_sdk_types("types")
+//!     .build()
+//!     .expect("weld");
+//! ```
+//!
+//! `src/lib.rs`:
+//!
+//! ```ignore
+//! use bridge::{op_wasm_call, op_wasm_compile};
+//!
+//! fn init_state(state: &mut deno_core::OpState, capabilities: WasmCapabilities) { /* … */ }
+//!
+//! include!(concat!(env!("OUT_DIR"), "/extension.rs"));
+//! ```
+//!
+//! A program then passes `host_wasm::init(capabilities)` to its `JsRuntime`. Where the text is
+//! included, these names must be in scope: `deno_core`, every op, and the function and the types
+//! that [`state`](ExtensionBuilder::state) mentions.
+//!
+//! `build` leaves in `OUT_DIR`:
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `extension.rs` | the `deno_core::extension!` call; the JavaScript is a literal in it, so a program needs no file beside it |
+//! | `init.js` | the JavaScript, to look at |
+//! | `host-wasm.d.ts` | `declare module "host:wasm" { … }`: the exports and their doc comments |
+//!
+//! # The checked-in `.d.ts`
+//!
+//! Editors want the declarations in the source tree, but a build that writes there surprises
+//! everybody. So a build leaves the source tree alone, unless it runs with
+//! `FORGE_WELD_WRITE_TYPES=1`; then it writes `<directory>/host-wasm.d.ts`. That the file is up to
+//! date is for a test of the extension crate to say:
+//!
+//! ```ignore
+//! #[test]
+//! fn checked_in_declarations_are_up_to_date() {
+//!     assert_eq!(
+//!         include_str!("../types/host-wasm.d.ts"),
+//!         include_str!(concat!(env!("OUT_DIR"), "/host-wasm.d.ts")),
+//!         "build with FORGE_WELD_WRITE_TYPES=1 and check the file in"
+//!     );
+//! }
+//! ```
+//!
+//! # An app
+//!
+//! [`transpile`] does for an app's own TypeScript, when it is loaded, what the builder does for an
+//! extension's: same parser, same checks, same form of errors.
+
 mod ascii;
 mod builder;
 mod declarations;

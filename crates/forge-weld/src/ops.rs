@@ -33,24 +33,22 @@ pub(crate) fn check(
     registered: &[String],
 ) -> Vec<Problem> {
     let uses = find_uses(semantic);
-    let known: HashSet<&str> = registered.iter().map(String::as_str).collect();
     let mut problems = Vec::new();
-
     for op_use in &uses {
-        if !known.contains(op_use.op.as_str()) {
+        if !registered.contains(&op_use.op) {
             let message = format!("`{}` is not among the registered ops", op_use.op);
             problems.push(source.problem(op_use.offset, message));
         }
     }
-    for op in known {
-        if uses.iter().any(|op_use| op_use.op == op && op_use.live) {
+    let mut seen = HashSet::new();
+    for op in registered.iter().filter(|op| seen.insert(*op)) {
+        let mut uses = uses.iter().filter(|op_use| op_use.op == *op).peekable();
+        let dead_at = uses.peek().map(|op_use| op_use.offset);
+        if uses.any(|op_use| op_use.live) {
             continue;
         }
-        problems.push(match uses.iter().find(|op_use| op_use.op == op) {
-            Some(dead) => source.problem(
-                dead.offset,
-                format!("`{op}` is taken from ops but never used"),
-            ),
+        problems.push(match dead_at {
+            Some(at) => source.problem(at, format!("`{op}` is taken from ops but never used")),
             None => source.problem(0, format!("`{op}` is registered but never used")),
         });
     }
@@ -124,7 +122,7 @@ fn is_read(semantic: &Semantic<'_>, symbol: SymbolId) -> bool {
     semantic
         .scoping()
         .get_resolved_references(symbol)
-        .any(|reference| reference.is_read() && !reference.flags().is_value_as_type())
+        .any(|reference| reference.is_read())
 }
 
 fn push(uses: &mut Vec<OpUse>, op: &str, offset: u32, live: bool) {

@@ -23,6 +23,9 @@ fn exports_become_members_of_the_module_with_their_doc_comments() {
 
             export type Value = number | bigint;
 
+            /** @internal */
+            export function secret(): void {}
+
             /** Codes. */
             export enum Code { Compile = 5000, Instantiate, Negative = -1 }
 

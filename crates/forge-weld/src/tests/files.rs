@@ -112,3 +112,13 @@ fn an_output_that_cannot_be_written_is_an_error_that_names_it() {
         .to_string();
     assert!(text.contains("init.js: "), "{text}");
 }
+
+#[test]
+fn outside_of_a_build_script_there_is_nowhere_to_build_to() {
+    // Cargo sets `OUT_DIR` for a package that has a build script, which this one has not.
+    let refusal = builder(&[]).build().expect_err("no OUT_DIR");
+    assert_eq!(
+        refusal.to_string(),
+        "OUT_DIR is not set: forge-weld works inside a build script, started by cargo"
+    );
+}

@@ -54,11 +54,33 @@ fn all_of_it_is_ascii() {
         &[],
         r#"
             /** Émile. */
-            export const texts: string[] = ["é", "\u2014", "\ud800", "😀", "�", "\ud800�", `\é😀\\é`];
+            export const plain: string[] = ["é", "\u2014", "😀", "\ud800", "�", "\ud800�", "a"];
+            export const template: string = `${plain} é \é \\é 😀`;
             export const object: object = { "ключ": 1 };
         "#,
     );
+    let (code, _) = welded.javascript.split_once("//# ").expect("a source map");
+    assert_eq!(
+        code,
+        r#"export const plain = [
+  "\u00E9",
+  "\u2014",
+  "\uD83D\uDE00",
+  "\uD800",
+  "\uFFFD",
+  "\uD800\uFFFD",
+  "a"
+];
+export const template = `${plain} \u00E9 \u00E9 \\\u00E9 \uD83D\uDE00`;
+export const object = { "\u043A\u043B\u044E\u0447": 1 };
+"#
+    );
     assert!(welded.javascript.is_ascii());
-    let code = welded.javascript.lines().next().expect("a line");
-    assert_eq!(code, "");
+}
+
+#[test]
+fn the_source_map_holds_no_copy_of_the_source() {
+    let typescript = format!("/** {} */\nf();\n", "long ".repeat(1000));
+    let welded = weld(&[], &typescript);
+    assert!(welded.javascript.len() < 300, "{}", welded.javascript);
 }

@@ -29,12 +29,21 @@ fn line_ends_of_every_kind_and_a_byte_order_mark() {
 
 #[test]
 fn a_regular_expression_that_is_none() {
-    assert_eq!(refusal(&[], "export const r: RegExp = /(/;"), "");
+    assert_eq!(
+        refusal(&[], "export const r: RegExp = /(/;"),
+        "ts/init.ts:1:27: Invalid regular expression: Unterminated capturing group (Add the missing \
+         closing delimiter)"
+    );
 }
 
 #[test]
 fn semantic_errors_all_of_them() {
-    assert_eq!(refusal(&[], "const a = 1;\nconst a = 2;\nbreak;\n"), "");
+    assert_eq!(
+        refusal(&[], "const a = 1;\nconst a = 2;\nbreak;\n"),
+        "ts/init.ts:1:7: Identifier `a` has already been declared\n\
+         ts/init.ts:3:1: Illegal break statement (A `break` statement can only be used within an \
+         enclosing iteration or switch statement.)"
+    );
 }
 
 #[test]
@@ -46,7 +55,12 @@ fn exports_without_an_explicit_type_all_of_them() {
              export const two = one();\n\
              export class Three {\n  four = one();\n}\n"
         ),
-        ""
+        "ts/init.ts:1:17: TS9007: Function must have an explicit return type annotation with \
+         --isolatedDeclarations.\n\
+         ts/init.ts:2:14: TS9010: Variable must have an explicit type annotation with \
+         --isolatedDeclarations.\n\
+         ts/init.ts:4:3: TS9012: Property must have an explicit type annotation with \
+         --isolatedDeclarations."
     );
 }
 
@@ -145,11 +159,32 @@ fn an_import_of_a_runtime_helper() {
 #[test]
 fn code_that_ascii_cannot_hold() {
     let code = "const größe = 1;\nString.raw`é${größe}`;\n/ü/u.test(\"ü\");\n";
-    assert_eq!(refusal(&[], code), "");
+    assert_eq!(
+        refusal(&[], code),
+        "ts/init.ts:1:7: `ö` (U+00F6) cannot be used here: deno_core takes an extension's code as \
+         ASCII only\n\
+         ts/init.ts:2:11: `é` (U+00E9) cannot be used here: deno_core takes an extension's code as \
+         ASCII only\n\
+         ts/init.ts:2:15: `ö` (U+00F6) cannot be used here: deno_core takes an extension's code as \
+         ASCII only\n\
+         ts/init.ts:3:1: `ü` (U+00FC) cannot be used here: deno_core takes an extension's code as \
+         ASCII only"
+    );
 }
 
 #[test]
 fn problems_of_every_kind_at_once_in_the_order_of_the_file() {
     let code = "export const a = Math.random();\ncore.ops.op_x();\n{ using b = a; }\nlet ñ = 1;\n";
-    assert_eq!(refusal(&["op_a", "op_a"], code), "");
+    assert_eq!(
+        refusal(&["op_a", "op_a"], code),
+        "ts/init.ts:1:1: `op_a` is registered twice\n\
+         ts/init.ts:1:1: `op_a` is registered but never used\n\
+         ts/init.ts:1:14: TS9010: Variable must have an explicit type annotation with \
+         --isolatedDeclarations.\n\
+         ts/init.ts:2:10: `op_x` is not among the registered ops\n\
+         ts/init.ts:3:3: `using` needs a runtime helper, which an extension's module cannot \
+         import: dispose in a `finally` block\n\
+         ts/init.ts:4:5: `ñ` (U+00F1) cannot be used here: deno_core takes an extension's code as \
+         ASCII only"
+    );
 }
