@@ -19,6 +19,16 @@ pub use runtime::{
 
 include!(concat!(env!("OUT_DIR"), "/extension.rs"));
 
+/// The bits in the first `count` slots of a runtime's call frame: right after a call from
+/// JavaScript, those of its results, also where a JavaScript number could not carry them (a NaN's
+/// payload). For conformance tests.
+///
+/// # Panics
+/// If the runtime was made without the extension.
+pub fn frame_bits(state: &OpState, count: usize) -> Vec<u128> {
+    state.borrow::<Rc<Bridge>>().frame_bits(count)
+}
+
 fn init_state(state: &mut OpState, wasm: WasmState) {
     state.put(Rc::new(Bridge::new(wasm)));
 }

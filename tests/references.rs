@@ -93,7 +93,7 @@ fn values_that_no_guest_holds_are_let_go() {
         r#"
         const instance = await fixture("reference_types");
         let collected = 0;
-        const registry = new FinalizationRegistry(() => collected++);
+        const registry = globalThis.registry = new FinalizationRegistry(() => collected++);
         instance.call("keep", ["kept"]);
         for (let i = 0; i < 20_000; i++) {
             const value = { i };
@@ -134,7 +134,7 @@ fn arguments_refused_half_way_do_not_pile_up() {
             (func (export "f") (param externref i32)) (func (export "g") (param externref funcref)))`);
         const other = (await fixture("add")).func("add");
         let collected = 0;
-        const registry = new FinalizationRegistry(() => collected++);
+        const registry = globalThis.registry = new FinalizationRegistry(() => collected++);
         for (let i = 0; i < 5000; i++) {
             for (const [name, bad] of [["f", "x"], ["g", other]]) {
                 const value = { i };

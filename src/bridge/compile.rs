@@ -29,11 +29,15 @@ impl From<WasmModule> for ModuleInfo {
     }
 }
 
-/// Runs `work` away from the event loop.
+/// Runs `work` away from the event loop; or here, if JavaScript runs where no event loop is: an
+/// embedder may evaluate a script outside of tokio.
 async fn off_thread<R: Send + 'static>(
     work: impl FnOnce() -> Result<R, WasmError> + Send + 'static,
 ) -> Result<R, WasmError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
+    let Ok(tokio) = tokio::runtime::Handle::try_current() else {
+        return work();
+    };
+    tokio.spawn_blocking(work).await.map_err(|error| {
         WasmError::new(
             WasmErrorCode::CompileError,
             format!("the compiler failed: {error}"),

@@ -42,6 +42,12 @@ impl Bridge {
         }
     }
 
+    /// See [`crate::frame_bits`].
+    pub fn frame_bits(&self, count: usize) -> Vec<u128> {
+        let slots = self.frame.read(count);
+        slots.iter().map(wasmtime::ValRaw::get_v128).collect()
+    }
+
     /// The bridge of the runtime that `ops` belongs to. The borrow ends here: ops that run JS
     /// hold on to this instead.
     fn of(ops: &Rc<RefCell<OpState>>) -> Rc<Self> {

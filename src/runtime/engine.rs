@@ -13,7 +13,7 @@ use super::error::WasmError;
 pub const MEMORY_RESERVATION: u64 = 4 << 30;
 
 /// A change to the engines' configuration, applied after our own settings.
-pub type Tune = fn(&mut Config);
+pub type Tune = Arc<dyn Fn(&mut Config) + Send + Sync>;
 
 /// The two ways code is compiled. Fuel slows code down, so that only stores with a budget run
 /// the metered kind; wasmtime cannot mix both in one store.
@@ -33,7 +33,7 @@ impl Engines {
     /// `CompileError` if this machine or the tuned configuration is not supported.
     pub fn new(tune: Option<Tune>) -> Result<Self, WasmError> {
         Ok(Self {
-            plain: engine(false, tune)?,
+            plain: engine(false, tune.as_ref())?,
             metered: Arc::default(),
             tune,
         })
@@ -50,12 +50,12 @@ impl Engines {
         if let Some(engine) = self.metered.get() {
             return Ok(engine);
         }
-        let engine = engine(true, self.tune)?;
+        let engine = engine(true, self.tune.as_ref())?;
         Ok(self.metered.get_or_init(|| engine))
     }
 }
 
-fn engine(metered: bool, tune: Option<Tune>) -> Result<Engine, WasmError> {
+fn engine(metered: bool, tune: Option<&Tune>) -> Result<Engine, WasmError> {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)

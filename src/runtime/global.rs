@@ -7,7 +7,7 @@ use super::error::WasmError;
 use super::refs;
 use super::store::{StoreData, WasmStore};
 use super::types::ExternInfo;
-use super::value::{self, RefHandle};
+use super::value::{self, RefHandle, WasmValue};
 
 /// A global of a store.
 #[derive(Clone)]
@@ -83,6 +83,11 @@ impl WasmGlobal {
             let value = global.get(&mut store);
             to_slot(store, value)
         })
+    }
+
+    /// Its value.
+    pub fn value(&self) -> Result<WasmValue, WasmError> {
+        Ok(WasmValue::from_slot(&self.get()?, &self.content()?))
     }
 
     /// Sets its value from a slot.

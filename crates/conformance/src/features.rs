@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use wasmparser::WasmFeatures;
+use wasmtime::Config;
 
 /// A WebAssembly feature that can be on or off, named as its proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -105,12 +106,20 @@ impl Features {
         self.0.contains(&feature)
     }
 
-    /// The same set in the terms of wasmtime: these flags on, the rest of
-    /// [`WASM3`](WasmFeatures::WASM3), which is what wasmtime starts from, off.
+    /// The same set in the terms of wasmtime's validator.
     pub fn flags(&self) -> WasmFeatures {
         self.0
             .iter()
             .fold(WasmFeatures::MVP, |flags, feature| flags | feature.flag())
+    }
+
+    /// Turns these features of wasmtime on, and all others of Wasm 3.0 off.
+    pub fn configure(&self, config: &mut Config) {
+        let on = self.flags();
+        config
+            .wasm_features(on, true)
+            .wasm_features(WasmFeatures::WASM3.difference(on), false)
+            .shared_memory(self.has(Feature::Threads));
     }
 }
 
@@ -126,9 +135,6 @@ struct Selection {
     /// Features that are on as well.
     #[serde(default)]
     with: BTreeSet<Feature>,
-    /// Features that are off all the same.
-    #[serde(default)]
-    without: BTreeSet<Feature>,
 }
 
 impl SuiteFeatures {
@@ -155,9 +161,6 @@ impl SuiteFeatures {
         };
         let mut features = Features::of(selection.version);
         features.0.extend(&selection.with);
-        features
-            .0
-            .retain(|feature| !selection.without.contains(feature));
         features
     }
 }

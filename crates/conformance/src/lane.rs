@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::features::Features;
 use crate::host::Host;
 use crate::hosts::engine::EngineHost;
+use crate::hosts::runtime::RuntimeHost;
+use crate::hosts::script::ScriptHost;
 
 /// A runtime of this repository that scripts run on.
 ///
@@ -27,9 +29,17 @@ pub enum Lane {
 type Constructor = fn(&Features) -> anyhow::Result<Box<dyn Host>>;
 
 /// The lanes that can be run, in the order they are reported.
-const AVAILABLE: &[(Lane, Constructor)] = &[(Lane::Engine, |features| {
-    Ok(Box::new(EngineHost::new(features)?))
-})];
+const AVAILABLE: &[(Lane, Constructor)] = &[
+    (Lane::Engine, |features| {
+        Ok(Box::new(EngineHost::new(features)?))
+    }),
+    (Lane::Runtime, |features| {
+        Ok(Box::new(RuntimeHost::new(features)?))
+    }),
+    (Lane::Script, |features| {
+        Ok(Box::new(ScriptHost::new(features)?))
+    }),
+];
 
 impl Lane {
     /// The lanes that can be run.

@@ -46,7 +46,14 @@ pub fn run_all(
             let Some(job) = jobs.get(index) else {
                 return;
             };
-            let judged = run_job(job, features, expectations);
+            // A thread for each: QuickJS's facade keeps something per thread of every runtime
+            // that it ends, and starts no more after some hundred.
+            let judged = thread::scope(|scope| {
+                let thread = thread::Builder::new().stack_size(STACK_SIZE);
+                let run = || run_job(job, features, expectations);
+                thread.spawn_scoped(scope, run).ok()?.join().ok()
+            });
+            let Some(judged) = judged else { return };
             if sender.send((index, judged)).is_err() {
                 return;
             }
@@ -57,7 +64,6 @@ pub fn run_all(
         for _ in 0..threads.get().min(jobs.len()) {
             let sender = sender.clone();
             thread::Builder::new()
-                .stack_size(STACK_SIZE)
                 .spawn_scoped(scope, || work(sender))
                 .context("cannot start a thread")?;
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use json_from_wast::{Command, Opts, WasmFile, WasmFileType};
-use wast::lexer::Lexer;
+use wast::lexer::{Lexer, TokenKind};
 use wast::parser::{self, ParseBuffer};
 use wast::{QuoteWat, Wast, WastDirective, WastExecute, Wat};
 
@@ -37,23 +37,54 @@ pub struct ParseError {
 /// When the text is no script. A directive that parses but is not supported is no error: its
 /// [`command`](Directive::command) says so, and the others still run.
 pub fn parse<R>(text: &str, body: impl FnOnce(&Script<'_>) -> R) -> Result<R, ParseError> {
-    let located = |error: wast::Error| ParseError {
-        line: line_of(text, error.span()),
-        message: error.message(),
-    };
-    let mut lexer = Lexer::new(text);
-    // The official `names.wast` and `id.wast` are full of it.
-    lexer.allow_confusing_unicode(true);
-    let buffer = ParseBuffer::new_with_lexer(lexer).map_err(located)?;
-    let ast: Wast<'_> = parser::parse(&buffer).map_err(located)?;
+    if is_blank(text) {
+        // The parser would take it for a module without fields.
+        return Err(ParseError {
+            line: 1,
+            message: "there is no directive in it".to_owned(),
+        });
+    }
+    let buffer = buffer(text)?;
+    let ast = directives(text, &buffer)?;
     if !ast.directives.iter().any(has_component)
         && let Ok(script) = convert(text, ast)
     {
         return Ok(body(&script));
     }
-    // Something in it is not supported, and the conversion of a whole script is all or nothing (and consumes it).
-    let ast: Wast<'_> = parser::parse(&buffer).map_err(located)?;
+    // Something in it is not supported. The conversion of a whole script is all or nothing and consumes it, and a
+    // buffer is empty once it is parsed, so this starts from the text again.
+    let buffer = self::buffer(text)?;
+    let ast = directives(text, &buffer)?;
     Ok(body(&convert_each(text, ast)))
+}
+
+fn is_blank(text: &str) -> bool {
+    Lexer::new(text).iter(0).all(|token| {
+        token.is_ok_and(|token| {
+            matches!(
+                token.kind,
+                TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment
+            )
+        })
+    })
+}
+
+fn buffer(text: &str) -> Result<ParseBuffer<'_>, ParseError> {
+    let mut lexer = Lexer::new(text);
+    // The official `names.wast` is full of it.
+    lexer.allow_confusing_unicode(true);
+    ParseBuffer::new_with_lexer(lexer).map_err(|error| located(text, &error))
+}
+
+fn directives<'a>(text: &str, buffer: &'a ParseBuffer<'a>) -> Result<Wast<'a>, ParseError> {
+    parser::parse(buffer).map_err(|error| located(text, &error))
+}
+
+fn located(text: &str, error: &wast::Error) -> ParseError {
+    ParseError {
+        line: line_of(text, error.span()),
+        message: error.message(),
+    }
 }
 
 impl Script<'_> {

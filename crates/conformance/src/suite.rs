@@ -39,6 +39,15 @@ enum Text {
 }
 
 impl ScriptFile {
+    /// A script that is part of the program.
+    pub fn embedded(suite: impl Into<String>, name: impl Into<String>, text: &'static str) -> Self {
+        Self {
+            suite: suite.into(),
+            name: name.into(),
+            text: Text::Embedded(text),
+        }
+    }
+
     /// `suite/file`, which says where a failure is and is what `--filter` looks at.
     pub fn label(&self) -> String {
         match &self.text {
@@ -148,11 +157,7 @@ fn repository() -> PathBuf {
 
 fn embedded(suite: &str, files: impl Iterator<Item = TestFile<'static>>) -> Vec<ScriptFile> {
     let mut files: Vec<ScriptFile> = files
-        .map(|file| ScriptFile {
-            suite: suite.to_owned(),
-            name: file.name,
-            text: Text::Embedded(file.contents),
-        })
+        .map(|file| ScriptFile::embedded(suite, file.name, file.contents))
         .collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files

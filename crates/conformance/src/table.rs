@@ -9,7 +9,7 @@ use crate::report::Report;
 /// A table of the suites, then every failure, then a line of totals for each lane.
 pub fn render(report: &Report) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
         "suite", "lane", "files", "passed", "failed", "skipped", "seconds",
     ]);

@@ -17,6 +17,7 @@ pub struct Outcome {
     pub verdict: Verdict,
 }
 
+/// How a directive ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Passed,

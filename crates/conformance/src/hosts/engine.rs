@@ -8,7 +8,7 @@ use wasmtime::{
     ThrownException, Trap, Val,
 };
 
-use crate::features::{Feature, Features};
+use crate::features::Features;
 use crate::host::{Failure, FailureKind, Host, InstanceId, ModuleId, Source};
 use crate::value::{Top, Value};
 
@@ -28,16 +28,13 @@ impl EngineHost {
     ///
     /// When wasmtime cannot have this set of features.
     pub fn new(features: &Features) -> anyhow::Result<Self> {
-        let on = features.flags();
         let mut config = Config::new();
-        config.wasm_features(on, true);
-        config.wasm_features(WasmFeatures::WASM3.difference(on), false);
-        config.shared_memory(features.has(Feature::Threads));
+        features.configure(&mut config);
         // Scripts already run in parallel.
         config.parallel_compilation(false);
         let engine = Engine::new(&config).map_err(|error| anyhow::anyhow!("{error:#}"))?;
         Ok(Self {
-            features: on,
+            features: features.flags(),
             store: Store::new(&engine, ()),
             modules: Vec::new(),
             instances: Vec::new(),
@@ -48,20 +45,19 @@ impl EngineHost {
     /// Sorts an error that came out of running WebAssembly.
     fn failure(&mut self, error: Error) -> Failure {
         if error.is::<ThrownException>() {
-            // Left there, the exception would be found by the next call.
+            // It would stay in the store, and alive, as the pending exception.
             self.store.take_pending_exception();
             return Failure::new(FailureKind::Exception, "uncaught exception");
         }
-        let kind = match error.downcast_ref::<Trap>() {
-            Some(Trap::StackOverflow) => FailureKind::Exhaustion,
-            Some(Trap::UnhandledTag) => FailureKind::Suspension,
-            Some(_) => FailureKind::Trap,
-            None => FailureKind::Other,
+        let Some(trap) = error.downcast_ref::<Trap>() else {
+            return Failure::other(format!("{error:#}"));
         };
-        match error.downcast_ref::<Trap>() {
-            Some(trap) => Failure::new(kind, trap.to_string()),
-            None => Failure::new(kind, format!("{error:#}")),
-        }
+        let kind = match trap {
+            Trap::StackOverflow => FailureKind::Exhaustion,
+            Trap::UnhandledTag => FailureKind::Suspension,
+            _ => FailureKind::Trap,
+        };
+        Failure::new(kind, trap.to_string())
     }
 }
 

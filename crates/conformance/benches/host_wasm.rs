@@ -1,0 +1,253 @@
+//! What `host:wasm` costs beside raw wasmtime, measured in the same run.
+//!
+//! Each row interleaves rounds of ours and of the reference, and prints the medians.
+
+#[cfg(feature = "quickjs")]
+extern crate no_wamr as _;
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use comfy_table::Table;
+use conformance::lane::Lane;
+use conformance::{expectations, features, pool, suite};
+use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
+use ext_wasm::{WasmCapabilities, WasmState};
+use wasmtime::{Engine, Instance, Module, Store};
+
+/// How often each side of a row runs.
+const ROUNDS: usize = 15;
+/// How often a function is called in one round.
+const CALLS: u32 = 100_000;
+
+const ADD: &str = include_str!("../../../wat/add.wat");
+
+fn main() -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY);
+    table.set_header(["what", "ours", "reference", "ratio", "reference is"]);
+    calls(&mut table)?;
+    compile(&mut table)?;
+    lanes(&mut table)?;
+    let engine = if cfg!(feature = "quickjs") { "QuickJS" } else { "V8" };
+    println!("JavaScript engine: {engine}\n{table}");
+    Ok(())
+}
+
+/// A runtime in which `add` is a function of a guest, and `bench(what, n)` calls it.
+struct Js {
+    runtime: JsRuntime,
+    event_loop: tokio::runtime::Runtime,
+}
+
+impl Js {
+    fn new() -> anyhow::Result<Self> {
+        let event_loop = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let wasm = WasmState::new(WasmCapabilities::default())?;
+        let entered = event_loop.enter();
+        let runtime = JsRuntime::new(RuntimeOptions {
+            extensions: vec![ext_wasm::host_wasm::init(wasm)],
+            ..Default::default()
+        });
+        drop(entered);
+        let mut this = Self {
+            runtime,
+            event_loop,
+        };
+        this.runtime
+            .execute_script("bench:setup", "delete globalThis.WebAssembly;")?;
+        Ok(this)
+    }
+
+    fn module(&mut self, name: &str, code: String) -> anyhow::Result<()> {
+        let specifier = ModuleSpecifier::parse(&format!("bench:{name}"))?;
+        let runtime = &mut self.runtime;
+        self.event_loop.block_on(async {
+            let id = runtime.load_side_es_module_from_code(&specifier, code).await?;
+            let evaluated = runtime.mod_evaluate(id);
+            runtime.run_event_loop(PollEventLoopOptions::default()).await?;
+            Ok(evaluated.await?)
+        })
+    }
+
+    /// How long a script takes.
+    fn time(&mut self, script: &str) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        self.runtime.execute_script("bench:run", script.to_owned())?;
+        Ok(start.elapsed())
+    }
+
+    /// How long a script's promise takes to be fulfilled.
+    fn time_promise(&mut self, script: &str) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        let promise: v8::Global<v8::Value> = {
+            // Compiling happens on the event loop's other threads.
+            let _entered = self.event_loop.enter();
+            self.runtime.execute_script("bench:run", script.to_owned())?
+        };
+        let resolved = Box::pin(self.runtime.resolve(promise));
+        let options = PollEventLoopOptions::default();
+        let waiting = self.runtime.with_event_loop_promise(resolved, options);
+        self.event_loop.block_on(waiting)?;
+        Ok(start.elapsed())
+    }
+}
+
+/// The medians of rounds of both, run in turns.
+fn interleave(
+    mut ours: impl FnMut() -> anyhow::Result<Duration>,
+    mut reference: impl FnMut() -> anyhow::Result<Duration>,
+) -> anyhow::Result<(Duration, Duration)> {
+    let mut times = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        times.0.push(ours()?);
+        times.1.push(reference()?);
+    }
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2]
+    };
+    Ok((median(times.0), median(times.1)))
+}
+
+fn row(table: &mut Table, what: &str, pair: (Duration, Duration), per: u32, reference: &str) {
+    let (ours, theirs) = (pair.0 / per, pair.1 / per);
+    let ratio = pair.0.as_secs_f64() / pair.1.as_secs_f64();
+    table.add_row([
+        what.to_owned(),
+        format!("{ours:.1?}"),
+        format!("{theirs:.1?}"),
+        format!("{ratio:.2}"),
+        reference.to_owned(),
+    ]);
+}
+
+fn calls(table: &mut Table) -> anyhow::Result<()> {
+    let mut js = Js::new()?;
+    js.module(
+        "calls",
+        format!(
+            r#"
+            import {{ compile, instantiate }} from "host:wasm";
+            const instance = await instantiate(await compile(Deno.core.encode(`{ADD}`)));
+            const add = instance.func("add");
+            globalThis.func = (n) => {{ for (let i = 0; i < n; i++) add(i, 1); }};
+            globalThis.call = (n) => {{ for (let i = 0; i < n; i++) instance.call("add", [i, 1]); }};
+            globalThis.op = (n) => {{
+                const op = Deno.core.ops.op_wasm_live_instances;
+                for (let i = 0; i < n; i++) op();
+            }};
+            "#
+        ),
+    )?;
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, ());
+    let module = Module::new(&engine, wat::parse_str(ADD)?)
+        .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let raw = Instance::new(&mut store, &module, &[])
+        .and_then(|instance| instance.get_typed_func::<(i32, i32), i32>(&mut store, "add"))
+        .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let mut wasmtime = || {
+        let start = Instant::now();
+        for i in 0..CALLS {
+            std::hint::black_box(raw.call(&mut store, (i as i32, 1)))
+                .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+        }
+        Ok(start.elapsed())
+    };
+    let js = std::cell::RefCell::new(js);
+    let run = |name: &str| {
+        let script = format!("{name}({CALLS})");
+        move |js: &std::cell::RefCell<Js>| js.borrow_mut().time(&script)
+    };
+    let (func, call, op) = (run("func"), run("call"), run("op"));
+    let pair = interleave(|| func(&js), &mut wasmtime)?;
+    row(table, "func(\"add\")(i, 1)", pair, CALLS, "TypedFunc::call");
+    let pair = interleave(|| func(&js), || op(&js))?;
+    row(table, "func(\"add\")(i, 1)", pair, CALLS, "an op that does nothing");
+    let pair = interleave(|| call(&js), || func(&js))?;
+    row(table, "call(\"add\", [i, 1])", pair, CALLS, "func(\"add\")(i, 1)");
+    Ok(())
+}
+
+/// A module of `functions` functions, each a loop over some arithmetic.
+fn synthetic(functions: u32) -> anyhow::Result<Vec<u8>> {
+    let mut text = String::from("(module (memory 1)");
+    for i in 0..functions {
+        write!(
+            text,
+            "(func (export \"f{i}\") (param $n i32) (result i32) (local $sum i32)
+                (loop $more
+                    (i32.store (local.get $n) (local.get $sum))
+                    (local.set $sum (i32.add (local.get $sum)
+                        (i32.mul (local.get $n) (i32.const {i}))))
+                    (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+                (local.get $sum))"
+        )?;
+    }
+    text.push(')');
+    Ok(wat::parse_str(text)?)
+}
+
+fn compile(table: &mut Table) -> anyhow::Result<()> {
+    for functions in [10, 4000] {
+        let wasm = synthetic(functions)?;
+        let mut js = Js::new()?;
+        js.module(
+            "compile",
+            format!(
+                "import {{ compile }} from 'host:wasm';
+                 const bytes = new Uint8Array({wasm:?});
+                 globalThis.run = async () => {{ (await compile(bytes)).drop(); }};"
+            ),
+        )?;
+        let engine = Engine::default();
+        let pair = interleave(
+            || js.time_promise("run()"),
+            || {
+                let start = Instant::now();
+                Module::from_binary(&engine, &wasm)
+                    .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+                Ok(start.elapsed())
+            },
+        )?;
+        let what = format!("compile, {} kB", wasm.len().div_ceil(1000));
+        row(table, &what, pair, 1, "Module::from_binary");
+    }
+    Ok(())
+}
+
+/// The official suites in each lane, beside wasmtime alone. Once: it takes long.
+fn lanes(table: &mut Table) -> anyhow::Result<()> {
+    let names = suite::names();
+    let folder = suite::spec_tests();
+    let read = |name: &str| std::fs::read_to_string(folder.join(name));
+    let expectations =
+        expectations::Expectations::parse(&read("expectations.toml")?, &names)?;
+    let features = features::SuiteFeatures::parse(&read("suites.toml")?, &names)?;
+    let mut files = Vec::new();
+    for name in ["wasm-1.0", "wasm-2.0", "wasm-3.0"] {
+        files.extend(suite::find(name)?);
+    }
+    let time = |lane: Lane| -> anyhow::Result<Duration> {
+        let jobs: Vec<pool::Job> = files
+            .iter()
+            .map(|file| pool::Job {
+                file: file.clone(),
+                lane,
+            })
+            .collect();
+        let threads = std::thread::available_parallelism()?;
+        let start = Instant::now();
+        pool::run_all(&jobs, threads, &features, &expectations, |_| {})?;
+        Ok(start.elapsed())
+    };
+    let engine = time(Lane::Engine)?;
+    for lane in [Lane::Runtime, Lane::Script] {
+        let what = format!("official suites, {lane} lane");
+        row(table, &what, (time(lane)?, engine), 1, "the engine lane");
+    }
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! The `runtime` lane: `ext_wasm`'s Rust API, without JavaScript.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ext_wasm::runtime::{Import, Outcome, RefHandle, StoreOptions, WasmModule, WasmState};
+use ext_wasm::{
+    ExportKind, WasmCapabilities, WasmError, WasmErrorCode, WasmInstance, WasmValue,
+};
+use wasmtime::{Config, HeapType, ValType};
+
+use super::helper;
+use crate::features::{Feature, Features};
+use crate::host::{Failure, FailureKind, Host, InstanceId, ModuleId, Source};
+use crate::value::{Top, Value};
+
+/// A state with one store, and all that a script made in it.
+pub struct RuntimeHost {
+    state: WasmState,
+    store: u32,
+    modules: Vec<WasmModule>,
+    instances: Vec<WasmInstance>,
+    registered: HashMap<String, WasmInstance>,
+    helper: Option<WasmInstance>,
+}
+
+/// A state whose engine has exactly these features.
+///
+/// # Errors
+///
+/// When wasmtime cannot have this set of features.
+pub fn state(features: &Features) -> Result<WasmState, WasmError> {
+    let on = features.flags();
+    let threads = features.has(Feature::Threads);
+    let tune = move |config: &mut Config| {
+        config.wasm_features(on, true);
+        config.wasm_features(wasmparser::WasmFeatures::WASM3.difference(on), false);
+        config.wasm_threads(threads);
+        config.shared_memory(threads);
+        // Scripts already run in parallel.
+        config.parallel_compilation(false);
+    };
+    WasmState::with_engine(WasmCapabilities::default(), Some(Arc::new(tune)))
+}
+
+impl RuntimeHost {
+    /// A state whose engine has exactly these features.
+    ///
+    /// # Errors
+    ///
+    /// When wasmtime cannot have this set of features.
+    pub fn new(features: &Features) -> anyhow::Result<Self> {
+        let state = state(features)?;
+        let (store, _) = state.new_store(StoreOptions::default())?;
+        let mut this = Self {
+            state,
+            store,
+            modules: Vec::new(),
+            instances: Vec::new(),
+            registered: HashMap::new(),
+            helper: None,
+        };
+        if helper::needed(features) {
+            let module = this.state.compile(helper::WAT.as_bytes())?;
+            let made = this.state.instantiate(module.id, store, Vec::new())?;
+            this.helper = Some(returned(made).map_err(|failure| anyhow::anyhow!("{failure}"))?);
+        }
+        Ok(this)
+    }
+
+    fn call_helper(&self, name: &str, arg: RefHandle) -> Result<WasmValue, Failure> {
+        let helper = self.helper.as_ref();
+        let helper = helper.ok_or_else(|| Failure::other("references need the feature gc"))?;
+        let results = call(helper, name, &[WasmValue::Ref(arg)])?;
+        let result = results.first().copied();
+        result.ok_or_else(|| Failure::other("the helper returned nothing"))
+    }
+
+    fn to_wasm(&self, value: Value) -> Result<WasmValue, Failure> {
+        Ok(match value {
+            Value::I32(value) => WasmValue::I32(value),
+            Value::I64(value) => WasmValue::I64(value),
+            Value::F32(bits) => WasmValue::F32(f32::from_bits(bits)),
+            Value::F64(bits) => WasmValue::F64(f64::from_bits(bits)),
+            Value::V128(bytes) => WasmValue::V128(u128::from_le_bytes(bytes)),
+            Value::Null(_) => WasmValue::Ref(RefHandle::Null),
+            Value::Extern(Some(n)) => WasmValue::Ref(RefHandle::Host(n)),
+            Value::Host(n) => self.call_helper("internalize", RefHandle::Host(n))?,
+            other => return Err(Failure::other(format!("no argument of a script: {other}"))),
+        })
+    }
+
+    fn from_wasm(&self, value: &WasmValue, ty: &ValType) -> Result<Value, Failure> {
+        Ok(match *value {
+            WasmValue::I32(value) => Value::I32(value),
+            WasmValue::I64(value) => Value::I64(value),
+            WasmValue::F32(value) => Value::F32(value.to_bits()),
+            WasmValue::F64(value) => Value::F64(value.to_bits()),
+            WasmValue::V128(value) => Value::V128(value.to_le_bytes()),
+            WasmValue::Ref(RefHandle::Null) => Value::Null(top(ty)),
+            WasmValue::Ref(RefHandle::Func(_)) => Value::Func,
+            WasmValue::Ref(RefHandle::Host(n)) => Value::Extern(Some(n)),
+            WasmValue::Ref(object @ RefHandle::Object(_)) => match top(ty) {
+                Some(Top::Extern) => Value::Extern(None),
+                Some(Top::Exn) => Value::Exn,
+                _ => self.look_into(object)?,
+            },
+            ref other => return Err(Failure::other(format!("no value of a script: {other:?}"))),
+        })
+    }
+
+    fn look_into(&self, object: RefHandle) -> Result<Value, Failure> {
+        if let WasmValue::Ref(RefHandle::Host(n)) = self.call_helper("externalize", object)? {
+            return Ok(Value::Host(n));
+        }
+        match self.call_helper("kind", object)? {
+            WasmValue::I32(kind) => Ok(helper::kind(kind)),
+            other => Err(Failure::other(format!("the helper returned {other:?}"))),
+        }
+    }
+}
+
+impl Host for RuntimeHost {
+    fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure> {
+        let (Source::Binary(bytes) | Source::Text(bytes)) = source;
+        self.modules.push(self.state.compile(bytes).map_err(failure)?);
+        Ok(ModuleId(self.modules.len() - 1))
+    }
+
+    fn instantiate(&mut self, module: ModuleId) -> Result<InstanceId, Failure> {
+        let module = &self.modules[module.0];
+        let mut imports = Vec::new();
+        for wanted in &*module.imports {
+            let export = self
+                .registered
+                .get(&wanted.module)
+                .and_then(|instance| instance.export(&wanted.name).ok());
+            let (kind, handle) = export.ok_or_else(|| {
+                let message = format!("no `{}` in `{}`", wanted.name, wanted.module);
+                Failure::new(FailureKind::Unlinkable, message)
+            })?;
+            imports.push(match kind {
+                ExportKind::Function => Import::Func(handle),
+                ExportKind::Memory => Import::Memory(handle),
+                ExportKind::Global => Import::Global(handle),
+                ExportKind::Table => Import::Table(handle),
+                _ => Import::Tag(handle),
+            });
+        }
+        let made = self.state.instantiate(module.id, self.store, imports);
+        self.instances.push(returned(made.map_err(failure)?)?);
+        Ok(InstanceId(self.instances.len() - 1))
+    }
+
+    fn register(&mut self, name: &str, instance: InstanceId) -> Result<(), Failure> {
+        let instance = self.instances[instance.0].clone();
+        self.registered.insert(name.to_owned(), instance);
+        Ok(())
+    }
+
+    fn invoke(
+        &mut self,
+        instance: InstanceId,
+        function: &str,
+        args: &[Value],
+    ) -> Result<Vec<Value>, Failure> {
+        let instance = &self.instances[instance.0];
+        let args = args.iter().map(|arg| self.to_wasm(*arg));
+        let args = args.collect::<Result<Vec<_>, _>>()?;
+        let results = call(instance, function, &args)?;
+        let (_, handle) = instance.export(function).map_err(failure)?;
+        let func = instance.store().func(handle).map_err(failure)?;
+        let types = &func.signature().results;
+        let values = results.iter().zip(types);
+        values.map(|(value, ty)| self.from_wasm(value, ty)).collect()
+    }
+
+    fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure> {
+        let instance = &self.instances[instance.0];
+        let (kind, handle) = instance.export(global).map_err(failure)?;
+        if kind != ExportKind::Global {
+            return Err(Failure::other(format!("`{global}` is no global")));
+        }
+        let global = instance.store().global(handle).map_err(failure)?;
+        let value = global.value().map_err(failure)?;
+        self.from_wasm(&value, &global.content().map_err(failure)?)
+    }
+}
+
+fn call(
+    instance: &WasmInstance,
+    name: &str,
+    args: &[WasmValue],
+) -> Result<Vec<WasmValue>, Failure> {
+    let (kind, handle) = instance.export(name).map_err(failure)?;
+    if kind != ExportKind::Function {
+        return Err(Failure::other(format!("`{name}` is no function")));
+    }
+    let func = instance.store().func(handle).map_err(failure)?;
+    returned(func.call(args).map_err(failure)?)
+}
+
+/// What a run returned, if it did.
+fn returned<T>(outcome: Outcome<T>) -> Result<T, Failure> {
+    match outcome {
+        Outcome::Returned(value) => Ok(value),
+        Outcome::Threw(_) | Outcome::Aborted => {
+            Err(Failure::other("a function of the host ended the call"))
+        }
+        Outcome::Exception(_) => Err(Failure::new(FailureKind::Exception, "uncaught exception")),
+    }
+}
+
+fn failure(error: WasmError) -> Failure {
+    sort(error.code.code(), error.trap, error.message)
+}
+
+/// The failure that an error of `ext_wasm` is to a script.
+pub fn sort(code: u16, trap: Option<&str>, message: String) -> Failure {
+    let is = |wanted: WasmErrorCode| code == wanted.code();
+    match trap {
+        Some("call stack exhausted") => Failure::new(FailureKind::Exhaustion, message),
+        Some("unhandled tag") => Failure::new(FailureKind::Suspension, message),
+        Some(_) => Failure::new(FailureKind::Trap, message),
+        None if is(WasmErrorCode::CompileError) => Failure::new(FailureKind::Invalid, message),
+        None if is(WasmErrorCode::InstantiateError) => {
+            Failure::new(FailureKind::Unlinkable, message)
+        }
+        None => Failure::other(message),
+    }
+}
+
+fn top(ty: &ValType) -> Option<Top> {
+    match ty.as_ref()?.heap_type().top() {
+        HeapType::Any => Some(Top::Any),
+        HeapType::Func => Some(Top::Func),
+        HeapType::Extern => Some(Top::Extern),
+        HeapType::Exn => Some(Top::Exn),
+        HeapType::Cont => Some(Top::Cont),
+        _ => None,
+    }
+}

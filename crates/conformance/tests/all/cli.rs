@@ -1,0 +1,88 @@
+//! The command as its users see it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// In the reference lane: what the others do is not for these tests.
+fn conformance(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_conformance"))
+        .args(["--lane", "engine"])
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn script(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn exit_status_says_what_happened() {
+    let good = script("good.wast", "(module)");
+    let bad = script("bad.wast", "(module)\n(assert_invalid (module) \"\")");
+    let good = good.to_str().unwrap();
+    let bad = bad.to_str().unwrap();
+
+    let passed = conformance(&[good, "--jobs", "1"]);
+    assert_eq!(passed.status.code(), Some(0));
+    let failed = conformance(&[good, bad]);
+    assert_eq!(failed.status.code(), Some(1));
+    let stdout = String::from_utf8(failed.stdout).unwrap();
+    assert!(
+        stdout.contains(&format!("\n{bad}:2  engine  assert_invalid")),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("engine: 2 passed, 1 failed, 0 skipped"),
+        "{stdout}"
+    );
+
+    for usage_error in [
+        ["--suite", "wasm-0.9"],
+        ["--filter", "no such file"],
+        ["--lane", "no such lane"],
+        ["--jobs", "0"],
+        ["--json", "/no such folder/report.json"],
+        ["no such file.wast", "--list"],
+    ] {
+        // The suite is for those that would else run everything.
+        let output = conformance(&[&usage_error[..], &["--suite", "extended-const"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{usage_error:?}");
+        assert!(!output.stderr.is_empty(), "{usage_error:?}");
+    }
+}
+
+#[test]
+fn lists_what_would_run() {
+    let output = conformance(&["--suite", "sign-extension-ops", "--list"]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        stdout,
+        "sign-extension-ops/i32.wast\nsign-extension-ops/i64.wast\n"
+    );
+}
+
+#[test]
+fn an_unknown_suite_is_answered_with_those_there_are() {
+    let output = conformance(&["--suite", "wasm-0.9"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("wasm-3.0") && stderr.contains("spec-tests"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn writes_the_report_as_json() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report.json");
+    let path_text = path.to_str().unwrap();
+    let output = conformance(&["--suite", "extended-const", "--json", path_text]);
+    assert_eq!(output.status.code(), Some(0));
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(report["suites"][0]["files"], 3);
+    assert_eq!(report["totals"]["engine"]["failed"], 0);
+}

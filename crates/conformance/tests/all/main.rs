@@ -1,0 +1,37 @@
+//! The harness itself: that it notices what is wrong, above all.
+
+mod cli;
+mod compare;
+mod expectations;
+mod fails_closed;
+mod fixtures;
+mod report;
+
+use conformance::features::{Features, Version};
+use conformance::hosts::engine::EngineHost;
+use conformance::run::{self, FileRun};
+use conformance::suite::ScriptFile;
+use conformance::walk::{Mismatch, Verdict};
+
+/// Runs a script on wasmtime with all of Wasm 3.0.
+fn run(text: &'static str) -> FileRun {
+    run_file(&ScriptFile::embedded("test", "test.wast", text))
+}
+
+fn run_file(file: &ScriptFile) -> FileRun {
+    let features = Features::of(Version::V3);
+    run::run_file(file, &features, &[], &|features| {
+        Ok(Box::new(EngineHost::new(features)?))
+    })
+}
+
+/// The line and directive of what did not pass, with what it says.
+fn failures(run: &FileRun) -> Vec<(u32, &'static str, &Mismatch)> {
+    let outcomes = run.outcomes.iter();
+    outcomes
+        .filter_map(|outcome| match &outcome.verdict {
+            Verdict::Failed(mismatch) => Some((outcome.line, outcome.directive, mismatch)),
+            _ => None,
+        })
+        .collect()
+}
