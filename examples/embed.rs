@@ -76,7 +76,9 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let main = resolve_path(&args.file.to_string_lossy(), &std::env::current_dir()?)?;
     let module = runtime.load_main_es_module(&main).await?;
     let evaluated = runtime.mod_evaluate(module);
-    runtime.run_event_loop(PollEventLoopOptions::default()).await?;
+    runtime
+        .run_event_loop(PollEventLoopOptions::default())
+        .await?;
     evaluated.await?;
     Ok(())
 }

@@ -44,7 +44,9 @@ const SCRIPT: &str = r#"
 /// The resident memory of this process, in MiB, where the system tells.
 fn resident_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(kib / 1024.0)
 }
@@ -88,7 +90,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let main = ModuleSpecifier::parse("memory:main")?;
     let module = runtime.load_main_es_module_from_code(&main, SCRIPT).await?;
     let evaluated = runtime.mod_evaluate(module);
-    runtime.run_event_loop(PollEventLoopOptions::default()).await?;
+    runtime
+        .run_event_loop(PollEventLoopOptions::default())
+        .await?;
     evaluated.await?;
     Ok(())
 }

@@ -30,7 +30,10 @@ fn import_objects_of_every_kind() {
     let refused = [5001; 9].map(|code| json!(code));
     let thrown = ["mine"; 3].map(|message| json!(message));
     let worked = [json!(12), json!(12)];
-    assert_eq!(told, json!([&refused[..], &thrown[..], &worked[..]].concat()));
+    assert_eq!(
+        told,
+        json!([&refused[..], &thrown[..], &worked[..]].concat())
+    );
 }
 
 #[test]

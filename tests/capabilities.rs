@@ -47,7 +47,8 @@ fn only_granted_files_compile() {
     capabilities.allow_file_compile = true;
     capabilities.compile_paths = vec![files.0.join("inside")];
     let mut js = Js::with(capabilities);
-    let mut code = |path: &str| js.run(&format!("return await codeOf(() => compileFile({path:?}))"));
+    let mut code =
+        |path: &str| js.run(&format!("return await codeOf(() => compileFile({path:?}))"));
 
     assert_eq!(code(&files.path("inside/add.wat")), json!(null));
     assert_eq!(code(&files.path("outside/enters.wat")), json!(null));
@@ -73,7 +74,9 @@ fn a_message_does_not_tell_whether_a_file_exists() {
     let mut js = Js::with(capabilities);
     let mut message = |path: &str| {
         let path = files.path(path);
-        let told = js.run(&format!("return (await caught(() => compileFile({path:?}))).message"));
+        let told = js.run(&format!(
+            "return (await caught(() => compileFile({path:?}))).message"
+        ));
         told.as_str().unwrap().replace(&path, "PATH")
     };
     assert_eq!(message("outside/add.wat"), message("outside/missing.wat"));
@@ -85,8 +88,9 @@ fn any_file_compiles_where_no_list_is_given() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.allow_file_compile = true;
     let path = files.path("outside/add.wat");
-    let told = Js::with(capabilities)
-        .run(&format!("return (await compileFile({path:?})).exports.length"));
+    let told = Js::with(capabilities).run(&format!(
+        "return (await compileFile({path:?})).exports.length"
+    ));
     assert_eq!(told, json!(0));
 }
 

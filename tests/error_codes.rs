@@ -13,15 +13,13 @@ fn snapshot(code: u16, scripts: &[(&str, &str)]) {
     let mut js = Js::with(capabilities);
     let mut told = String::new();
     for (what, script) in scripts {
-        let error = js.run(&format!("return tell(await caught(async () => {{ {script} }}))"));
+        let error = js.run(&format!(
+            "return tell(await caught(async () => {{ {script} }}))"
+        ));
         assert_eq!(error["code"], code, "{what}: {error:#}");
         writeln!(told, "{what}\n{error:#}\n").unwrap();
     }
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(format!("error_{code}"), told.trim_end()));
+    crate::snapshots(|| insta::assert_snapshot!(format!("error_{code}"), told.trim_end()));
 }
 
 #[test]
@@ -29,16 +27,25 @@ fn compile_error() {
     snapshot(
         5000,
         &[
-            ("bytes that are not wasm", "await compile(new Uint8Array([1, 2, 255]))"),
+            (
+                "bytes that are not wasm",
+                "await compile(new Uint8Array([1, 2, 255]))",
+            ),
             ("no bytes at all", "await compile(new Uint8Array())"),
             ("malformed text", "await compile(text('(module (func'))"),
             (
                 "a type error",
                 "await compile(text('(module (func (result i32) (i64.const 0)))'))",
             ),
-            ("a truncated binary", "await compile(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1]))"),
+            (
+                "a truncated binary",
+                "await compile(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1]))",
+            ),
             ("not a buffer", "await compile('(module)')"),
-            ("a file that is not granted", "await compileFile('wat/add.wat')"),
+            (
+                "a file that is not granted",
+                "await compileFile('wat/add.wat')",
+            ),
             ("a path that is not a string", "await compileFile(5)"),
         ],
     );
@@ -51,9 +58,18 @@ fn instantiate_error() {
         &[
             ("imports that are missing", "await fixture('callback')"),
             ("imports that are null", "await fixture('callback', null)"),
-            ("an import module that is missing", "await fixture('callback', {})"),
-            ("an import that is missing", "await fixture('callback', { env: {} })"),
-            ("an import of the wrong kind", "await fixture('callback', { env: { twice: 5 } })"),
+            (
+                "an import module that is missing",
+                "await fixture('callback', {})",
+            ),
+            (
+                "an import that is missing",
+                "await fixture('callback', { env: {} })",
+            ),
+            (
+                "an import of the wrong kind",
+                "await fixture('callback', { env: { twice: 5 } })",
+            ),
             (
                 "a function of the wrong type",
                 "const env = await fixture('env');
@@ -88,14 +104,29 @@ fn instantiate_error() {
                 "limits for a store that exists",
                 "await load('(module)', {}, { store: new WasmStore(), fuel: 5 })",
             ),
-            ("a memory over its cap", "await fixture('memory', {}, { maxMemoryBytes: 1000 })"),
-            ("a huge memory", "await load('(module (memory i64 0x100000000))')"),
-            ("a dropped module", "const m = await compile(text('(module)')); m.drop();
-                 await instantiate(m)"),
-            ("something else than a module", "await instantiate({ id: 1 })"),
+            (
+                "a memory over its cap",
+                "await fixture('memory', {}, { maxMemoryBytes: 1000 })",
+            ),
+            (
+                "a huge memory",
+                "await load('(module (memory i64 0x100000000))')",
+            ),
+            (
+                "a dropped module",
+                "const m = await compile(text('(module)')); m.drop();
+                 await instantiate(m)",
+            ),
+            (
+                "something else than a module",
+                "await instantiate({ id: 1 })",
+            ),
             ("wasi", "await load('(module)', {}, { wasi: {} })"),
             ("a deadline", "await load('(module)', {}, { timeoutMs: 5 })"),
-            ("fuel that is not an integer", "await load('(module)', {}, { fuel: 0.5 })"),
+            (
+                "fuel that is not an integer",
+                "await load('(module)', {}, { fuel: 0.5 })",
+            ),
             (
                 "too many instances",
                 "const all = []; for (let i = 0; i < 60; i++) all.push(await load('(module)'))",
@@ -147,13 +178,22 @@ fn runtime_error() {
              const twice = () => traps.call('divide');
              (await fixture('callback', { env: { twice } })).call('run', [1])",
         ),
-        ("an uncaught exception", "(await fixture('exceptions')).call('throw', [1])"),
-        ("a dropped instance", "const i = await fixture('add'); i.drop(); i.call('add', [1, 2])"),
+        (
+            "an uncaught exception",
+            "(await fixture('exceptions')).call('throw', [1])",
+        ),
+        (
+            "a dropped instance",
+            "const i = await fixture('add'); i.drop(); i.call('add', [1, 2])",
+        ),
         (
             "a function of a dropped store",
             "const i = await fixture('add'); const add = i.func('add'); i.drop(); add(1, 2)",
         ),
-        ("fuel for a store without a budget", "(await fixture('add')).setFuel(5)"),
+        (
+            "fuel for a store without a budget",
+            "(await fixture('add')).setFuel(5)",
+        ),
     ]);
     snapshot(5002, &cases);
 }
@@ -163,21 +203,51 @@ fn memory_error() {
     snapshot(
         5003,
         &[
-            ("a read past the end", "(await fixture('memory')).readMemory(65535, 2)"),
-            ("a write past the end", "(await fixture('memory')).writeMemory(65536, new Uint8Array(1))"),
-            ("a negative offset", "(await fixture('memory')).readMemory(-1, 1)"),
-            ("a fractional offset", "(await fixture('memory')).readMemory(0.5, 1)"),
-            ("an offset that is not a number", "(await fixture('memory')).readMemory(NaN, 1)"),
-            ("an offset of 2^53", "(await fixture('memory')).readMemory(2 ** 53, 1)"),
-            ("a length of 2^53 - 1", "(await fixture('memory')).readMemory(1, 2 ** 53 - 1)"),
+            (
+                "a read past the end",
+                "(await fixture('memory')).readMemory(65535, 2)",
+            ),
+            (
+                "a write past the end",
+                "(await fixture('memory')).writeMemory(65536, new Uint8Array(1))",
+            ),
+            (
+                "a negative offset",
+                "(await fixture('memory')).readMemory(-1, 1)",
+            ),
+            (
+                "a fractional offset",
+                "(await fixture('memory')).readMemory(0.5, 1)",
+            ),
+            (
+                "an offset that is not a number",
+                "(await fixture('memory')).readMemory(NaN, 1)",
+            ),
+            (
+                "an offset of 2^53",
+                "(await fixture('memory')).readMemory(2 ** 53, 1)",
+            ),
+            (
+                "a length of 2^53 - 1",
+                "(await fixture('memory')).readMemory(1, 2 ** 53 - 1)",
+            ),
             ("no memory", "(await fixture('add')).readMemory(0, 1)"),
-            ("no such memory", "(await fixture('memory')).readMemory(0, 1, 'other')"),
-            ("growth past the maximum", "(await fixture('memory')).memory().grow(3)"),
+            (
+                "no such memory",
+                "(await fixture('memory')).readMemory(0, 1, 'other')",
+            ),
+            (
+                "growth past the maximum",
+                "(await fixture('memory')).memory().grow(3)",
+            ),
             (
                 "growth past the cap",
                 "(await fixture('memory', {}, { maxMemoryBytes: 65536 })).memory().grow(1)",
             ),
-            ("a table's element past the end", "(await fixture('tables')).table('table').get(3)"),
+            (
+                "a table's element past the end",
+                "(await fixture('tables')).table('table').get(3)",
+            ),
         ],
     );
 }
@@ -187,10 +257,19 @@ fn function_not_found() {
     snapshot(
         5004,
         &[
-            ("no such export", "(await fixture('add')).call('sub', [1, 2])"),
+            (
+                "no such export",
+                "(await fixture('add')).call('sub', [1, 2])",
+            ),
             ("a memory", "(await fixture('memory')).call('memory')"),
-            ("a name that is not a string", "(await fixture('add')).call(5, [])"),
-            ("no such export to describe", "(await fixture('add')).getExport('sub')"),
+            (
+                "a name that is not a string",
+                "(await fixture('add')).call(5, [])",
+            ),
+            (
+                "no such export to describe",
+                "(await fixture('add')).getExport('sub')",
+            ),
             ("no such global", "(await fixture('add')).global('sub')"),
         ],
     );
@@ -201,20 +280,62 @@ fn type_mismatch() {
     snapshot(
         5005,
         &[
-            ("too few arguments", "(await fixture('add')).call('add', [1])"),
-            ("too many arguments", "(await fixture('add')).call('add', [1, 2, 3])"),
-            ("a string for an i32", "(await fixture('add')).call('add', [1, '2'])"),
-            ("a fraction for an i32", "(await fixture('add')).call('add', [1, 2.5])"),
-            ("too much for an i32", "(await fixture('add')).call('add', [1, 2 ** 32])"),
-            ("a bigint for an i32", "(await fixture('add')).call('add', [1, 2n])"),
-            ("a hole for an i32", "(await fixture('add')).call('add', [1, , ])"),
-            ("too much for an i64", "(await fixture('identity')).call('i64', [2n ** 64n])"),
-            ("an unsafe number for an i64", "(await fixture('identity')).call('i64', [2 ** 53])"),
-            ("a bigint for an f64", "(await fixture('identity')).call('f64', [1n])"),
-            ("15 bytes for a v128", "(await fixture('identity')).call('v128', [new Uint8Array(15)])"),
-            ("a JavaScript function for a funcref", "(await fixture('identity')).call('funcref', [() => {}])"),
-            ("a number for an anyref", "(await fixture('identity')).call('anyref', [1])"),
-            ("arguments that are not an array", "(await fixture('add')).call('add', 5)"),
+            (
+                "too few arguments",
+                "(await fixture('add')).call('add', [1])",
+            ),
+            (
+                "too many arguments",
+                "(await fixture('add')).call('add', [1, 2, 3])",
+            ),
+            (
+                "a string for an i32",
+                "(await fixture('add')).call('add', [1, '2'])",
+            ),
+            (
+                "a fraction for an i32",
+                "(await fixture('add')).call('add', [1, 2.5])",
+            ),
+            (
+                "too much for an i32",
+                "(await fixture('add')).call('add', [1, 2 ** 32])",
+            ),
+            (
+                "a bigint for an i32",
+                "(await fixture('add')).call('add', [1, 2n])",
+            ),
+            (
+                "a hole for an i32",
+                "(await fixture('add')).call('add', [1, , ])",
+            ),
+            (
+                "too much for an i64",
+                "(await fixture('identity')).call('i64', [2n ** 64n])",
+            ),
+            (
+                "an unsafe number for an i64",
+                "(await fixture('identity')).call('i64', [2 ** 53])",
+            ),
+            (
+                "a bigint for an f64",
+                "(await fixture('identity')).call('f64', [1n])",
+            ),
+            (
+                "15 bytes for a v128",
+                "(await fixture('identity')).call('v128', [new Uint8Array(15)])",
+            ),
+            (
+                "a JavaScript function for a funcref",
+                "(await fixture('identity')).call('funcref', [() => {}])",
+            ),
+            (
+                "a number for an anyref",
+                "(await fixture('identity')).call('anyref', [1])",
+            ),
+            (
+                "arguments that are not an array",
+                "(await fixture('add')).call('add', 5)",
+            ),
             (
                 "an import's unusable result",
                 "(await fixture('callback', { env: { twice: () => 'x' } })).call('run', [1])",
@@ -230,7 +351,10 @@ fn type_mismatch() {
                 "an immutable global",
                 "(await fixture('globals')).global('i32').value = 1",
             ),
-            ("bytes that are not a buffer", "(await fixture('memory')).writeMemory(0, [1, 2])"),
+            (
+                "bytes that are not a buffer",
+                "(await fixture('memory')).writeMemory(0, [1, 2])",
+            ),
         ],
     );
 }
@@ -240,12 +364,18 @@ fn fuel_exhausted() {
     snapshot(
         5006,
         &[
-            ("in a call", "(await fixture('spin', {}, { fuel: 10_000 })).call('forever')"),
+            (
+                "in a call",
+                "(await fixture('spin', {}, { fuel: 10_000 })).call('forever')",
+            ),
             (
                 "in a start function",
                 "await load('(module (func $f (loop (br 0))) (start $f))', {}, { fuel: 1000 })",
             ),
-            ("with none at all", "(await fixture('add', {}, { fuel: 0 })).call('add', [1, 2])"),
+            (
+                "with none at all",
+                "(await fixture('add', {}, { fuel: 0 })).call('add', [1, 2])",
+            ),
         ],
     );
 }

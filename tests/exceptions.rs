@@ -68,7 +68,10 @@ fn a_guest_cannot_catch_what_stopped_another() {
         return told;
         "#,
     );
-    assert_eq!(told, json!([[5002, 5002, "integer divide by zero"], [5002, 5006, null]]));
+    assert_eq!(
+        told,
+        json!([[5002, 5002, "integer divide by zero"], [5002, 5006, null]])
+    );
 }
 
 #[test]

@@ -118,7 +118,9 @@ impl Js {
                 .await
                 .unwrap_or_else(|error| panic!("{error}"));
             let evaluated = runtime.mod_evaluate(id);
-            let looped = runtime.run_event_loop(PollEventLoopOptions::default()).await;
+            let looped = runtime
+                .run_event_loop(PollEventLoopOptions::default())
+                .await;
             looped.unwrap_or_else(|error| panic!("{error}"));
             evaluated.await.unwrap_or_else(|error| panic!("{error}"));
         });

@@ -22,7 +22,13 @@ fn an_instances_namespace_is_anothers_import() {
     );
     assert_eq!(
         told,
-        json!([84, [1, 2, 2], "imported", 8, "uncaught WebAssembly exception"])
+        json!([
+            84,
+            [1, 2, 2],
+            "imported",
+            8,
+            "uncaught WebAssembly exception"
+        ])
     );
 }
 
@@ -71,7 +77,15 @@ fn numbers_and_bigints_are_immutable_globals() {
     );
     assert_eq!(
         told,
-        json!([-1, "-9223372036854775808n", 0.10000000149011612, 0.1, "x", null, true])
+        json!([
+            -1,
+            "-9223372036854775808n",
+            0.10000000149011612,
+            0.1,
+            "x",
+            null,
+            true
+        ])
     );
 }
 

@@ -9,6 +9,7 @@ mod capabilities;
 mod declarations;
 mod error_codes;
 mod exceptions;
+mod fixtures;
 mod fuel;
 mod js;
 mod lifetimes;
@@ -20,3 +21,12 @@ mod reentrancy;
 mod references;
 mod runtime_api;
 mod views;
+
+/// Runs a check of a snapshot, which is kept in `snapshots/`.
+fn snapshots(check: impl FnOnce()) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(check);
+}

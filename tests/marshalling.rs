@@ -212,7 +212,11 @@ fn every_kind_of_value_is_converted_or_refused_for_every_type() {
     let everything = "undefined null true string symbol zero minusZero minusOne fraction nan \
         infinity max32 over32 minSafe unsafe bigOne bigMax bigOver bigMin bigUnder object array \
         wrapped bytes16 bytes15 words clamped func own foreign foreignReference";
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let words = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let floats = "zero minusZero minusOne fraction nan infinity max32 over32 minSafe unsafe";
     assert_eq!(
         told,

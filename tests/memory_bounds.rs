@@ -26,11 +26,22 @@ fn number() -> impl Strategy<Value = u64> {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Read { offset: u64, len: u64 },
-    Write { offset: u64, data: Vec<u8> },
+    Read {
+        offset: u64,
+        len: u64,
+    },
+    Write {
+        offset: u64,
+        data: Vec<u8>,
+    },
     /// By the guest, one byte.
-    Store { offset: u32, byte: u8 },
-    View { offset: u64 },
+    Store {
+        offset: u32,
+        byte: u8,
+    },
+    View {
+        offset: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -42,7 +42,10 @@ fn a_guest_is_called_with_values() {
 
     let code = |args: &[WasmValue]| call(&add, "add", args).unwrap_err().code;
     assert_eq!(code(&[]), WasmErrorCode::TypeMismatch);
-    assert_eq!(code(&[WasmValue::I32(1), WasmValue::I64(1)]), WasmErrorCode::TypeMismatch);
+    assert_eq!(
+        code(&[WasmValue::I32(1), WasmValue::I64(1)]),
+        WasmErrorCode::TypeMismatch
+    );
     let missing = add.export("sub").unwrap_err().code;
     assert_eq!(missing, WasmErrorCode::FunctionNotFound);
 }
@@ -61,7 +64,11 @@ fn every_nan_keeps_its_payload() {
             other => panic!("{other:?}"),
         }
     }
-    for bits in [0x7ff8_0000_0000_0000, 0x7ff0_0000_0000_0001, 0xfff8_1234_5678_9abc_u64] {
+    for bits in [
+        0x7ff8_0000_0000_0000,
+        0x7ff0_0000_0000_0001,
+        0xfff8_1234_5678_9abc_u64,
+    ] {
         let value = WasmValue::F64(f64::from_bits(bits));
         match call(&identity, "f64", &[value]).unwrap() {
             Outcome::Returned(values) => match values[..] {
@@ -145,14 +152,19 @@ fn host_values_and_objects_are_handles() {
     let sum = call(&gc, "sum", &[pair]);
     assert_eq!(sum, Ok(Outcome::Returned(vec![WasmValue::I32(42)])));
     let unknown = WasmValue::Ref(RefHandle::Object(1000));
-    assert_eq!(call(&gc, "sum", &[unknown]).unwrap_err().code, WasmErrorCode::TypeMismatch);
+    assert_eq!(
+        call(&gc, "sum", &[unknown]).unwrap_err().code,
+        WasmErrorCode::TypeMismatch
+    );
 }
 
 #[test]
 fn a_lease_keeps_a_memory_mapped() {
     let state = state();
     let (id, store) = state.new_store(StoreOptions::default()).unwrap();
-    let memory = store.new_memory(wasmtime::MemoryType::new(1, None)).unwrap();
+    let memory = store
+        .new_memory(wasmtime::MemoryType::new(1, None))
+        .unwrap();
     memory.write(0, b"alive").unwrap();
     let view = memory.view().unwrap();
     let base = view.base as usize;

@@ -17,7 +17,12 @@ impl JsErrorClass for WasmError {
 
     fn get_additional_properties(&self) -> AdditionalProperties {
         let text = |name: &'static str, value: Option<String>| {
-            value.map(|value| (Cow::Borrowed(name), PropertyValue::String(Cow::Owned(value))))
+            value.map(|value| {
+                (
+                    Cow::Borrowed(name),
+                    PropertyValue::String(Cow::Owned(value)),
+                )
+            })
         };
         let code = PropertyValue::Number(self.code.code().into());
         Box::new(

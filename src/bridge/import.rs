@@ -16,7 +16,9 @@ impl HostFunction for JsImport {
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop> {
         scope::with_current(|scope, bridge| {
             bridge.frame.write(frame);
-            bridge.frame.set_growths(store.growths().map_err(Stop::Error)?);
+            bridge
+                .frame
+                .set_growths(store.growths().map_err(Stop::Error)?);
             match dispatch(scope, bridge, self.0)? {
                 Completion::Returned => {
                     bridge.frame.read_into(frame);

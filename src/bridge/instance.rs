@@ -8,9 +8,7 @@ use serde::Deserialize;
 
 use super::import::JsImport;
 use super::{Bridge, scope};
-use crate::runtime::{
-    ExternInfo, Import, Outcome, RefHandle, WasmError, WasmErrorCode, WasmStore,
-};
+use crate::runtime::{ExternInfo, Import, Outcome, RefHandle, WasmError, WasmErrorCode, WasmStore};
 
 /// What an import is satisfied with; the numbers are those of the instance's store.
 #[derive(Deserialize)]

@@ -10,9 +10,7 @@ use serde::Deserialize;
 use wasmtime::MemoryTypeBuilder;
 
 use super::Bridge;
-use crate::runtime::{
-    ExternInfo, MemoryView, StoreLease, WasmError, WasmErrorCode, WasmMemory,
-};
+use crate::runtime::{ExternInfo, MemoryView, StoreLease, WasmError, WasmErrorCode, WasmMemory};
 
 fn memory(state: &OpState, store: u32, memory: u32) -> Result<WasmMemory, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
@@ -98,9 +96,7 @@ pub fn op_wasm_new_memory(
         .shared(ty.shared)
         .memory64(ty.is64)
         .build()
-        .map_err(|error| {
-            WasmError::new(WasmErrorCode::InstantiateError, format!("{error:#}"))
-        })?;
+        .map_err(|error| WasmError::new(WasmErrorCode::InstantiateError, format!("{error:#}")))?;
     let bridge = state.borrow::<Rc<Bridge>>();
     Ok(bridge.state.store(store)?.new_memory(ty)?.handle())
 }
@@ -199,9 +195,8 @@ fn buffer<'s>(scope: &mut v8::PinScope<'s, '_>, view: MemoryView) -> v8::Local<'
         // SAFETY: the bytes are mapped, at this address, until `release` drops the lease. The
         // guest and the runtime touch them only on this thread and only while JavaScript does
         // not run; the runtime never holds a Rust reference to them meanwhile.
-        let store = unsafe {
-            v8::ArrayBuffer::new_backing_store_from_ptr(base.cast(), len, release, data)
-        };
+        let store =
+            unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(base.cast(), len, release, data) };
         v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()).into()
     }
 }

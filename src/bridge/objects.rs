@@ -121,11 +121,7 @@ pub fn op_wasm_table_type(
 
 #[op2(fast)]
 #[number]
-pub fn op_wasm_table_size(
-    state: &mut OpState,
-    store: u32,
-    handle: u32,
-) -> Result<u64, WasmError> {
+pub fn op_wasm_table_size(state: &mut OpState, store: u32, handle: u32) -> Result<u64, WasmError> {
     table(state.borrow::<Rc<Bridge>>(), store, handle)?.size()
 }
 
@@ -172,6 +168,13 @@ pub fn op_wasm_new_tag(
     store: u32,
     #[serde] params: Vec<String>,
 ) -> Result<u32, WasmError> {
-    let params = params.iter().map(|name| value_type(name)).collect::<Result<_, _>>()?;
-    state.borrow::<Rc<Bridge>>().state.store(store)?.new_tag(params)
+    let params = params
+        .iter()
+        .map(|name| value_type(name))
+        .collect::<Result<_, _>>()?;
+    state
+        .borrow::<Rc<Bridge>>()
+        .state
+        .store(store)?
+        .new_tag(params)
 }

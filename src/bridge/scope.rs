@@ -37,9 +37,7 @@ pub fn enter<R>(scope: &mut v8::PinScope<'_, '_>, bridge: &Bridge, f: impl FnOnc
 }
 
 /// Runs `f` in a new scope inside that of the op that is running; `None` if there is no such op.
-pub fn with_current<R>(
-    f: impl FnOnce(&mut v8::PinScope<'_, '_>, &Bridge) -> R,
-) -> Option<R> {
+pub fn with_current<R>(f: impl FnOnce(&mut v8::PinScope<'_, '_>, &Bridge) -> R) -> Option<R> {
     let mut running = CURRENT.take()?;
     // Nobody else gets at the scope while it is borrowed below. Ops that `f` leads to have
     // scopes of their own, and `enter` them.

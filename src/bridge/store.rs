@@ -17,13 +17,11 @@ pub struct Options {
 }
 
 #[op2]
-pub fn op_wasm_new_store(
-    state: &mut OpState,
-    #[serde] options: Options,
-) -> Result<u32, WasmError> {
-    let mut wanted = StoreOptions::default();
-    wanted.fuel = options.fuel;
-    wanted.max_memory_bytes = options.max_memory_bytes;
+pub fn op_wasm_new_store(state: &mut OpState, #[serde] options: Options) -> Result<u32, WasmError> {
+    let wanted = StoreOptions {
+        fuel: options.fuel,
+        max_memory_bytes: options.max_memory_bytes,
+    };
     let (id, _) = state.borrow::<Rc<Bridge>>().state.new_store(wanted)?;
     Ok(id)
 }

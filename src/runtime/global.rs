@@ -52,7 +52,8 @@ impl WasmStore {
 impl StoreData {
     /// The number of `global`, the same each time for the same global.
     pub(crate) fn intern_global(&mut self, global: Global) -> Result<u32, WasmError> {
-        self.globals.intern(global.debug_index_in_store(), || global)
+        self.globals
+            .intern(global.debug_index_in_store(), || global)
     }
 }
 

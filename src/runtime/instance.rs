@@ -26,10 +26,15 @@ pub struct WasmInstance {
 
 /// What an import is satisfied with. The numbers are handles of the instance's own store.
 pub enum Import {
+    /// A function of the store.
     Func(u32),
+    /// A memory of the store.
     Memory(u32),
+    /// A global of the store.
     Global(u32),
+    /// A table of the store.
     Table(u32),
+    /// A tag of the store.
     Tag(u32),
     /// A function of the host, of the type that the module declares.
     Host(Box<dyn HostFunction>),
@@ -77,8 +82,8 @@ impl WasmInstance {
     pub fn export(&self, name: &str) -> Result<(ExportKind, u32), WasmError> {
         self.store.with(|mut store| {
             let export = self.instance.get_export(&mut store, name);
-            let export = export
-                .ok_or_else(|| WasmError::not_found(format!("no export named {name:?}")))?;
+            let export =
+                export.ok_or_else(|| WasmError::not_found(format!("no export named {name:?}")))?;
             intern(store, export)
         })
     }
@@ -123,11 +128,7 @@ fn intern(
 }
 
 /// What `imports` stand for, in the module's order.
-fn link(
-    store: &WasmStore,
-    code: &Module,
-    imports: Vec<Import>,
-) -> Result<Vec<Extern>, WasmError> {
+fn link(store: &WasmStore, code: &Module, imports: Vec<Import>) -> Result<Vec<Extern>, WasmError> {
     if imports.len() != code.imports().len() {
         return Err(WasmError::instantiate(format!(
             "the module has {} imports, {} were given",

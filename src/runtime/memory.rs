@@ -27,10 +27,13 @@ pub(crate) enum Linear {
 /// The bytes do not move (see `MEMORY_RESERVATION`) and are not unmapped before the lease is
 /// gone; while the store is alive the guest may change them and may add to them.
 pub struct MemoryView {
+    /// The first byte.
     pub base: *mut u8,
     /// In bytes, when the view was taken.
     pub len: usize,
+    /// Whether other threads may access the bytes.
     pub shared: bool,
+    /// What keeps the bytes mapped.
     pub lease: StoreLease,
 }
 
@@ -198,9 +201,9 @@ impl WasmMemory {
                 let now = memory.pages(&store);
                 match store.data_mut().limits.take_refusal() {
                     Some(why) => WasmError::memory(format!("cannot grow the memory: {why}")),
-                    None => WasmError::memory(format!(
-                        "cannot grow a memory of {now} pages by {pages}"
-                    )),
+                    None => {
+                        WasmError::memory(format!("cannot grow a memory of {now} pages by {pages}"))
+                    }
                 }
             })
         })

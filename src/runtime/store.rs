@@ -96,7 +96,9 @@ pub(crate) struct FuncEntry {
 /// A function's type, taken apart.
 #[derive(Debug)]
 pub struct Signature {
+    /// What it takes.
     pub params: Box<[ValType]>,
+    /// What it returns.
     pub results: Box<[ValType]>,
     /// Whether any of them is a reference, which needs translating.
     refs: bool,
@@ -265,11 +267,7 @@ impl WasmStore {
     /// # Errors
     /// `TypeMismatch` if a reference does not fit its parameter, `FunctionNotFound` for an unknown
     /// handle, `RuntimeError` for traps, `FuelExhausted`.
-    pub fn call_frame(
-        &self,
-        func: u32,
-        frame: &mut [ValRaw],
-    ) -> Result<Outcome<()>, WasmError> {
+    pub fn call_frame(&self, func: u32, frame: &mut [ValRaw]) -> Result<Outcome<()>, WasmError> {
         self.with(|mut store| {
             let FuncEntry { func, signature } = store.data().funcs.get(func)?.clone();
             let frame = frame.get_mut(..signature.slots()).ok_or_else(|| {
@@ -378,8 +376,8 @@ pub(crate) fn outcome<T>(
     if error.is::<Aborted>() {
         return Ok(Outcome::Aborted);
     }
-    let error = WasmError::from_guest(error)
-        .unwrap_or_else(|| WasmError::runtime(format!("{error:#}")));
+    let error =
+        WasmError::from_guest(error).unwrap_or_else(|| WasmError::runtime(format!("{error:#}")));
     tracing::debug!(code = error.code.code(), trap = error.trap, "guest stopped");
     Err(error)
 }

@@ -149,7 +149,5 @@ impl WasmTable {
 }
 
 fn out_of_bounds(index: u64, size: u64) -> WasmError {
-    WasmError::memory(format!(
-        "no element {index}: the table has {size} elements"
-    ))
+    WasmError::memory(format!("no element {index}: the table has {size} elements"))
 }

@@ -9,10 +9,15 @@ use wasmtime::{TableType, TagType, ValType};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ExportKind {
+    /// A function.
     Function,
+    /// A linear memory.
     Memory,
+    /// A global variable.
     Global,
+    /// A table of references.
     Table,
+    /// A tag of exceptions.
     Tag,
 }
 
@@ -20,8 +25,11 @@ pub enum ExportKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ExportInfo {
+    /// The name it is exported under.
     pub name: String,
+    /// What it is.
     pub kind: ExportKind,
+    /// Its type.
     #[serde(flatten)]
     pub ty: ExternInfo,
 }
@@ -30,9 +38,13 @@ pub struct ExportInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ImportInfo {
+    /// The first part of the name it is imported by.
     pub module: String,
+    /// The second part.
     pub name: String,
+    /// What it is.
     pub kind: ExportKind,
+    /// Its type.
     #[serde(flatten)]
     pub ty: ExternInfo,
 }
@@ -42,25 +54,35 @@ pub struct ImportInfo {
 #[serde(untagged, rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum ExternInfo {
+    /// A function's parameters and results.
     Function {
+        /// What it takes.
         params: Vec<String>,
+        /// What it returns.
         results: Vec<String>,
     },
+    /// A memory's limits and kind.
     Memory {
         /// In pages.
         minimum: u64,
         /// In pages.
         #[serde(skip_serializing_if = "Option::is_none")]
         maximum: Option<u64>,
+        /// Whether threads may share it.
         shared: bool,
         /// The type of an address: `i32` or `i64`.
         address: &'static str,
     },
+    /// A global's content and mutability.
     Global {
+        /// The type of its value.
         value: String,
+        /// Whether it may be set.
         mutable: bool,
     },
+    /// A table's element type and limits.
     Table {
+        /// The type of its elements.
         element: String,
         /// In elements.
         minimum: u64,
@@ -70,7 +92,9 @@ pub enum ExternInfo {
         /// The type of an index: `i32` or `i64`.
         address: &'static str,
     },
+    /// A tag's parameters.
     Tag {
+        /// What its exceptions carry.
         params: Vec<String>,
     },
 }

@@ -11,9 +11,13 @@ use super::types::type_name;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum WasmValue {
+    /// 32 bits, here read as signed.
     I32(i32),
+    /// 64 bits, here read as signed.
     I64(i64),
+    /// A 32-bit float, its NaN payload included.
     F32(f32),
+    /// A 64-bit float, its NaN payload included.
     F64(f64),
     /// The 16 bytes in little-endian order.
     V128(u128),
@@ -24,6 +28,7 @@ pub enum WasmValue {
 /// A reference as the host sees it: the number of something in the reference's store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefHandle {
+    /// The null reference.
     Null,
     /// A value of the host, under the number that the host gave it.
     Host(u32),

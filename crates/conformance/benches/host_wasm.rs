@@ -24,12 +24,15 @@ const ADD: &str = include_str!("../../../wat/add.wat");
 
 fn main() -> anyhow::Result<()> {
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY);
     table.set_header(["what", "ours", "reference", "ratio", "reference is"]);
     calls(&mut table)?;
     compile(&mut table)?;
     lanes(&mut table)?;
-    let engine = if cfg!(feature = "quickjs") { "QuickJS" } else { "V8" };
+    let engine = if cfg!(feature = "quickjs") {
+        "QuickJS"
+    } else {
+        "V8"
+    };
     println!("JavaScript engine: {engine}\n{table}");
     Ok(())
 }
@@ -65,9 +68,13 @@ impl Js {
         let specifier = ModuleSpecifier::parse(&format!("bench:{name}"))?;
         let runtime = &mut self.runtime;
         self.event_loop.block_on(async {
-            let id = runtime.load_side_es_module_from_code(&specifier, code).await?;
+            let id = runtime
+                .load_side_es_module_from_code(&specifier, code)
+                .await?;
             let evaluated = runtime.mod_evaluate(id);
-            runtime.run_event_loop(PollEventLoopOptions::default()).await?;
+            runtime
+                .run_event_loop(PollEventLoopOptions::default())
+                .await?;
             Ok(evaluated.await?)
         })
     }
@@ -75,7 +82,8 @@ impl Js {
     /// How long a script takes.
     fn time(&mut self, script: &str) -> anyhow::Result<Duration> {
         let start = Instant::now();
-        self.runtime.execute_script("bench:run", script.to_owned())?;
+        self.runtime
+            .execute_script("bench:run", script.to_owned())?;
         Ok(start.elapsed())
     }
 
@@ -85,7 +93,8 @@ impl Js {
         let promise: v8::Global<v8::Value> = {
             // Compiling happens on the event loop's other threads.
             let _entered = self.event_loop.enter();
-            self.runtime.execute_script("bench:run", script.to_owned())?
+            self.runtime
+                .execute_script("bench:run", script.to_owned())?
         };
         let resolved = Box::pin(self.runtime.resolve(promise));
         let options = PollEventLoopOptions::default();
@@ -144,8 +153,8 @@ fn calls(table: &mut Table) -> anyhow::Result<()> {
     )?;
     let engine = Engine::default();
     let mut store = Store::new(&engine, ());
-    let module = Module::new(&engine, wat::parse_str(ADD)?)
-        .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let module =
+        Module::new(&engine, wat::parse_str(ADD)?).map_err(|error| anyhow::anyhow!("{error:#}"))?;
     let raw = Instance::new(&mut store, &module, &[])
         .and_then(|instance| instance.get_typed_func::<(i32, i32), i32>(&mut store, "add"))
         .map_err(|error| anyhow::anyhow!("{error:#}"))?;
@@ -166,9 +175,21 @@ fn calls(table: &mut Table) -> anyhow::Result<()> {
     let pair = interleave(|| func(&js), &mut wasmtime)?;
     row(table, "func(\"add\")(i, 1)", pair, CALLS, "TypedFunc::call");
     let pair = interleave(|| func(&js), || op(&js))?;
-    row(table, "func(\"add\")(i, 1)", pair, CALLS, "an op that does nothing");
+    row(
+        table,
+        "func(\"add\")(i, 1)",
+        pair,
+        CALLS,
+        "an op that does nothing",
+    );
     let pair = interleave(|| call(&js), || func(&js))?;
-    row(table, "call(\"add\", [i, 1])", pair, CALLS, "func(\"add\")(i, 1)");
+    row(
+        table,
+        "call(\"add\", [i, 1])",
+        pair,
+        CALLS,
+        "func(\"add\")(i, 1)",
+    );
     Ok(())
 }
 
@@ -224,8 +245,7 @@ fn lanes(table: &mut Table) -> anyhow::Result<()> {
     let names = suite::names();
     let folder = suite::spec_tests();
     let read = |name: &str| std::fs::read_to_string(folder.join(name));
-    let expectations =
-        expectations::Expectations::parse(&read("expectations.toml")?, &names)?;
+    let expectations = expectations::Expectations::parse(&read("expectations.toml")?, &names)?;
     let features = features::SuiteFeatures::parse(&read("suites.toml")?, &names)?;
     let mut files = Vec::new();
     for name in ["wasm-1.0", "wasm-2.0", "wasm-3.0"] {

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ext_wasm::runtime::{Import, Outcome, RefHandle, StoreOptions, WasmModule, WasmState};
-use ext_wasm::{
-    ExportKind, WasmCapabilities, WasmError, WasmErrorCode, WasmInstance, WasmValue,
-};
+use ext_wasm::{ExportKind, WasmCapabilities, WasmError, WasmErrorCode, WasmInstance, WasmValue};
 use wasmtime::{Config, HeapType, ValType};
 
 use super::helper;
@@ -90,7 +88,7 @@ impl RuntimeHost {
         })
     }
 
-    fn from_wasm(&self, value: &WasmValue, ty: &ValType) -> Result<Value, Failure> {
+    fn to_script(&self, value: &WasmValue, ty: &ValType) -> Result<Value, Failure> {
         Ok(match *value {
             WasmValue::I32(value) => Value::I32(value),
             WasmValue::I64(value) => Value::I64(value),
@@ -123,7 +121,8 @@ impl RuntimeHost {
 impl Host for RuntimeHost {
     fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure> {
         let (Source::Binary(bytes) | Source::Text(bytes)) = source;
-        self.modules.push(self.state.compile(bytes).map_err(failure)?);
+        self.modules
+            .push(self.state.compile(bytes).map_err(failure)?);
         Ok(ModuleId(self.modules.len() - 1))
     }
 
@@ -172,7 +171,9 @@ impl Host for RuntimeHost {
         let func = instance.store().func(handle).map_err(failure)?;
         let types = &func.signature().results;
         let values = results.iter().zip(types);
-        values.map(|(value, ty)| self.from_wasm(value, ty)).collect()
+        values
+            .map(|(value, ty)| self.to_script(value, ty))
+            .collect()
     }
 
     fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure> {
@@ -183,7 +184,7 @@ impl Host for RuntimeHost {
         }
         let global = instance.store().global(handle).map_err(failure)?;
         let value = global.value().map_err(failure)?;
-        self.from_wasm(&value, &global.content().map_err(failure)?)
+        self.to_script(&value, &global.content().map_err(failure)?)
     }
 }
 

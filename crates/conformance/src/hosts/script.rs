@@ -126,14 +126,18 @@ impl ScriptHost {
                 .await
                 .context("script.js")?;
             let evaluated = runtime.mod_evaluate(id);
-            runtime.run_event_loop(PollEventLoopOptions::default()).await?;
+            runtime
+                .run_event_loop(PollEventLoopOptions::default())
+                .await?;
             Ok(evaluated.await?)
         })
     }
 
     /// Evaluates a call of one of the functions that answer at once.
     fn ask<T: DeserializeOwned>(&mut self, call: &str) -> Result<T, Failure> {
-        let answer = self.runtime.execute_script("conformance:ask", call.to_owned());
+        let answer = self
+            .runtime
+            .execute_script("conformance:ask", call.to_owned());
         self.read(answer.map_err(|error| Failure::other(error.to_string()))?)
     }
 
@@ -142,12 +146,15 @@ impl ScriptHost {
         let promise = {
             // Compiling happens on the event loop's other threads.
             let _entered = self.event_loop.enter();
-            self.runtime.execute_script("conformance:ask", call.to_owned())
+            self.runtime
+                .execute_script("conformance:ask", call.to_owned())
         };
         let promise = promise.map_err(|error| Failure::other(error.to_string()))?;
         let resolved = self.runtime.resolve(promise);
         let options = PollEventLoopOptions::default();
-        let waiting = self.runtime.with_event_loop_promise(Box::pin(resolved), options);
+        let waiting = self
+            .runtime
+            .with_event_loop_promise(Box::pin(resolved), options);
         let answer = self.event_loop.block_on(waiting);
         self.read(answer.map_err(|error| Failure::other(error.to_string()))?)
     }
@@ -166,7 +173,10 @@ impl ScriptHost {
     fn values(&mut self, told: &[JsValue]) -> Result<Vec<Value>, Failure> {
         let state = self.runtime.op_state();
         let bits = ext_wasm::frame_bits(&state.borrow(), told.len());
-        told.iter().zip(bits).map(|(told, bits)| value(told, bits)).collect()
+        told.iter()
+            .zip(bits)
+            .map(|(told, bits)| value(told, bits))
+            .collect()
     }
 }
 
@@ -188,7 +198,9 @@ fn value(told: &JsValue, frame: u128) -> Result<Value, Failure> {
     // What JavaScript got must be what is in the frame, except for what it cannot tell of a NaN.
     let same = |value: Value, nan: bool, told: Option<Value>| match told {
         Some(told) if nan || told == value => Ok(value),
-        Some(told) => Err(Failure::other(format!("{value}, of which JavaScript got {told}"))),
+        Some(told) => Err(Failure::other(format!(
+            "{value}, of which JavaScript got {told}"
+        ))),
         None => Err(unreadable()),
     };
     match told.ty.as_str() {
@@ -217,7 +229,9 @@ fn value(told: &JsValue, frame: u128) -> Result<Value, Failure> {
         "v128" => same(
             Value::V128(frame.to_le_bytes()),
             false,
-            bits.parse::<u128>().ok().map(|bits| Value::V128(bits.to_le_bytes())),
+            bits.parse::<u128>()
+                .ok()
+                .map(|bits| Value::V128(bits.to_le_bytes())),
         ),
         _ => Err(unreadable()),
     }
@@ -232,7 +246,8 @@ impl Host for ScriptHost {
     }
 
     fn instantiate(&mut self, module: ModuleId) -> Result<InstanceId, Failure> {
-        self.wait(&format!("host.instantiate({})", module.0)).map(InstanceId)
+        self.wait(&format!("host.instantiate({})", module.0))
+            .map(InstanceId)
     }
 
     fn register(&mut self, name: &str, instance: InstanceId) -> Result<(), Failure> {
@@ -262,7 +277,10 @@ impl Host for ScriptHost {
         let call = format!("host.get({}, {})", instance.0, quote(global));
         let told: JsValue = self.ask(&call)?;
         let values = self.values(std::slice::from_ref(&told))?;
-        values.first().copied().ok_or_else(|| Failure::other("no value"))
+        values
+            .first()
+            .copied()
+            .ok_or_else(|| Failure::other("no value"))
     }
 }
 
