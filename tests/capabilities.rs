@@ -153,6 +153,27 @@ fn a_failed_growth_does_not_give_memory_back() {
 }
 
 #[test]
+fn shared_memories_count_with_all_that_they_may_grow_to() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_memory_bytes = Some(4 * 65536);
+    let told = Js::with(capabilities).run(
+        r#"
+        const shared = (minimum, maximum) => load(`(module (memory (export "memory") ${minimum}
+            ${maximum} shared) (func (export "grow") (result i32) (memory.grow (i32.const 1))))`);
+        const instance = await shared(1, 4);
+        const own = (minimum, maximum) =>
+            new WasmMemory(new WasmStore(), { minimum, maximum, shared: true });
+        return [
+            instance.call("grow"), instance.call("grow"), instance.call("grow"),
+            instance.call("grow"), await codeOf(() => shared(1, 5)), own(4, 4).byteLength,
+            await codeOf(() => own(0, 5)),
+        ];
+        "#,
+    );
+    assert_eq!(told, json!([1, 2, 3, -1, 5001, 262144, 5001]));
+}
+
+#[test]
 fn a_table_cap_is_for_all_tables_together() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_table_elements = 10;

@@ -1506,7 +1506,7 @@ function lookUp(module: WasmModule, imports: Imports | undefined): unknown[] {
     const wanted = module.imports[i];
     const namespace = imports?.[wanted.module];
     if (!isObject(namespace) && typeof namespace !== "function") {
-      throw missing(wanted, `there is no module ${quote(wanted.module)}, but ${describe(namespace)}`);
+      throw missing(wanted, `the import module ${quote(wanted.module)} is ${describe(namespace)}`);
     }
     found[i] = namespace[wanted.name];
     if (found[i] === undefined) throw missing(wanted, "there is none");
@@ -1620,7 +1620,10 @@ function toImport(
     ArrayPrototypePush(store.imports, { callback: value, signature, name: importName(wanted) });
     return { kind: "host", handle: store.imports.length - 1 };
   }
-  if (wanted.kind === "global" && !wanted.mutable) {
+  if (wanted.kind === "global" && wanted.mutable) {
+    throw missing(wanted, `a mutable one is a WasmGlobal, got ${describe(value)}`);
+  }
+  if (wanted.kind === "global") {
     try {
       return { kind: "global", handle: newGlobal(store, wanted.value, false, value) };
     } catch (error) {

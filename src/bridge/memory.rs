@@ -125,7 +125,7 @@ pub fn op_wasm_memory_view<'s>(
 }
 
 /// Empties a buffer that shows what is not there any more.
-#[op2(fast)]
+#[op2(nofast)]
 pub fn op_wasm_detach(buffer: v8::Local<'_, v8::ArrayBuffer>) {
     buffer.detach(None);
 }

@@ -83,7 +83,7 @@ pub fn op_wasm_max_instances(state: &mut OpState) -> u32 {
 
 /// Runs JavaScript's garbage collector: it cannot know how much memory the few bytes of an
 /// instance's object stand for.
-#[op2(fast, reentrant)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_collect_js(scope: &mut v8::PinScope<'_, '_>) {
     scope.low_memory_notification();
 }

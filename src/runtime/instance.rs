@@ -53,6 +53,8 @@ impl WasmInstance {
         let externs = link(store, code, imports)?;
         let made = store.with(|mut store| {
             store.data_mut().limits.take_refusal();
+            let limits = &mut store.data_mut().limits;
+            limits.reserve_shared(module.code.shared_growth)?;
             match Instance::new(&mut store, code, &externs) {
                 Ok(instance) => {
                     store.data_mut().count_instance();

@@ -4,6 +4,7 @@ use wasmtime::ResourceLimiter;
 
 use super::capabilities::WasmCapabilities;
 use super::engine::MEMORY_RESERVATION;
+use super::error::WasmError;
 
 /// What an app asks for when it makes a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,23 @@ impl Limits {
     /// How often a memory was allowed to grow; wraps around.
     pub(crate) fn growths(&self) -> u32 {
         self.growths
+    }
+
+    /// Counts memory that wasmtime does not ask about: what shared memories may grow by. Their
+    /// growth goes past the store, so that it has to be granted before they are made.
+    ///
+    /// # Errors
+    /// `InstantiateError` if that exceeds the cap.
+    pub(crate) fn reserve_shared(&mut self, bytes: u64) -> Result<(), WasmError> {
+        let sum = self.memory.used.saturating_add(bytes);
+        if bytes > 0 && sum > self.memory.cap {
+            return Err(WasmError::instantiate(format!(
+                "shared memories may grow to {sum} bytes, which exceeds the cap of {} bytes",
+                self.memory.cap
+            )));
+        }
+        self.memory.used = sum;
+        Ok(())
     }
 
     /// The cap that refused the last request, in words, if one did since this was last asked.

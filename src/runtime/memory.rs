@@ -85,6 +85,9 @@ impl WasmStore {
         let handle = self.with(|mut store| {
             store.data_mut().limits.take_refusal();
             let memory = if ty.is_shared() {
+                let pages = ty.maximum().unwrap_or(u64::MAX);
+                let bytes = pages.saturating_mul(ty.page_size());
+                store.data_mut().limits.reserve_shared(bytes)?;
                 SharedMemory::new(store.engine(), ty).map(Linear::Shared)
             } else {
                 Memory::new(&mut store, ty).map(Linear::Own)

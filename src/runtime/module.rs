@@ -61,6 +61,8 @@ impl WasmModule {
 /// A module's binary, and its machine code for the engines that were asked for it so far.
 pub struct Code {
     wasm: Box<[u8]>,
+    /// How many bytes the shared memories that it defines may grow by, beyond their minimum.
+    pub(crate) shared_growth: u64,
     plain: OnceLock<Module>,
     metered: OnceLock<Module>,
 }
@@ -102,6 +104,7 @@ impl Compiler {
     pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
         let wasm = encode(source)?;
         let code = Code {
+            shared_growth: shared_growth(&wasm),
             wasm: wasm.into(),
             plain: OnceLock::new(),
             metered: OnceLock::new(),
@@ -132,6 +135,29 @@ impl Compiler {
         };
         encode(source).is_ok_and(|wasm| Module::validate(engine, &wasm).is_ok())
     }
+}
+
+/// See [`Code::shared_growth`]. Of no interest for what is not valid.
+fn shared_growth(wasm: &[u8]) -> u64 {
+    let mut bytes: u64 = 0;
+    for payload in Parser::new(0).parse_all(wasm) {
+        let Ok(Payload::MemorySection(memories)) = payload else {
+            continue;
+        };
+        for memory in memories
+            .into_iter()
+            .flatten()
+            .filter(|memory| memory.shared)
+        {
+            let pages = memory
+                .maximum
+                .unwrap_or(u64::MAX)
+                .saturating_sub(memory.initial);
+            let page = 1u64.checked_shl(memory.page_size_log2.unwrap_or(16));
+            bytes = bytes.saturating_add(pages.saturating_mul(page.unwrap_or(u64::MAX)));
+        }
+    }
+    bytes
 }
 
 /// The binary format of `source`. What starts like a binary is one; the rest is read as text.
