@@ -1,4 +1,4 @@
-//! The declarations that ship are those of the code.
+//! What ships beside the code is that of the code: declarations, and positions in stack traces.
 
 #[test]
 fn the_checked_in_declarations_are_current() {
@@ -8,4 +8,18 @@ fn the_checked_in_declarations_are_current() {
         generated == shipped,
         "types/host-wasm.d.ts is stale: build once with FORGE_WELD_WRITE_TYPES=1"
     );
+}
+
+#[test]
+fn stack_traces_name_the_functions_and_lines_of_the_source() {
+    let told = crate::js::Js::new().run(
+        "const instance = await fixture('add');
+         return (await caught(() => instance.call('add', [1]))).stack",
+    );
+    let stack = told.as_str().unwrap();
+    let frame = stack.split("WasmInstance.call (host:wasm:").nth(1);
+    let line = frame.and_then(|frame| frame.split(':').next()?.parse::<usize>().ok());
+    let line = line.unwrap_or_else(|| panic!("no frame of `call` in {stack}"));
+    let source = include_str!("../ts/init.ts").lines().nth(line - 1);
+    assert!(source.unwrap().contains("new WasmError"), "{stack}");
 }
