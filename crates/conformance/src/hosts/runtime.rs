@@ -8,7 +8,7 @@ use ext_wasm::{ExportKind, WasmCapabilities, WasmError, WasmErrorCode, WasmInsta
 use wasmtime::{Config, HeapType, ValType};
 
 use super::helper;
-use crate::features::{Feature, Features};
+use crate::features::Features;
 use crate::host::{Failure, FailureKind, Host, InstanceId, ModuleId, Source};
 use crate::value::{Top, Value};
 
@@ -28,13 +28,9 @@ pub struct RuntimeHost {
 ///
 /// When wasmtime cannot have this set of features.
 pub fn state(features: &Features) -> Result<WasmState, WasmError> {
-    let on = features.flags();
-    let threads = features.has(Feature::Threads);
+    let features = features.clone();
     let tune = move |config: &mut Config| {
-        config.wasm_features(on, true);
-        config.wasm_features(wasmparser::WasmFeatures::WASM3.difference(on), false);
-        config.wasm_threads(threads);
-        config.shared_memory(threads);
+        features.configure(config);
         // Scripts already run in parallel.
         config.parallel_compilation(false);
     };
