@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::import::JsImport;
 use super::{Bridge, scope};
-use crate::runtime::{ExternInfo, Import, Outcome, RefHandle, WasmError, WasmErrorCode, WasmStore};
+use crate::runtime::{ExternInfo, Import, Outcome, RefHandle, WasmError, WasmStore};
 
 /// What an import is satisfied with; the numbers are those of the instance's store.
 #[derive(Deserialize)]
@@ -136,14 +136,4 @@ pub fn op_wasm_func_type(
 #[op2(fast)]
 pub fn op_wasm_drop_instance(state: &mut OpState, instance: u32) -> bool {
     state.borrow::<Rc<Bridge>>().state.drop_instance(instance)
-}
-
-/// A value type by its name in the text format.
-pub(super) fn value_type(name: &str) -> Result<wasmtime::ValType, WasmError> {
-    crate::runtime::parse_type(name).ok_or_else(|| {
-        WasmError::new(
-            WasmErrorCode::TypeMismatch,
-            format!("{name:?} is no value type that the host can name"),
-        )
-    })
 }

@@ -9,6 +9,7 @@ mod memory;
 mod objects;
 mod scope;
 mod store;
+mod view;
 
 use std::cell::RefCell;
 use std::rc::Rc;

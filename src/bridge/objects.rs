@@ -7,8 +7,7 @@ use serde::Deserialize;
 use wasmtime::{GlobalType, Mutability, ValType};
 
 use super::Bridge;
-use super::instance::value_type;
-use crate::runtime::{ExternInfo, WasmError, WasmErrorCode, WasmGlobal, WasmTable};
+use crate::runtime::{ExternInfo, WasmError, WasmErrorCode, WasmGlobal, WasmTable, parse_type};
 
 fn global(bridge: &Bridge, store: u32, global: u32) -> Result<WasmGlobal, WasmError> {
     bridge.state.store(store)?.global(global)
@@ -177,4 +176,14 @@ pub fn op_wasm_new_tag(
         .state
         .store(store)?
         .new_tag(params)
+}
+
+/// A value type by its name in the text format.
+fn value_type(name: &str) -> Result<ValType, WasmError> {
+    parse_type(name).ok_or_else(|| {
+        WasmError::new(
+            WasmErrorCode::TypeMismatch,
+            format!("{name:?} is no value type that the host can name"),
+        )
+    })
 }

@@ -1,7 +1,6 @@
 //! From a module and its imports to an instance.
 
-use wasmtime::{Extern, ExternType, FuncType, Instance, Module, StoreContextMut};
-use wasmtime::{Tag, ValType};
+use wasmtime::{Extern, ExternType, Instance, Module, StoreContextMut};
 
 use super::error::WasmError;
 use super::host::HostFunction;
@@ -164,26 +163,4 @@ fn link(store: &WasmStore, code: &Module, imports: Vec<Import>) -> Result<Vec<Ex
             })
         })
         .collect()
-}
-
-impl WasmStore {
-    /// A new tag whose exceptions carry values of the types `params`, and its handle.
-    ///
-    /// # Errors
-    /// `InstantiateError` if the store holds too many.
-    pub fn new_tag(&self, params: Vec<ValType>) -> Result<u32, WasmError> {
-        self.with(|mut store| {
-            let ty = FuncType::new(store.engine(), params, []);
-            let tag = Tag::new(&mut store, &wasmtime::TagType::new(ty))
-                .map_err(|error| WasmError::instantiate(format!("{error:#}")))?;
-            store.data_mut().intern_tag(tag)
-        })
-    }
-}
-
-impl StoreData {
-    /// The number of `tag`, the same each time for the same tag.
-    pub(crate) fn intern_tag(&mut self, tag: Tag) -> Result<u32, WasmError> {
-        self.tags.intern(tag.debug_index_in_store(), || tag)
-    }
 }

@@ -18,6 +18,7 @@ mod refs;
 mod state;
 mod store;
 mod table;
+mod tag;
 mod types;
 mod value;
 

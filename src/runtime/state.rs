@@ -249,28 +249,6 @@ impl WasmState {
     }
 }
 
-impl WasmStore {
-    /// What is left of the budget.
-    ///
-    /// # Errors
-    /// `RuntimeError` if the store is busy or was made without a budget.
-    pub fn fuel(&self) -> Result<u64, WasmError> {
-        self.with(|store| store.get_fuel().map_err(|_| unmetered()))
-    }
-
-    /// Sets what is left of the budget.
-    ///
-    /// # Errors
-    /// As [`WasmStore::fuel`].
-    pub fn set_fuel(&self, fuel: u64) -> Result<(), WasmError> {
-        self.with(|mut store| store.set_fuel(fuel).map_err(|_| unmetered()))
-    }
-}
-
-fn unmetered() -> WasmError {
-    WasmError::runtime("the store has no fuel budget: give it one when it is made")
-}
-
 fn dropped(what: &str, id: u32) -> WasmError {
     WasmError::runtime(format!("{what} {id} was dropped"))
 }

@@ -319,6 +319,22 @@ impl StoreData {
 }
 
 impl WasmStore {
+    /// What is left of the budget.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store is busy or was made without a budget.
+    pub fn fuel(&self) -> Result<u64, WasmError> {
+        self.with(|store| store.get_fuel().map_err(|_| unmetered()))
+    }
+
+    /// Sets what is left of the budget.
+    ///
+    /// # Errors
+    /// As [`WasmStore::fuel`].
+    pub fn set_fuel(&self, fuel: u64) -> Result<(), WasmError> {
+        self.with(|mut store| store.set_fuel(fuel).map_err(|_| unmetered()))
+    }
+
     /// How often any of the store's memories was allowed to grow; wraps around.
     ///
     /// # Errors
@@ -345,6 +361,10 @@ impl WasmStore {
             Ok(store.data_mut().refs.take_released())
         })
     }
+}
+
+fn unmetered() -> WasmError {
+    WasmError::runtime("the store has no fuel budget: give it one when it is made")
 }
 
 /// Whether guest code ran into this error, rather than never having been started.
