@@ -50,7 +50,6 @@ fn main() {
         .ops(ops)
         .state("init_state", &[("wasm", "runtime::WasmState")])
         .generate_sdk_types("types")
-        .watch("ts/init.ts")
         .build();
     if let Err(error) = built {
         eprintln!("{error}");

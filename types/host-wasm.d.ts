@@ -36,6 +36,120 @@ declare module "host:wasm" {
       cause?: unknown;
     });
   }
+  /** The limits of a store, and what it may reach. */
+  export interface StoreOptions {
+    /**
+     * How much the guests may compute before they are stopped with `FuelExhausted`: about one unit
+     * an instruction, from 0 to 2⁵³ − 1. Without it they are not metered, unless the host says so.
+     */
+    fuel?: number;
+    /** How many bytes the memories may hold together, from 0 to 2⁵³ − 1. */
+    maxMemoryBytes?: number;
+    /** Not supported yet: refused with `InstantiateError`. */
+    timeoutMs?: number;
+    /** Not supported yet: refused with `InstantiateError`. */
+    wasi?: unknown;
+  }
+  /** Where an instance lives: in the given store, or in one of its own with these limits. */
+  export type InstantiateOptions = {
+    store: WasmStore;
+  } | StoreOptions;
+  /** What instances share that can import from each other. Its limits hold for all of them together. */
+  export class WasmStore {
+    #private;
+    /** Makes a store with these limits, cut down to what the host allows. */
+    constructor(options?: StoreOptions);
+    /** What is left of the fuel budget, or `undefined` if there is none. */
+    get fuel(): number | undefined;
+    /** Sets what is left of the fuel budget, up to the host's cap. */
+    setFuel(fuel: number): void;
+    /** Frees the store with everything in it. A call that is running goes on until it returns. */
+    drop(): void;
+    [Symbol.dispose](): void;
+  }
+  /** A linear memory. */
+  export class WasmMemory {
+    #private;
+    /** Makes a memory of zeroed pages. */
+    constructor(store: WasmStore, type: MemoryType);
+    /** Its type, with the current size as the minimum. */
+    get type(): MemoryType;
+    /** Its size in bytes. */
+    get byteLength(): number;
+    /**
+     * Its bytes themselves, not a copy. The buffer is detached when the memory grows or its store
+     * is dropped; then take it again. That of a shared memory stays as long as it was.
+     */
+    get buffer(): ArrayBuffer | SharedArrayBuffer;
+    /**
+     * Copies bytes out.
+     *
+     * @throws {WasmError} `MemoryError` if any of them is out of bounds.
+     */
+    read(offset: number, length: number): Uint8Array;
+    /**
+     * Copies bytes in.
+     *
+     * @throws {WasmError} `MemoryError` if any of them is out of bounds; then nothing is written.
+     */
+    write(offset: number, data: BufferSource): void;
+    /**
+     * Adds zeroed pages and returns how many there were before.
+     *
+     * @throws {WasmError} `MemoryError` if its maximum or a cap does not allow that.
+     */
+    grow(pages: number): number;
+  }
+  /** A table of references. */
+  export class WasmTable {
+    #private;
+    /** Makes a table of which every element is `init`. */
+    constructor(store: WasmStore, type: TableType, init?: unknown);
+    /** Its type, with the current size as the minimum. */
+    get type(): TableType;
+    /** How many elements it has. */
+    get length(): number;
+    /**
+     * The element at `index`, by the same rules as a function's result.
+     *
+     * @throws {WasmError} `MemoryError` if the index is out of bounds.
+     */
+    get(index: number): any;
+    /**
+     * Sets the element at `index`, by the same rules as a function's argument.
+     *
+     * @throws {WasmError} `MemoryError` if the index is out of bounds.
+     */
+    set(index: number, value: unknown): void;
+    /**
+     * Adds `delta` elements that are `init`, and returns how many there were before.
+     *
+     * @throws {WasmError} `MemoryError` if its maximum or a cap does not allow that.
+     */
+    grow(delta: number, init?: unknown): number;
+  }
+  /** A tag: what tells one kind of exception from another. */
+  export class WasmTag {
+    /** Makes a tag that is like no other. */
+    constructor(store: WasmStore, type: TagType);
+  }
+  /** A struct, array, i31, or exception of a guest: nothing to look into, only to pass back. */
+  export class WasmReference {
+    #private;
+    private constructor();
+  }
+  /** A global variable. */
+  export class WasmGlobal {
+    #private;
+    /** Makes a global that holds `value`. */
+    constructor(store: WasmStore, type: GlobalType, value: unknown);
+    /** Its type. */
+    get type(): GlobalType;
+    /** Its value, by the same rules as a function's result. */
+    get value(): any;
+    /** By the same rules as a function's argument; `TypeMismatch` if it is immutable. */
+    set value(value: unknown);
+  }
   /** What kind of thing an export or import is. */
   export type ExportKind = "function" | "memory" | "global" | "table" | "tag";
   /** The type of an export or import. Value types are written as in the text format. */
@@ -100,42 +214,6 @@ declare module "host:wasm" {
    * holds, or the live object of an instance or made by the app.
    */
   export type ImportValue = WasmFunction | WasmMemory | WasmGlobal | WasmTable | WasmTag | number | bigint;
-  /** The limits of a store, and what it may reach. */
-  export interface StoreOptions {
-    /**
-     * How much the guests may compute before they are stopped with `FuelExhausted`: about one unit
-     * an instruction, from 0 to 2⁵³ − 1. Without it they are not metered, unless the host says so.
-     */
-    fuel?: number;
-    /** How many bytes the memories may hold together, from 0 to 2⁵³ − 1. */
-    maxMemoryBytes?: number;
-    /** Not supported yet: refused with `InstantiateError`. */
-    timeoutMs?: number;
-    /** Not supported yet: refused with `InstantiateError`. */
-    wasi?: unknown;
-  }
-  /** Where an instance lives: in the given store, or in one of its own with these limits. */
-  export type InstantiateOptions = {
-    store: WasmStore;
-  } | StoreOptions;
-  /** A struct, array, i31, or exception of a guest: nothing to look into, only to pass back. */
-  export class WasmReference {
-    #private;
-    private constructor();
-  }
-  /** What instances share that can import from each other. Its limits hold for all of them together. */
-  export class WasmStore {
-    #private;
-    /** Makes a store with these limits, cut down to what the host allows. */
-    constructor(options?: StoreOptions);
-    /** What is left of the fuel budget, or `undefined` if there is none. */
-    get fuel(): number | undefined;
-    /** Sets what is left of the fuel budget, up to the host's cap. */
-    setFuel(fuel: number): void;
-    /** Frees the store with everything in it. A call that is running goes on until it returns. */
-    drop(): void;
-    [Symbol.dispose](): void;
-  }
   /** A compiled module. */
   export class WasmModule {
     #private;
@@ -152,6 +230,21 @@ declare module "host:wasm" {
     drop(): void;
     [Symbol.dispose](): void;
   }
+  /**
+   * Compiles a module in the binary or the text format, away from the event loop.
+   *
+   * @throws {WasmError} `CompileError` if it is not valid.
+   */
+  export function compile(source: BufferSource): Promise<WasmModule>;
+  /**
+   * Compiles the module in a file, if the host grants it. A relative path starts where the process
+   * does.
+   *
+   * @throws {WasmError} `CompileError` if the file is not granted or readable, or not valid.
+   */
+  export function compileFile(path: string): Promise<WasmModule>;
+  /** Whether `source` is a valid module, in the binary or the text format. */
+  export function validate(source: BufferSource): boolean;
   /** A module brought to life: guest code that can be called. */
   export class WasmInstance {
     #private;
@@ -206,99 +299,6 @@ declare module "host:wasm" {
     drop(): void;
     [Symbol.dispose](): void;
   }
-  /** A linear memory. */
-  export class WasmMemory {
-    #private;
-    /** Makes a memory of zeroed pages. */
-    constructor(store: WasmStore, type: MemoryType);
-    /** Its type, with the current size as the minimum. */
-    get type(): MemoryType;
-    /** Its size in bytes. */
-    get byteLength(): number;
-    /**
-     * Its bytes themselves, not a copy. The buffer is detached when the memory grows or its store
-     * is dropped; then take it again. That of a shared memory stays as long as it was.
-     */
-    get buffer(): ArrayBuffer | SharedArrayBuffer;
-    /**
-     * Copies bytes out.
-     *
-     * @throws {WasmError} `MemoryError` if any of them is out of bounds.
-     */
-    read(offset: number, length: number): Uint8Array;
-    /**
-     * Copies bytes in.
-     *
-     * @throws {WasmError} `MemoryError` if any of them is out of bounds; then nothing is written.
-     */
-    write(offset: number, data: BufferSource): void;
-    /**
-     * Adds zeroed pages and returns how many there were before.
-     *
-     * @throws {WasmError} `MemoryError` if its maximum or a cap does not allow that.
-     */
-    grow(pages: number): number;
-  }
-  /** A global variable. */
-  export class WasmGlobal {
-    #private;
-    /** Makes a global that holds `value`. */
-    constructor(store: WasmStore, type: GlobalType, value: unknown);
-    /** Its type. */
-    get type(): GlobalType;
-    /** Its value, by the same rules as a function's result. */
-    get value(): any;
-    /** By the same rules as a function's argument; `TypeMismatch` if it is immutable. */
-    set value(value: unknown);
-  }
-  /** A table of references. */
-  export class WasmTable {
-    #private;
-    /** Makes a table of which every element is `init`. */
-    constructor(store: WasmStore, type: TableType, init?: unknown);
-    /** Its type, with the current size as the minimum. */
-    get type(): TableType;
-    /** How many elements it has. */
-    get length(): number;
-    /**
-     * The element at `index`, by the same rules as a function's result.
-     *
-     * @throws {WasmError} `MemoryError` if the index is out of bounds.
-     */
-    get(index: number): any;
-    /**
-     * Sets the element at `index`, by the same rules as a function's argument.
-     *
-     * @throws {WasmError} `MemoryError` if the index is out of bounds.
-     */
-    set(index: number, value: unknown): void;
-    /**
-     * Adds `delta` elements that are `init`, and returns how many there were before.
-     *
-     * @throws {WasmError} `MemoryError` if its maximum or a cap does not allow that.
-     */
-    grow(delta: number, init?: unknown): number;
-  }
-  /** A tag: what tells one kind of exception from another. */
-  export class WasmTag {
-    /** Makes a tag that is like no other. */
-    constructor(store: WasmStore, type: TagType);
-  }
-  /**
-   * Compiles a module in the binary or the text format, away from the event loop.
-   *
-   * @throws {WasmError} `CompileError` if it is not valid.
-   */
-  export function compile(source: BufferSource): Promise<WasmModule>;
-  /**
-   * Compiles the module in a file, if the host grants it. A relative path starts where the process
-   * does.
-   *
-   * @throws {WasmError} `CompileError` if the file is not granted or readable, or not valid.
-   */
-  export function compileFile(path: string): Promise<WasmModule>;
-  /** Whether `source` is a valid module, in the binary or the text format. */
-  export function validate(source: BufferSource): boolean;
   /**
    * Makes an instance of a module and runs its start function.
    *

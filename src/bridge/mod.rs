@@ -29,7 +29,7 @@ use frame::Frame;
 pub struct Bridge {
     state: WasmState,
     frame: Frame,
-    /// `dispatch` of `ts/init.ts`: runs the function behind an import.
+    /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
     dispatch: RefCell<Option<v8::Global<v8::Function>>>,
 }
 

@@ -9,13 +9,14 @@ use crate::declarations::declare_module;
 use crate::error::{Error, Problem};
 use crate::extension::{self, State};
 use crate::javascript;
+use crate::modules;
 use crate::ops;
 use crate::source::Source;
 
 /// Set to `1`, it makes a build write the checked-in declarations.
 pub(crate) const WRITE_TYPES: &str = "FORGE_WELD_WRITE_TYPES";
 
-/// Builds an extension from one TypeScript file. See the [crate documentation](crate) for how the
+/// Builds an extension from one TypeScript module. See the [crate documentation](crate) for how the
 /// pieces fit together.
 ///
 /// All paths are relative to the directory of the crate whose build script this runs in.
@@ -46,6 +47,9 @@ impl ExtensionBuilder {
     }
 
     /// The module's source; `ts/init.ts` unless said otherwise.
+    ///
+    /// Files that it imports by relative paths (`./values.ts`) are built into it. Of what they
+    /// export, apps see what this file exports on: `export { compile } from "./module.ts"`.
     pub fn ts_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.ts_path);
         self
@@ -76,7 +80,7 @@ impl ExtensionBuilder {
         self
     }
 
-    /// One more path whose change makes cargo run the build script again. The TypeScript file is
+    /// One more path whose change makes cargo run the build script again. The TypeScript files are
     /// watched in any case.
     pub fn watch(mut self, path: &str) -> Self {
         self.watched.push(path.to_owned());
@@ -87,17 +91,19 @@ impl ExtensionBuilder {
     ///
     /// # Errors
     ///
-    /// - [`Error::Source`] with all that is wrong: the file is missing, does not parse or breaks a
+    /// - [`Error::Source`] with all that is wrong: a file is missing, does not parse or breaks a
     ///   rule of the language; an export lacks an explicit type; an op is used but not registered,
     ///   registered but not used, or registered twice; the code needs a runtime helper (`using`) or
-    ///   cannot be written in ASCII. If the file cannot be parsed, syntax errors hide the others.
+    ///   cannot be written in ASCII; a file imports what another does not export, or under another
+    ///   name, or uses what it does not import; two files declare the same name. If a file cannot be
+    ///   read or parsed, or the files do not fit together, that hides all else.
     /// - [`Error::NotABuildScript`] outside of a build script.
     /// - [`Error::Write`] if an output cannot be written.
     pub fn build(self) -> Result<(), Error> {
         let manifest_dir = cargo_dir("CARGO_MANIFEST_DIR")?;
         let out_dir = cargo_dir("OUT_DIR")?;
         println!("cargo:rerun-if-env-changed={WRITE_TYPES}");
-        for path in std::iter::once(&self.ts_path).chain(&self.watched) {
+        for path in &self.watched {
             println!("cargo:rerun-if-changed={path}");
         }
         let write_types = env::var_os(WRITE_TYPES).is_some_and(|value| value == "1");
@@ -110,8 +116,11 @@ impl ExtensionBuilder {
         out_dir: &Path,
         write_types: bool,
     ) -> Result<(), Error> {
-        let source = Source::read(manifest_dir, &self.ts_path);
-        let welded = self.weld(source).map_err(Error::Source)?;
+        let read = |path: &str| {
+            println!("cargo:rerun-if-changed={path}");
+            Source::read(manifest_dir, path)
+        };
+        let welded = self.weld(&read).map_err(Error::Source)?;
         let types_file = format!("{}.d.ts", self.specifier.replace(':', "-"));
         write(&out_dir.join("init.js"), &welded.javascript)?;
         write(&out_dir.join("extension.rs"), &welded.rust)?;
@@ -125,13 +134,15 @@ impl ExtensionBuilder {
         }
     }
 
-    pub(crate) fn weld(&self, source: Result<Source, Problem>) -> Result<Welded, Vec<Problem>> {
+    pub(crate) fn weld(
+        &self,
+        read: &dyn Fn(&str) -> Result<Source, Problem>,
+    ) -> Result<Welded, Vec<Problem>> {
         let mut problems = ops::check_list(&self.ts_path, &self.ops);
-        let welded = source
-            .map_err(|problem| vec![problem])
-            .and_then(|source| self.weld_source(&source));
+        let source = modules::assemble(&self.ts_path, read);
+        let welded = source.and_then(|source| self.weld_source(&source));
         let welded = keep_or_note(welded, &mut problems);
-        problems.sort_by_key(|problem| (problem.line, problem.column));
+        problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         welded.filter(|_| problems.is_empty()).ok_or(problems)
     }
 

@@ -8,6 +8,7 @@ use oxc::semantic::{Scoping, Semantic};
 use oxc::transformer::{
     ES2026Options, EnvOptions, HelperLoaderMode, HelperLoaderOptions, TransformOptions, Transformer,
 };
+use oxc_sourcemap::{SourceMap, SourceMapBuilder};
 
 use crate::ascii;
 use crate::error::Problem;
@@ -45,8 +46,9 @@ pub(crate) fn check_using(source: &Source, semantic: &Semantic<'_>) -> Vec<Probl
 /// It ends in an inline source map. `deno_core` reads it for extension modules as for any other
 /// (every module it compiles passes through `ModuleMap`, which hands `sourceMappingURL` to the
 /// `SourceMapper`, and QuickJS's backend serves it like V8 does), and decodes it when the first
-/// stack trace asks: a frame then reads `host:wasm:<line of init.ts>`. The map goes without a copy
-/// of the source, which nothing reads and which would double the size.
+/// stack trace asks: a frame then reads `host:wasm:<line of init.ts>`, or that of another file as
+/// `host:wasm/values.ts:<line>`. The map goes without a copy of the source, which nothing reads and
+/// which would double the size.
 pub(crate) fn extension_module<'a>(
     source: &Source,
     specifier: &str,
@@ -69,13 +71,48 @@ pub(crate) fn extension_module<'a>(
         return Err(problems);
     }
     let CodegenReturn { mut code, map, .. } = printed;
-    if let Some(mut map) = map {
-        map.set_source_contents(Vec::new());
+    if let Some(map) = map {
         code.push_str("//# sourceMappingURL=");
-        code.push_str(&map.to_data_url());
+        code.push_str(&source_map(source, specifier, &map).to_data_url());
         code.push('\n');
     }
     Ok(code)
+}
+
+/// The source map of a joined text, as one of the files it was joined from.
+fn source_map(source: &Source, specifier: &str, joined: &SourceMap<'_>) -> SourceMap<'static> {
+    let entry = source.name();
+    let directory = &entry[..entry.rfind('/').map_or(0, |slash| slash + 1)];
+    let urls: Vec<String> = source
+        .file_names()
+        .map(|name| match name.strip_prefix(directory) {
+            _ if name == entry => specifier.to_owned(),
+            Some(inner) => format!("{specifier}/{inner}"),
+            None => format!("{specifier}/{name}"),
+        })
+        .collect();
+    let names: Vec<&str> = joined.get_names().collect();
+    let mut map = SourceMapBuilder::default();
+    for url in &urls {
+        map.set_source_and_content(url, "");
+    }
+    for name in &names {
+        map.add_name(name);
+    }
+    for token in joined.get_tokens() {
+        let (file, line) = source.file_line(token.get_src_line() as usize);
+        map.add_token(
+            token.get_dst_line(),
+            token.get_dst_col(),
+            line as u32,
+            token.get_src_col(),
+            token.get_source_id().map(|_| file as u32),
+            token.get_name_id(),
+        );
+    }
+    let mut map = map.into_sourcemap().into_owned();
+    map.set_source_contents(Vec::new());
+    map
 }
 
 /// What [`transform`] does with `using` declarations.

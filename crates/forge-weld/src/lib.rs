@@ -1,4 +1,4 @@
-//! Build-time glue: one TypeScript file to the JavaScript, the `.d.ts` and the Rust of a
+//! Build-time glue: a TypeScript module to the JavaScript, the `.d.ts` and the Rust of a
 //! `deno_core` extension, with everything that could fail at run time checked when it is built.
 //!
 //! # An extension
@@ -68,6 +68,7 @@ mod error;
 mod extension;
 mod helper;
 mod javascript;
+mod modules;
 mod ops;
 mod source;
 #[cfg(test)]

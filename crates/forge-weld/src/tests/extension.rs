@@ -23,10 +23,9 @@ fn the_macro_holds_ops_entry_point_and_source() {
 #[test]
 fn state_follows_the_source() {
     let tail = |function: &str, options: &[(&str, &str)]| {
-        let source = Source::new("ts/init.ts", "");
         let welded = builder(&[])
             .state(function, options)
-            .weld(Ok(source))
+            .weld(&|path| Ok(Source::new(path, "")))
             .expect("welds");
         welded
             .rust

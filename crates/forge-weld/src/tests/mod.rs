@@ -4,6 +4,7 @@ mod declarations;
 mod extension;
 mod files;
 mod javascript;
+mod modules;
 mod refusals;
 mod transpile;
 
@@ -20,18 +21,23 @@ fn builder(ops: &[&str]) -> ExtensionBuilder {
 }
 
 fn weld(ops: &[&str], typescript: &str) -> Welded {
-    let source = Source::new("ts/init.ts", typescript);
-    builder(ops)
-        .weld(Ok(source))
-        .map_err(Error::Source)
-        .expect("welds")
+    weld_files(ops, &[("ts/init.ts", typescript)]).expect("welds")
+}
+
+/// What comes of a module of several files, or what is printed when the weld is refused.
+fn weld_files(ops: &[&str], files: &[(&str, &str)]) -> Result<Welded, Error> {
+    let read = |path: &str| {
+        let file = files.iter().find(|(name, _)| *name == path);
+        file.map(|(name, text)| Source::new(name, text))
+            .ok_or_else(|| Source::new(path, "").problem(0, "no such file"))
+    };
+    builder(ops).weld(&read).map_err(Error::Source)
 }
 
 /// What is printed when the weld is refused.
 fn refusal(ops: &[&str], typescript: &str) -> String {
-    let source = Source::new("ts/init.ts", typescript);
-    match builder(ops).weld(Ok(source)) {
+    match weld_files(ops, &[("ts/init.ts", typescript)]) {
         Ok(_) => panic!("welds, but should not:\n{typescript}"),
-        Err(problems) => Error::Source(problems).to_string(),
+        Err(refusal) => refusal.to_string(),
     }
 }

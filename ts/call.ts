@@ -1,0 +1,43 @@
+import { quote } from "./check.ts";
+import { misfit, readValues, writeValues } from "./codec.ts";
+import type { Signature } from "./codec.ts";
+import { op_wasm_call } from "./core.ts";
+import { TypeMismatch, WasmError } from "./errors.ts";
+import { RETURNED, stopped } from "./outcome.ts";
+import type { StoreState } from "./store_state.ts";
+
+export function callFunc(
+  store: StoreState,
+  handle: number,
+  signature: Signature,
+  args: unknown[],
+  name: string | undefined,
+): unknown {
+  const { params, results } = signature;
+  if (args.length !== params.length) {
+    throw new WasmError(
+      `${name === undefined ? "the function" : quote(name)} takes ${params.length} arguments, ` +
+        `got ${args.length}`,
+      TypeMismatch,
+    );
+  }
+  const misfits = writeValues(store, params, args);
+  if (misfits >= 0) throw misfit(params, args, misfits, ofFunction(`argument ${misfits}`, name));
+  let ended;
+  const outer = store.enter();
+  try {
+    ended = op_wasm_call(store.id, handle);
+  } catch (error) {
+    throw stopped(error);
+  } finally {
+    store.leave(outer);
+  }
+  if (ended !== RETURNED) throw store.thrown(ended);
+  if (results.length === 0) return undefined;
+  if (results.length === 1) return results[0].read(store, 0);
+  return readValues(store, results);
+}
+
+function ofFunction(what: string, name: string | undefined): string {
+  return name === undefined ? what : `${what} of ${quote(name)}`;
+}

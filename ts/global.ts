@@ -1,0 +1,61 @@
+import { codec, writeValue } from "./codec.ts";
+import type { Codec } from "./codec.ts";
+import {
+  op_wasm_get_global,
+  op_wasm_global_type,
+  op_wasm_new_global,
+  op_wasm_set_global,
+  String,
+} from "./core.ts";
+import { typeOf } from "./limits.ts";
+import { place } from "./live.ts";
+import type { WasmStore } from "./store.ts";
+import type { StoreState } from "./store_state.ts";
+import type { GlobalType } from "./types.ts";
+
+/** A global variable. */
+export class WasmGlobal {
+  #store: StoreState;
+  #handle: number;
+  #codec: Codec | undefined;
+
+  /** Makes a global that holds `value`. */
+  constructor(store: WasmStore, type: GlobalType, value: unknown);
+  constructor(...args: unknown[]) {
+    const { store, handle } = place(this, "global", args, (store) => {
+      const type = typeOf<GlobalType>(args[1], "global");
+      return newGlobal(store, String(type.value), type.mutable === true, args[2]);
+    });
+    this.#store = store;
+    this.#handle = handle;
+  }
+
+  /** Its type. */
+  get type(): GlobalType {
+    return op_wasm_global_type(this.#store.id, this.#handle);
+  }
+
+  /** Its value, by the same rules as a function's result. */
+  // deno-lint-ignore no-explicit-any
+  get value(): any {
+    const codec = this.#content();
+    op_wasm_get_global(this.#store.id, this.#handle);
+    return codec.read(this.#store, 0);
+  }
+
+  /** By the same rules as a function's argument; `TypeMismatch` if it is immutable. */
+  set value(value: unknown) {
+    writeValue(this.#store, this.#content(), value);
+    op_wasm_set_global(this.#store.id, this.#handle);
+  }
+
+  #content(): Codec {
+    return this.#codec ??= codec(this.type.value);
+  }
+}
+
+/** A new global in a store; returns its number. */
+export function newGlobal(store: StoreState, type: string, mutable: boolean, value: unknown): number {
+  writeValue(store, codec(type), value);
+  return op_wasm_new_global(store.id, type, mutable);
+}

@@ -1,0 +1,199 @@
+import { copyOf, describe, quote } from "./check.ts";
+import { illegal } from "./construct.ts";
+import {
+  ArrayIsArray,
+  ObjectFreeze,
+  op_wasm_drop_instance,
+  op_wasm_get_export,
+  ReflectApply,
+  SafeMap,
+} from "./core.ts";
+import { FunctionNotFound, MemoryError, RuntimeError, TypeMismatch, WasmError } from "./errors.ts";
+import type { WasmErrorCode } from "./errors.ts";
+import type { WasmGlobal } from "./global.ts";
+import type { WasmMemory } from "./memory.ts";
+import type { WasmModule } from "./module.ts";
+import type { WasmStore } from "./store.ts";
+import type { StoreState } from "./store_state.ts";
+import type { WasmTable } from "./table.ts";
+import type { ExportInfo, ExportKind, ImportValue, WasmFunction } from "./types.ts";
+
+/** A module brought to life: guest code that can be called. */
+export class WasmInstance {
+  /** Its number, unique in this runtime. */
+  readonly id: number;
+  /** The number of its module. */
+  readonly moduleId: number;
+  /** What it exports, in its module's order. */
+  readonly exports: readonly ExportInfo[];
+  #store: StoreState;
+  #infos: Map<string, ExportInfo> = new SafeMap();
+  #live: Map<string, ImportValue> = new SafeMap();
+  #namespace: Readonly<Record<string, ImportValue>> | undefined;
+  #dropped: boolean = false;
+
+  private constructor(key: symbol, id: number, module: WasmModule, store: StoreState) {
+    illegal(key);
+    this.id = id;
+    this.moduleId = module.id;
+    this.exports = module.exports;
+    this.#store = store;
+    for (let i = 0; i < module.exports.length; i++) {
+      this.#infos.set(module.exports[i].name, module.exports[i]);
+    }
+    ObjectFreeze(this);
+    store.instances.add(id);
+  }
+
+  /** The store it lives in. */
+  get store(): WasmStore {
+    return this.#store.handle;
+  }
+
+  /**
+   * Calls an exported function and waits for it. Returns nothing, the one result, or an array of
+   * several.
+   *
+   * @throws {WasmError} `FunctionNotFound`, `TypeMismatch`, `RuntimeError` or `FuelExhausted`.
+   */
+  // deno-lint-ignore no-explicit-any
+  call(name: string, args: readonly unknown[] = []): any {
+    const func = this.func(name);
+    if (!ArrayIsArray(args)) {
+      throw new WasmError(
+        `the arguments of ${quote(name)} must be an array, got ${describe(args)}`,
+        TypeMismatch,
+      );
+    }
+    // An array of the wrong length is reported as such, however long it says it is.
+    const length = args.length;
+    if (length !== func.length) {
+      throw new WasmError(
+        `${quote(name)} takes ${func.length} arguments, got ${length}`,
+        TypeMismatch,
+      );
+    }
+    return ReflectApply(func, undefined, copyOf(args, length));
+  }
+
+  /** What is known about an export. */
+  getExport(name: string): ExportInfo {
+    this.#alive();
+    const info = this.#infos.get(name);
+    if (info === undefined) throw new WasmError(`no export named ${quote(name)}`, FunctionNotFound);
+    return info;
+  }
+
+  /** An exported function, as a function: the same each time. */
+  func(name: string): WasmFunction {
+    return this.#export(name, "function", FunctionNotFound);
+  }
+
+  /** An exported memory. Without a name, the one named `memory`, or else the only one. */
+  memory(name?: string): WasmMemory {
+    return this.#export(name ?? this.#memoryName(), "memory", MemoryError);
+  }
+
+  /** An exported global. */
+  global(name: string): WasmGlobal {
+    return this.#export(name, "global", FunctionNotFound);
+  }
+
+  /** An exported table. */
+  table(name: string): WasmTable {
+    return this.#export(name, "table", FunctionNotFound);
+  }
+
+  /** All exports, live and by name: pass it as another instance's import. */
+  get namespace(): Readonly<Record<string, ImportValue>> {
+    this.#alive();
+    if (this.#namespace === undefined) {
+      const namespace: Record<string, ImportValue> = { __proto__: null };
+      for (let i = 0; i < this.exports.length; i++) {
+        const { name, kind } = this.exports[i];
+        namespace[name] = this.#export(name, kind, FunctionNotFound);
+      }
+      this.#namespace = ObjectFreeze(namespace);
+    }
+    return this.#namespace;
+  }
+
+  /**
+   * Copies bytes out of an exported memory: see {@linkcode WasmInstance.memory} for which.
+   *
+   * @throws {WasmError} `MemoryError` if any of them is out of bounds.
+   */
+  readMemory(offset: number, length: number, memory?: string): Uint8Array {
+    return this.memory(memory).read(offset, length);
+  }
+
+  /**
+   * Copies bytes into an exported memory: see {@linkcode WasmInstance.memory} for which.
+   *
+   * @throws {WasmError} `MemoryError` if any of them is out of bounds; then nothing is written.
+   */
+  writeMemory(offset: number, data: BufferSource, memory?: string): void {
+    this.memory(memory).write(offset, data);
+  }
+
+  /** What is left of its store's fuel budget, or `undefined` if there is none. */
+  get fuel(): number | undefined {
+    this.#alive();
+    return this.store.fuel;
+  }
+
+  /** Sets what is left of its store's fuel budget, up to the host's cap. */
+  setFuel(fuel: number): void {
+    this.#alive();
+    this.store.setFuel(fuel);
+  }
+
+  /**
+   * Lets go of the instance. A store made just for it is freed too, unless other instances joined
+   * it. A call that is running goes on until it returns.
+   */
+  drop(): void {
+    if (this.#dropped) return;
+    this.#dropped = true;
+    op_wasm_drop_instance(this.id);
+    this.#store.instances.delete(this.id);
+    if (this.#store.implicit && this.#store.instances.size === 0) this.#store.drop();
+  }
+
+  [Symbol.dispose](): void {
+    this.drop();
+  }
+
+  #alive(): void {
+    if (this.#dropped || this.#store.dropped) {
+      throw new WasmError(`instance ${this.id} was dropped`, RuntimeError);
+    }
+  }
+
+  #export<T extends ImportValue>(name: string, kind: ExportKind, missing: WasmErrorCode): T {
+    this.#alive();
+    const info = this.#infos.get(name);
+    if (info === undefined || info.kind !== kind) {
+      const what = info === undefined ? "there is none" : `it is a ${info.kind}`;
+      throw new WasmError(`no ${kind} is exported as ${quote(name)}: ${what}`, missing);
+    }
+    let object = this.#live.get(name);
+    if (object === undefined) {
+      object = this.#store.live(kind, op_wasm_get_export(this.id, name), name);
+      this.#live.set(name, object);
+    }
+    return object as T;
+  }
+
+  #memoryName(): string {
+    if (this.#infos.get("memory")?.kind === "memory") return "memory";
+    let only = "memory";
+    let memories = 0;
+    for (let i = 0; i < this.exports.length; i++) {
+      if (this.exports[i].kind !== "memory") continue;
+      only = this.exports[i].name;
+      memories++;
+    }
+    return memories === 1 ? only : "memory";
+  }
+}

@@ -1,0 +1,109 @@
+import { describe, isObject } from "./check.ts";
+import { construct, internal } from "./construct.ts";
+import { op_wasm_instantiate, op_wasm_prepare } from "./core.ts";
+import { InstantiateError, WasmError } from "./errors.ts";
+import { importName, lookUp, toImport } from "./imports.ts";
+import { WasmInstance } from "./instance.ts";
+import { placeOf } from "./live.ts";
+import { moduleIdOf } from "./module.ts";
+import type { WasmModule } from "./module.ts";
+import { checkOptions } from "./options.ts";
+import type { InstantiateOptions, StoreOptions } from "./options.ts";
+import { RETURNED, stopped } from "./outcome.ts";
+import { makeRoom } from "./room.ts";
+import { storeStateOf } from "./store.ts";
+import { StoreState } from "./store_state.ts";
+import type { Imports } from "./types.ts";
+
+/**
+ * Makes an instance of a module and runs its start function.
+ *
+ * Imports are looked up before this returns its promise. Without a store in the options, the
+ * instance joins that of the live objects that it imports, or gets one of its own.
+ *
+ * @throws {WasmError} `InstantiateError` if an import is missing or of the wrong type, a cap is
+ * exceeded, or an option is unusable; `RuntimeError` or `FuelExhausted` from the start function.
+ */
+export async function instantiate(
+  module: WasmModule,
+  imports?: Imports,
+  options?: InstantiateOptions,
+): Promise<WasmInstance> {
+  const id = moduleIdOf(module);
+  if (id === undefined) {
+    throw new WasmError(`expected a WasmModule, got ${describe(module)}`, InstantiateError);
+  }
+  const found = lookUp(module, imports);
+  const store = await storeFor(module, found, options);
+  try {
+    await op_wasm_prepare(id, store.id);
+    return start(id, module, store, found);
+  } catch (error) {
+    if (store.implicit && store.instances.size === 0) store.drop();
+    throw error;
+  }
+}
+
+/** The store that an instance with these imports lives in. */
+async function storeFor(
+  module: WasmModule,
+  found: unknown[],
+  options: InstantiateOptions | undefined,
+): Promise<StoreState> {
+  let store;
+  if (isObject(options) && "store" in options && options.store !== undefined) {
+    store = storeStateOf(options.store);
+    if (store === undefined) {
+      throw new WasmError(
+        `the option store must be a WasmStore, got ${describe(options.store)}`,
+        InstantiateError,
+      );
+    }
+  }
+  let joined;
+  for (let i = 0; i < found.length; i++) {
+    const home = placeOf(found[i])?.store;
+    if (home === undefined) continue;
+    if (store === undefined) {
+      store = home;
+      joined = module.imports[i];
+    } else if (home !== store) {
+      throw new WasmError(
+        `${importName(module.imports[i])} belongs to another store than ` +
+          (joined === undefined ? "the instance" : importName(joined)),
+        InstantiateError,
+      );
+    }
+  }
+  if (store === undefined) {
+    await makeRoom();
+    return new StoreState(options as StoreOptions, true);
+  }
+  const limits = checkOptions(options as StoreOptions);
+  if (limits.fuel !== undefined || limits.maxMemoryBytes !== undefined) {
+    throw new WasmError(
+      "limits belong to the store: give them where it is made",
+      InstantiateError,
+    );
+  }
+  return store;
+}
+
+/** Instantiates in a store whose engine the module is compiled for. */
+function start(id: number, module: WasmModule, store: StoreState, found: unknown[]): WasmInstance {
+  const imports = [];
+  for (let i = 0; i < found.length; i++) {
+    imports[i] = toImport(store, module.imports[i], found[i]);
+  }
+  let made;
+  const outer = store.enter();
+  try {
+    made = op_wasm_instantiate(id, store.id, imports);
+  } catch (error) {
+    throw stopped(error);
+  } finally {
+    store.leave(outer);
+  }
+  if (made[0] !== RETURNED) throw store.thrown(made[0]);
+  return construct(WasmInstance, internal, made[1], module, store);
+}

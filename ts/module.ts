@@ -1,0 +1,98 @@
+import { toBytes } from "./bytes.ts";
+import { describe, isObject } from "./check.ts";
+import { construct, illegal, internal } from "./construct.ts";
+import {
+  ObjectFreeze,
+  op_wasm_compile,
+  op_wasm_compile_file,
+  op_wasm_custom_sections,
+  op_wasm_drop_module,
+  op_wasm_validate,
+  SafeFinalizationRegistry,
+} from "./core.ts";
+import { CompileError, TypeMismatch, WasmError } from "./errors.ts";
+import type { ExportInfo, ImportInfo } from "./types.ts";
+
+const droppedModules: FinalizationRegistry<number> = new SafeFinalizationRegistry(
+  (id: number) => op_wasm_drop_module(id),
+);
+
+/** The number of a module; `undefined` for anything else. */
+export let moduleIdOf: (value: unknown) => number | undefined;
+
+/** A compiled module. */
+export class WasmModule {
+  /** Its number, unique in this runtime. */
+  readonly id: number;
+  /** What it exports, in its own order. */
+  readonly exports: readonly ExportInfo[];
+  /** What it imports, in its own order. */
+  readonly imports: readonly ImportInfo[];
+  #id: number;
+
+  static {
+    moduleIdOf = (value) => isObject(value) && #id in value ? value.#id : undefined;
+  }
+
+  private constructor(
+    key: symbol,
+    info: { id: number; exports: ExportInfo[]; imports: ImportInfo[] },
+  ) {
+    illegal(key);
+    this.id = this.#id = info.id;
+    this.exports = frozen(info.exports);
+    this.imports = frozen(info.imports);
+    ObjectFreeze(this);
+    droppedModules.register(this, info.id, this);
+  }
+
+  /** The contents of every custom section of this name, copied. */
+  customSections(name: string): Uint8Array[] {
+    if (typeof name !== "string") {
+      throw new WasmError(`a section's name is a string, got ${describe(name)}`, TypeMismatch);
+    }
+    return op_wasm_custom_sections(this.#id, name);
+  }
+
+  /** Frees the module. Its instances live on. */
+  drop(): void {
+    droppedModules.unregister(this);
+    op_wasm_drop_module(this.#id);
+  }
+
+  [Symbol.dispose](): void {
+    this.drop();
+  }
+}
+
+function frozen<T>(infos: T[]): readonly T[] {
+  for (let i = 0; i < infos.length; i++) ObjectFreeze(infos[i]);
+  return ObjectFreeze(infos);
+}
+
+/**
+ * Compiles a module in the binary or the text format, away from the event loop.
+ *
+ * @throws {WasmError} `CompileError` if it is not valid.
+ */
+export async function compile(source: BufferSource): Promise<WasmModule> {
+  return construct(WasmModule, internal, await op_wasm_compile(toBytes(source, CompileError)));
+}
+
+/**
+ * Compiles the module in a file, if the host grants it. A relative path starts where the process
+ * does.
+ *
+ * @throws {WasmError} `CompileError` if the file is not granted or readable, or not valid.
+ */
+export async function compileFile(path: string): Promise<WasmModule> {
+  if (typeof path !== "string") {
+    throw new WasmError(`a path must be a string, got ${describe(path)}`, CompileError);
+  }
+  return construct(WasmModule, internal, await op_wasm_compile_file(path));
+}
+
+/** Whether `source` is a valid module, in the binary or the text format. */
+export function validate(source: BufferSource): boolean {
+  return op_wasm_validate(toBytes(source, TypeMismatch));
+}

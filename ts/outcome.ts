@@ -1,0 +1,30 @@
+// How a guest's run ended, and how an import did.
+
+import { SafeWeakMap, SafeWeakSet } from "./core.ts";
+import { RuntimeError, WasmError, WasmErrorCode } from "./errors.ts";
+import type { WasmReference } from "./reference.ts";
+
+/** The exceptions of guests that these errors tell of, to be thrown on where they pass a guest. */
+export const exceptions: WeakMap<object, WasmReference> = new SafeWeakMap();
+
+/** Errors that stopped a guest, and that no other guest may catch. */
+export const stops: WeakSet<object> = new SafeWeakSet();
+
+// How a guest's run ended, and how an import did.
+export const RETURNED = 0;
+/** With a JavaScript value. */
+export const THREW = 1;
+/** With an exception of a guest. */
+export const EXCEPTION = 2;
+/** With an error that no guest can catch, which the store keeps. */
+export const ABORTED = 3;
+
+/** Remembers whether the error of an op that ran a guest is one that no guest may catch. */
+export function stopped(error: WasmError): WasmError {
+  if (error.trap !== undefined || error.code === WasmErrorCode.FuelExhausted) stops.add(error);
+  return error;
+}
+
+export function importThrew(name: string, cause: unknown): WasmError {
+  return new WasmError(`${name} threw`, RuntimeError, { cause });
+}

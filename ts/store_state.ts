@@ -1,0 +1,222 @@
+import { isDetached } from "./bytes.ts";
+import { callFunc } from "./call.ts";
+import { readRef, signatureOf } from "./codec.ts";
+import { construct, internal } from "./construct.ts";
+import {
+  ArrayBufferPrototypeGetByteLength,
+  ArrayPrototypePop,
+  ArrayPrototypePush,
+  core,
+  ObjectDefineProperty,
+  op_wasm_collect,
+  op_wasm_drop_store,
+  op_wasm_func_type,
+  op_wasm_memory_length,
+  op_wasm_memory_view,
+  op_wasm_new_store,
+  SafeFinalizationRegistry,
+  SafeMap,
+  SafeSet,
+  TypedArrayPrototypeGetByteLength,
+  Uint8Array,
+} from "./core.ts";
+import { RuntimeError, WasmError } from "./errors.ts";
+import { frameU32, GROWTHS } from "./frame.ts";
+import type { HostImport } from "./host_import.ts";
+import { liveClass, places } from "./live.ts";
+import { checkOptions } from "./options.ts";
+import type { StoreOptions } from "./options.ts";
+import { ABORTED, exceptions, importThrew, THREW } from "./outcome.ts";
+import type { WasmReference } from "./reference.ts";
+import { WasmStore } from "./store.ts";
+import type { ExportKind, ImportValue, WasmFunction } from "./types.ts";
+import { detach, owners } from "./view.ts";
+import type { View } from "./view.ts";
+
+const droppedStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
+  (id: number) => op_wasm_drop_store(id),
+);
+
+/** The store whose guest is running, if one is. */
+export let active: StoreState | undefined;
+
+/**
+ * The JavaScript side of a store: everything JavaScript that its guests hold.
+ *
+ * The runtime knows these only by number, so that JavaScript's collector sees all references
+ * between an app, its imports and its instances, and frees what hangs together.
+ */
+export class StoreState {
+  readonly id: number;
+  /** Made for one instance, and freed with it. */
+  readonly implicit: boolean;
+  dropped: boolean = false;
+  readonly instances: Set<number> = new SafeSet();
+  readonly imports: HostImport[] = [];
+  /** The values that guests hold as `externref`, by number. */
+  readonly held: unknown[] = [];
+  /** Which import threw a held value. */
+  readonly throwers: Map<number, string> = new SafeMap();
+  readonly #free: number[] = [];
+  #collectAt: number = 1024;
+  readonly #funcs: WasmFunction[] = [];
+  readonly #objects: Record<Exclude<ExportKind, "function">, Map<number, ImportValue>> = {
+    memory: new SafeMap(),
+    global: new SafeMap(),
+    table: new SafeMap(),
+    tag: new SafeMap(),
+  };
+  readonly #views: Map<number, View> = new SafeMap();
+  #growths: number = 0;
+  #aborted: WasmError | undefined;
+  #handle: WasmStore | undefined;
+
+  constructor(options: StoreOptions | undefined, implicit: boolean) {
+    this.id = op_wasm_new_store(checkOptions(options));
+    this.implicit = implicit;
+    droppedStores.register(this, this.id, this);
+  }
+
+  /** The store as apps see it. */
+  get handle(): WasmStore {
+    return this.#handle ??= construct(WasmStore, internal, this);
+  }
+
+  set handle(handle: WasmStore) {
+    this.#handle = handle;
+  }
+
+  /** To be called before an op that runs a guest of this store. */
+  enter(): StoreState | undefined {
+    const outer = active;
+    active = this;
+    return outer;
+  }
+
+  /** To be called after it, however it ended, with what `enter` returned. */
+  leave(outer: StoreState | undefined): void {
+    active = outer;
+    this.refresh();
+  }
+
+  /** Detaches the views of memories that grew. To be called whenever a guest may have run. */
+  refresh(): void {
+    const growths = frameU32[GROWTHS];
+    if (growths === this.#growths) return;
+    this.#growths = growths;
+    this.checkViews();
+  }
+
+  /** Detaches the views of memories that grew. */
+  checkViews(): void {
+    if (this.dropped) return;
+    this.#views.forEach((view: View, memory: number) => {
+      if (view.length === op_wasm_memory_length(this.id, memory)) return;
+      detach(view);
+      this.#views.delete(memory);
+    });
+  }
+
+  /** A memory's bytes as a buffer, the same until they are more. */
+  view(memory: number): ArrayBuffer | SharedArrayBuffer {
+    let view = this.#views.get(memory);
+    if (view === undefined || !this.#isCurrent(view, memory)) {
+      const buffer = op_wasm_memory_view(this.id, memory);
+      const length = TypedArrayPrototypeGetByteLength(new Uint8Array(buffer));
+      view = { buffer, length, shared: core.isSharedArrayBuffer(buffer) };
+      owners.set(buffer, this);
+      this.#views.set(memory, view);
+    }
+    return view.buffer;
+  }
+
+  /** Whether a view still shows all of its memory: the app may have detached it. */
+  #isCurrent(view: View, memory: number): boolean {
+    if (view.shared) return view.length === op_wasm_memory_length(this.id, memory);
+    const buffer = view.buffer as ArrayBuffer;
+    return ArrayBufferPrototypeGetByteLength(buffer) === view.length &&
+      (view.length !== 0 || !isDetached(buffer));
+  }
+
+  /** Keeps a value for guests and returns its number. */
+  hold(value: unknown): number {
+    if (this.#free.length === 0 && this.held.length >= this.#collectAt) {
+      const released = op_wasm_collect(this.id);
+      for (let i = 0; i < released.length; i++) this.release(released[i]);
+      this.#collectAt = 2 * (this.held.length - this.#free.length);
+      if (this.#collectAt < 1024) this.#collectAt = 1024;
+    }
+    const number = this.#free.length > 0 ? ArrayPrototypePop(this.#free) : this.held.length;
+    this.held[number] = value;
+    return number;
+  }
+
+  /** Lets go of a value that no guest holds. */
+  release(number: number): void {
+    this.held[number] = undefined;
+    this.throwers.delete(number);
+    ArrayPrototypePush(this.#free, number);
+  }
+
+  /** Ends the running guest with an error that it cannot catch. */
+  abort(error: WasmError): number {
+    this.#aborted = error;
+    return ABORTED;
+  }
+
+  /** The error for a run that did not return. */
+  thrown(ended: number): WasmError {
+    if (ended === ABORTED) {
+      const error = this.#aborted;
+      this.#aborted = undefined;
+      return error;
+    }
+    const number = frameU32[0];
+    const value = readRef(this, 0);
+    if (ended === THREW) return importThrew(this.throwers.get(number), value);
+    const error = new WasmError("uncaught WebAssembly exception", RuntimeError, { cause: value });
+    exceptions.set(error, value as WasmReference);
+    return error;
+  }
+
+  /** The function of this number: the same JavaScript function each time. */
+  func(handle: number, name?: string): WasmFunction {
+    let func = this.#funcs[handle];
+    if (func === undefined) {
+      const signature = signatureOf(op_wasm_func_type(this.id, handle));
+      func = (...args: unknown[]): unknown => callFunc(this, handle, signature, args, name);
+      ObjectDefineProperty(func, "length", {
+        __proto__: null,
+        value: signature.params.length,
+        configurable: true,
+      });
+      places.set(func, { store: this, kind: "function", handle });
+      this.#funcs[handle] = func;
+    }
+    return func;
+  }
+
+  /** The live object of this kind and number: the same each time. */
+  live(kind: ExportKind, handle: number, name?: string): ImportValue {
+    if (kind === "function") return this.func(handle, name);
+    let object = this.#objects[kind].get(handle);
+    if (object === undefined) {
+      object = construct(liveClass(kind), internal, this, handle);
+      this.#objects[kind].set(handle, object);
+    }
+    return object;
+  }
+
+  /** Enters an object that an app made. */
+  adopt(kind: Exclude<ExportKind, "function">, handle: number, object: ImportValue): void {
+    this.#objects[kind].set(handle, object);
+  }
+
+  drop(): void {
+    if (this.dropped) return;
+    this.dropped = true;
+    droppedStores.unregister(this);
+    this.#views.forEach(detach);
+    op_wasm_drop_store(this.id);
+  }
+}

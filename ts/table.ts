@@ -1,0 +1,87 @@
+import { toInteger } from "./check.ts";
+import { codec, writeValue } from "./codec.ts";
+import type { Codec } from "./codec.ts";
+import {
+  op_wasm_get_table,
+  op_wasm_grow_table,
+  op_wasm_new_table,
+  op_wasm_set_table,
+  op_wasm_table_size,
+  op_wasm_table_type,
+  String,
+} from "./core.ts";
+import { MemoryError } from "./errors.ts";
+import { limitsOf, typeOf } from "./limits.ts";
+import { place } from "./live.ts";
+import type { WasmStore } from "./store.ts";
+import type { StoreState } from "./store_state.ts";
+import type { TableType } from "./types.ts";
+
+/** A table of references. */
+export class WasmTable {
+  #store: StoreState;
+  #handle: number;
+  #codec: Codec | undefined;
+
+  /** Makes a table of which every element is `init`. */
+  constructor(store: WasmStore, type: TableType, init?: unknown);
+  constructor(...args: unknown[]) {
+    const { store, handle } = place(this, "table", args, (store) => {
+      const type = typeOf<TableType>(args[1], "table");
+      const element = String(type.element);
+      const limits = limitsOf(type);
+      writeValue(store, codec(element), args[2] ?? null);
+      return op_wasm_new_table(store.id, { ...limits, element });
+    });
+    this.#store = store;
+    this.#handle = handle;
+  }
+
+  /** Its type, with the current size as the minimum. */
+  get type(): TableType {
+    return op_wasm_table_type(this.#store.id, this.#handle);
+  }
+
+  /** How many elements it has. */
+  get length(): number {
+    return op_wasm_table_size(this.#store.id, this.#handle);
+  }
+
+  /**
+   * The element at `index`, by the same rules as a function's result.
+   *
+   * @throws {WasmError} `MemoryError` if the index is out of bounds.
+   */
+  // deno-lint-ignore no-explicit-any
+  get(index: number): any {
+    const codec = this.#element();
+    op_wasm_get_table(this.#store.id, this.#handle, toInteger(index, "index", MemoryError));
+    return codec.read(this.#store, 0);
+  }
+
+  /**
+   * Sets the element at `index`, by the same rules as a function's argument.
+   *
+   * @throws {WasmError} `MemoryError` if the index is out of bounds.
+   */
+  set(index: number, value: unknown): void {
+    const at = toInteger(index, "index", MemoryError);
+    writeValue(this.#store, this.#element(), value);
+    op_wasm_set_table(this.#store.id, this.#handle, at);
+  }
+
+  /**
+   * Adds `delta` elements that are `init`, and returns how many there were before.
+   *
+   * @throws {WasmError} `MemoryError` if its maximum or a cap does not allow that.
+   */
+  grow(delta: number, init: unknown = null): number {
+    const more = toInteger(delta, "delta", MemoryError);
+    writeValue(this.#store, this.#element(), init);
+    return op_wasm_grow_table(this.#store.id, this.#handle, more);
+  }
+
+  #element(): Codec {
+    return this.#codec ??= codec(this.type.element);
+  }
+}
