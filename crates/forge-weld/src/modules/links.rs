@@ -76,11 +76,10 @@ impl Links {
                 Some(ModuleDeclaration::ImportDeclaration(import)) => finder.import(import),
                 Some(ModuleDeclaration::ExportFromDeclaration(export)) => finder.forward(export),
                 Some(ModuleDeclaration::ExportDeclaration(export)) => finder.export(export),
-                Some(ModuleDeclaration::ExportAllDeclaration(export)) => {
-                    if is_relative(&export.source.value) {
+                Some(ModuleDeclaration::ExportAllDeclaration(export))
+                    if is_relative(&export.source.value) => {
                         finder.refuse(export.span, "name what is exported, instead of `*`");
                     }
-                }
                 _ => {}
             }
         }
