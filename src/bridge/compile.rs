@@ -82,6 +82,9 @@ pub async fn op_wasm_prepare(
     let compiler = bridge.state.compiler();
     let code = bridge.state.module(module)?.code();
     let metered = bridge.state.is_metered(store)?;
+    if code.is_ready(metered) {
+        return Ok(());
+    }
     off_thread(move || compiler.prepare(&code, metered)).await
 }
 

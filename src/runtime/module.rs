@@ -73,6 +73,12 @@ impl Code {
         self.slot(metered).get()
     }
 
+    /// Whether there is machine code for one of the two engines, so that
+    /// [`prepare`](Compiler::prepare) has nothing to do.
+    pub fn is_ready(&self, metered: bool) -> bool {
+        self.get(metered).is_some()
+    }
+
     fn slot(&self, metered: bool) -> &OnceLock<Module> {
         if metered { &self.metered } else { &self.plain }
     }
@@ -119,7 +125,7 @@ impl Compiler {
     /// # Errors
     /// As [`Compiler::compile`].
     pub fn prepare(&self, code: &Code, metered: bool) -> Result<(), WasmError> {
-        if code.get(metered).is_some() {
+        if code.is_ready(metered) {
             return Ok(());
         }
         let module = Module::from_binary(self.engines.get(metered)?, &code.wasm)

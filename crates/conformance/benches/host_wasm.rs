@@ -6,11 +6,15 @@
 extern crate no_wamr as _;
 
 use std::fmt::Write as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use comfy_table::Table;
 use conformance::lane::Lane;
-use conformance::{expectations, features, pool, suite};
+use conformance::pool::Pool;
+use conformance::selection::Selection;
+use conformance::worker::{self, Job};
 use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
 use ext_wasm::{WasmCapabilities, WasmState};
 use wasmtime::{Engine, Instance, Module, Store};
@@ -242,26 +246,28 @@ fn compile(table: &mut Table) -> anyhow::Result<()> {
 
 /// The official suites in each lane, beside wasmtime alone. Once: it takes long.
 fn lanes(table: &mut Table) -> anyhow::Result<()> {
-    let names = suite::names();
-    let folder = suite::spec_tests();
-    let read = |name: &str| std::fs::read_to_string(folder.join(name));
-    let expectations = expectations::Expectations::parse(&read("expectations.toml")?, &names)?;
-    let features = features::SuiteFeatures::parse(&read("suites.toml")?, &names)?;
-    let mut files = Vec::new();
-    for name in ["wasm-1.0", "wasm-2.0", "wasm-3.0"] {
-        files.extend(suite::find(name)?);
-    }
+    let files = Selection::default().find()?.selected;
+    let command = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+        command.arg(worker::ARGUMENT);
+        command
+    };
+    let pool = Pool {
+        workers: std::thread::available_parallelism()?,
+        timeout: Duration::from_secs(120),
+        fail_fast: false,
+        command: &command,
+    };
     let time = |lane: Lane| -> anyhow::Result<Duration> {
-        let jobs: Vec<pool::Job> = files
-            .iter()
-            .map(|file| pool::Job {
-                file: file.clone(),
-                lane,
-            })
-            .collect();
-        let threads = std::thread::available_parallelism()?;
+        let jobs = files.iter().map(|file| Job {
+            file: file.clone(),
+            lane,
+        });
+        let jobs: Vec<Job> = jobs.collect();
         let start = Instant::now();
-        pool::run_all(&jobs, threads, &features, &expectations, |_| {})?;
+        let results = pool.run(&jobs, |_| {})?;
+        let failed = results.iter().any(|(_, judged)| !judged.failed.is_empty());
+        ensure!(!failed, "the {lane} lane does not pass");
         Ok(start.elapsed())
     };
     let engine = time(Lane::Engine)?;

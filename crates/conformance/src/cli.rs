@@ -1,23 +1,26 @@
 //! The command `cargo conformance`.
 
+use std::env;
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::Parser;
 
+use crate::config::Config;
 use crate::expectations::Expectations;
-use crate::features::SuiteFeatures;
-use crate::judge::Finding;
 use crate::lane::Lane;
-use crate::pool::{Job, run_all};
+use crate::pool::Pool;
 use crate::report::Report;
-use crate::suite::{self, ScriptFile};
-use crate::{progress, table};
+use crate::selection::{Files, Selection, Shard};
+use crate::suite::ScriptFile;
+use crate::worker::{self, Job};
+use crate::{baseline, html, junit, progress, table};
 
 /// Runs WebAssembly test suites in one or several lanes and says what is not as expected.
 ///
@@ -27,7 +30,7 @@ use crate::{progress, table};
 struct Args {
     /// Scripts (.wast), fixtures (.wat) or folders of them to run, instead of the suites.
     paths: Vec<PathBuf>,
-    /// A suite to run; may be given several times. `--list` shows those that run by default.
+    /// A suite to run; may be given several times. By default all, which `--list` shows.
     #[arg(long = "suite", value_name = "NAME")]
     suites: Vec<String>,
     /// A lane to run in; may be given several times. By default all.
@@ -36,24 +39,54 @@ struct Args {
     /// Only files whose `suite/file` contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Only the K-th of N equal parts of the files.
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Shard>,
     /// How many files run at a time. By default as many as there are processors.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Write the report to this file as well.
+    /// How long one file may take in one lane before its process is killed.
+    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    timeout: NonZeroUsize,
+    /// Stop at the first failure.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Write the report to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report to this file as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the report to this file as a page.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Show the report of an earlier `--json` on the page too: that of the other engine, say. May be given several
+    /// times.
+    #[arg(long, value_name = "FILE", requires = "html")]
+    beside: Vec<PathBuf>,
+    /// Say what is different from the report of an earlier `--json`.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Show the files that would run, and run nothing.
     #[arg(long)]
     list: bool,
     /// Show what is known to fail in what would run, and why, and run nothing.
     #[arg(long)]
     list_expected: bool,
+    /// Run what is asked for on standard input.
+    #[arg(long = &worker::ARGUMENT[2..], hide = true)]
+    worker: bool,
 }
 
 /// Runs the command on the arguments of this process.
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    match run(&args) {
+    let done = if args.worker {
+        worker::serve().map(|()| true)
+    } else {
+        run(&args)
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -66,99 +99,116 @@ pub fn main() -> ExitCode {
 
 /// Whether everything was as expected.
 fn run(args: &Args) -> anyhow::Result<bool> {
-    let names = suite::names();
-    let folder = suite::spec_tests();
-    let expectations = Expectations::parse(&read(&folder.join("expectations.toml"))?, &names)?;
-    let features = SuiteFeatures::parse(&read(&folder.join("suites.toml"))?, &names)?;
-
-    let found = find_files(args)?;
-    let mut files = found.clone();
-    if let Some(filter) = &args.filter {
-        files.retain(|file| file.label().contains(filter));
-        ensure!(!files.is_empty(), "no file matches `{filter}`");
-    }
+    let config = Config::load()?;
+    let selection = Selection {
+        paths: args.paths.clone(),
+        suites: args.suites.clone(),
+        filter: args.filter.clone(),
+        shard: args.shard,
+    };
+    let files = selection.find()?;
     if args.list || args.list_expected {
         print(&if args.list {
-            list(&files)
+            list(&files.selected)
         } else {
-            list_expected(&files, &expectations)
+            list_expected(&files.selected, &config.expectations)
         })?;
         return Ok(true);
     }
+    // What cannot be read is better known before the long part.
+    let beside: Vec<Report> = args
+        .beside
+        .iter()
+        .map(|path| read_report(path))
+        .collect::<Result<_, _>>()?;
+    let before = args.baseline.as_deref().map(read_report).transpose()?;
 
+    let (report, is_whole) = run_files(args, &files, &config)?;
+    if let Some(path) = &args.json {
+        write(path, &serde_json::to_string_pretty(&report)?)?;
+    }
+    if let Some(path) = &args.junit {
+        write(path, &junit::render(&report)?)?;
+    }
+    if let Some(path) = &args.html {
+        let reports: Vec<&Report> = std::iter::once(&report).chain(&beside).collect();
+        write(path, &html::render(&reports))?;
+    }
+    print(&table::render(&report))?;
+    if let Some(before) = before {
+        let changes = baseline::compare(&before, &report, is_whole);
+        let lines = changes.iter().map(|change| format!("{change}\n"));
+        print(&format!(
+            "{} changes since the baseline\n{}",
+            changes.len(),
+            lines.collect::<String>()
+        ))?;
+    }
+    Ok(report.is_success())
+}
+
+/// The report, and whether nothing was left out that could have been run.
+fn run_files(args: &Args, files: &Files, config: &Config) -> anyhow::Result<(Report, bool)> {
     let lanes = match args.lanes.as_slice() {
-        [] => Lane::available().collect(),
+        [] => Lane::ALL.to_vec(),
         lanes => lanes.to_vec(),
     };
     let mut jobs = Vec::new();
     for lane in &lanes {
-        jobs.extend(files.iter().map(|file| Job {
+        jobs.extend(files.selected.iter().map(|file| Job {
             file: file.clone(),
             lane: *lane,
         }));
     }
-    let threads = match args.jobs {
-        Some(threads) => threads,
-        None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    // Files with the same features one after another: a worker keeps its JavaScript runtime for them.
+    jobs.sort_by_cached_key(|job| (job.lane, config.suites.features(&job.file.suite)));
+    let this = env::current_exe().context("cannot find this program")?;
+    let command = || {
+        let mut command = Command::new(&this);
+        command.arg(worker::ARGUMENT);
+        command
+    };
+    let pool = Pool {
+        workers: match args.jobs {
+            Some(jobs) => jobs,
+            None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        },
+        timeout: Duration::from_secs(args.timeout.get() as u64),
+        fail_fast: args.fail_fast,
+        command: &command,
     };
     let bar = progress::bar(jobs.len());
-    let results = run_all(&jobs, threads, &features, &expectations, |job| {
+    let results = pool.run(&jobs, |job| {
         bar.set_message(job.file.label());
         bar.inc(1);
     })?;
     bar.finish_and_clear();
 
     let mut report = Report::default();
-    for (job, judged) in jobs.iter().zip(results) {
-        report.add_file(&job.file.suite, &job.file.label(), job.lane, judged);
+    let not_run = jobs.len() - results.len();
+    for (job, judged) in results {
+        report.add_file(&job.file, job.lane, judged);
     }
     for lane in lanes {
-        add_stale(&mut report, &expectations, &found, lane);
+        files.check(config, lane, &mut report);
     }
-    if let Some(path) = &args.json {
-        fs::write(path, serde_json::to_string_pretty(&report)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+    report.sort(&files.suites());
+    if not_run > 0 {
+        print(&format!(
+            "stopped at a failure: {not_run} files were not run\n"
+        ))?;
     }
-    print(&table::render(&report))?;
-    Ok(report.is_success())
+    Ok((report, files.is_whole() && not_run == 0))
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+fn read_report(path: &Path) -> anyhow::Result<Report> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no report", path.display()))
 }
 
-fn find_files(args: &Args) -> anyhow::Result<Vec<ScriptFile>> {
-    let mut files = Vec::new();
-    for path in &args.paths {
-        files.extend(suite::at_path(path)?);
-    }
-    for name in &args.suites {
-        files.extend(suite::find(name)?);
-    }
-    if args.paths.is_empty() && args.suites.is_empty() {
-        for name in suite::DEFAULT {
-            files.extend(suite::find(name)?);
-        }
-    }
-    Ok(files)
-}
-
-/// Entries for files that a suite no longer has. Looks at all files that were found, whatever the filter.
-fn add_stale(report: &mut Report, expectations: &Expectations, found: &[ScriptFile], lane: Lane) {
-    for entry in &expectations.entries {
-        let in_suite = |file: &&ScriptFile| file.suite == entry.suite;
-        if entry.applies_to(lane)
-            && found.iter().any(|file| in_suite(&file))
-            && !found
-                .iter()
-                .filter(in_suite)
-                .any(|file| file.name == entry.file)
-        {
-            let label = format!("{}/{}", entry.suite, entry.file);
-            let finding = Finding::wrong_entry(entry, "no such file: remove it from expectations");
-            report.add_failure(&entry.suite, &label, lane, finding);
-        }
-    }
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn list(files: &[ScriptFile]) -> String {

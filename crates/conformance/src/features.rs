@@ -1,8 +1,7 @@
-//! Which WebAssembly features are on for a suite.
+//! The WebAssembly features that an engine can have on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use wasmparser::WasmFeatures;
 use wasmtime::Config;
@@ -57,7 +56,7 @@ impl Feature {
 }
 
 /// The features that are on; all others are off.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Features(BTreeSet<Feature>);
 
 /// A version of the WebAssembly specification, as the set of features that it has.
@@ -101,6 +100,12 @@ impl Features {
         Self(features)
     }
 
+    /// The same and these.
+    pub fn with(mut self, more: impl IntoIterator<Item = Feature>) -> Self {
+        self.0.extend(more);
+        self
+    }
+
     /// Whether a feature is on.
     pub fn has(&self, feature: Feature) -> bool {
         self.0.contains(&feature)
@@ -120,47 +125,5 @@ impl Features {
             .wasm_features(on, true)
             .wasm_features(WasmFeatures::WASM3.difference(on), false)
             .shared_memory(self.has(Feature::Threads));
-    }
-}
-
-/// The features of each suite, from `spec-tests/suites.toml`. A suite it does not name has those of Wasm 3.0.
-#[derive(Debug, Default, Deserialize)]
-pub struct SuiteFeatures(BTreeMap<String, Selection>);
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Selection {
-    #[serde(default)]
-    version: Version,
-    /// Features that are on as well.
-    #[serde(default)]
-    with: BTreeSet<Feature>,
-}
-
-impl SuiteFeatures {
-    /// Reads the text of `suites.toml`.
-    ///
-    /// # Errors
-    ///
-    /// When it is malformed, or names a suite that is not among `suites` or a feature that does not exist.
-    pub fn parse(text: &str, suites: &[&str]) -> anyhow::Result<Self> {
-        let this: Self = toml::from_str(text).context("malformed suites.toml")?;
-        for suite in this.0.keys() {
-            ensure!(
-                suites.contains(&suite.as_str()),
-                "suites.toml names a suite that does not exist: `{suite}`"
-            );
-        }
-        Ok(this)
-    }
-
-    /// The features that are on for a suite.
-    pub fn of(&self, suite: &str) -> Features {
-        let Some(selection) = self.0.get(suite) else {
-            return Features::of(Version::default());
-        };
-        let mut features = Features::of(selection.version);
-        features.0.extend(&selection.with);
-        features
     }
 }

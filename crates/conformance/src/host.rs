@@ -29,12 +29,13 @@ pub trait Host {
     /// instance or its start function ended with.
     fn instantiate(&mut self, module: ModuleId) -> Result<InstanceId, Failure>;
 
-    /// Makes the exports of an instance importable under `name`, in place of what had that name before.
+    /// Makes the exports of these instances importable under `name`, in place of what had that name before. A script
+    /// registers one; only `spectest` may be made of several, none of which exports a name that another exports.
     ///
     /// # Errors
     ///
     /// [`FailureKind::Other`] when the host cannot.
-    fn register(&mut self, name: &str, instance: InstanceId) -> Result<(), Failure>;
+    fn register(&mut self, name: &str, instances: &[InstanceId]) -> Result<(), Failure>;
 
     /// Calls an exported function.
     ///
@@ -94,15 +95,18 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Instantiates a module in text and makes its exports importable under `name`.
+/// Instantiates modules in text and makes the exports of all of them importable under `name`.
 ///
 /// # Errors
 ///
 /// Whatever the host says.
-pub fn provide(host: &mut dyn Host, name: &str, text: &str) -> Result<(), Failure> {
-    let module = host.compile(Source::Text(text.as_bytes()))?;
-    let instance = host.instantiate(module)?;
-    host.register(name, instance)
+pub fn provide(host: &mut dyn Host, name: &str, texts: &[&str]) -> Result<(), Failure> {
+    let mut instances = Vec::new();
+    for text in texts {
+        let module = host.compile(Source::Text(text.as_bytes()))?;
+        instances.push(host.instantiate(module)?);
+    }
+    host.register(name, &instances)
 }
 
 /// Why a host did not do what it was asked.

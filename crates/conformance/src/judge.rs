@@ -1,28 +1,53 @@
 //! Measures what a file did against what is expected of it.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use crate::expectations::{Expectation, Known};
 use crate::run::{FILE, FileRun};
 use crate::walk::{Mismatch, Verdict};
 
 /// The result of a file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Judged {
     pub passed: usize,
     pub failed: Vec<Finding>,
     /// Directives that were skipped or failed as expected.
-    pub skipped: usize,
+    pub skipped: Vec<Skip>,
     pub seconds: f64,
 }
 
 /// Something that is not as expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     pub line: u32,
-    pub directive: &'static str,
+    /// The directive, or `file`, `parse`, `expectation`, `suite` where it is none that went wrong.
+    pub directive: Cow<'static, str>,
     pub mismatch: Mismatch,
 }
 
+/// A directive that is known not to pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skip {
+    pub line: u32,
+    pub directive: Cow<'static, str>,
+    /// The reason that its entry gives.
+    pub reason: String,
+    /// What happened, if it was run.
+    pub mismatch: Option<Mismatch>,
+}
+
 impl Finding {
+    /// A finding about a file as a whole.
+    pub fn of_file(expected: impl Into<String>, got: impl Into<String>) -> Self {
+        Self {
+            line: 1,
+            directive: FILE.into(),
+            mismatch: Mismatch::new(expected, got),
+        }
+    }
+
     /// An entry of the expectations that is wrong.
     pub fn wrong_entry(entry: &Expectation, got: &str) -> Self {
         let outcome = match entry.outcome {
@@ -31,8 +56,28 @@ impl Finding {
         };
         Self {
             line: entry.line.unwrap_or(1),
-            directive: "expectation",
+            directive: "expectation".into(),
             mismatch: Mismatch::new(format!("{outcome}, because: {}", entry.reason), got),
+        }
+    }
+
+    /// A suite that does not hold what `suites.toml` says.
+    pub fn wrong_size(expected: usize, got: usize, what: &str) -> Self {
+        let expected = format!("{expected} {what}, as suites.toml says");
+        Self {
+            line: 1,
+            directive: "suite".into(),
+            mismatch: Mismatch::new(expected, got.to_string()),
+        }
+    }
+}
+
+impl From<Finding> for Judged {
+    /// The result of a file of which nothing else is known.
+    fn from(finding: Finding) -> Self {
+        Self {
+            failed: vec![finding],
+            ..Self::default()
         }
     }
 }
@@ -58,7 +103,7 @@ pub fn judge(run: FileRun, entries: &[&Expectation]) -> Judged {
     };
     let mut became = vec![Entry::Unseen; entries.len()];
     for outcome in run.outcomes {
-        let mut expected = false;
+        let mut reason = None;
         for (entry, became) in entries.iter().zip(&mut became) {
             if !entry.covers(outcome.line) {
                 continue;
@@ -68,29 +113,39 @@ pub fn judge(run: FileRun, entries: &[&Expectation]) -> Judged {
                 Verdict::Skipped => entry.outcome == Known::Skip,
                 Verdict::Passed | Verdict::Running => false,
             };
-            expected |= holds;
             *became = (*became).max(if holds {
                 Entry::Used
             } else {
                 Entry::Contradicted
             });
+            if holds {
+                reason.get_or_insert(&entry.reason);
+            }
         }
-        let mismatch = match outcome.verdict {
-            Verdict::Passed => {
+        let mismatch = match (outcome.verdict, reason) {
+            (Verdict::Passed, _) => {
                 judged.passed += 1;
                 continue;
             }
-            _ if expected => {
-                judged.skipped += 1;
+            (verdict, Some(reason)) => {
+                judged.skipped.push(Skip {
+                    line: outcome.line,
+                    directive: outcome.directive.into(),
+                    reason: reason.clone(),
+                    mismatch: match verdict {
+                        Verdict::Failed(mismatch) => Some(mismatch),
+                        _ => None,
+                    },
+                });
                 continue;
             }
-            Verdict::Failed(mismatch) => mismatch,
-            Verdict::Skipped => Mismatch::new("to run", "skipped, and nothing says why"),
-            Verdict::Running => Mismatch::new("to end", "never ended"),
+            (Verdict::Failed(mismatch), None) => mismatch,
+            (Verdict::Skipped, None) => Mismatch::new("to run", "skipped, and nothing says why"),
+            (Verdict::Running, None) => Mismatch::new("to end", "never ended"),
         };
         judged.failed.push(Finding {
             line: outcome.line,
-            directive: outcome.directive,
+            directive: outcome.directive.into(),
             mismatch,
         });
     }

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
 use crate::features::Features;
 use crate::host::Host;
 use crate::hosts::engine::EngineHost;
 use crate::hosts::runtime::RuntimeHost;
-use crate::hosts::script::ScriptHost;
+use crate::hosts::script::{ScriptHost, Sessions};
 
 /// A runtime of this repository that scripts run on.
 ///
@@ -26,38 +25,32 @@ pub enum Lane {
     Script,
 }
 
-type Constructor = fn(&Features) -> anyhow::Result<Box<dyn Host>>;
+/// Makes the hosts of scripts that run one after another on a thread.
+///
+/// What does not show in a script's result is kept for the next: the JavaScript runtime.
+#[derive(Default)]
+pub struct Hosts {
+    sessions: Sessions,
+}
 
-/// The lanes that can be run, in the order they are reported.
-const AVAILABLE: &[(Lane, Constructor)] = &[
-    (Lane::Engine, |features| {
-        Ok(Box::new(EngineHost::new(features)?))
-    }),
-    (Lane::Runtime, |features| {
-        Ok(Box::new(RuntimeHost::new(features)?))
-    }),
-    (Lane::Script, |features| {
-        Ok(Box::new(ScriptHost::new(features)?))
-    }),
-];
-
-impl Lane {
-    /// The lanes that can be run.
-    pub fn available() -> impl Iterator<Item = Lane> {
-        AVAILABLE.iter().map(|(lane, _)| *lane)
-    }
-
+impl Hosts {
     /// A host for one script, made on the thread that runs it: it need not be `Send`.
     ///
     /// # Errors
     ///
-    /// When the lane is not available or its runtime cannot have these features.
-    pub fn host(self, features: &Features) -> anyhow::Result<Box<dyn Host>> {
-        match AVAILABLE.iter().find(|(lane, _)| *lane == self) {
-            Some((_, constructor)) => constructor(features),
-            None => bail!("lane `{self}` is not available"),
-        }
+    /// When the lane's runtime cannot have these features.
+    pub fn host(&self, lane: Lane, features: &Features) -> anyhow::Result<Box<dyn Host>> {
+        Ok(match lane {
+            Lane::Engine => Box::new(EngineHost::new(features)?),
+            Lane::Runtime => Box::new(RuntimeHost::new(features)?),
+            Lane::Script => Box::new(ScriptHost::new(features, &self.sessions)?),
+        })
     }
+}
+
+impl Lane {
+    /// All of them, in the order they are reported.
+    pub const ALL: [Lane; 3] = [Lane::Engine, Lane::Runtime, Lane::Script];
 }
 
 impl fmt::Display for Lane {
@@ -73,12 +66,11 @@ impl fmt::Display for Lane {
 impl FromStr for Lane {
     type Err = String;
 
-    /// Only lanes that are available have a name here.
     fn from_str(name: &str) -> Result<Self, String> {
-        let found = Lane::available().find(|lane| lane.to_string() == name);
+        let found = Lane::ALL.into_iter().find(|lane| lane.to_string() == name);
         found.ok_or_else(|| {
-            let available: Vec<String> = Lane::available().map(|lane| lane.to_string()).collect();
-            format!("not available; the lanes are: {}", available.join(", "))
+            let names = Lane::ALL.map(|lane| lane.to_string());
+            format!("the lanes are: {}", names.join(", "))
         })
     }
 }

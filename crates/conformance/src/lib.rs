@@ -21,22 +21,28 @@
 //!
 //! It fails closed: whatever cannot be read, parsed or understood, and every panic, is a failure.
 
+pub mod baseline;
 pub mod cli;
 pub mod compare;
+pub mod config;
 pub mod expectations;
 pub mod features;
 pub mod fixture;
 pub mod host;
 pub mod hosts;
+pub mod html;
 pub mod judge;
+pub mod junit;
 pub mod lane;
 pub mod pool;
 mod progress;
 pub mod report;
 pub mod run;
 pub mod script;
+pub mod selection;
 pub mod spectest;
 pub mod suite;
 mod table;
 pub mod value;
 pub mod walk;
+pub mod worker;

@@ -1,92 +1,100 @@
-//! Runs many files on several threads.
+//! Runs many files in several processes.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::expectations::Expectations;
-use crate::features::SuiteFeatures;
-use crate::judge::{Judged, judge};
-use crate::lane::Lane;
-use crate::run::run_file;
-use crate::suite::ScriptFile;
+use crate::judge::Judged;
+use crate::worker::{Job, Worker};
 
-/// Room for a script that exhausts the WebAssembly stack on top of a deep native one.
-const STACK_SIZE: usize = 16 << 20;
+/// How many jobs of one suite a worker takes at a time. Enough for most suites to be run by one worker, which starts
+/// the JavaScript runtime that they need once.
+const BATCH: usize = 32;
 
-/// A file to run in a lane.
-#[derive(Clone, Debug)]
-pub struct Job {
-    pub file: ScriptFile,
-    pub lane: Lane,
+/// How jobs are run.
+pub struct Pool<'a> {
+    /// How many processes run at a time.
+    pub workers: NonZeroUsize,
+    /// How long one file may take.
+    pub timeout: Duration,
+    /// Whether the first failure ends it all.
+    pub fail_fast: bool,
+    /// How a worker is started.
+    pub command: &'a (dyn Fn() -> Command + Sync),
 }
 
-/// Runs all jobs on up to `threads` threads; the results are in the order of the jobs.
-///
-/// `done` is told of each job that has ended.
-///
-/// # Errors
-///
-/// When no thread can be started.
-pub fn run_all(
-    jobs: &[Job],
-    threads: NonZeroUsize,
-    features: &SuiteFeatures,
-    expectations: &Expectations,
-    mut done: impl FnMut(&Job),
-) -> anyhow::Result<Vec<Judged>> {
-    let next = AtomicUsize::new(0);
-    let (sender, results) = mpsc::channel();
-    let work = |sender: mpsc::Sender<(usize, Judged)>| {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(index) else {
-                return;
-            };
-            // A thread for each: QuickJS's facade keeps something per thread of every runtime
-            // that it ends, and starts no more after some hundred.
-            let judged = thread::scope(|scope| {
-                let thread = thread::Builder::new().stack_size(STACK_SIZE);
-                let run = || run_job(job, features, expectations);
-                thread.spawn_scoped(scope, run).ok()?.join().ok()
-            });
-            let Some(judged) = judged else { return };
-            if sender.send((index, judged)).is_err() {
-                return;
+impl Pool<'_> {
+    /// Runs the jobs. The results are in the order in which they came, of all jobs unless a failure ended it before.
+    ///
+    /// `done` is told of each job that has ended.
+    ///
+    /// # Errors
+    ///
+    /// When no worker can be started.
+    pub fn run<'j>(
+        &self,
+        jobs: &'j [Job],
+        mut done: impl FnMut(&Job),
+    ) -> anyhow::Result<Vec<(&'j Job, Judged)>> {
+        let suites = jobs.chunk_by(|a, b| (a.lane, &a.file.suite) == (b.lane, &b.file.suite));
+        let batches: Vec<&[Job]> = suites.flat_map(|jobs| jobs.chunks(BATCH)).collect();
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let (sender, results) = mpsc::channel();
+        let work = |sender: mpsc::Sender<anyhow::Result<(&'j Job, Judged)>>| {
+            let mut worker = None;
+            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                for job in *batch {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let judged = self.run_job(&mut worker, job);
+                    let ends_it = |judged: &Judged| self.fail_fast && !judged.failed.is_empty();
+                    if judged.as_ref().map_or(true, ends_it) {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    if sender.send(judged.map(|judged| (job, judged))).is_err() {
+                        return;
+                    }
+                }
             }
-        }
-    };
-    let mut judged: Vec<Option<Judged>> = jobs.iter().map(|_| None).collect();
-    thread::scope(|scope| -> anyhow::Result<()> {
-        for _ in 0..threads.get().min(jobs.len()) {
-            let sender = sender.clone();
-            thread::Builder::new()
-                .spawn_scoped(scope, || work(sender))
-                .context("cannot start a thread")?;
-        }
-        drop(sender);
-        for (index, result) in results {
-            done(&jobs[index]);
-            judged[index] = Some(result);
-        }
-        Ok(())
-    })?;
-    judged
-        .into_iter()
-        .collect::<Option<Vec<Judged>>>()
-        .context("a thread ended before its work was done")
-}
+        };
+        let mut judged = Vec::new();
+        thread::scope(|scope| -> anyhow::Result<()> {
+            for _ in 0..self.workers.get().min(batches.len()) {
+                let sender = sender.clone();
+                thread::Builder::new()
+                    .spawn_scoped(scope, || work(sender))
+                    .context("cannot start a thread")?;
+            }
+            drop(sender);
+            for result in results {
+                let result = result?;
+                done(result.0);
+                judged.push(result);
+            }
+            Ok(())
+        })?;
+        Ok(judged)
+    }
 
-fn run_job(job: &Job, features: &SuiteFeatures, expectations: &Expectations) -> Judged {
-    let entries = expectations.of(&job.file.suite, &job.file.name, job.lane);
-    let run = run_file(
-        &job.file,
-        &features.of(&job.file.suite),
-        &entries,
-        &|features| job.lane.host(features),
-    );
-    judge(run, &entries)
+    /// Runs a job in `worker`, which is started when there is none and taken away when it is lost.
+    fn run_job(&self, worker: &mut Option<Worker>, job: &Job) -> anyhow::Result<Judged> {
+        let running = match worker {
+            Some(running) => running,
+            None => {
+                let started = Worker::start((self.command)());
+                worker.insert(started.context("cannot start a worker")?)
+            }
+        };
+        running.run(job, self.timeout).or_else(|judged| {
+            *worker = None;
+            Ok(judged)
+        })
+    }
 }

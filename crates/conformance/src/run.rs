@@ -118,7 +118,7 @@ fn run_fixture(
     }
     let mut host = new(features, new_host)?;
     for dependency in dependencies {
-        host::provide(host.as_mut(), &dependency.name, &dependency.text)
+        host::provide(host.as_mut(), &dependency.name, &[&dependency.text])
             .map_err(|failure| broken_file(format!("it needs {}: {failure}", dependency.name)))?;
     }
     let mut step = |directive, result: Result<_, Failure>| {
@@ -149,7 +149,7 @@ fn run_fixture(
 /// A host with `spectest` in it.
 fn new(features: &Features, new_host: NewHost<'_>) -> Result<Box<dyn Host>, Outcome> {
     let mut host = new_host(features).map_err(|error| broken_file(format!("{error:#}")))?;
-    host::provide(host.as_mut(), spectest::NAME, &spectest::text(features))
+    host::provide(host.as_mut(), spectest::NAME, &spectest::modules(features))
         .map_err(|failure| broken_file(format!("no `spectest` module: {failure}")))?;
     Ok(host)
 }

@@ -5,22 +5,25 @@ use crate::features::{Feature, Features};
 /// The name that scripts import it by.
 pub const NAME: &str = "spectest";
 
-/// Definitions that cannot be there when a feature is off, by how their line ends.
-const OPTIONAL: [(&str, Feature); 2] = [
-    (";; needs memory64", Feature::Memory64),
-    (";; needs threads", Feature::Threads),
+const CORE: &str = include_str!("spectest.wat");
+
+/// What newer scripts import as well, apart from the rest: beside it, each would need one more feature (multiple
+/// tables, multiple memories) that a suite with just this one may assert to be off.
+const OPTIONAL: [(Feature, &str); 2] = [
+    (
+        Feature::Memory64,
+        r#"(module (table (export "table64") i64 10 20 funcref))"#,
+    ),
+    (
+        Feature::Threads,
+        r#"(module (memory (export "shared_memory") 1 2 shared))"#,
+    ),
 ];
 
-/// The module in text, so that a host needs nothing of its own for it.
-pub fn text(features: &Features) -> String {
-    let mut text = String::new();
-    for line in include_str!("spectest.wat").lines() {
-        let is_off =
-            |(mark, feature): &(&str, Feature)| line.ends_with(mark) && !features.has(*feature);
-        if !OPTIONAL.iter().any(is_off) {
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
-    text
+/// The modules in text whose exports it is made of, so that a host needs nothing of its own for it.
+pub fn modules(features: &Features) -> Vec<&'static str> {
+    let optional = OPTIONAL.iter().filter(|(needed, _)| features.has(*needed));
+    std::iter::once(CORE)
+        .chain(optional.map(|(_, module)| *module))
+        .collect()
 }

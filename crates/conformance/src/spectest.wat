@@ -1,6 +1,5 @@
 ;; The module `spectest` that the official scripts import from:
 ;; https://github.com/WebAssembly/spec/tree/main/interpreter#spectest-host-module
-;; A line that ends in `needs` and a feature is left out where that feature is off.
 (module
   (func (export "print"))
   (func (export "print_i32") (param i32))
@@ -14,7 +13,5 @@
   (global (export "global_f32") f32 (f32.const 666.6))
   (global (export "global_f64") f64 (f64.const 666.6))
   (table (export "table") 10 20 funcref)
-  (table (export "table64") i64 10 20 funcref) ;; needs memory64
   (memory (export "memory") 1 2)
-  (memory (export "shared_memory") 1 2 shared) ;; needs threads
 )

@@ -13,9 +13,6 @@ pub const FIXTURES: &str = "fixtures";
 /// The suite of this repository's own scripts.
 pub const SPEC_TESTS: &str = "spec-tests";
 
-/// What runs when nothing is asked for.
-pub const DEFAULT: [&str; 5] = [FIXTURES, SPEC_TESTS, "wasm-1.0", "wasm-2.0", "wasm-3.0"];
-
 const VERSIONS: [(&str, SpecVersion); 4] = [
     ("wasm-1.0", SpecVersion::V1),
     ("wasm-2.0", SpecVersion::V2),
@@ -48,6 +45,23 @@ impl ScriptFile {
         }
     }
 
+    /// A script or fixture at a path.
+    pub fn at(suite: impl Into<String>, name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            suite: suite.into(),
+            name: name.into(),
+            text: Text::File(path.into()),
+        }
+    }
+
+    /// Where it is, unless it is part of the program.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.text {
+            Text::Embedded(_) => None,
+            Text::File(path) => Some(path),
+        }
+    }
+
     /// `suite/file`, which says where a failure is and is what `--filter` looks at.
     pub fn label(&self) -> String {
         match &self.text {
@@ -71,14 +85,12 @@ impl ScriptFile {
 
     /// The path, if this is a fixture (a lone module in text) rather than a script.
     pub fn fixture(&self) -> Option<&Path> {
-        match &self.text {
-            Text::File(path) if path.extension().is_some_and(|ext| ext == "wat") => Some(path),
-            _ => None,
-        }
+        let is_fixture = |path: &&Path| path.extension().is_some_and(|ext| ext == "wat");
+        self.path().filter(is_fixture)
     }
 }
 
-/// The names of all suites.
+/// The names of all suites, which is what runs when nothing is asked for.
 pub fn names() -> Vec<&'static str> {
     let mut names = vec![FIXTURES, SPEC_TESTS];
     names.extend(VERSIONS.map(|(name, _)| name));
@@ -114,6 +126,17 @@ pub fn find(name: &str) -> anyhow::Result<Vec<ScriptFile>> {
     Ok(files)
 }
 
+/// The file of that name in a suite that is part of the program.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn embedded_file(suite: &str, name: &str) -> anyhow::Result<ScriptFile> {
+    let mut files = find(suite)?.into_iter();
+    let file = files.find(|file| file.name == name);
+    file.with_context(|| format!("no file `{name}` in suite `{suite}`"))
+}
+
 /// The scripts and fixtures at a path: itself, or all in it however deep.
 ///
 /// # Errors
@@ -138,11 +161,8 @@ pub fn at_path(path: &Path) -> anyhow::Result<Vec<ScriptFile>> {
         "`{suite}` is neither a .wast nor a .wat file"
     );
     let name = path.file_name().unwrap_or_default();
-    Ok(vec![ScriptFile {
-        name: name.display().to_string(),
-        text: Text::File(PathBuf::from(&suite)),
-        suite,
-    }])
+    let name = name.display().to_string();
+    Ok(vec![ScriptFile::at(suite.clone(), name, suite)])
 }
 
 /// The folder that holds this repository's own scripts and what is expected of all suites.
@@ -170,14 +190,9 @@ fn folder(root: &Path, suite: &str, extension: &str) -> anyhow::Result<Vec<Scrip
     paths.sort();
     Ok(paths
         .into_iter()
-        .map(|path| ScriptFile {
-            suite: suite.to_owned(),
-            name: path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .display()
-                .to_string(),
-            text: Text::File(path),
+        .map(|path| {
+            let name = path.strip_prefix(root).unwrap_or(&path).display();
+            ScriptFile::at(suite, name.to_string(), path.clone())
         })
         .collect())
 }

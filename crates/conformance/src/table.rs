@@ -18,25 +18,16 @@ pub fn render(report: &Report) -> String {
             Cell::new(&row.suite),
             Cell::new(row.lane),
             number(row.files),
-            number(row.passed),
-            number(row.failed),
-            number(row.skipped),
-            number(format!("{:.2}", row.seconds)),
+            number(row.totals.passed),
+            number(row.totals.failed),
+            number(row.totals.skipped),
+            number(format!("{:.2}", row.totals.seconds)),
         ]);
     }
     let mut text = format!("{table}\n");
     for failure in &report.failures {
         // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{}:{}  {}  {}  expected {}, got {}",
-            failure.file,
-            failure.line,
-            failure.lane,
-            failure.directive,
-            failure.expected,
-            failure.got
-        );
+        let _ = writeln!(text, "{failure}");
     }
     for (lane, totals) in &report.totals {
         let _ = writeln!(

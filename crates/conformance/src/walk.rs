@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use json_from_wast::{Action, Command, Const, WasmFile};
+use serde::{Deserialize, Serialize};
 
 use crate::compare;
 use crate::host::{Failure, FailureKind, Host, InstanceId, ModuleId};
@@ -29,7 +30,7 @@ pub enum Verdict {
 }
 
 /// What a directive expects and what happened instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mismatch {
     pub expected: String,
     pub got: String,
@@ -119,7 +120,7 @@ impl Walk<'_> {
             }
             Command::Register { name, as_, .. } => {
                 let instance = self.instance(name.as_deref())?;
-                let registered = self.host.register(as_, instance);
+                let registered = self.host.register(as_, &[instance]);
                 registered.map_err(|failure| Mismatch::new("to register", failure.to_string()))
             }
             Command::Action { action, .. } => match self.act(action)? {

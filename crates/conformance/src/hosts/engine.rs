@@ -18,7 +18,7 @@ pub struct EngineHost {
     store: Store<()>,
     modules: Vec<Module>,
     instances: Vec<Instance>,
-    registered: HashMap<String, Instance>,
+    registered: HashMap<String, Vec<Instance>>,
 }
 
 impl EngineHost {
@@ -86,10 +86,9 @@ impl Host for EngineHost {
         // A module may import the same thing twice.
         linker.allow_shadowing(true);
         for import in module.imports() {
-            let item = self
-                .registered
-                .get(import.module())
-                .and_then(|instance| instance.get_export(&mut self.store, import.name()))
+            let mut registered = self.registered.get(import.module()).into_iter().flatten();
+            let item = registered
+                .find_map(|instance| instance.get_export(&mut self.store, import.name()))
                 .ok_or_else(|| {
                     unlinkable(format!("no `{}` in `{}`", import.name(), import.module()))
                 })?;
@@ -107,9 +106,9 @@ impl Host for EngineHost {
         Ok(InstanceId(self.instances.len() - 1))
     }
 
-    fn register(&mut self, name: &str, instance: InstanceId) -> Result<(), Failure> {
-        self.registered
-            .insert(name.to_owned(), self.instances[instance.0]);
+    fn register(&mut self, name: &str, instances: &[InstanceId]) -> Result<(), Failure> {
+        let instances = instances.iter().map(|id| self.instances[id.0]);
+        self.registered.insert(name.to_owned(), instances.collect());
         Ok(())
     }
 

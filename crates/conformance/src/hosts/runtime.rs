@@ -18,7 +18,7 @@ pub struct RuntimeHost {
     store: u32,
     modules: Vec<WasmModule>,
     instances: Vec<WasmInstance>,
-    registered: HashMap<String, WasmInstance>,
+    registered: HashMap<String, Vec<WasmInstance>>,
     helper: Option<WasmInstance>,
 }
 
@@ -126,10 +126,8 @@ impl Host for RuntimeHost {
         let module = &self.modules[module.0];
         let mut imports = Vec::new();
         for wanted in &*module.imports {
-            let export = self
-                .registered
-                .get(&wanted.module)
-                .and_then(|instance| instance.export(&wanted.name).ok());
+            let mut registered = self.registered.get(&wanted.module).into_iter().flatten();
+            let export = registered.find_map(|instance| instance.export(&wanted.name).ok());
             let (kind, handle) = export.ok_or_else(|| {
                 let message = format!("no `{}` in `{}`", wanted.name, wanted.module);
                 Failure::new(FailureKind::Unlinkable, message)
@@ -147,9 +145,9 @@ impl Host for RuntimeHost {
         Ok(InstanceId(self.instances.len() - 1))
     }
 
-    fn register(&mut self, name: &str, instance: InstanceId) -> Result<(), Failure> {
-        let instance = self.instances[instance.0].clone();
-        self.registered.insert(name.to_owned(), instance);
+    fn register(&mut self, name: &str, instances: &[InstanceId]) -> Result<(), Failure> {
+        let instances = instances.iter().map(|id| self.instances[id.0].clone());
+        self.registered.insert(name.to_owned(), instances.collect());
         Ok(())
     }
 

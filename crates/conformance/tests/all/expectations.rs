@@ -32,17 +32,17 @@ fn judged(script: &'static str, expectations: &Expectations) -> Judged {
     judge(run, &entries)
 }
 
-fn lines(judged: &Judged) -> Vec<(u32, &'static str)> {
+fn lines(judged: &Judged) -> Vec<(u32, &str)> {
     let failed = judged.failed.iter();
     failed
-        .map(|finding| (finding.line, finding.directive))
+        .map(|finding| (finding.line, finding.directive.as_ref()))
         .collect()
 }
 
 #[test]
 fn without_entries_a_failure_is_a_failure() {
     let judged = judged(SCRIPT, &Expectations::default());
-    assert_eq!((judged.passed, judged.skipped), (2, 0));
+    assert_eq!((judged.passed, judged.skipped.len()), (2, 0));
     assert_eq!(lines(&judged), [(3, "assert_return")]);
 }
 
@@ -50,7 +50,7 @@ fn without_entries_a_failure_is_a_failure() {
 fn a_known_failure_counts_as_skipped() {
     for outcome in ["line = 3\noutcome = \"fail\"", "outcome = \"fail\""] {
         let judged = judged(SCRIPT, &entry(outcome));
-        assert_eq!((judged.passed, judged.skipped), (2, 1));
+        assert_eq!((judged.passed, judged.skipped.len()), (2, 1));
         assert_eq!(lines(&judged), []);
     }
 }
@@ -58,7 +58,7 @@ fn a_known_failure_counts_as_skipped() {
 #[test]
 fn a_skip_is_not_run() {
     let judged = judged(SCRIPT, &entry("outcome = \"skip\""));
-    assert_eq!((judged.passed, judged.skipped), (0, 3));
+    assert_eq!((judged.passed, judged.skipped.len()), (0, 3));
     assert_eq!(lines(&judged), []);
     assert!(skips(
         &entry("line = 3\noutcome = \"skip\"").of("suite", "a.wast", Lane::Script),

@@ -177,8 +177,8 @@ impl Host for Fragile {
         self.0.instantiate(module)
     }
 
-    fn register(&mut self, name: &str, instance: InstanceId) -> Result<(), Failure> {
-        self.0.register(name, instance)
+    fn register(&mut self, name: &str, instances: &[InstanceId]) -> Result<(), Failure> {
+        self.0.register(name, instances)
     }
 
     fn invoke(

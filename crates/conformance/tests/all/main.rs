@@ -2,10 +2,13 @@
 
 mod cli;
 mod compare;
+mod config;
 mod expectations;
 mod fails_closed;
 mod fixtures;
+mod pool;
 mod report;
+mod selection;
 
 use conformance::features::{Features, Version};
 use conformance::hosts::engine::EngineHost;

@@ -77,9 +77,10 @@ impl Links {
                 Some(ModuleDeclaration::ExportFromDeclaration(export)) => finder.forward(export),
                 Some(ModuleDeclaration::ExportDeclaration(export)) => finder.export(export),
                 Some(ModuleDeclaration::ExportAllDeclaration(export))
-                    if is_relative(&export.source.value) => {
-                        finder.refuse(export.span, "name what is exported, instead of `*`");
-                    }
+                    if is_relative(&export.source.value) =>
+                {
+                    finder.refuse(export.span, "name what is exported, instead of `*`");
+                }
                 _ => {}
             }
         }

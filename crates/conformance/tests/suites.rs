@@ -1,0 +1,53 @@
+//! Every file of every suite, a test each: all lanes pass it but for what is known not to.
+
+#[cfg(feature = "quickjs")]
+extern crate no_wamr as _;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use conformance::config::Config;
+use conformance::lane::{Hosts, Lane};
+use conformance::report::Report;
+use conformance::selection::Selection;
+use conformance::suite::ScriptFile;
+use conformance::worker::{Job, STACK_SIZE};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> anyhow::Result<ExitCode> {
+    let args = Arguments::from_args();
+    let config = Arc::new(Config::load()?);
+    let files = Selection::default().find()?.selected;
+    let trials = files.into_iter().map(|file| {
+        let config = config.clone();
+        Trial::test(file.label(), move || in_all_lanes(&file, &config))
+    });
+    Ok(libtest_mimic::run(&args, trials.collect()).exit_code())
+}
+
+fn in_all_lanes(file: &ScriptFile, config: &Config) -> Result<(), Failed> {
+    let mut report = Report::default();
+    for lane in Lane::ALL {
+        let job = Job {
+            file: file.clone(),
+            lane,
+        };
+        // A thread for each: QuickJS's facade keeps something per thread of every runtime that it
+        // ends, and starts no more after some hundred.
+        let judged = thread::scope(|scope| {
+            let thread = thread::Builder::new().stack_size(STACK_SIZE);
+            let running = thread.spawn_scoped(scope, || job.run(config, &Hosts::default()))?;
+            running
+                .join()
+                .map_err(|_| Failed::from("its thread panicked"))
+        })?;
+        report.add_file(file, lane, judged);
+    }
+    let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\n").into())
+    }
+}
