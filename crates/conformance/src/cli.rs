@@ -161,7 +161,7 @@ fn run_files(args: &Args, files: &Files, config: &Config) -> anyhow::Result<(Rep
         }));
     }
     // Files with the same features one after another: a worker keeps its JavaScript runtime for them.
-    jobs.sort_by_cached_key(|job| (job.lane, config.suites.features(&job.file.suite)));
+    jobs.sort_by_cached_key(|job| (job.lane, config.suites.features(&job.file)));
     let this = env::current_exe().context("cannot find this program")?;
     let command = || {
         let mut command = Command::new(&this);

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use crate::expectations::Expectations;
 use crate::features::{Feature, Features, Version};
-use crate::suite;
+use crate::suite::{self, ScriptFile};
 
 /// How suites are run and what is expected of them.
 #[derive(Debug)]
@@ -77,9 +78,17 @@ impl Suites {
         Ok(this)
     }
 
-    /// The features that are on for a suite. Those of a suite without an entry are those of Wasm 3.0.
-    pub fn features(&self, suite: &str) -> Features {
-        match self.0.get(suite) {
+    /// The features that are on for a file: those of its suite, or of Wasm 3.0 if there is no entry for that.
+    ///
+    /// A file that was given by its path has those of the suite that the innermost of its folders is named after, so
+    /// that a checkout of the official suite has each proposal run as it is meant.
+    pub fn features(&self, file: &ScriptFile) -> Features {
+        let folders = Path::new(&file.name).parent().into_iter();
+        let inner = folders.flat_map(Path::components);
+        let outer = Path::new(&file.suite).components();
+        let names = inner.rev().chain(outer.rev().take(1));
+        let mut entries = names.filter_map(|name| self.0.get(name.as_os_str().to_str()?));
+        match entries.next() {
             Some(entry) => Features::of(entry.version).with(entry.with.iter().copied()),
             None => Features::of(Version::default()),
         }

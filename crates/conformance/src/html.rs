@@ -56,8 +56,6 @@ pub fn render(reports: &[&Report]) -> String {
 }
 
 impl Column<'_> {
-    /// As `engine` or `script on v8`: the JavaScript engine matters where there is JavaScript, and where only it tells
-    /// two columns apart.
     fn name(&self) -> String {
         format!("{} · {}", self.lane, self.report.engine)
     }
@@ -108,33 +106,33 @@ fn matrix(columns: &[Column<'_>]) -> Markup {
                 thead {
                     tr {
                         th { "suite" }
-                        @for column in columns { th { (column.name()) } }
                         th { "all" }
+                        @for column in columns { th { (column.name()) } }
                     }
                 }
                 tbody {
                     @for suite in suites {
                         tr {
                             th scope="row" { (suite) }
-                            @for column in columns { td { (cell(column.suite(suite))) } }
                             td { (bar(columns.iter().filter_map(|column| column.suite(suite)))) }
+                            @for column in columns { td { (cell(column.suite(suite))) } }
                         }
                     }
                 }
                 tfoot {
                     tr {
                         th scope="row" { "all" }
+                        td {}
                         @for column in columns {
                             td { (cell(column.report.totals.get(&column.lane))) }
                         }
-                        td {}
                     }
                     tr .faint {
                         th scope="row" { "seconds" }
+                        td {}
                         @for column in columns {
                             td { (seconds(column.report.totals.get(&column.lane))) }
                         }
-                        td {}
                     }
                 }
             }

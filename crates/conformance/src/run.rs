@@ -3,7 +3,10 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
+
+use anyhow::anyhow;
 
 use crate::expectations::{self, Expectation};
 use crate::features::Features;
@@ -26,10 +29,28 @@ pub struct FileRun {
     pub seconds: f64,
 }
 
+/// In bytes.
+const STACK_SIZE: usize = 16 << 20;
+
+/// Runs `f` on a thread whose stack has room for every script: those nest deep, and exhaust WebAssembly's.
+///
+/// # Errors
+///
+/// When there can be no such thread, or `f` panics.
+pub fn with_deep_stack<R: Send>(f: impl FnOnce() -> R + Send) -> anyhow::Result<R> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK_SIZE);
+        let running = thread.spawn_scoped(scope, f)?;
+        let ended = running.join();
+        ended.map_err(|panic| anyhow!("panicked: {}", panic_message(panic.as_ref())))
+    })
+}
+
 /// Makes the host that a file runs on.
 pub type NewHost<'a> = &'a dyn Fn(&Features) -> anyhow::Result<Box<dyn Host>>;
 
-/// Runs `file` on a host made by `new_host`, leaving out what `entries` say to skip.
+/// Runs `file` on a host made by `new_host`, leaving out what `entries` say to skip. The stack of a program's first
+/// thread is too small for some scripts: see [`with_deep_stack`].
 ///
 /// Never fails and never panics: what goes wrong with the file as a whole is a failed directive of its own, named
 /// [`FILE`] or `parse`.

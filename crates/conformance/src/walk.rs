@@ -1,6 +1,7 @@
 //! Walks a script: does on a host what each directive says, and judges what came of it.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use json_from_wast::{Action, Command, Const, WasmFile};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,12 @@ impl Mismatch {
             expected: expected.into(),
             got: got.into(),
         }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, got {}", self.expected, self.got)
     }
 }
 

@@ -9,20 +9,17 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::judge::{Finding, Judged, judge};
 use crate::lane::{Hosts, Lane};
-use crate::run::run_file;
+use crate::run::{run_file, with_deep_stack};
 use crate::suite::{self, ScriptFile};
 
 /// The argument that makes a worker of the command.
 pub const ARGUMENT: &str = "--worker";
-
-/// Room for a script that exhausts the WebAssembly stack on top of a deep native one.
-pub const STACK_SIZE: usize = 16 << 20;
 
 /// How much is kept of what a worker writes to its standard error, in bytes.
 const LAST_WORDS: usize = 1 << 10;
@@ -49,11 +46,7 @@ struct Request {
 ///
 /// When a request is not understood or cannot be answered.
 pub fn serve() -> anyhow::Result<()> {
-    let config = Config::load()?;
-    let thread = thread::Builder::new().stack_size(STACK_SIZE);
-    let serving = thread.spawn(move || answer_all(&config))?;
-    let served = serving.join();
-    served.map_err(|_| anyhow!("the thread that runs the files panicked"))?
+    with_deep_stack(|| answer_all(&Config::load()?))?
 }
 
 fn answer_all(config: &Config) -> anyhow::Result<()> {
@@ -80,7 +73,7 @@ impl Job {
     pub fn run(&self, config: &Config, hosts: &Hosts) -> Judged {
         let Self { file, lane } = self;
         let entries = config.expectations.of(&file.suite, &file.name, *lane);
-        let features = config.suites.features(&file.suite);
+        let features = config.suites.features(file);
         let new_host = |features: &_| hosts.host(*lane, features);
         judge(run_file(file, &features, &entries, &new_host), &entries)
     }

@@ -5,14 +5,14 @@ extern crate no_wamr as _;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 
 use conformance::config::Config;
 use conformance::lane::{Hosts, Lane};
 use conformance::report::Report;
+use conformance::run::with_deep_stack;
 use conformance::selection::Selection;
 use conformance::suite::ScriptFile;
-use conformance::worker::{Job, STACK_SIZE};
+use conformance::worker::Job;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -35,13 +35,7 @@ fn in_all_lanes(file: &ScriptFile, config: &Config) -> Result<(), Failed> {
         };
         // A thread for each: QuickJS's facade keeps something per thread of every runtime that it
         // ends, and starts no more after some hundred.
-        let judged = thread::scope(|scope| {
-            let thread = thread::Builder::new().stack_size(STACK_SIZE);
-            let running = thread.spawn_scoped(scope, || job.run(config, &Hosts::default()))?;
-            running
-                .join()
-                .map_err(|_| Failed::from("its thread panicked"))
-        })?;
+        let judged = with_deep_stack(|| job.run(config, &Hosts::default()))?;
         report.add_file(file, lane, judged);
     }
     let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();

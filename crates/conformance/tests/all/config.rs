@@ -1,8 +1,8 @@
 //! What is written down about the suites is so.
 
 use conformance::config::{Config, Suites};
-use conformance::features::Feature;
-use conformance::suite;
+use conformance::features::{Feature, Features, Version};
+use conformance::suite::{self, ScriptFile};
 use ext_wasm::{WasmCapabilities, WasmState};
 
 #[test]
@@ -69,7 +69,7 @@ fn the_default_configuration_of_host_wasm_is_that_of_our_own_suites() {
     let state = WasmState::new(WasmCapabilities::default()).unwrap();
     let suites = Config::load().unwrap().suites;
     for ours in [suite::FIXTURES, suite::SPEC_TESTS] {
-        let features = suites.features(ours);
+        let features = suites.features(&ScriptFile::embedded(ours, "a.wast", ""));
         for (feature, module) in one_of_each {
             let compiled = state.compile(format!("(module {module})").as_bytes());
             let error = compiled.err();
@@ -79,6 +79,31 @@ fn the_default_configuration_of_host_wasm_is_that_of_our_own_suites() {
                 "{feature:?}: {error:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_path_says_which_suite_its_features_are_those_of() {
+    let suites = Suites::parse(
+        "[threads]\nwith = [\"threads\"]\n[gc]\nversion = \"wasm-1.0\"",
+        &["threads", "gc"],
+    )
+    .unwrap();
+    let default = Features::of(Version::V3);
+    let threads = default.clone().with([Feature::Threads]);
+    let gc = Features::of(Version::V1);
+    for (suite, name, features) in [
+        ("threads", "a.wast", &threads),
+        ("/spec/test/core", "a.wast", &default),
+        ("/spec/test/core", "threads/a.wast", &threads),
+        ("/spec/test/core", "gc/threads/a.wast", &threads),
+        ("/spec/test/core", "threads/gc/more/a.wast", &gc),
+        ("/proposals/threads", "a.wast", &threads),
+        ("/threads/test/core", "a.wast", &default),
+        ("/spec/test/core", "threads.wast", &default),
+    ] {
+        let file = ScriptFile::at(suite, name, "a.wast");
+        assert_eq!(suites.features(&file), *features, "{suite} {name}");
     }
 }
 

@@ -3,7 +3,7 @@
 // with its type, kind, and what else is to be told of it.
 import * as wasm from "host:wasm";
 
-const { op_conformance_source } = Deno.core.ops;
+const { op_conformance_answer, op_conformance_source } = Deno.core.ops;
 // Nobody looks at the stacks of the thousands of errors that scripts ask for, and they take long.
 Error.stackTraceLimit = 0;
 
@@ -106,8 +106,10 @@ function attempt(f) {
   }
 }
 
-/** What a promise ends with, as text. */
-const settle = (promise) => promise.then(String, tellError);
+/** Answers with what a promise ends with. */
+function settle(promise) {
+  promise.then(String, tellError).then(op_conformance_answer);
+}
 
 globalThis.host = {
   begin: () =>

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use anyhow::Context as _;
 use deno_core::{
@@ -19,6 +21,7 @@ pub(super) struct Session {
     runtime: JsRuntime,
     event_loop: tokio::runtime::Runtime,
     functions: HashMap<&'static str, v8::Global<v8::Function>>,
+    mail: Mail,
 }
 
 /// The functions of `script.js`.
@@ -42,20 +45,34 @@ pub(super) enum Argument<'a> {
     Flag(bool),
 }
 
-/// The module that is to be compiled, on its way to JavaScript.
+/// What is on its way between Rust and JavaScript.
 #[derive(Clone, Default)]
-struct Pending(Rc<RefCell<Vec<u8>>>);
+struct Mail(Rc<RefCell<Letters>>);
+
+#[derive(Default)]
+struct Letters {
+    /// The module that is to be compiled.
+    source: Vec<u8>,
+    /// What a promise ended with.
+    answer: Option<String>,
+}
 
 #[op2]
 #[buffer]
 fn op_conformance_source(state: &mut OpState) -> Vec<u8> {
-    state.borrow::<Pending>().0.take()
+    std::mem::take(&mut state.borrow::<Mail>().0.borrow_mut().source)
+}
+
+#[op2(fast)]
+fn op_conformance_answer(state: &mut OpState, #[string] answer: String) {
+    state.borrow::<Mail>().0.borrow_mut().answer = Some(answer);
 }
 
 deno_core::extension!(
     conformance,
-    ops = [op_conformance_source],
-    state = |state| state.put(Pending::default())
+    ops = [op_conformance_source, op_conformance_answer],
+    options = { mail: Mail },
+    state = |state, options| state.put(options.mail)
 );
 
 /// How `script.js` tells of an error.
@@ -91,9 +108,13 @@ impl Session {
             .enable_all()
             .build()?;
         let wasm = runtime::state(features)?;
+        let mail = Mail::default();
         let entered = event_loop.enter();
         let runtime = JsRuntime::new(RuntimeOptions {
-            extensions: vec![ext_wasm::host_wasm::init(wasm), conformance::init()],
+            extensions: vec![
+                ext_wasm::host_wasm::init(wasm),
+                conformance::init(mail.clone()),
+            ],
             ..Default::default()
         });
         drop(entered);
@@ -101,6 +122,7 @@ impl Session {
             runtime,
             event_loop,
             functions: HashMap::new(),
+            mail,
         };
         // `host:wasm` is the only WebAssembly here: see crates/no-wamr.
         this.runtime
@@ -140,8 +162,7 @@ impl Session {
 
     /// Leaves a module where `compile` finds it.
     pub(super) fn leave_source(&mut self, bytes: &[u8]) {
-        let state = self.runtime.op_state();
-        state.borrow().borrow::<Pending>().0.replace(bytes.to_vec());
+        self.mail.0.borrow_mut().source = bytes.to_vec();
     }
 
     /// The bits of the values that the last call returned.
@@ -151,22 +172,31 @@ impl Session {
 
     /// Calls a function that answers at once.
     pub(super) fn ask(&mut self, function: &str, args: &[Argument<'_>]) -> Result<String, Failure> {
-        let called = self.call(function, args)?;
-        self.read(called)
+        let answer = self.call(function, args)?;
+        scope!(scope, self.runtime);
+        read(v8::Local::new(scope, answer).to_rust_string_lossy(scope))
     }
 
-    /// Calls a function that answers with a promise.
+    /// Calls a function that answers later, by `op_conformance_answer`.
     pub(super) fn wait(
         &mut self,
         function: &str,
         args: &[Argument<'_>],
     ) -> Result<String, Failure> {
-        let promise = self.call(function, args)?;
-        let resolved = Box::pin(self.runtime.resolve(promise));
-        let options = PollEventLoopOptions::default();
-        let waiting = self.runtime.with_event_loop_promise(resolved, options);
-        let answer = self.event_loop.block_on(waiting);
-        self.read(answer.map_err(|error| Failure::other(error.to_string()))?)
+        self.call(function, args)?;
+        let (runtime, mail) = (&mut self.runtime, &self.mail);
+        let answer = self.event_loop.block_on(poll_fn(|context| {
+            let turn = runtime.poll_event_loop(context, PollEventLoopOptions::default());
+            match (mail.0.borrow_mut().answer.take(), turn) {
+                (Some(answer), _) => Poll::Ready(Ok(answer)),
+                (None, Poll::Pending) => Poll::Pending,
+                (None, Poll::Ready(ended)) => Poll::Ready(Err(match ended {
+                    Ok(()) => "its promise is never settled".to_owned(),
+                    Err(error) => error.to_string(),
+                })),
+            }
+        }));
+        read(answer.map_err(Failure::other)?)
     }
 
     fn call(
@@ -201,17 +231,16 @@ impl Session {
             }
         }
     }
+}
 
-    fn read(&mut self, answer: v8::Global<v8::Value>) -> Result<String, Failure> {
-        scope!(scope, self.runtime);
-        let text = v8::Local::new(scope, answer).to_rust_string_lossy(scope);
-        if !text.starts_with('{') {
-            return Ok(text);
-        }
-        let error: Result<JsError, _> = serde_json::from_str(&text);
-        Err(error.map_or_else(
-            |error| Failure::other(format!("{error} in {text}")),
-            Failure::from,
-        ))
+/// An answer, unless it is that of an error.
+fn read(answer: String) -> Result<String, Failure> {
+    if !answer.starts_with('{') {
+        return Ok(answer);
     }
+    let error: Result<JsError, _> = serde_json::from_str(&answer);
+    Err(error.map_or_else(
+        |error| Failure::other(format!("{error} in {answer}")),
+        Failure::from,
+    ))
 }
