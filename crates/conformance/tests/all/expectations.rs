@@ -51,6 +51,9 @@ fn a_known_failure_counts_as_skipped() {
     for outcome in ["line = 3\noutcome = \"fail\"", "outcome = \"fail\""] {
         let judged = judged(SCRIPT, &entry(outcome));
         assert_eq!((judged.passed, judged.skipped.len()), (2, 1));
+        let skip = &judged.skipped[0];
+        assert_eq!((skip.line, skip.reason.as_str()), (3, "known"));
+        assert_eq!(skip.mismatch.as_ref().unwrap().got, "i32 1");
         assert_eq!(lines(&judged), []);
     }
 }

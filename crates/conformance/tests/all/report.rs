@@ -127,6 +127,8 @@ fn as_a_page() {
         "expected</dt><dd><code>i32 &lt;1&gt;</code>",
         ";; &lt;&amp;&gt;",
         "data-name=\"wasm-1.0/b.wast:3 assert_return\"",
+        "<span class=\"bad\">✗ 1</span>",
+        "title=\"40 passed, 2 skipped, 2 failed\"",
         "wasmtime cannot",
     ] {
         assert!(page.contains(part), "no {part} in {page}");
