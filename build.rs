@@ -33,6 +33,7 @@ fn main() {
         "op_wasm_new_store",
         "op_wasm_new_table",
         "op_wasm_new_tag",
+        "op_wasm_output",
         "op_wasm_prepare",
         "op_wasm_read_memory",
         "op_wasm_release_object",

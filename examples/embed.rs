@@ -29,6 +29,12 @@ struct Args {
     /// Lets `compileFile` read files in this folder. May be given several times.
     #[arg(long, value_name = "DIR")]
     allow_compile: Vec<PathBuf>,
+    /// Lets instances have WASI.
+    #[arg(long)]
+    allow_wasi: bool,
+    /// Lets instances with WASI be given this folder, and those in it. May be given several times.
+    #[arg(long, value_name = "DIR", requires = "allow_wasi")]
+    allow_preopen: Vec<PathBuf>,
     /// The most bytes that the memories of one store may hold.
     #[arg(long, value_name = "BYTES")]
     max_memory: Option<u64>,
@@ -42,6 +48,8 @@ impl Args {
         let mut capabilities = WasmCapabilities::default();
         capabilities.allow_file_compile = !self.allow_compile.is_empty();
         capabilities.compile_paths = self.allow_compile.clone();
+        capabilities.allow_wasi = self.allow_wasi;
+        capabilities.preopen_paths = self.allow_preopen.clone();
         capabilities.max_memory_bytes = self.max_memory;
         capabilities.max_fuel = self.max_fuel;
         capabilities

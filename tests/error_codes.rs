@@ -121,7 +121,18 @@ fn instantiate_error() {
                 "something else than a module",
                 "await instantiate({ id: 1 })",
             ),
-            ("wasi", "await load('(module)', {}, { wasi: {} })"),
+            (
+                "WASI not granted",
+                "await load('(module)', {}, { wasi: {} })",
+            ),
+            (
+                "WASI not asked for",
+                "await load('(module (import \"wasi_snapshot_preview1\" \"sched_yield\" (func (result i32))))')",
+            ),
+            (
+                "an unusable WASI config",
+                "await load('(module)', {}, { wasi: { args: 'a' } })",
+            ),
             ("a deadline", "await load('(module)', {}, { timeoutMs: 5 })"),
             (
                 "fuel that is not an integer",

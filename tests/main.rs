@@ -21,6 +21,7 @@ mod reentrancy;
 mod references;
 mod runtime_api;
 mod views;
+mod wasi;
 
 /// Runs a check of a snapshot, which is kept in `snapshots/`.
 fn snapshots(check: impl FnOnce()) {

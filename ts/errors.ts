@@ -35,6 +35,8 @@ export class WasmError extends Error {
   declare readonly trap?: string;
   /** The guest's stack, innermost frame first, one frame a line, if it was running. */
   declare readonly wasmStack?: string;
+  /** The status that the guest exited with, if it called WASI's `proc_exit`. */
+  declare readonly exitCode?: number;
 
   /** Apps need this only to imitate `host:wasm`, in a test for example. */
   constructor(message: string, code?: WasmErrorCode, options?: { cause?: unknown }) {

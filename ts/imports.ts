@@ -10,6 +10,9 @@ import type { WasmModule } from "./module.ts";
 import type { StoreState } from "./store_state.ts";
 import type { ExportKind, ImportInfo, Imports } from "./types.ts";
 
+/** Stands for a function of WASI that the app does not provide itself. */
+const WASI: unique symbol = Symbol("WASI");
+
 /** The values of a module's imports, in its order. */
 export function lookUp(module: WasmModule, imports: Imports | undefined): unknown[] {
   if (imports !== undefined && !isObject(imports) && typeof imports !== "function") {
@@ -19,6 +22,10 @@ export function lookUp(module: WasmModule, imports: Imports | undefined): unknow
   for (let i = 0; i < module.imports.length; i++) {
     const wanted = module.imports[i];
     const namespace = imports?.[wanted.module];
+    if (namespace === undefined && isWasi(wanted.module)) {
+      found[i] = WASI;
+      continue;
+    }
     if (!isObject(namespace) && typeof namespace !== "function") {
       throw missing(wanted, `the import module ${quote(wanted.module)} is ${describe(namespace)}`);
     }
@@ -26,6 +33,10 @@ export function lookUp(module: WasmModule, imports: Imports | undefined): unknow
     if (found[i] === undefined) throw missing(wanted, "there is none");
   }
   return found;
+}
+
+function isWasi(module: string): boolean {
+  return module === "wasi_snapshot_preview1" || module === "wasi_unstable";
 }
 
 export function importName({ module, name }: ImportInfo): string {
@@ -41,7 +52,11 @@ export function toImport(
   store: StoreState,
   wanted: ImportInfo,
   value: unknown,
-): { kind: ExportKind | "host"; handle: number } {
+): { kind: ExportKind | "host" | "wasi"; handle: number } {
+  if (value === WASI) {
+    if (store.hasWasi) return { kind: "wasi", handle: 0 };
+    throw missing(wanted, "the store has no WASI, for which there is the option wasi");
+  }
   const place = placeOf(value);
   if (place !== undefined) {
     if (place.kind !== wanted.kind) throw missing(wanted, `got a ${place.kind}`);

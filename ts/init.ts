@@ -27,3 +27,4 @@ export type {
   WasmFunction,
 } from "./types.ts";
 export type { InstantiateOptions, StoreOptions } from "./options.ts";
+export type { StdioConfig, WasiConfig } from "./wasi.ts";

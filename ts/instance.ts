@@ -5,6 +5,7 @@ import {
   ObjectFreeze,
   op_wasm_drop_instance,
   op_wasm_get_export,
+  op_wasm_output,
   ReflectApply,
   SafeMap,
 } from "./core.ts";
@@ -13,6 +14,7 @@ import type { WasmErrorCode } from "./errors.ts";
 import type { WasmGlobal } from "./global.ts";
 import type { WasmMemory } from "./memory.ts";
 import type { WasmModule } from "./module.ts";
+import { exitCodeOf } from "./outcome.ts";
 import type { WasmStore } from "./store.ts";
 import type { StoreState } from "./store_state.ts";
 import type { WasmTable } from "./table.ts";
@@ -31,6 +33,7 @@ export class WasmInstance {
   #live: Map<string, ImportValue> = new SafeMap();
   #namespace: Readonly<Record<string, ImportValue>> | undefined;
   #dropped: boolean = false;
+  #started: boolean = false;
 
   private constructor(key: symbol, id: number, module: WasmModule, store: StoreState) {
     illegal(key);
@@ -146,6 +149,43 @@ export class WasmInstance {
   setFuel(fuel: number): void {
     this.#alive();
     this.store.setFuel(fuel);
+  }
+
+  /**
+   * Runs a WASI command, which is what its `_start` does, and returns its exit status. Once.
+   *
+   * @throws {WasmError} `FunctionNotFound` if it is none; `RuntimeError` if it ran before, or
+   * otherwise as {@linkcode WasmInstance.call}.
+   */
+  start(): number {
+    const start = this.func("_start");
+    if (this.#started) throw new WasmError("the command was started before", RuntimeError);
+    this.#started = true;
+    try {
+      start();
+      return 0;
+    } catch (error) {
+      const status = exitCodeOf(error);
+      if (status === undefined) throw error;
+      return status;
+    }
+  }
+
+  /**
+   * What the guests of its store have written to their standard output so far, which has to be
+   * `"piped"`.
+   *
+   * @throws {WasmError} `RuntimeError` if it is not, or the instance was dropped.
+   */
+  stdout(): Uint8Array {
+    this.#alive();
+    return op_wasm_output(this.#store.id, false);
+  }
+
+  /** As {@linkcode WasmInstance.stdout}, of the standard error. */
+  stderr(): Uint8Array {
+    this.#alive();
+    return op_wasm_output(this.#store.id, true);
   }
 
   /**

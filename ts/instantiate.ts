@@ -79,10 +79,10 @@ async function storeFor(
     await makeRoom();
     return new StoreState(options as StoreOptions, true);
   }
-  const limits = checkOptions(options as StoreOptions);
-  if (limits.fuel !== undefined || limits.maxMemoryBytes !== undefined) {
+  const { fuel, maxMemoryBytes, wasi } = checkOptions(options as StoreOptions);
+  if (fuel !== undefined || maxMemoryBytes !== undefined || wasi !== undefined) {
     throw new WasmError(
-      "limits belong to the store: give them where it is made",
+      "limits and WASI belong to the store: give them where it is made",
       InstantiateError,
     );
   }
@@ -105,5 +105,21 @@ function start(id: number, module: WasmModule, store: StoreState, found: unknown
     store.leave(outer);
   }
   if (made[0] !== RETURNED) throw store.thrown(made[0]);
-  return construct(WasmInstance, internal, made[1], module, store);
+  const instance = construct(WasmInstance, internal, made[1], module, store);
+  if (store.hasWasi) initialize(instance);
+  return instance;
+}
+
+/** Readies a WASI reactor: whoever instantiates one has to call its `_initialize` first. */
+function initialize(instance: WasmInstance): void {
+  for (let i = 0; i < instance.exports.length; i++) {
+    const { name, kind } = instance.exports[i];
+    if (name !== "_initialize" || kind !== "function") continue;
+    try {
+      instance.call(name);
+    } catch (error) {
+      instance.drop();
+      throw error;
+    }
+  }
 }

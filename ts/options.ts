@@ -1,6 +1,8 @@
 import { describe, toInteger } from "./check.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import type { WasmStore } from "./store.ts";
+import { checkWasi } from "./wasi.ts";
+import type { CheckedWasi, WasiConfig } from "./wasi.ts";
 
 /** The limits of a store, and what it may reach. */
 export interface StoreOptions {
@@ -13,27 +15,34 @@ export interface StoreOptions {
   maxMemoryBytes?: number;
   /** Not supported yet: refused with `InstantiateError`. */
   timeoutMs?: number;
-  /** Not supported yet: refused with `InstantiateError`. */
-  wasi?: unknown;
+  /**
+   * WASI for its guests. Without it, or if the host grants no WASI, a module that imports WASI
+   * cannot be instantiated, unless the app provides those imports itself.
+   */
+  wasi?: WasiConfig;
+}
+
+/** Store options in the form that the op takes. */
+interface CheckedOptions {
+  fuel?: number;
+  maxMemoryBytes?: number;
+  wasi?: CheckedWasi;
 }
 
 /** Where an instance lives: in the given store, or in one of its own with these limits. */
 export type InstantiateOptions = { store: WasmStore } | StoreOptions;
 
-/** Store options in the form that the op takes. */
-export function checkOptions(options: StoreOptions | undefined): { fuel?: number; maxMemoryBytes?: number } {
+export function checkOptions(options: StoreOptions | undefined): CheckedOptions {
   if (options === undefined) return {};
   if (typeof options !== "object" || options === null) {
     throw new WasmError(`options must be an object, got ${describe(options)}`, InstantiateError);
   }
   const { fuel, maxMemoryBytes, timeoutMs, wasi } = options;
-  if (wasi !== undefined) {
-    throw new WasmError("the option wasi is not supported yet", InstantiateError);
-  }
   if (timeoutMs !== undefined) {
     throw new WasmError("the option timeoutMs is not supported yet", InstantiateError);
   }
-  const checked: { fuel?: number; maxMemoryBytes?: number } = {};
+  const checked: CheckedOptions = {};
+  if (wasi !== undefined) checked.wasi = checkWasi(wasi);
   if (fuel !== undefined) checked.fuel = toInteger(fuel, "fuel", InstantiateError);
   if (maxMemoryBytes !== undefined) {
     checked.maxMemoryBytes = toInteger(maxMemoryBytes, "maxMemoryBytes", InstantiateError);

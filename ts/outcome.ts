@@ -21,10 +21,18 @@ export const ABORTED = 3;
 
 /** Remembers whether the error of an op that ran a guest is one that no guest may catch. */
 export function stopped(error: WasmError): WasmError {
-  if (error.trap !== undefined || error.code === WasmErrorCode.FuelExhausted) stops.add(error);
+  const { trap, exitCode, code } = error;
+  if (trap !== undefined || exitCode !== undefined || code === WasmErrorCode.FuelExhausted) {
+    stops.add(error);
+  }
   return error;
 }
 
 export function importThrew(name: string, cause: unknown): WasmError {
   return new WasmError(`${name} threw`, RuntimeError, { cause });
+}
+
+/** The status that a guest exited with, if that is what the error tells. */
+export function exitCodeOf(error: unknown): number | undefined {
+  return error instanceof WasmError ? error.exitCode : undefined;
 }

@@ -50,6 +50,8 @@ export class StoreState {
   readonly id: number;
   /** Made for one instance, and freed with it. */
   readonly implicit: boolean;
+  /** Whether its guests have WASI. */
+  readonly hasWasi: boolean;
   dropped: boolean = false;
   readonly instances: Set<number> = new SafeSet();
   readonly imports: HostImport[] = [];
@@ -72,8 +74,10 @@ export class StoreState {
   #handle: WasmStore | undefined;
 
   constructor(options: StoreOptions | undefined, implicit: boolean) {
-    this.id = op_wasm_new_store(checkOptions(options));
+    const checked = checkOptions(options);
+    this.id = op_wasm_new_store(checked);
     this.implicit = implicit;
+    this.hasWasi = checked.wasi !== undefined;
     droppedStores.register(this, this.id, this);
   }
 

@@ -31,11 +31,43 @@ declare module "host:wasm" {
     readonly trap?: string;
     /** The guest's stack, innermost frame first, one frame a line, if it was running. */
     readonly wasmStack?: string;
+    /** The status that the guest exited with, if it called WASI's `proc_exit`. */
+    readonly exitCode?: number;
     /** Apps need this only to imitate `host:wasm`, in a test for example. */
     constructor(message: string, code?: WasmErrorCode, options?: {
       cause?: unknown;
     });
   }
+  /**
+   * What the guests of a store may reach of the system, through WASI preview 1. Nothing that is not
+   * here: the clocks and random numbers apart, they have no arguments, no environment, no files, and
+   * streams that are empty or go nowhere.
+   */
+  export interface WasiConfig {
+    /** The arguments; the first is by convention the program's name. */
+    args?: string[];
+    /** The environment variables. */
+    env?: Record<string, string>;
+    /**
+     * Folders of the host's by the names that guests see. The host has to grant each of them. A
+     * relative path starts where the process does.
+     */
+    preopens?: Record<string, string | {
+      path: string;
+      readonly?: boolean;
+    }>;
+    /** What guests read: nothing, what the process reads, or these bytes. Default: `"null"`. */
+    stdin?: "inherit" | "null" | "piped" | string | BufferSource;
+    /**
+     * Where guests write: nowhere, where the process writes, or kept for
+     * {@linkcode WasmInstance.stdout}. Default: `"null"`.
+     */
+    stdout?: StdioConfig;
+    /** As `stdout`, for {@linkcode WasmInstance.stderr}. Default: `"null"`. */
+    stderr?: StdioConfig;
+  }
+  /** Where a guest's output goes. */
+  export type StdioConfig = "inherit" | "null" | "piped";
   /** The limits of a store, and what it may reach. */
   export interface StoreOptions {
     /**
@@ -47,8 +79,11 @@ declare module "host:wasm" {
     maxMemoryBytes?: number;
     /** Not supported yet: refused with `InstantiateError`. */
     timeoutMs?: number;
-    /** Not supported yet: refused with `InstantiateError`. */
-    wasi?: unknown;
+    /**
+     * WASI for its guests. Without it, or if the host grants no WASI, a module that imports WASI
+     * cannot be instantiated, unless the app provides those imports itself.
+     */
+    wasi?: WasiConfig;
   }
   /** Where an instance lives: in the given store, or in one of its own with these limits. */
   export type InstantiateOptions = {
@@ -292,6 +327,22 @@ declare module "host:wasm" {
     get fuel(): number | undefined;
     /** Sets what is left of its store's fuel budget, up to the host's cap. */
     setFuel(fuel: number): void;
+    /**
+     * Runs a WASI command, which is what its `_start` does, and returns its exit status. Once.
+     *
+     * @throws {WasmError} `FunctionNotFound` if it is none; `RuntimeError` if it ran before, or
+     * otherwise as {@linkcode WasmInstance.call}.
+     */
+    start(): number;
+    /**
+     * What the guests of its store have written to their standard output so far, which has to be
+     * `"piped"`.
+     *
+     * @throws {WasmError} `RuntimeError` if it is not, or the instance was dropped.
+     */
+    stdout(): Uint8Array;
+    /** As {@linkcode WasmInstance.stdout}, of the standard error. */
+    stderr(): Uint8Array;
     /**
      * Lets go of the instance. A store made just for it is freed too, unless other instances joined
      * it. A call that is running goes on until it returns.

@@ -31,6 +31,12 @@ impl JsErrorClass for WasmError {
                 text("kind", Some(self.code.kind().to_owned())),
                 text("trap", self.trap.map(str::to_owned)),
                 text("wasmStack", self.wasm_stack.clone()),
+                self.exit_code.map(|code| {
+                    (
+                        Cow::Borrowed("exitCode"),
+                        PropertyValue::Number(code.into()),
+                    )
+                }),
             ]
             .into_iter()
             .flatten(),

@@ -21,6 +21,8 @@ pub enum JsExtern {
     Tag(u32),
     /// A JavaScript function, under the number that `dispatch` takes.
     Host(u32),
+    /// A function of WASI, of which the module tells which.
+    Wasi(u32),
 }
 
 impl From<JsExtern> for Import {
@@ -32,6 +34,7 @@ impl From<JsExtern> for Import {
             JsExtern::Table(handle) => Self::Table(handle),
             JsExtern::Tag(handle) => Self::Tag(handle),
             JsExtern::Host(index) => Self::Host(Box::new(JsImport(index))),
+            JsExtern::Wasi(_) => Self::Wasi,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Ops on stores.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use deno_core::{OpState, op2, v8};
+use deno_core::{JsBuffer, OpState, op2, v8};
 use serde::Deserialize;
 
 use super::Bridge;
-use crate::runtime::{StoreOptions, WasmError};
+use crate::runtime::{Preopen, StdioConfig, StoreOptions, WasiConfig, WasmError, WasmErrorCode};
 
 /// `StoreOptions` of `host:wasm`, checked there.
 #[derive(Deserialize)]
@@ -14,6 +15,58 @@ use crate::runtime::{StoreOptions, WasmError};
 pub struct Options {
     fuel: Option<u64>,
     max_memory_bytes: Option<u64>,
+    wasi: Option<Wasi>,
+}
+
+/// `WasiConfig` of `host:wasm`, checked there.
+#[derive(Deserialize)]
+struct Wasi {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    /// The guest's name, the host's path, and whether it may only be read.
+    preopens: Vec<(String, PathBuf, bool)>,
+    stdin: Stdio,
+    stdout: Stdio,
+    stderr: Stdio,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", content = "bytes", rename_all = "lowercase")]
+enum Stdio {
+    Null,
+    Inherit,
+    Piped,
+    Bytes(JsBuffer),
+}
+
+impl From<Stdio> for StdioConfig {
+    fn from(stdio: Stdio) -> Self {
+        match stdio {
+            Stdio::Null => Self::Null,
+            Stdio::Inherit => Self::Inherit,
+            Stdio::Piped => Self::Piped,
+            Stdio::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
+        }
+    }
+}
+
+impl From<Wasi> for WasiConfig {
+    fn from(wasi: Wasi) -> Self {
+        let preopens = wasi.preopens.into_iter();
+        let preopens = preopens.map(|(guest, host, readonly)| Preopen {
+            guest,
+            host,
+            readonly,
+        });
+        Self {
+            args: wasi.args,
+            env: wasi.env,
+            preopens: preopens.collect(),
+            stdin: wasi.stdin.into(),
+            stdout: wasi.stdout.into(),
+            stderr: wasi.stderr.into(),
+        }
+    }
 }
 
 #[op2]
@@ -21,9 +74,28 @@ pub fn op_wasm_new_store(state: &mut OpState, #[serde] options: Options) -> Resu
     let wanted = StoreOptions {
         fuel: options.fuel,
         max_memory_bytes: options.max_memory_bytes,
+        wasi: options.wasi.map(WasiConfig::from),
     };
     let (id, _) = state.borrow::<Rc<Bridge>>().state.new_store(wanted)?;
     Ok(id)
+}
+
+/// What the guests of a store have written to its standard output or error.
+#[op2]
+#[buffer]
+pub fn op_wasm_output(state: &mut OpState, store: u32, stderr: bool) -> Result<Vec<u8>, WasmError> {
+    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
+    let outputs = store.outputs();
+    let written = if stderr {
+        outputs.stderr()
+    } else {
+        outputs.stdout()
+    };
+    let name = if stderr { "stderr" } else { "stdout" };
+    written.ok_or_else(|| {
+        let message = format!("{name} is not piped");
+        WasmError::new(WasmErrorCode::RuntimeError, message)
+    })
 }
 
 #[op2(fast)]

@@ -16,8 +16,14 @@ pub struct WasmCapabilities {
     /// Folders and files that `compileFile` may read; empty means any, if `allow_file_compile`.
     /// Links are resolved before a path is compared.
     pub compile_paths: Vec<PathBuf>,
-    /// Whether instances may import WASI. Default: no.
+    /// Whether stores may have WASI. Default: no.
     pub allow_wasi: bool,
+    /// Folders that guests with WASI may be given, and whatever is in them. Links are resolved
+    /// before a path is compared. Default: none.
+    pub preopen_paths: Vec<PathBuf>,
+    /// The most bytes that are kept of what the guests of a store write to a stream that is
+    /// captured; to write more ends the guest. Default: 16 MiB.
+    pub max_output_bytes: usize,
     /// The most bytes that the linear memories and the garbage-collected heap of one store may
     /// hold together. Default: none but what the address space sets.
     pub max_memory_bytes: Option<u64>,
@@ -36,6 +42,8 @@ impl Default for WasmCapabilities {
             allow_file_compile: false,
             compile_paths: Vec::new(),
             allow_wasi: false,
+            preopen_paths: Vec::new(),
+            max_output_bytes: 16 << 20,
             max_memory_bytes: None,
             max_fuel: None,
             max_table_elements: 10_000_000,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
 
 /// What went wrong, as a number that apps may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +75,8 @@ pub struct WasmError {
     pub trap: Option<&'static str>,
     /// The guest's stack, innermost frame first, one frame a line.
     pub wasm_stack: Option<String>,
+    /// The status that the guest exited with, if it called WASI's `proc_exit`.
+    pub exit_code: Option<i32>,
 }
 
 impl WasmError {
@@ -84,6 +87,7 @@ impl WasmError {
             message: message.into(),
             trap: None,
             wasm_stack: None,
+            exit_code: None,
         }
     }
 
@@ -133,6 +137,12 @@ impl WasmError {
     pub(crate) fn from_guest(error: &wasmtime::Error) -> Option<Self> {
         if let Some(own) = error.downcast_ref::<WasmError>() {
             return Some(own.clone());
+        }
+        if let Some(I32Exit(status)) = error.downcast_ref() {
+            return Some(Self {
+                exit_code: Some(*status),
+                ..Self::runtime(format!("the guest exited with status {status}"))
+            });
         }
         let trap = *error.downcast_ref::<Trap>()?;
         let mut this = if trap == Trap::OutOfFuel {

@@ -1,6 +1,6 @@
 //! From a module and its imports to an instance.
 
-use wasmtime::{Extern, ExternType, Instance, Module, StoreContextMut};
+use wasmtime::{Extern, ExternType, ImportType, Instance, Linker, Module, StoreContextMut};
 
 use super::error::WasmError;
 use super::host::HostFunction;
@@ -8,6 +8,7 @@ use super::memory::Linear;
 use super::module::WasmModule;
 use super::store::{Outcome, StoreData, WasmStore, outcome, ran};
 use super::types::{ExportInfo, ExportKind};
+use super::wasi;
 
 /// A module brought to life in a store.
 #[derive(Clone)]
@@ -37,7 +38,12 @@ pub enum Import {
     Tag(u32),
     /// A function of the host, of the type that the module declares.
     Host(Box<dyn HostFunction>),
+    /// The function of WASI that the module names, for a store that has WASI.
+    Wasi,
 }
+
+/// How the functions of WASI are come by.
+pub(crate) type WasiLinker<'a> = &'a dyn Fn() -> Result<&'a Linker<StoreData>, WasmError>;
 
 impl WasmInstance {
     /// Instantiates `module`, which was compiled for `store`'s engine as `code`, and runs its
@@ -48,9 +54,10 @@ impl WasmInstance {
         module: &WasmModule,
         code: &Module,
         imports: Vec<Import>,
+        wasi: WasiLinker<'_>,
     ) -> Result<Outcome<Self>, WasmError> {
-        let externs = link(store, code, imports)?;
-        let made = store.with(|mut store| {
+        let externs = link(store, code, imports, wasi)?;
+        let made = store.run(|mut store| {
             store.data_mut().limits.take_refusal();
             let limits = &mut store.data_mut().limits;
             limits.reserve_shared(module.code.shared_growth)?;
@@ -129,7 +136,12 @@ fn intern(
 }
 
 /// What `imports` stand for, in the module's order.
-fn link(store: &WasmStore, code: &Module, imports: Vec<Import>) -> Result<Vec<Extern>, WasmError> {
+fn link(
+    store: &WasmStore,
+    code: &Module,
+    imports: Vec<Import>,
+    wasi: WasiLinker<'_>,
+) -> Result<Vec<Extern>, WasmError> {
     if imports.len() != code.imports().len() {
         return Err(WasmError::instantiate(format!(
             "the module has {} imports, {} were given",
@@ -137,8 +149,8 @@ fn link(store: &WasmStore, code: &Module, imports: Vec<Import>) -> Result<Vec<Ex
             imports.len()
         )));
     }
-    let resolve = |import: Import, ty: ExternType| match import {
-        Import::Host(host) => match ty {
+    let resolve = |import: Import, declared: &ImportType<'_>| match import {
+        Import::Host(host) => match declared.ty() {
             ExternType::Func(ty) => store.host_func(ty, host).map(Extern::Func),
             _ => Err(WasmError::instantiate("a function is no such import")),
         },
@@ -152,12 +164,16 @@ fn link(store: &WasmStore, code: &Module, imports: Vec<Import>) -> Result<Vec<Ex
         Import::Global(handle) => store.with(|s| Ok((*s.data().globals.get(handle)?).into())),
         Import::Table(handle) => store.with(|s| Ok((*s.data().tables.get(handle)?).into())),
         Import::Tag(handle) => store.with(|s| Ok((*s.data().tags.get(handle)?).into())),
+        Import::Wasi => {
+            let linker = wasi()?;
+            store.with(|s| wasi::function(s, linker, declared.module(), declared.name()))
+        }
     };
     code.imports()
         .zip(imports)
         .map(|(declared, import)| {
             let name = format!("{:?}.{:?}", declared.module(), declared.name());
-            resolve(import, declared.ty()).map_err(|error| WasmError {
+            resolve(import, &declared).map_err(|error| WasmError {
                 message: format!("import {name}: {}", error.message),
                 ..error
             })

@@ -5,9 +5,10 @@ use wasmtime::ResourceLimiter;
 use super::capabilities::WasmCapabilities;
 use super::engine::MEMORY_RESERVATION;
 use super::error::WasmError;
+use super::wasi::WasiConfig;
 
 /// What an app asks for when it makes a store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreOptions {
     /// The fuel to start with; about one unit an instruction. `None`: not metered, unless the
@@ -16,6 +17,8 @@ pub struct StoreOptions {
     /// The most bytes that the store's memories may hold together. `None`: what the capabilities
     /// say.
     pub max_memory_bytes: Option<u64>,
+    /// What the guests may reach of the system, through WASI. `None`: they have no WASI.
+    pub wasi: Option<WasiConfig>,
 }
 
 impl StoreOptions {
@@ -24,6 +27,7 @@ impl StoreOptions {
         Self {
             fuel: capped(self.fuel, capabilities.max_fuel),
             max_memory_bytes: capped(self.max_memory_bytes, capabilities.max_memory_bytes),
+            wasi: self.wasi,
         }
     }
 }

@@ -21,6 +21,7 @@ mod table;
 mod tag;
 mod types;
 mod value;
+mod wasi;
 
 pub use capabilities::WasmCapabilities;
 pub use engine::{Engines, MEMORY_RESERVATION, Tune};
@@ -38,3 +39,4 @@ pub use table::WasmTable;
 pub(crate) use types::parse_type;
 pub use types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use value::{RefHandle, WasmValue};
+pub use wasi::{Outputs, Preopen, StdioConfig, WASI_MODULES, WasiConfig};

@@ -1,10 +1,12 @@
 //! Everything one runtime of the host holds.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use wasmtime::Linker;
 
 use super::capabilities::WasmCapabilities;
 use super::engine::{Engines, Tune};
@@ -12,7 +14,8 @@ use super::error::WasmError;
 use super::instance::{Import, WasmInstance};
 use super::limits::{Limits, StoreOptions};
 use super::module::{Code, Compiler, WasmModule};
-use super::store::{Outcome, WasmStore};
+use super::store::{Outcome, StoreData, WasmStore};
+use super::wasi::{self, Wasi};
 
 /// The modules, stores and instances of one runtime, under numbers.
 ///
@@ -29,6 +32,8 @@ pub struct WasmState {
     next_instance_id: Cell<u32>,
     /// Instances whose store is alive, counted by the stores themselves.
     live_instances: Arc<AtomicU32>,
+    /// The functions of WASI for each of the two engines, made when first needed.
+    wasi_linkers: [OnceCell<Linker<StoreData>>; 2],
 }
 
 /// A store that somebody may still name.
@@ -65,6 +70,7 @@ impl WasmState {
             next_store_id: Cell::new(1),
             next_instance_id: Cell::new(1),
             live_instances: Arc::default(),
+            wasi_linkers: Default::default(),
         })
     }
 
@@ -127,13 +133,18 @@ impl WasmState {
     /// A new store, with `options` cut down to the capabilities, and its number.
     ///
     /// # Errors
-    /// `InstantiateError` if there are no more numbers for stores.
+    /// `InstantiateError` if there are no more numbers for stores, or WASI is not granted as the
+    /// options ask for it.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
         let options = options.capped(&self.capabilities);
         let metered = options.fuel.is_some();
+        let limits = Limits::new(&options, &self.capabilities);
+        let wasi = options.wasi;
+        let wasi = wasi.map(|config| Wasi::new(config, &self.capabilities));
         let store = WasmStore::new(
             self.engine.get(metered)?,
-            Limits::new(&options, &self.capabilities),
+            limits,
+            wasi.transpose()?,
             self.live_instances.clone(),
         );
         if let Some(fuel) = options.fuel {
@@ -219,12 +230,22 @@ impl WasmState {
         }
         let id = next(&self.next_instance_id)
             .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
-        let made = WasmInstance::new(id, &store, &module, &code, imports)?;
+        let wasi = || self.wasi_linker(metered);
+        let made = WasmInstance::new(id, &store, &module, &code, imports, &wasi)?;
         if let Outcome::Returned(instance) = &made {
             self.instances.borrow_mut().insert(id, instance.clone());
             tracing::debug!(id, module = module.id, "instantiated");
         }
         Ok(made)
+    }
+
+    fn wasi_linker(&self, metered: bool) -> Result<&Linker<StoreData>, WasmError> {
+        let cell = &self.wasi_linkers[usize::from(metered)];
+        if let Some(linker) = cell.get() {
+            return Ok(linker);
+        }
+        let linker = wasi::linker(self.engine.get(metered)?)?;
+        Ok(cell.get_or_init(|| linker))
     }
 
     /// The instance of this number.

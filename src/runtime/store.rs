@@ -5,7 +5,9 @@
 //! that knows where the live borrow is: at rest it hands out the store itself, and inside a host
 //! function the context that wasmtime passed to that function.
 
-use std::cell::{Cell, UnsafeCell};
+mod thread;
+
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -15,6 +17,7 @@ use std::sync::{Arc, Weak};
 use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Global, RootScope, Store};
 use wasmtime::{StoreContextMut, Table, Tag, ThrownException, Val, ValRaw, ValType};
 
+use self::thread::{GuestThread, WayBack};
 use super::error::WasmError;
 use super::host::{self, HostFunction};
 use super::intern::Interned;
@@ -22,6 +25,7 @@ use super::limits::Limits;
 use super::memory::Linear;
 use super::refs::{self, Refs};
 use super::value::{self, RefHandle};
+use super::wasi::{Outputs, Wasi};
 
 /// A store: what instances share that can import from each other. Freed as a whole.
 ///
@@ -68,6 +72,7 @@ pub(crate) struct StoreData {
     /// The tag of exceptions that carry a value of the host, made when first needed.
     host_tag: Option<Tag>,
     pub(crate) limits: Limits,
+    pub(crate) wasi: Option<Wasi>,
     pub(crate) refs: Refs,
     pub(crate) funcs: Interned<FuncEntry>,
     pub(crate) memories: Interned<Linear>,
@@ -124,12 +129,19 @@ impl Signature {
 struct StoreCell {
     access: Cell<Access>,
     store: UnsafeCell<Store<StoreData>>,
+    /// Whether its guests may block, and so run on a thread of their own.
+    blocks: bool,
+    /// The way between that thread and this one, while a guest runs.
+    way: RefCell<Option<WayBack>>,
+    /// What its guests have written.
+    outputs: Outputs,
 }
 
-// SAFETY: `access` and `store` are only touched through `WasmStore`, which is neither `Send` nor
-// `Sync` and is only made, by `WasmStore::new` and from the `Weak` in `StoreData`, on the thread
-// that runs the store. Elsewhere there is only `StoreLease`, which does nothing but drop the
-// cell; dropping it is exclusive, and all that it holds is `Send`.
+// SAFETY: the fields are only touched through `WasmStore`, which is neither `Send` nor `Sync` and
+// is only made, by `WasmStore::new` and from the `Weak` in `StoreData`, on the thread that runs the
+// store. Where that is two threads, one of them waits for the other: see `thread`. Elsewhere there
+// is only `StoreLease`, which does nothing but drop the cell; dropping it is exclusive, and all that
+// it holds is `Send`.
 unsafe impl Send for StoreCell {}
 // SAFETY: as above: a shared reference on another thread cannot reach the fields.
 unsafe impl Sync for StoreCell {}
@@ -137,6 +149,8 @@ unsafe impl Sync for StoreCell {}
 const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<Store<StoreData>>();
+    is_send::<WayBack>();
+    is_send::<Outputs>();
 };
 
 /// Where the live borrow of the store is.
@@ -156,6 +170,15 @@ struct Restore<'a> {
     access: Access,
 }
 
+/// Forgets the way to a guest's thread when it is done there, also when unwinding.
+struct Forget<'a>(&'a RefCell<Option<WayBack>>);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.replace(None);
+    }
+}
+
 impl Drop for Restore<'_> {
     fn drop(&mut self) {
         self.cell.set(self.access);
@@ -163,12 +186,20 @@ impl Drop for Restore<'_> {
 }
 
 impl WasmStore {
-    pub(crate) fn new(engine: &Engine, limits: Limits, live_instances: Arc<AtomicU32>) -> Self {
+    pub(crate) fn new(
+        engine: &Engine,
+        limits: Limits,
+        wasi: Option<Wasi>,
+        live_instances: Arc<AtomicU32>,
+    ) -> Self {
+        let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
+        let blocks = wasi.is_some();
         let cell = Arc::new_cyclic(|cell| {
             let data = StoreData {
                 cell: cell.clone(),
                 host_tag: None,
                 limits,
+                wasi,
                 refs: Refs::default(),
                 funcs: Interned::new("function"),
                 memories: Interned::new("memory"),
@@ -183,6 +214,9 @@ impl WasmStore {
             StoreCell {
                 access: Cell::new(Access::Rest),
                 store: UnsafeCell::new(store),
+                blocks,
+                way: RefCell::new(None),
+                outputs,
             }
         });
         Self {
@@ -199,6 +233,31 @@ impl WasmStore {
     /// Keeps this store's memories mapped for as long as the lease is held.
     pub fn lease(&self) -> StoreLease {
         StoreLease(self.cell.clone())
+    }
+
+    /// What its guests have written to the streams that are captured.
+    pub fn outputs(&self) -> &Outputs {
+        &self.cell.outputs
+    }
+
+    /// Runs `f`, which may run guest code, with the store, where its guests run.
+    ///
+    /// # Errors
+    /// As [`WasmStore::with`]; `RuntimeError` if there can be no thread for the guest.
+    pub(crate) fn run<R>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
+    ) -> Result<R, WasmError> {
+        if !self.cell.blocks || self.cell.way.borrow().is_some() {
+            return self.with(f);
+        }
+        let thread = GuestThread::take()
+            .map_err(|error| WasmError::runtime(format!("no thread for the guest: {error}")))?;
+        self.cell.way.replace(Some(thread.way_back()));
+        let _forget = Forget(&self.cell.way);
+        let result = self.with(|store| thread.run(|| f(store)));
+        thread.give_back();
+        result
     }
 
     /// Runs `f` with the store, wherever it is.
@@ -227,7 +286,13 @@ impl WasmStore {
                 // store's only live borrow and does not use it meanwhile. `access` is `Taken`
                 // until `f` is done, so that the context is borrowed once at a time.
                 let context = unsafe { context.as_mut() };
-                f(context.as_context_mut())
+                let way = self.cell.way.borrow().clone();
+                match way {
+                    // The guest is in the middle of a call on that thread, and what `f` does (run
+                    // more of it, collect its garbage) has to find that call on its stack.
+                    Some(way) => way.run(|| f(context.as_context_mut())),
+                    None => f(context.as_context_mut()),
+                }
             }
             Access::Taken => Err(WasmError::runtime("the store is busy")),
         }
@@ -268,7 +333,7 @@ impl WasmStore {
     /// `TypeMismatch` if a reference does not fit its parameter, `FunctionNotFound` for an unknown
     /// handle, `RuntimeError` for traps, `FuelExhausted`.
     pub fn call_frame(&self, func: u32, frame: &mut [ValRaw]) -> Result<Outcome<()>, WasmError> {
-        self.with(|mut store| {
+        self.run(|mut store| {
             let FuncEntry { func, signature } = store.data().funcs.get(func)?.clone();
             let frame = frame.get_mut(..signature.slots()).ok_or_else(|| {
                 WasmError::mismatch("the call frame is too short for the function")
@@ -429,7 +494,12 @@ fn host_call(
     if signature.refs {
         lift(context.as_context_mut(), frame, &signature.params)?;
     }
-    match store.lend(&mut context, || host.call(&store, frame)) {
+    let way = store.cell.way.borrow().clone();
+    let called = store.lend(&mut context, || match way {
+        Some(way) => way.run_back(|| host.call(&store, frame)),
+        None => host.call(&store, frame),
+    });
+    match called {
         Ok(()) if signature.refs => Ok(lower(context, frame, &signature.results)?),
         Ok(()) => Ok(()),
         Err(host::Stop::Throw(index)) => throw(context, index),

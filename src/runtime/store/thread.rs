@@ -1,0 +1,176 @@
+//! Threads that guests run on which may block.
+//!
+//! A guest that does input and output waits for it in place, and `wasmtime-wasi` cannot wait on the
+//! thread of an event loop. Such a guest runs on a thread of its own, and the thread that called it
+//! waits. Imports go the other way: they run on the caller's stack, while the guest's waits. Of the
+//! two threads one runs at any time, as if both stacks were one.
+
+use std::any::Any;
+use std::io;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// Room for the guest's own stack, which wasmtime limits to 512 KiB, with calls from inside of
+/// imports between its parts.
+const STACK_SIZE: usize = 4 << 20;
+
+/// How many threads are kept for the next guest when nothing runs on them.
+const IDLE: usize = 8;
+
+static IDLE_THREADS: Mutex<Vec<GuestThread>> = Mutex::new(Vec::new());
+
+type Task = Box<dyn FnOnce() + Send>;
+
+/// What one thread tells the other: whose turn it is.
+enum Message {
+    /// Run this, then say that it is done.
+    Run(Task),
+    /// What you asked for is done.
+    Done,
+    /// There is nothing more to do.
+    End,
+}
+
+/// One thread's end of the line to the other.
+struct End {
+    to: Sender<Message>,
+    from: Mutex<Receiver<Message>>,
+}
+
+impl End {
+    /// Runs `f` on the other thread, and meanwhile on this one what the other asks for.
+    ///
+    /// A panic of `f` goes on here.
+    fn run_there<R>(&self, f: impl FnOnce() -> R) -> R {
+        let mut result: Option<Result<R, Box<dyn Any + Send>>> = None;
+        let run = || result = Some(catch_unwind(AssertUnwindSafe(f)));
+        let task: Box<dyn FnOnce() + '_> = Box::new(run);
+        // SAFETY: the task is run and dropped before the other thread says `Done`, which `serve`
+        // waits for below, or dropped unrun with the line, so nothing that it borrows is gone
+        // before it is. This thread does nothing meanwhile but what the other one asks for and
+        // waits for, so that what the task shares with this thread is in use on one of them at a
+        // time, each handing over through a channel, and does not have to be `Send`. Nobody in
+        // this crate keeps what belongs to a thread (a scope of the JS engine, say) in a task:
+        // whatever an import needs of those it finds on its own thread.
+        let task = unsafe { mem::transmute::<Box<dyn FnOnce() + '_>, Task>(task) };
+        if self.to.send(Message::Run(task)).is_ok() {
+            self.serve();
+        }
+        match result {
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => resume_unwind(panic),
+            None => panic!("a guest's thread is gone"),
+        }
+    }
+
+    /// Runs what the other thread asks for, until it says that it is done or that all is.
+    fn serve(&self) {
+        loop {
+            let message = {
+                let from = self.from.lock().unwrap_or_else(PoisonError::into_inner);
+                from.recv()
+            };
+            match message {
+                Ok(Message::Run(task)) => {
+                    task();
+                    if self.to.send(Message::Done).is_err() {
+                        return;
+                    }
+                }
+                Ok(Message::Done | Message::End) | Err(_) => return,
+            }
+        }
+    }
+}
+
+struct Line {
+    caller: End,
+    guest: End,
+}
+
+/// A thread that guests run on, one at a time.
+pub(super) struct GuestThread {
+    line: Arc<Line>,
+}
+
+/// The way from a guest's thread back to that of its caller.
+#[derive(Clone)]
+pub(super) struct WayBack(Arc<Line>);
+
+impl GuestThread {
+    /// One that nothing runs on.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub(super) fn take() -> io::Result<Self> {
+        let idle = idle().pop();
+        match idle {
+            Some(thread) => Ok(thread),
+            None => Self::start(),
+        }
+    }
+
+    /// Keeps it for the next guest, if there are not enough already.
+    pub(super) fn give_back(self) {
+        let mut idle = idle();
+        if idle.len() < IDLE {
+            idle.push(self);
+        }
+    }
+
+    fn start() -> io::Result<Self> {
+        let (to_guest, from_caller) = channel();
+        let (to_caller, from_guest) = channel();
+        let end = |to, from| End {
+            to,
+            from: Mutex::new(from),
+        };
+        let line = Arc::new(Line {
+            caller: end(to_guest, from_guest),
+            guest: end(to_caller, from_caller),
+        });
+        let this = line.clone();
+        // No event loop is entered on it: `wasmtime-wasi` then brings its own.
+        thread::Builder::new()
+            .name("wasm guest".to_owned())
+            .stack_size(STACK_SIZE)
+            .spawn(move || this.guest.serve())?;
+        Ok(Self { line })
+    }
+
+    /// Runs `f` there, and waits for it.
+    pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.line.caller.run_there(f)
+    }
+
+    /// For what runs there and wants something done here.
+    pub(super) fn way_back(&self) -> WayBack {
+        WayBack(self.line.clone())
+    }
+}
+
+impl Drop for GuestThread {
+    fn drop(&mut self) {
+        // It fails if the thread is gone already.
+        let _ = self.line.caller.to.send(Message::End);
+    }
+}
+
+impl WayBack {
+    /// From the guest's thread: runs `f` on the caller's.
+    pub(super) fn run_back<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.0.guest.run_there(f)
+    }
+
+    /// From the caller's thread, while it runs an import: runs `f` on the guest's.
+    pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.0.caller.run_there(f)
+    }
+}
+
+fn idle() -> std::sync::MutexGuard<'static, Vec<GuestThread>> {
+    IDLE_THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,318 @@
+//! WASI preview 1: what a store's guests may reach of the system.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use wasmtime::{Engine, Extern, Linker};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder, async_trait};
+
+use super::capabilities::WasmCapabilities;
+use super::error::WasmError;
+use super::store::StoreData;
+
+/// The modules that WASI's functions are imported from.
+pub const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
+
+/// What an app gives the guests of a store. Without any of it they have no arguments, no
+/// environment, no files, and streams that are empty or go nowhere; they can read the clocks and
+/// random numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WasiConfig {
+    /// The arguments; the first is by convention the program's name.
+    pub args: Vec<String>,
+    /// The environment variables.
+    pub env: Vec<(String, String)>,
+    /// The folders, of which the capabilities have to allow each.
+    pub preopens: Vec<Preopen>,
+    /// What guests read.
+    pub stdin: StdioConfig,
+    /// Where guests write.
+    pub stdout: StdioConfig,
+    /// Where guests write messages.
+    pub stderr: StdioConfig,
+}
+
+/// A folder of the host's under a name for guests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preopen {
+    /// The name.
+    pub guest: String,
+    /// The folder. A relative path starts where the process does.
+    pub host: PathBuf,
+    /// Whether guests may only read it.
+    pub readonly: bool,
+}
+
+/// One of the standard streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StdioConfig {
+    /// Empty, or thrown away.
+    #[default]
+    Null,
+    /// That of the process.
+    Inherit,
+    /// Kept for the app, which reads it with [`Outputs`], up to a cap. As input: empty.
+    Piped,
+    /// These bytes. Not for output.
+    Bytes(Vec<u8>),
+}
+
+/// What guests have written to the streams that are [piped](StdioConfig::Piped).
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    stdout: Option<Captured>,
+    stderr: Option<Captured>,
+}
+
+impl Outputs {
+    /// What was written to the standard output; `None` if it is not captured.
+    pub fn stdout(&self) -> Option<Vec<u8>> {
+        self.stdout.as_ref().map(Captured::contents)
+    }
+
+    /// What was written to the standard error; `None` if it is not captured.
+    pub fn stderr(&self) -> Option<Vec<u8>> {
+        self.stderr.as_ref().map(Captured::contents)
+    }
+}
+
+/// The WASI of one store.
+pub(crate) struct Wasi {
+    context: WasiP1Ctx,
+    outputs: Outputs,
+}
+
+impl Wasi {
+    /// Sets up what `config` asks for, if `capabilities` allow it.
+    ///
+    /// # Errors
+    /// `InstantiateError` if they do not, or something in the config cannot be used.
+    pub(crate) fn new(
+        config: WasiConfig,
+        capabilities: &WasmCapabilities,
+    ) -> Result<Self, WasmError> {
+        if !capabilities.allow_wasi {
+            return Err(WasmError::instantiate("the host grants no WASI"));
+        }
+        let mut builder = WasiCtxBuilder::new();
+        // The guest's thread is its own, and may wait.
+        builder.allow_blocking_current_thread(true);
+        for arg in &config.args {
+            builder.arg(text("an argument", arg)?);
+        }
+        for (name, value) in &config.env {
+            if name.is_empty() || name.contains('=') {
+                return Err(unusable(format!("{name:?} is no name of a variable")));
+            }
+            builder.env(
+                text("a variable's name", name)?,
+                text("a variable's value", value)?,
+            );
+        }
+        for preopen in &config.preopens {
+            let folder = capabilities.granted_folder(&preopen.host)?;
+            let perms = if preopen.readonly {
+                FsPerms::ReadOnly
+            } else {
+                FsPerms::ReadWrite
+            };
+            let guest = text("a preopen's name", &preopen.guest)?;
+            builder
+                .preopened_dir(folder, guest, perms)
+                .map_err(|_| not_granted(&preopen.host))?;
+        }
+        match config.stdin {
+            StdioConfig::Null | StdioConfig::Piped => {}
+            StdioConfig::Inherit => {
+                builder.inherit_stdin();
+            }
+            StdioConfig::Bytes(bytes) => {
+                builder.stdin(MemoryInputPipe::new(bytes));
+            }
+        }
+        let cap = capabilities.max_output_bytes;
+        let stdout = Captured::new("stdout", &config.stdout, cap)?;
+        let stderr = Captured::new("stderr", &config.stderr, cap)?;
+        match (&stdout, config.stdout == StdioConfig::Inherit) {
+            (Some(captured), _) => {
+                builder.stdout(captured.clone());
+            }
+            (None, true) => {
+                builder.inherit_stdout();
+            }
+            (None, false) => {}
+        }
+        match (&stderr, config.stderr == StdioConfig::Inherit) {
+            (Some(captured), _) => {
+                builder.stderr(captured.clone());
+            }
+            (None, true) => {
+                builder.inherit_stderr();
+            }
+            (None, false) => {}
+        }
+        Ok(Self {
+            context: builder.build_p1(),
+            outputs: Outputs { stdout, stderr },
+        })
+    }
+
+    /// Where what guests write can be read.
+    pub(crate) fn outputs(&self) -> Outputs {
+        self.outputs.clone()
+    }
+}
+
+/// All functions of WASI, for stores of an engine.
+pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
+    let failed = |error: wasmtime::Error| WasmError::instantiate(format!("no WASI: {error:#}"));
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p1::add_to_linker_sync(&mut linker, context).map_err(failed)?;
+    wasmtime_wasi::p0::add_to_linker_sync(&mut linker, context).map_err(failed)?;
+    Ok(linker)
+}
+
+fn context(data: &mut StoreData) -> &mut WasiP1Ctx {
+    match &mut data.wasi {
+        Some(wasi) => &mut wasi.context,
+        None => unreachable!("`function` gives none to a store without WASI"),
+    }
+}
+
+/// The function of WASI of this name, for a store that has WASI.
+pub(crate) fn function(
+    mut store: wasmtime::StoreContextMut<'_, StoreData>,
+    linker: &Linker<StoreData>,
+    module: &str,
+    name: &str,
+) -> Result<Extern, WasmError> {
+    if store.data().wasi.is_none() {
+        return Err(WasmError::instantiate("the store has no WASI"));
+    }
+    let function = linker.get(&mut store, module, name);
+    function.map_err(|_| WasmError::instantiate("WASI has no such function"))
+}
+
+impl WasmCapabilities {
+    /// The folder at `path`, its links resolved, if guests may be given it.
+    fn granted_folder(&self, path: &Path) -> Result<PathBuf, WasmError> {
+        let refused = || not_granted(path);
+        let real = path.canonicalize().map_err(|_| refused())?;
+        let mut granted = self.preopen_paths.iter();
+        let is_granted =
+            granted.any(|granted| granted.canonicalize().is_ok_and(|g| real.starts_with(g)));
+        if is_granted && real.is_dir() {
+            Ok(real)
+        } else {
+            Err(refused())
+        }
+    }
+}
+
+/// Says the same of a folder that is missing and of one that is not granted, so that nobody learns
+/// which there are.
+fn not_granted(path: &Path) -> WasmError {
+    unusable(format!(
+        "cannot preopen {}: not a folder, or not granted by the host",
+        path.display()
+    ))
+}
+
+fn unusable(why: String) -> WasmError {
+    WasmError::instantiate(format!("the option wasi is unusable: {why}"))
+}
+
+/// Preview 1 hands out strings that end in NUL.
+fn text<'a>(what: &str, text: &'a str) -> Result<&'a str, WasmError> {
+    if text.contains('\0') {
+        return Err(unusable(format!("{what} contains NUL: {text:?}")));
+    }
+    Ok(text)
+}
+
+/// What a guest has written to a stream, up to a cap.
+#[derive(Clone, Debug)]
+struct Captured {
+    name: &'static str,
+    written: Arc<Mutex<Vec<u8>>>,
+    cap: usize,
+}
+
+impl Captured {
+    fn new(
+        name: &'static str,
+        config: &StdioConfig,
+        cap: usize,
+    ) -> Result<Option<Self>, WasmError> {
+        match config {
+            StdioConfig::Null | StdioConfig::Inherit => Ok(None),
+            StdioConfig::Piped => Ok(Some(Self {
+                name,
+                written: Arc::default(),
+                cap,
+            })),
+            StdioConfig::Bytes(_) => Err(unusable(format!("{name} cannot be bytes"))),
+        }
+    }
+
+    fn contents(&self) -> Vec<u8> {
+        let written = self.written.lock();
+        written.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl IsTerminal for Captured {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Captured {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Of WASI preview 3, which takes no part here.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl OutputStream for Captured {
+    /// Keeps what there is room for. To write more ends the guest: to throw it away would be to
+    /// pretend.
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = self.cap - written.len();
+        written.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if bytes.len() <= room {
+            return Ok(());
+        }
+        let message = format!(
+            "the guest wrote more to {} than {} bytes",
+            self.name, self.cap
+        );
+        Err(StreamError::Trap(WasmError::runtime(message).into()))
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        // More than there is room for, so that `write` is asked and can say what is wrong.
+        Ok(1 << 16)
+    }
+}
+
+#[async_trait]
+impl Pollable for Captured {
+    async fn ready(&mut self) {}
+}
