@@ -38,6 +38,9 @@ struct Args {
     /// The most bytes that the memories of one store may hold.
     #[arg(long, value_name = "BYTES")]
     max_memory: Option<u64>,
+    /// The longest that a call may take, in milliseconds; gives every call a deadline.
+    #[arg(long, value_name = "MS")]
+    max_timeout: Option<u64>,
     /// The most fuel that an instance may have; meters every instance.
     #[arg(long, value_name = "UNITS")]
     max_fuel: Option<u64>,
@@ -51,6 +54,7 @@ impl Args {
         capabilities.allow_wasi = self.allow_wasi;
         capabilities.preopen_paths = self.allow_preopen.clone();
         capabilities.max_memory_bytes = self.max_memory;
+        capabilities.max_timeout_ms = self.max_timeout;
         capabilities.max_fuel = self.max_fuel;
         capabilities
     }

@@ -139,7 +139,7 @@ fn options_of_every_kind() {
         const codes = [];
         for (const options of [null, 5, "x", { fuel: -1 }, { fuel: "1" }, { fuel: NaN },
             { maxMemoryBytes: 0.5 }, { maxMemoryBytes: -1 }, { store: {} }, { store: 5 },
-            { timeoutMs: 1 }, { wasi: null }]) {
+            { timeoutMs: -1 }, { timeoutMs: "1" }, { wasi: null }]) {
             codes.push(await codeOf(() => instantiate(module, {}, options)));
         }
         for (const make of [

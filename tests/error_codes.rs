@@ -133,7 +133,10 @@ fn instantiate_error() {
                 "an unusable WASI config",
                 "await load('(module)', {}, { wasi: { args: 'a' } })",
             ),
-            ("a deadline", "await load('(module)', {}, { timeoutMs: 5 })"),
+            (
+                "a deadline that is none",
+                "await load('(module)', {}, { timeoutMs: -5 })",
+            ),
             (
                 "fuel that is not an integer",
                 "await load('(module)', {}, { fuel: 0.5 })",
@@ -172,6 +175,10 @@ fn runtime_error() {
         (
             "a trap in a start function",
             "await load('(module (func $f unreachable) (start $f))')",
+        ),
+        (
+            "a call that takes too long",
+            "(await fixture('spin', {}, { timeoutMs: 5 })).call('forever')",
         ),
         (
             "an import that throws",

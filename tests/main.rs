@@ -6,6 +6,7 @@ extern crate no_wamr as _;
 
 mod bad_input;
 mod capabilities;
+mod deadlines;
 mod declarations;
 mod error_codes;
 mod exceptions;

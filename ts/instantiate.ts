@@ -1,6 +1,6 @@
 import { describe, isObject } from "./check.ts";
 import { construct, internal } from "./construct.ts";
-import { op_wasm_instantiate, op_wasm_prepare } from "./core.ts";
+import { ObjectKeys, op_wasm_instantiate, op_wasm_prepare } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import { importName, lookUp, toImport } from "./imports.ts";
 import { WasmInstance } from "./instance.ts";
@@ -79,8 +79,7 @@ async function storeFor(
     await makeRoom();
     return new StoreState(options as StoreOptions, true);
   }
-  const { fuel, maxMemoryBytes, wasi } = checkOptions(options as StoreOptions);
-  if (fuel !== undefined || maxMemoryBytes !== undefined || wasi !== undefined) {
+  if (ObjectKeys(checkOptions(options as StoreOptions)).length > 0) {
     throw new WasmError(
       "limits and WASI belong to the store: give them where it is made",
       InstantiateError,

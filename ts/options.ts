@@ -13,7 +13,11 @@ export interface StoreOptions {
   fuel?: number;
   /** How many bytes the memories may hold together, from 0 to 2⁵³ − 1. */
   maxMemoryBytes?: number;
-  /** Not supported yet: refused with `InstantiateError`. */
+  /**
+   * How many milliseconds a call may take before its guest is stopped with `RuntimeError`, with
+   * all that it calls, imports included; from 0 to 2⁵³ − 1. The same holds for start functions. A
+   * guest that waits by WASI is stopped when it has waited.
+   */
   timeoutMs?: number;
   /**
    * WASI for its guests. Without it, or if the host grants no WASI, a module that imports WASI
@@ -26,6 +30,7 @@ export interface StoreOptions {
 interface CheckedOptions {
   fuel?: number;
   maxMemoryBytes?: number;
+  timeoutMs?: number;
   wasi?: CheckedWasi;
 }
 
@@ -38,10 +43,10 @@ export function checkOptions(options: StoreOptions | undefined): CheckedOptions 
     throw new WasmError(`options must be an object, got ${describe(options)}`, InstantiateError);
   }
   const { fuel, maxMemoryBytes, timeoutMs, wasi } = options;
-  if (timeoutMs !== undefined) {
-    throw new WasmError("the option timeoutMs is not supported yet", InstantiateError);
-  }
   const checked: CheckedOptions = {};
+  if (timeoutMs !== undefined) {
+    checked.timeoutMs = toInteger(timeoutMs, "timeoutMs", InstantiateError);
+  }
   if (wasi !== undefined) checked.wasi = checkWasi(wasi);
   if (fuel !== undefined) checked.fuel = toInteger(fuel, "fuel", InstantiateError);
   if (maxMemoryBytes !== undefined) {

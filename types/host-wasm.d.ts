@@ -77,7 +77,11 @@ declare module "host:wasm" {
     fuel?: number;
     /** How many bytes the memories may hold together, from 0 to 2⁵³ − 1. */
     maxMemoryBytes?: number;
-    /** Not supported yet: refused with `InstantiateError`. */
+    /**
+     * How many milliseconds a call may take before its guest is stopped with `RuntimeError`, with
+     * all that it calls, imports included; from 0 to 2⁵³ − 1. The same holds for start functions. A
+     * guest that waits by WASI is stopped when it has waited.
+     */
     timeoutMs?: number;
     /**
      * WASI for its guests. Without it, or if the host grants no WASI, a module that imports WASI

@@ -81,11 +81,11 @@ pub async fn op_wasm_prepare(
     let bridge = Bridge::of(&state);
     let compiler = bridge.state.compiler();
     let code = bridge.state.module(module)?.code();
-    let metered = bridge.state.is_metered(store)?;
-    if code.is_ready(metered) {
+    let checks = bridge.state.checks(store)?;
+    if code.is_ready(checks) {
         return Ok(());
     }
-    off_thread(move || compiler.prepare(&code, metered)).await
+    off_thread(move || compiler.prepare(&code, checks)).await
 }
 
 #[op2(fast)]

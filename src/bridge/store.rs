@@ -15,6 +15,7 @@ use crate::runtime::{Preopen, StdioConfig, StoreOptions, WasiConfig, WasmError, 
 pub struct Options {
     fuel: Option<u64>,
     max_memory_bytes: Option<u64>,
+    timeout_ms: Option<u64>,
     wasi: Option<Wasi>,
 }
 
@@ -74,6 +75,7 @@ pub fn op_wasm_new_store(state: &mut OpState, #[serde] options: Options) -> Resu
     let wanted = StoreOptions {
         fuel: options.fuel,
         max_memory_bytes: options.max_memory_bytes,
+        timeout_ms: options.timeout_ms,
         wasi: options.wasi.map(WasiConfig::from),
     };
     let (id, _) = state.borrow::<Rc<Bridge>>().state.new_store(wanted)?;
@@ -105,7 +107,11 @@ pub fn op_wasm_drop_store(state: &mut OpState, store: u32) -> bool {
 
 #[op2(fast)]
 pub fn op_wasm_is_metered(state: &mut OpState, store: u32) -> Result<bool, WasmError> {
-    state.borrow::<Rc<Bridge>>().state.is_metered(store)
+    state
+        .borrow::<Rc<Bridge>>()
+        .state
+        .checks(store)
+        .map(|checks| checks.fuel)
 }
 
 #[op2(fast)]

@@ -30,6 +30,9 @@ pub struct WasmCapabilities {
     /// The most fuel an instance starts with. If set, *every* instance is metered.
     /// Default: none.
     pub max_fuel: Option<u64>,
+    /// The longest that a call may take, in milliseconds. If set, *every* call has a deadline.
+    /// Default: none.
+    pub max_timeout_ms: Option<u64>,
     /// The most elements that the tables of one store may hold together. Default: 10,000,000.
     pub max_table_elements: u64,
     /// The most instances alive at one time. Default: 10,000.
@@ -46,6 +49,7 @@ impl Default for WasmCapabilities {
             max_output_bytes: 16 << 20,
             max_memory_bytes: None,
             max_fuel: None,
+            max_timeout_ms: None,
             max_table_elements: 10_000_000,
             max_instances: 10_000,
         }

@@ -15,13 +15,31 @@ pub const MEMORY_RESERVATION: u64 = 4 << 30;
 /// A change to the engines' configuration, applied after our own settings.
 pub type Tune = Arc<dyn Fn(&mut Config) + Send + Sync>;
 
-/// The two ways code is compiled. Fuel slows code down, so that only stores with a budget run
-/// the metered kind; wasmtime cannot mix both in one store.
+/// What guest code checks for while it runs, which slows it down: only where it is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checks {
+    /// Whether its fuel has run out.
+    pub fuel: bool,
+    /// Whether its deadline has passed.
+    pub deadline: bool,
+}
+
+impl Checks {
+    /// How many ways there are to combine them.
+    pub(crate) const WAYS: usize = 4;
+
+    /// A number below [`Checks::WAYS`] for each way.
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.fuel) + 2 * usize::from(self.deadline)
+    }
+}
+
+/// The engines: one for each way code is compiled, since wasmtime cannot mix them in one store.
 #[derive(Clone)]
 pub struct Engines {
-    plain: Engine,
     /// Made when first needed, and shared by the clones: code runs on the engine that made it.
-    metered: Arc<OnceLock<Engine>>,
+    engines: Arc<[OnceLock<Engine>; Checks::WAYS]>,
     tune: Option<Tune>,
 }
 
@@ -32,35 +50,35 @@ impl Engines {
     /// # Errors
     /// `CompileError` if this machine or the tuned configuration is not supported.
     pub fn new(tune: Option<Tune>) -> Result<Self, WasmError> {
-        Ok(Self {
-            plain: engine(false, tune.as_ref())?,
-            metered: Arc::default(),
+        let this = Self {
+            engines: Arc::default(),
             tune,
-        })
+        };
+        this.get(Checks::default())?;
+        Ok(this)
     }
 
-    /// The engine whose code counts fuel, or the one whose code does not.
+    /// The engine whose code checks for these.
     ///
     /// # Errors
     /// As [`Engines::new`].
-    pub fn get(&self, metered: bool) -> Result<&Engine, WasmError> {
-        if !metered {
-            return Ok(&self.plain);
-        }
-        if let Some(engine) = self.metered.get() {
+    pub fn get(&self, checks: Checks) -> Result<&Engine, WasmError> {
+        let slot = &self.engines[checks.index()];
+        if let Some(engine) = slot.get() {
             return Ok(engine);
         }
-        let engine = engine(true, self.tune.as_ref())?;
-        Ok(self.metered.get_or_init(|| engine))
+        let engine = engine(checks, self.tune.as_ref())?;
+        Ok(slot.get_or_init(|| engine))
     }
 }
 
-fn engine(metered: bool, tune: Option<&Tune>) -> Result<Engine, WasmError> {
+fn engine(checks: Checks, tune: Option<&Tune>) -> Result<Engine, WasmError> {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
         .collector(Collector::Auto)
-        .consume_fuel(metered)
+        .consume_fuel(checks.fuel)
+        .epoch_interruption(checks.deadline)
         .memory_reservation(MEMORY_RESERVATION)
         .memory_may_move(false)
         .shared_memory(true)

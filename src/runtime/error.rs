@@ -1,6 +1,7 @@
 //! The one error type of the runtime, and how wasmtime's errors become it.
 
 use std::fmt;
+use std::time::Duration;
 
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -132,11 +133,26 @@ impl WasmError {
         }
     }
 
+    /// The error of a call that took longer than it may.
+    pub(crate) fn deadline(timeout: Duration) -> Self {
+        let message = format!(
+            "the deadline passed: a call may take {} ms",
+            timeout.as_millis()
+        );
+        Self {
+            trap: Some(trap_name(Trap::Interrupt)),
+            ..Self::runtime(message)
+        }
+    }
+
     /// What a failed run of guest code was, or `None` if the guest did not run into anything:
     /// then wasmtime refused to start it, and the caller knows what that means.
     pub(crate) fn from_guest(error: &wasmtime::Error) -> Option<Self> {
+        let stack = || error.downcast_ref::<WasmBacktrace>().and_then(stack);
         if let Some(own) = error.downcast_ref::<WasmError>() {
-            return Some(own.clone());
+            let mut own = own.clone();
+            own.wasm_stack = own.wasm_stack.or_else(stack);
+            return Some(own);
         }
         if let Some(I32Exit(status)) = error.downcast_ref() {
             return Some(Self {
@@ -154,7 +170,7 @@ impl WasmError {
                 ..Self::runtime(format!("wasm trap: {name}"))
             }
         };
-        this.wasm_stack = error.downcast_ref::<WasmBacktrace>().and_then(stack);
+        this.wasm_stack = stack();
         Some(this)
     }
 }

@@ -17,6 +17,9 @@ pub struct StoreOptions {
     /// The most bytes that the store's memories may hold together. `None`: what the capabilities
     /// say.
     pub max_memory_bytes: Option<u64>,
+    /// How long a call may take, in milliseconds: with all that it calls, the host's functions
+    /// included. `None`: as long as it likes, unless the capabilities say otherwise.
+    pub timeout_ms: Option<u64>,
     /// What the guests may reach of the system, through WASI. `None`: they have no WASI.
     pub wasi: Option<WasiConfig>,
 }
@@ -27,6 +30,7 @@ impl StoreOptions {
         Self {
             fuel: capped(self.fuel, capabilities.max_fuel),
             max_memory_bytes: capped(self.max_memory_bytes, capabilities.max_memory_bytes),
+            timeout_ms: capped(self.timeout_ms, capabilities.max_timeout_ms),
             wasi: self.wasi,
         }
     }

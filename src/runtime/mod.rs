@@ -4,6 +4,7 @@
 //! ([`RefHandle`]), so that nothing here depends on what the host's values are.
 
 mod capabilities;
+mod deadline;
 mod engine;
 mod error;
 mod func;
@@ -24,7 +25,7 @@ mod value;
 mod wasi;
 
 pub use capabilities::WasmCapabilities;
-pub use engine::{Engines, MEMORY_RESERVATION, Tune};
+pub use engine::{Checks, Engines, MEMORY_RESERVATION, Tune};
 pub use error::{WasmError, WasmErrorCode};
 pub use func::WasmFunc;
 pub use global::WasmGlobal;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use wasmparser::{Parser, Payload};
 use wasmtime::Module;
 
-use super::engine::Engines;
+use super::engine::{Checks, Engines};
 use super::error::WasmError;
 use super::types::{ExportInfo, ImportInfo};
 
@@ -63,28 +63,24 @@ pub struct Code {
     wasm: Box<[u8]>,
     /// How many bytes the shared memories that it defines may grow by, beyond their minimum.
     pub(crate) shared_growth: u64,
-    plain: OnceLock<Module>,
-    metered: OnceLock<Module>,
+    /// By [`Checks::index`].
+    modules: [OnceLock<Module>; Checks::WAYS],
 }
 
 impl Code {
-    /// The machine code for one of the two engines, if it was compiled.
-    pub(crate) fn get(&self, metered: bool) -> Option<&Module> {
-        self.slot(metered).get()
+    /// The machine code with these checks, if it was compiled.
+    pub(crate) fn get(&self, checks: Checks) -> Option<&Module> {
+        self.modules[checks.index()].get()
     }
 
-    /// Whether there is machine code for one of the two engines, so that
-    /// [`prepare`](Compiler::prepare) has nothing to do.
-    pub fn is_ready(&self, metered: bool) -> bool {
-        self.get(metered).is_some()
-    }
-
-    fn slot(&self, metered: bool) -> &OnceLock<Module> {
-        if metered { &self.metered } else { &self.plain }
+    /// Whether there is machine code with these checks, so that [`prepare`](Compiler::prepare) has
+    /// nothing to do.
+    pub fn is_ready(&self, checks: Checks) -> bool {
+        self.get(checks).is_some()
     }
 
     fn any(&self) -> &Module {
-        let module = self.plain.get().or_else(|| self.metered.get());
+        let module = self.modules.iter().find_map(OnceLock::get);
         module.expect("a `Code` is only made together with its first module")
     }
 }
@@ -94,13 +90,13 @@ impl Code {
 #[derive(Clone)]
 pub struct Compiler {
     engines: Engines,
-    metered: bool,
+    checks: Checks,
 }
 
 impl Compiler {
-    /// A compiler whose modules are ready for metered stores, or for those that are not.
-    pub(crate) fn new(engines: Engines, metered: bool) -> Self {
-        Self { engines, metered }
+    /// A compiler whose modules are ready for stores with these checks.
+    pub(crate) fn new(engines: Engines, checks: Checks) -> Self {
+        Self { engines, checks }
     }
 
     /// Compiles a module in the binary or the text format.
@@ -112,31 +108,30 @@ impl Compiler {
         let code = Code {
             shared_growth: shared_growth(&wasm),
             wasm: wasm.into(),
-            plain: OnceLock::new(),
-            metered: OnceLock::new(),
+            modules: Default::default(),
         };
-        self.prepare(&code, self.metered)?;
+        self.prepare(&code, self.checks)?;
         tracing::debug!(bytes = code.wasm.len(), "compiled a module");
         Ok(Arc::new(code))
     }
 
-    /// Makes sure that `code` can be instantiated in a metered store, or in one that is not.
+    /// Makes sure that `code` can be instantiated in a store with these checks.
     ///
     /// # Errors
     /// As [`Compiler::compile`].
-    pub fn prepare(&self, code: &Code, metered: bool) -> Result<(), WasmError> {
-        if code.is_ready(metered) {
+    pub fn prepare(&self, code: &Code, checks: Checks) -> Result<(), WasmError> {
+        if code.is_ready(checks) {
             return Ok(());
         }
-        let module = Module::from_binary(self.engines.get(metered)?, &code.wasm)
+        let module = Module::from_binary(self.engines.get(checks)?, &code.wasm)
             .map_err(|error| WasmError::compile(format!("{error:#}")))?;
-        code.slot(metered).get_or_init(|| module);
+        code.modules[checks.index()].get_or_init(|| module);
         Ok(())
     }
 
     /// Whether `source` is a valid module, in the binary or the text format.
     pub fn validate(&self, source: &[u8]) -> bool {
-        let Ok(engine) = self.engines.get(self.metered) else {
+        let Ok(engine) = self.engines.get(self.checks) else {
             return false;
         };
         encode(source).is_ok_and(|wasm| Module::validate(engine, &wasm).is_ok())

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use wasmtime::Linker;
 
 use super::capabilities::WasmCapabilities;
-use super::engine::{Engines, Tune};
+use super::engine::{Checks, Engines, Tune};
 use super::error::WasmError;
 use super::instance::{Import, WasmInstance};
 use super::limits::{Limits, StoreOptions};
@@ -32,14 +33,14 @@ pub struct WasmState {
     next_instance_id: Cell<u32>,
     /// Instances whose store is alive, counted by the stores themselves.
     live_instances: Arc<AtomicU32>,
-    /// The functions of WASI for each of the two engines, made when first needed.
-    wasi_linkers: [OnceCell<Linker<StoreData>>; 2],
+    /// The functions of WASI for each of the engines, made when first needed.
+    wasi_linkers: [OnceCell<Linker<StoreData>>; Checks::WAYS],
 }
 
 /// A store that somebody may still name.
 struct Entry {
     store: WasmStore,
-    metered: bool,
+    checks: Checks,
 }
 
 impl WasmState {
@@ -81,7 +82,11 @@ impl WasmState {
 
     /// What compiles for this state; may be sent to another thread.
     pub fn compiler(&self) -> Compiler {
-        Compiler::new(self.engine.clone(), self.capabilities.max_fuel.is_some())
+        let checks = Checks {
+            fuel: self.capabilities.max_fuel.is_some(),
+            deadline: self.capabilities.max_timeout_ms.is_some(),
+        };
+        Compiler::new(self.engine.clone(), checks)
     }
 
     /// Compiles a module, in the binary or the text format, on this thread.
@@ -137,14 +142,18 @@ impl WasmState {
     /// options ask for it.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
         let options = options.capped(&self.capabilities);
-        let metered = options.fuel.is_some();
+        let checks = Checks {
+            fuel: options.fuel.is_some(),
+            deadline: options.timeout_ms.is_some(),
+        };
         let limits = Limits::new(&options, &self.capabilities);
         let wasi = options.wasi;
         let wasi = wasi.map(|config| Wasi::new(config, &self.capabilities));
         let store = WasmStore::new(
-            self.engine.get(metered)?,
+            self.engine.get(checks)?,
             limits,
             wasi.transpose()?,
+            options.timeout_ms.map(Duration::from_millis),
             self.live_instances.clone(),
         );
         if let Some(fuel) = options.fuel {
@@ -154,7 +163,7 @@ impl WasmState {
             .ok_or_else(|| WasmError::instantiate("too many stores were made"))?;
         let entry = Entry {
             store: store.clone(),
-            metered,
+            checks,
         };
         self.stores.borrow_mut().insert(id, entry);
         Ok((id, store))
@@ -168,12 +177,12 @@ impl WasmState {
         self.entry(id, |entry| entry.store.clone())
     }
 
-    /// Whether the store of this number counts fuel.
+    /// What the code of the guests in the store of this number checks for.
     ///
     /// # Errors
     /// As [`WasmState::store`].
-    pub fn is_metered(&self, id: u32) -> Result<bool, WasmError> {
-        self.entry(id, |entry| entry.metered)
+    pub fn checks(&self, id: u32) -> Result<Checks, WasmError> {
+        self.entry(id, |entry| entry.checks)
     }
 
     fn entry<R>(&self, id: u32, f: impl FnOnce(&Entry) -> R) -> Result<R, WasmError> {
@@ -208,7 +217,7 @@ impl WasmState {
     ///
     /// # Errors
     /// `InstantiateError` if the module or an import is unknown or of the wrong type, a cap is
-    /// exceeded, or the module was not prepared for a metered store; `RuntimeError` and
+    /// exceeded; `RuntimeError` and
     /// `FuelExhausted` from the start function.
     pub fn instantiate(
         &self,
@@ -217,9 +226,9 @@ impl WasmState {
         imports: Vec<Import>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let module = self.module(module)?;
-        let metered = self.is_metered(store)?;
-        self.compiler().prepare(&module.code, metered)?;
-        let code = module.code.get(metered).cloned();
+        let checks = self.checks(store)?;
+        self.compiler().prepare(&module.code, checks)?;
+        let code = module.code.get(checks).cloned();
         let code = code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?;
         let store = self.store(store)?;
         let cap = self.capabilities.max_instances;
@@ -230,7 +239,7 @@ impl WasmState {
         }
         let id = next(&self.next_instance_id)
             .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
-        let wasi = || self.wasi_linker(metered);
+        let wasi = || self.wasi_linker(checks);
         let made = WasmInstance::new(id, &store, &module, &code, imports, &wasi)?;
         if let Outcome::Returned(instance) = &made {
             self.instances.borrow_mut().insert(id, instance.clone());
@@ -239,12 +248,12 @@ impl WasmState {
         Ok(made)
     }
 
-    fn wasi_linker(&self, metered: bool) -> Result<&Linker<StoreData>, WasmError> {
-        let cell = &self.wasi_linkers[usize::from(metered)];
+    fn wasi_linker(&self, checks: Checks) -> Result<&Linker<StoreData>, WasmError> {
+        let cell = &self.wasi_linkers[checks.index()];
         if let Some(linker) = cell.get() {
             return Ok(linker);
         }
-        let linker = wasi::linker(self.engine.get(metered)?)?;
+        let linker = wasi::linker(self.engine.get(checks)?)?;
         Ok(cell.get_or_init(|| linker))
     }
 

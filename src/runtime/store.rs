@@ -13,11 +13,13 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Global, RootScope, Store};
 use wasmtime::{StoreContextMut, Table, Tag, ThrownException, Val, ValRaw, ValType};
 
 use self::thread::{GuestThread, WayBack};
+use super::deadline::{self, Deadline};
 use super::error::WasmError;
 use super::host::{self, HostFunction};
 use super::intern::Interned;
@@ -73,6 +75,7 @@ pub(crate) struct StoreData {
     host_tag: Option<Tag>,
     pub(crate) limits: Limits,
     pub(crate) wasi: Option<Wasi>,
+    pub(crate) deadline: Option<Deadline>,
     pub(crate) refs: Refs,
     pub(crate) funcs: Interned<FuncEntry>,
     pub(crate) memories: Interned<Linear>,
@@ -129,6 +132,8 @@ impl Signature {
 struct StoreCell {
     access: Cell<Access>,
     store: UnsafeCell<Store<StoreData>>,
+    /// How long a call may take.
+    timeout: Option<Duration>,
     /// Whether its guests may block, and so run on a thread of their own.
     blocks: bool,
     /// The way between that thread and this one, while a guest runs.
@@ -190,6 +195,7 @@ impl WasmStore {
         engine: &Engine,
         limits: Limits,
         wasi: Option<Wasi>,
+        timeout: Option<Duration>,
         live_instances: Arc<AtomicU32>,
     ) -> Self {
         let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
@@ -200,6 +206,7 @@ impl WasmStore {
                 host_tag: None,
                 limits,
                 wasi,
+                deadline: None,
                 refs: Refs::default(),
                 funcs: Interned::new("function"),
                 memories: Interned::new("memory"),
@@ -211,9 +218,13 @@ impl WasmStore {
             };
             let mut store = Store::new(engine, data);
             store.limiter(|data| &mut data.limits);
+            if timeout.is_some() {
+                store.epoch_deadline_callback(deadline::passed);
+            }
             StoreCell {
                 access: Cell::new(Access::Rest),
                 store: UnsafeCell::new(store),
+                timeout,
                 blocks,
                 way: RefCell::new(None),
                 outputs,
@@ -248,7 +259,14 @@ impl WasmStore {
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
-        if !self.cell.blocks || self.cell.way.borrow().is_some() {
+        if !matches!(self.cell.access.get(), Access::Rest) {
+            return self.with(f);
+        }
+        let _watch = match self.cell.timeout {
+            Some(timeout) => self.with(|store| deadline::start(store, timeout))?,
+            None => None,
+        };
+        if !self.cell.blocks {
             return self.with(f);
         }
         let thread = GuestThread::take()

@@ -1,0 +1,155 @@
+//! A call takes no longer than it may.
+
+use ext_wasm::WasmCapabilities;
+use serde_json::{Value, json};
+
+use crate::js::Js;
+
+/// Loops for ever, or as often as it is told, or around an import.
+const LOOPS: &str = r#"(module
+    (import "env" "back" (func $back))
+    (memory (export "memory") 1)
+    (func (export "spin") (loop $again (br $again)))
+    (func (export "count") (param $n i32)
+        (loop $again
+            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (func (export "back_and_spin") (call $back) (loop $again (br $again)))
+    (func (export "back_and_count") (param $n i32)
+        (call $back)
+        (loop $again
+            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (func (export "store_and_spin") (i32.store (i32.const 0) (i32.const 7)) (loop $again (br $again)))
+    (func (export "catch") (result i32)
+        (block $caught
+            (try_table (catch_all $caught) (call $back))
+            (return (i32.const 0)))
+        (i32.const 1)))"#;
+
+fn run(capabilities: WasmCapabilities, body: &str) -> Value {
+    Js::with(capabilities).run(&format!(
+        "const loops = (options, back = () => {{}}) => load({}, {{ env: {{ back }} }}, options);\n{body}",
+        json!(LOOPS)
+    ))
+}
+
+fn passed(timeout: u64) -> Value {
+    json!({
+        "code": 5002, "kind": "RuntimeError", "trap": "interrupt",
+        "message": format!("the deadline passed: a call may take {timeout} ms"),
+    })
+}
+
+#[test]
+fn a_loop_without_end_ends() {
+    let told = run(
+        WasmCapabilities::default(),
+        "const guest = await loops({ timeoutMs: 10 });
+         const errors = [];
+         for (const name of ['spin', 'store_and_spin', 'spin']) errors.push(tell(await caught(() => guest.call(name))));
+         guest.call('count', [1000]);
+         return [errors, guest.readMemory(0, 1)[0], (await caught(() => guest.call('spin'))).wasmStack !== undefined];",
+    );
+    let ten = passed(10);
+    assert_eq!(told, json!([[ten, ten, ten], 7, true]));
+}
+
+#[test]
+fn a_start_function_has_a_deadline() {
+    let told = run(
+        WasmCapabilities::default(),
+        "return tell(await caught(() => load('(module (func $f (loop $l (br $l))) (start $f))', {}, { timeoutMs: 5 })));",
+    );
+    assert_eq!(told, passed(5));
+}
+
+#[test]
+fn the_time_of_imports_and_inner_calls_counts() {
+    let told = run(
+        WasmCapabilities::default(),
+        "const wait = () => { const until = Date.now() + 30; while (Date.now() < until); };
+         const waits = await loops({ timeoutMs: 20 }, wait);
+         const late = await codeOf(() => waits.call('back_and_count', [100]));
+         const nests = await loops({ timeoutMs: 20 }, () => { wait(); nests.call('count', [100]); });
+         const inner = await caught(() => nests.call('back_and_spin'));
+         return [late, inner.code, inner.cause?.trap ?? inner.trap];",
+    );
+    assert_eq!(told, json!([5002, 5002, "interrupt"]));
+}
+
+#[test]
+fn the_deadline_of_one_store_is_not_that_of_another() {
+    let told = run(
+        WasmCapabilities::default(),
+        "const short = await loops({ timeoutMs: 5 });
+         let inner;
+         const long = await loops({ timeoutMs: 1e9 }, () => {
+             try { short.call('spin'); } catch (error) { inner = error.trap; }
+         });
+         long.call('back_and_count', [1000]);
+         const none = await loops({}, () => {
+             try { short.call('spin'); } catch (error) { inner += error.trap; }
+         });
+         none.call('back_and_count', [1000]);
+         return inner;",
+    );
+    assert_eq!(told, "interruptinterrupt");
+}
+
+#[test]
+fn no_guest_catches_a_deadline() {
+    let told = run(
+        WasmCapabilities::default(),
+        "const short = await loops({ timeoutMs: 5 });
+         const outer = await loops({}, () => short.call('spin'));
+         const throws = await loops({}, () => { throw 1; });
+         return [tell(await caught(() => outer.call('catch'))), throws.call('catch')];",
+    );
+    let message = "import \"env\".\"back\" threw";
+    let outer =
+        json!({ "code": 5002, "kind": "RuntimeError", "message": message, "cause": passed(5) });
+    assert_eq!(told, json!([outer, 1]));
+}
+
+#[test]
+fn the_cap_of_the_host_wins() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_timeout_ms = Some(5);
+    let told = run(
+        capabilities,
+        "return Promise.all([{}, { timeoutMs: 1e9 }, { timeoutMs: 3 }].map(async (options) =>
+             tell(await caught(async () => (await loops(options)).call('spin')))));",
+    );
+    assert_eq!(told, json!([passed(5), passed(5), passed(3)]));
+}
+
+#[test]
+fn deadlines_go_with_fuel_and_with_wasi() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.allow_wasi = true;
+    let told = run(
+        capabilities,
+        "const trap = async (options) => {
+             const guest = await loops(options);
+             const error = await caught(() => guest.call('spin'));
+             guest.call('count', [100]);
+             return [error.code, error.trap];
+         };
+         return [await trap({ timeoutMs: 10, fuel: 1e12 }), await trap({ timeoutMs: 10, wasi: {} }),
+                 await codeOf(async () => (await loops({ timeoutMs: 1e9, fuel: 1000 })).call('spin'))];",
+    );
+    assert_eq!(
+        told,
+        json!([[5002, "interrupt"], [5002, "interrupt"], 5006])
+    );
+}
+
+#[test]
+fn deadlines_that_never_come() {
+    let told = run(
+        WasmCapabilities::default(),
+        "const guest = await loops({ timeoutMs: Number.MAX_SAFE_INTEGER });
+         for (let i = 0; i < 1000; i++) guest.call('count', [10]);
+         return Promise.all([-1, 1.5, NaN, '1', null, 2 ** 53].map((timeoutMs) => codeOf(() => loops({ timeoutMs }))));",
+    );
+    assert_eq!(told, json!(vec![5001; 6]));
+}
