@@ -11,7 +11,7 @@ mod scope;
 mod store;
 mod view;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
@@ -31,6 +31,8 @@ pub struct Bridge {
     frame: Frame,
     /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
     dispatch: RefCell<Option<v8::Global<v8::Function>>>,
+    /// How often an instance was to be made of a module that was ready.
+    ready: Cell<u32>,
 }
 
 impl Bridge {
@@ -40,6 +42,7 @@ impl Bridge {
             state,
             frame: Frame::new(),
             dispatch: RefCell::default(),
+            ready: Cell::default(),
         }
     }
 
