@@ -90,7 +90,7 @@ pub async fn op_wasm_prepare(
     if code.is_ready(checks) {
         let count = bridge.ready.get().wrapping_add(1);
         bridge.ready.set(count);
-        if count % READY_BEFORE_TURN == 0 {
+        if count.is_multiple_of(READY_BEFORE_TURN) {
             tokio::task::yield_now().await;
         }
         return Ok(());
