@@ -5,28 +5,37 @@
 //! that knows where the live borrow is: at rest it hands out the store itself, and inside a host
 //! function the context that wasmtime passed to that function.
 
+mod host_call;
+mod outcome;
+mod raw;
+mod shared;
 mod thread;
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Global, RootScope, Store};
-use wasmtime::{StoreContextMut, Table, Tag, ThrownException, Val, ValRaw, ValType};
+use wasmtime::{
+    AsContextMut, Engine, Func, FuncType, Global, Store, StoreContextMut, Table, Tag, ValRaw,
+    ValType,
+};
 
+use self::host_call::host_call;
+pub use self::outcome::Outcome;
+pub(crate) use self::outcome::{outcome, ran};
+use self::raw::{lift, lower};
+pub(crate) use self::shared::{read_shared, write_shared};
 use self::thread::{GuestThread, WayBack};
 use super::deadline::{self, Deadline};
 use super::error::WasmError;
-use super::host::{self, HostFunction};
+use super::host::HostFunction;
 use super::intern::Interned;
 use super::limits::Limits;
 use super::memory::Linear;
-use super::refs::{self, Refs};
-use super::value::{self, RefHandle};
+use super::refs::Refs;
 use super::wasi::{Outputs, Wasi};
 
 /// A store: what instances share that can import from each other. Freed as a whole.
@@ -42,31 +51,6 @@ pub struct WasmStore {
 /// Keeps a store's memories mapped without giving access to the store. Any thread may hold and
 /// drop one.
 pub struct StoreLease(#[expect(dead_code, reason = "held, never used")] Arc<StoreCell>);
-
-/// What a call left behind, when it was not an error of the runtime's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome<T> {
-    /// It returned.
-    Returned(T),
-    /// A host function threw the host's value of this number, and the guest did not catch it.
-    Threw(u32),
-    /// The guest threw an exception of its own, kept under this handle.
-    Exception(RefHandle),
-    /// A host function ended it with [`host::Stop::Abort`].
-    Aborted,
-}
-
-impl<T> Outcome<T> {
-    /// This outcome, with what it returned changed by `f`.
-    pub fn map<R>(self, f: impl FnOnce(T) -> R) -> Outcome<R> {
-        match self {
-            Self::Returned(value) => Outcome::Returned(f(value)),
-            Self::Threw(index) => Outcome::Threw(index),
-            Self::Exception(handle) => Outcome::Exception(handle),
-            Self::Aborted => Outcome::Aborted,
-        }
-    }
-}
 
 /// What wasmtime keeps beside the guest.
 pub(crate) struct StoreData {
@@ -448,181 +432,4 @@ impl WasmStore {
 
 fn unmetered() -> WasmError {
     WasmError::runtime("the store has no fuel budget: give it one when it is made")
-}
-
-/// Whether guest code ran into this error, rather than never having been started.
-pub(crate) fn ran(error: &wasmtime::Error) -> bool {
-    error.is::<ThrownException>() || error.is::<Aborted>() || WasmError::from_guest(error).is_some()
-}
-
-/// What ended a run of guest code that did not return: an exception, or an error.
-pub(crate) fn outcome<T>(
-    mut store: StoreContextMut<'_, StoreData>,
-    error: &wasmtime::Error,
-) -> Result<Outcome<T>, WasmError> {
-    if error.is::<ThrownException>() {
-        let mut scope = RootScope::new(&mut store);
-        let mut store = scope.as_context_mut();
-        if let Some(exn) = store.take_pending_exception() {
-            let tag = exn.tag(&mut store).ok();
-            let host_tag = store.data().host_tag;
-            if let (Some(tag), Some(host_tag)) = (tag, host_tag)
-                && Tag::eq(&tag, &host_tag, &store)
-                && let Ok(Val::ExternRef(Some(thrown))) = exn.field(&mut store, 0)
-                && let Some(index) = refs::host_index(&store, &thrown)
-            {
-                return Ok(Outcome::Threw(index));
-            }
-            return refs::keep_exn(store, exn).map(Outcome::Exception);
-        }
-    }
-    if error.is::<Aborted>() {
-        return Ok(Outcome::Aborted);
-    }
-    let error =
-        WasmError::from_guest(error).unwrap_or_else(|| WasmError::runtime(format!("{error:#}")));
-    tracing::debug!(code = error.code.code(), trap = error.trap, "guest stopped");
-    Err(error)
-}
-
-/// A host function ended the call with [`host::Stop::Abort`].
-#[derive(Debug, thiserror::Error)]
-#[error("a function of the host ended the call")]
-struct Aborted;
-
-/// What wasmtime calls for a function of the host.
-fn host_call(
-    mut caller: Caller<'_, StoreData>,
-    slots: &mut [MaybeUninit<ValRaw>],
-    signature: &Signature,
-    host: &dyn HostFunction,
-) -> wasmtime::Result<()> {
-    for slot in &mut slots[signature.params.len()..] {
-        slot.write(ValRaw::u64(0));
-    }
-    // SAFETY: wasmtime initialised the slots of the parameters, the loop above the others.
-    let frame = unsafe { &mut *(std::ptr::from_mut(slots) as *mut [ValRaw]) };
-
-    let mut context = caller.as_context_mut();
-    let cell = context.data().cell.upgrade();
-    let store = WasmStore {
-        cell: cell.ok_or_else(|| WasmError::runtime("the store is gone"))?,
-        one_thread: PhantomData,
-    };
-    if signature.refs {
-        lift(context.as_context_mut(), frame, &signature.params)?;
-    }
-    let way = store.cell.way.borrow().clone();
-    let called = store.lend(&mut context, || match way {
-        Some(way) => way.run_back(|| host.call(&store, frame)),
-        None => host.call(&store, frame),
-    });
-    match called {
-        Ok(()) if signature.refs => Ok(lower(context, frame, &signature.results)?),
-        Ok(()) => Ok(()),
-        Err(host::Stop::Throw(index)) => throw(context, index),
-        Err(host::Stop::Rethrow(handle)) => rethrow(context, handle),
-        Err(host::Stop::Abort) => Err(Aborted.into()),
-        Err(host::Stop::Error(error)) => Err(error.into()),
-    }
-}
-
-/// Throws the host's value `index` through the guest, which may catch it.
-fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Result<()> {
-    let tag = match store.data().host_tag {
-        Some(tag) => tag,
-        None => {
-            let ty = host::tag_type(store.engine());
-            let tag = Tag::new(&mut store, &ty)?;
-            store.data_mut().host_tag = Some(tag);
-            tag
-        }
-    };
-    let mut scope = RootScope::new(&mut store);
-    let mut store = scope.as_context_mut();
-    let exn = host::exception(&mut store, &tag, index)?;
-    store.throw(exn)
-}
-
-/// Throws an exception that came out of this store's guest before.
-fn rethrow(mut store: StoreContextMut<'_, StoreData>, handle: RefHandle) -> wasmtime::Result<()> {
-    let mut scope = RootScope::new(&mut store);
-    let mut store = scope.as_context_mut();
-    let exnref = wasmtime::RefType::new(false, wasmtime::HeapType::Exn);
-    match refs::resolve(store.as_context_mut(), handle, &exnref)? {
-        Val::ExnRef(Some(exn)) => store.throw(exn),
-        _ => Err(WasmError::runtime("not an exception of this store").into()),
-    }
-}
-
-/// Turns the handles in `frame` into raw references.
-fn lower(
-    mut store: StoreContextMut<'_, StoreData>,
-    frame: &mut [ValRaw],
-    types: &[ValType],
-) -> Result<(), WasmError> {
-    let mut scope = RootScope::new(&mut store);
-    let mut store = scope.as_context_mut();
-    // Resolving may collect, which moves what raw references point at: all are resolved to
-    // rooted values first, and made raw afterwards, which does not allocate. One that fails does
-    // not keep the others from being resolved: a host's value is only ever reported as released
-    // if a reference held it.
-    let mut resolved = Vec::with_capacity(types.len());
-    for (index, (slot, ty)) in frame.iter().zip(types).enumerate() {
-        if let ValType::Ref(ty) = ty {
-            let value = match RefHandle::from_bits(slot.get_u64()) {
-                Some(handle) => refs::resolve(store.as_context_mut(), handle, ty),
-                None => Err(WasmError::mismatch("not a reference handle")),
-            };
-            resolved.push((index, value.map_err(|error| error.at(index))));
-        }
-    }
-    for (index, value) in resolved {
-        frame[index] = value?
-            .to_raw(&mut store)
-            .map_err(|error| WasmError::runtime(format!("{error:#}")))?;
-    }
-    Ok(())
-}
-
-/// Turns the raw references in `frame`, which wasmtime just wrote, into handles.
-fn lift(
-    mut store: StoreContextMut<'_, StoreData>,
-    frame: &mut [ValRaw],
-    types: &[ValType],
-) -> Result<(), WasmError> {
-    let mut scope = RootScope::new(&mut store);
-    let mut store = scope.as_context_mut();
-    // Making a handle may collect: see `lower`.
-    let mut rooted = Vec::with_capacity(types.len());
-    for (index, (slot, ty)) in frame.iter().zip(types).enumerate() {
-        if value::number(slot, ty).is_none() {
-            // SAFETY: wasmtime wrote this slot as a value of type `ty` of this store, and
-            // nothing ran since that could have collected.
-            let value = unsafe { Val::from_raw(&mut store, *slot, ty.clone()) };
-            rooted.push((index, value));
-        }
-    }
-    for (index, value) in rooted {
-        let handle = refs::handle(store.as_context_mut(), &value)?;
-        frame[index] = ValRaw::u64(handle.to_bits());
-    }
-    Ok(())
-}
-
-/// Copies bytes out of a shared memory, which other threads may be writing.
-pub(crate) fn read_shared(from: &[UnsafeCell<u8>], to: &mut [u8]) {
-    for (from, to) in from.iter().zip(to) {
-        // SAFETY: the cell is a live, aligned byte, and everyone who shares a wasm memory
-        // accesses it atomically, as we do.
-        *to = unsafe { AtomicU8::from_ptr(from.get()) }.load(Ordering::Relaxed);
-    }
-}
-
-/// Copies bytes into a shared memory, which other threads may be reading.
-pub(crate) fn write_shared(from: &[u8], to: &[UnsafeCell<u8>]) {
-    for (from, to) in from.iter().zip(to) {
-        // SAFETY: as in `read_shared`.
-        unsafe { AtomicU8::from_ptr(to.get()) }.store(*from, Ordering::Relaxed);
-    }
 }

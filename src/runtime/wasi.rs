@@ -139,23 +139,23 @@ impl Wasi {
         let cap = capabilities.max_output_bytes;
         let stdout = Captured::new("stdout", &config.stdout, cap)?;
         let stderr = Captured::new("stderr", &config.stderr, cap)?;
-        match (&stdout, config.stdout == StdioConfig::Inherit) {
+        match (&stdout, config.stdout) {
             (Some(captured), _) => {
                 builder.stdout(captured.clone());
             }
-            (None, true) => {
+            (None, StdioConfig::Inherit) => {
                 builder.inherit_stdout();
             }
-            (None, false) => {}
+            (None, _) => {}
         }
-        match (&stderr, config.stderr == StdioConfig::Inherit) {
+        match (&stderr, config.stderr) {
             (Some(captured), _) => {
                 builder.stderr(captured.clone());
             }
-            (None, true) => {
+            (None, StdioConfig::Inherit) => {
                 builder.inherit_stderr();
             }
-            (None, false) => {}
+            (None, _) => {}
         }
         Ok(Self {
             context: builder.build_p1(),

@@ -1,0 +1,79 @@
+//! Calls of the host's functions.
+
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Tag, Val, ValRaw};
+
+use super::outcome::Aborted;
+use super::raw::{lift, lower};
+use super::{Signature, StoreData, WasmStore};
+use crate::runtime::error::WasmError;
+use crate::runtime::host::{self, HostFunction};
+use crate::runtime::refs;
+use crate::runtime::value::RefHandle;
+
+/// What wasmtime calls for a function of the host.
+pub(super) fn host_call(
+    mut caller: Caller<'_, StoreData>,
+    slots: &mut [MaybeUninit<ValRaw>],
+    signature: &Signature,
+    host: &dyn HostFunction,
+) -> wasmtime::Result<()> {
+    for slot in &mut slots[signature.params.len()..] {
+        slot.write(ValRaw::u64(0));
+    }
+    // SAFETY: wasmtime initialised the slots of the parameters, the loop above the others.
+    let frame = unsafe { &mut *(std::ptr::from_mut(slots) as *mut [ValRaw]) };
+
+    let mut context = caller.as_context_mut();
+    let cell = context.data().cell.upgrade();
+    let store = WasmStore {
+        cell: cell.ok_or_else(|| WasmError::runtime("the store is gone"))?,
+        one_thread: PhantomData,
+    };
+    if signature.refs {
+        lift(context.as_context_mut(), frame, &signature.params)?;
+    }
+    let way = store.cell.way.borrow().clone();
+    let called = store.lend(&mut context, || match way {
+        Some(way) => way.run_back(|| host.call(&store, frame)),
+        None => host.call(&store, frame),
+    });
+    match called {
+        Ok(()) if signature.refs => Ok(lower(context, frame, &signature.results)?),
+        Ok(()) => Ok(()),
+        Err(host::Stop::Throw(index)) => throw(context, index),
+        Err(host::Stop::Rethrow(handle)) => rethrow(context, handle),
+        Err(host::Stop::Abort) => Err(Aborted.into()),
+        Err(host::Stop::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Throws the host's value `index` through the guest, which may catch it.
+fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Result<()> {
+    let tag = match store.data().host_tag {
+        Some(tag) => tag,
+        None => {
+            let ty = host::tag_type(store.engine());
+            let tag = Tag::new(&mut store, &ty)?;
+            store.data_mut().host_tag = Some(tag);
+            tag
+        }
+    };
+    let mut scope = RootScope::new(&mut store);
+    let mut store = scope.as_context_mut();
+    let exn = host::exception(&mut store, &tag, index)?;
+    store.throw(exn)
+}
+
+/// Throws an exception that came out of this store's guest before.
+fn rethrow(mut store: StoreContextMut<'_, StoreData>, handle: RefHandle) -> wasmtime::Result<()> {
+    let mut scope = RootScope::new(&mut store);
+    let mut store = scope.as_context_mut();
+    let exnref = wasmtime::RefType::new(false, wasmtime::HeapType::Exn);
+    match refs::resolve(store.as_context_mut(), handle, &exnref)? {
+        Val::ExnRef(Some(exn)) => store.throw(exn),
+        _ => Err(WasmError::runtime("not an exception of this store").into()),
+    }
+}
