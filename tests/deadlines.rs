@@ -102,12 +102,14 @@ fn no_guest_catches_a_deadline() {
         "const short = await loops({ timeoutMs: 5 });
          const outer = await loops({}, () => short.call('spin'));
          const throws = await loops({}, () => { throw 1; });
-         return [tell(await caught(() => outer.call('catch'))), throws.call('catch')];",
+         const furthest = await loops({}, () => outer.call('catch'));
+         const far = (await caught(() => furthest.call('catch'))).cause?.cause?.trap;
+         return [tell(await caught(() => outer.call('catch'))), throws.call('catch'), far];",
     );
     let message = "import \"env\".\"back\" threw";
     let outer =
         json!({ "code": 5002, "kind": "RuntimeError", "message": message, "cause": passed(5) });
-    assert_eq!(told, json!([outer, 1]));
+    assert_eq!(told, json!([outer, 1, "interrupt"]));
 }
 
 #[test]

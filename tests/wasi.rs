@@ -222,11 +222,15 @@ fn a_command_runs_once_and_tells_its_status() {
              (func (export \"_start\") ${body})
              (func (export \"exit\") (call $exit (i32.const 3))))`, {}, { wasi: {} });
          const exits = await command('(call $exit (i32.const 7))');
+         const large = [];
+         for (const status of [126, 255, -1]) large.push((await command(`(call $exit (i32.const ${status}))`)).start());
          const returns = await command('');
          const traps = await command('unreachable');
          const exited = await caught(() => exits.call('exit'));
          return {
-             statuses: [exits.start(), returns.start()],
+             statuses: [exits.start(), returns.start(), ...large],
+             atStart: await codeOf(() => load('(module (import \"wasi_unstable\" \"proc_exit\" (func $e (param i32))) (func $s (call $e (i32.const 1))) (start $s))', {}, { wasi: {} })),
+             noMemory: tell(await caught(async () => (await load('(module (import \"wasi_unstable\" \"random_get\" (func $r (param i32 i32) (result i32))) (func (export \"f\") (drop (call $r (i32.const 0) (i32.const 1)))))', {}, { wasi: {} })).call('f'))),
              again: tell(await caught(() => returns.start())),
              trap: tell(await caught(() => traps.start())),
              exit: [tell(exited), exited.exitCode],
@@ -236,7 +240,9 @@ fn a_command_runs_once_and_tells_its_status() {
     assert_eq!(
         told,
         json!({
-            "statuses": [7, 0],
+            "statuses": [7, 0, 126, 255, -1],
+            "atStart": 5002,
+            "noMemory": { "code": 5002, "kind": "RuntimeError", "message": "missing required memory export" },
             "again": { "code": 5002, "kind": "RuntimeError", "message": "the command was started before" },
             "trap": { "code": 5002, "kind": "RuntimeError", "message": "wasm trap: unreachable", "trap": "unreachable" },
             "exit": [{ "code": 5002, "kind": "RuntimeError", "message": "the guest exited with status 3" }, 3],
@@ -258,6 +264,7 @@ fn a_reactor_is_ready_when_it_is_instantiated() {
          const good = await reactor('');
          const before = Deno.core.ops.op_wasm_live_instances();
          const bad = await codeOf(() => reactor('unreachable'));
+         await load('(module (func (export \"_initialize\") (param i32)))', {}, { wasi: {} }).then((instance) => instance.drop());
          return [good.global('ready').value, good.call('yield'), bad,
                  Deno.core.ops.op_wasm_live_instances() - before];",
     );
@@ -390,6 +397,7 @@ fn no_path_leads_out_of_a_preopened_folder() {
              rename: [two('path_rename', 'file', '../moved'), two('path_rename', '../secret', 'taken')],
              link: g.call('path_link', 3, 0, ...g.put('../secret'), 3, ...g.put('hard')),
              symlink: g.call('path_symlink', ...g.put('/etc/passwd'), 3, ...g.put('soft')),
+             through: (g.call('path_symlink', ...g.put('../secret'), 3, ...g.put('soft')), g.cat(3, 'soft')),
              create: g.open(3, '../created', { create: true, write: true }).errno,
          };",
     );
@@ -586,27 +594,33 @@ fn guests_with_wasi_leave_no_threads() {
     assert!(count < 40, "{count} threads");
 }
 
-/// Compiles a program of `tests/programs`; `None`, with the reason printed, where that cannot be.
+/// Compiles a program of `tests/programs`; `None`, with the reason printed, where there is no
+/// compiler for WASI.
 fn program(name: &str) -> Option<PathBuf> {
-    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/{name}.c"));
-    let wasm = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.wasm"));
-    let compiled = std::process::Command::new("clang")
-        .args(["--target=wasm32-wasi", "-O1", "-o"])
-        .arg(&wasm)
-        .arg(source)
-        .output();
-    match compiled {
-        Ok(output) if output.status.success() => Some(wasm),
-        Ok(output) => {
-            let why = String::from_utf8_lossy(&output.stderr);
-            println!("skipped: clang cannot compile for WASI (is wasi-libc there?): {why}");
-            None
-        }
-        Err(error) => {
-            println!("skipped: no clang: {error}");
-            None
-        }
+    let compile = |source: &std::path::Path, wasm: &std::path::Path| {
+        std::process::Command::new("clang")
+            .args(["--target=wasm32-wasi", "-O1", "-o"])
+            .args([wasm, source])
+            .output()
+    };
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let probe = folder.join("probe.c");
+    std::fs::write(
+        &probe,
+        "#include <stdio.h>\nint main(void) { return puts(\"\"); }\n",
+    )
+    .unwrap();
+    let probed = compile(&probe, &folder.join("probe.wasm"));
+    if !probed.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no clang with wasi-libc and lld");
+        return None;
     }
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/{name}.c"));
+    let wasm = folder.join(format!("{name}.wasm"));
+    let output = compile(&source, &wasm).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    Some(wasm)
 }
 
 #[test]

@@ -152,9 +152,10 @@ export class WasmInstance {
   }
 
   /**
-   * Runs a WASI command, which is what its `_start` does, and returns its exit status. Once.
+   * Runs a WASI command, which is what its `_start` does, and returns its exit status. A command
+   * is made to run once.
    *
-   * @throws {WasmError} `FunctionNotFound` if it is none; `RuntimeError` if it ran before, or
+   * @throws {WasmError} `FunctionNotFound` if it is none; `RuntimeError` if this was called before, or
    * otherwise as {@linkcode WasmInstance.call}.
    */
   start(): number {

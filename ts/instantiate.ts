@@ -111,14 +111,19 @@ function start(id: number, module: WasmModule, store: StoreState, found: unknown
 
 /** Readies a WASI reactor: whoever instantiates one has to call its `_initialize` first. */
 function initialize(instance: WasmInstance): void {
+  let reactor = false;
   for (let i = 0; i < instance.exports.length; i++) {
-    const { name, kind } = instance.exports[i];
-    if (name !== "_initialize" || kind !== "function") continue;
-    try {
-      instance.call(name);
-    } catch (error) {
-      instance.drop();
-      throw error;
-    }
+    const info = instance.exports[i];
+    if (info.kind !== "function") continue;
+    if (info.name === "_start") return;
+    if (info.name !== "_initialize") continue;
+    reactor = info.params.length === 0 && info.results.length === 0;
+  }
+  if (!reactor) return;
+  try {
+    instance.call("_initialize");
+  } catch (error) {
+    instance.drop();
+    throw error;
   }
 }

@@ -21,10 +21,9 @@ export const ABORTED = 3;
 
 /** Remembers whether the error of an op that ran a guest is one that no guest may catch. */
 export function stopped(error: WasmError): WasmError {
-  const { trap, exitCode, code } = error;
-  if (trap !== undefined || exitCode !== undefined || code === WasmErrorCode.FuelExhausted) {
-    stops.add(error);
-  }
+  const { trap, exitCode, wasmStack, code } = error;
+  const ran = trap !== undefined || exitCode !== undefined || wasmStack !== undefined;
+  if (ran || code === WasmErrorCode.FuelExhausted) stops.add(error);
   return error;
 }
 

@@ -26,7 +26,7 @@ import type { HostImport } from "./host_import.ts";
 import { liveClass, places } from "./live.ts";
 import { checkOptions } from "./options.ts";
 import type { StoreOptions } from "./options.ts";
-import { ABORTED, exceptions, importThrew, THREW } from "./outcome.ts";
+import { ABORTED, exceptions, importThrew, stops, THREW } from "./outcome.ts";
 import type { WasmReference } from "./reference.ts";
 import { WasmStore } from "./store.ts";
 import type { ExportKind, ImportValue, WasmFunction } from "./types.ts";
@@ -164,6 +164,8 @@ export class StoreState {
 
   /** Ends the running guest with an error that it cannot catch. */
   abort(error: WasmError): number {
+    // Nor can any other guest that it passes on its way.
+    stops.add(error);
     this.#aborted = error;
     return ABORTED;
   }

@@ -332,9 +332,10 @@ declare module "host:wasm" {
     /** Sets what is left of its store's fuel budget, up to the host's cap. */
     setFuel(fuel: number): void;
     /**
-     * Runs a WASI command, which is what its `_start` does, and returns its exit status. Once.
+     * Runs a WASI command, which is what its `_start` does, and returns its exit status. A command
+     * is made to run once.
      *
-     * @throws {WasmError} `FunctionNotFound` if it is none; `RuntimeError` if it ran before, or
+     * @throws {WasmError} `FunctionNotFound` if it is none; `RuntimeError` if this was called before, or
      * otherwise as {@linkcode WasmInstance.call}.
      */
     start(): number;

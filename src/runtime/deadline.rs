@@ -21,14 +21,19 @@ pub(crate) struct Deadline {
     timeout: Duration,
 }
 
-/// Keeps a deadline in the minds of the watching thread.
-pub(crate) struct Watch(Key);
+/// How soon the epoch is moved on again after a deadline, until its call has ended: the guest may
+/// have looked at the clock just before, and at the epoch just after.
+const AGAIN: Duration = Duration::from_millis(5);
+
+/// Keeps a deadline on the mind of the watching thread.
+pub(crate) struct Watch(u64);
 
 /// When, and a number to tell deadlines of the same time apart.
 type Key = (Instant, u64);
 
 static WATCHED: Mutex<Watched> = Mutex::new(Watched {
     deadlines: BTreeMap::new(),
+    times: BTreeMap::new(),
     next: 0,
     asleep_until: None,
 });
@@ -38,6 +43,8 @@ static STARTED: OnceLock<bool> = OnceLock::new();
 
 struct Watched {
     deadlines: BTreeMap<Key, EngineWeak>,
+    /// The time that each of them has there, by number.
+    times: BTreeMap<u64, Instant>,
     next: u64,
     /// When the watching thread wakes up by itself; `None`: not at all.
     asleep_until: Option<Instant>,
@@ -78,19 +85,32 @@ fn watch(at: Instant, engine: &Engine) -> Result<Watch, WasmError> {
         return Err(WasmError::runtime("no thread to keep deadlines"));
     }
     let mut watched = watched();
-    let key = (at, watched.next);
+    let number = watched.next;
     watched.next += 1;
-    watched.deadlines.insert(key, engine.weak());
+    watched.insert((at, number), engine.weak());
     if watched.asleep_until.is_none_or(|until| at < until) {
         CHANGED.notify_one();
     }
-    Ok(Watch(key))
+    Ok(Watch(number))
+}
+
+impl Watched {
+    fn insert(&mut self, key: Key, engine: EngineWeak) {
+        self.times.insert(key.1, key.0);
+        self.deadlines.insert(key, engine);
+    }
+
+    fn remove(&mut self, number: u64) {
+        if let Some(at) = self.times.remove(&number) {
+            self.deadlines.remove(&(at, number));
+        }
+    }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         // The thread may wake up for nothing then, which is cheaper than to wake it up now.
-        watched().deadlines.remove(&self.0);
+        watched().remove(self.0);
     }
 }
 
@@ -99,12 +119,15 @@ fn keep_watch() {
     loop {
         let now = Instant::now();
         while let Some(first) = watched.deadlines.first_entry() {
-            if first.key().0 > now {
+            let (at, number) = *first.key();
+            if at > now {
                 break;
             }
-            if let Some(engine) = first.remove().upgrade() {
-                engine.increment_epoch();
+            let engine = first.remove();
+            if let Some(running) = engine.upgrade() {
+                running.increment_epoch();
             }
+            watched.insert((now + AGAIN, number), engine);
         }
         let first = watched.deadlines.keys().next();
         watched.asleep_until = first.map(|(at, _)| *at);

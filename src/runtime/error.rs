@@ -160,7 +160,14 @@ impl WasmError {
                 ..Self::runtime(format!("the guest exited with status {status}"))
             });
         }
-        let trap = *error.downcast_ref::<Trap>()?;
+        let Some(&trap) = error.downcast_ref::<Trap>() else {
+            // A function of WASI that fails otherwise than with an error number.
+            let is_guests = error.is::<WasmBacktrace>();
+            return is_guests.then(|| Self {
+                wasm_stack: stack(),
+                ..Self::runtime(error.root_cause().to_string())
+            });
+        };
         let mut this = if trap == Trap::OutOfFuel {
             Self::new(WasmErrorCode::FuelExhausted, "the fuel budget ran out")
         } else {

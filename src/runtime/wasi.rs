@@ -9,7 +9,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
-use wasmtime_wasi::{FsPerms, WasiCtxBuilder, async_trait};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder, async_trait};
 
 use super::capabilities::WasmCapabilities;
 use super::error::WasmError;
@@ -173,9 +173,22 @@ impl Wasi {
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
     let failed = |error: wasmtime::Error| WasmError::instantiate(format!("no WASI: {error:#}"));
     let mut linker = Linker::new(engine);
+    // See `exit`.
+    linker.allow_shadowing(true);
     wasmtime_wasi::p1::add_to_linker_sync(&mut linker, context).map_err(failed)?;
     wasmtime_wasi::p0::add_to_linker_sync(&mut linker, context).map_err(failed)?;
+    for module in WASI_MODULES {
+        linker
+            .func_wrap(module, "proc_exit", exit)
+            .map_err(failed)?;
+    }
     Ok(linker)
+}
+
+/// `proc_exit`: in the place of wasmtime's, which takes a status of 126 and more for an error of its
+/// own kind, because shells give those a meaning. `exit(-1)` is common.
+fn exit(status: i32) -> wasmtime::Result<()> {
+    Err(I32Exit(status).into())
 }
 
 fn context(data: &mut StoreData) -> &mut WasiP1Ctx {

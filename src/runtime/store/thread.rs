@@ -9,6 +9,7 @@ use std::any::Any;
 use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -49,8 +50,8 @@ impl End {
         let run = || result = Some(catch_unwind(AssertUnwindSafe(f)));
         let task: Box<dyn FnOnce() + '_> = Box::new(run);
         // SAFETY: the task is run and dropped before the other thread says `Done`, which `serve`
-        // waits for below, or dropped unrun with the line, so nothing that it borrows is gone
-        // before it is. This thread does nothing meanwhile but what the other one asks for and
+        // waits for below; should the line end without that, the process does too. So nothing that
+        // the task borrows is gone before it is. This thread does nothing meanwhile but what the other one asks for and
         // waits for, so that what the task shares with this thread is in use on one of them at a
         // time, each handing over through a channel, and does not have to be `Send`. Nobody in
         // this crate keeps what belongs to a thread (a scope of the JS engine, say) in a task:
@@ -62,7 +63,8 @@ impl End {
         match result {
             Some(Ok(result)) => result,
             Some(Err(panic)) => resume_unwind(panic),
-            None => panic!("a guest's thread is gone"),
+            // Threads end by `Message::End` alone, which nobody sends while something runs.
+            None => process::abort(),
         }
     }
 
