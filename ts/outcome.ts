@@ -10,7 +10,6 @@ export const exceptions: WeakMap<object, WasmReference> = new SafeWeakMap();
 /** Errors that stopped a guest, and that no other guest may catch. */
 export const stops: WeakSet<object> = new SafeWeakSet();
 
-// How a guest's run ended, and how an import did.
 export const RETURNED = 0;
 /** With a JavaScript value. */
 export const THREW = 1;

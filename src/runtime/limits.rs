@@ -3,7 +3,7 @@
 use wasmtime::ResourceLimiter;
 
 use super::capabilities::WasmCapabilities;
-use super::engine::MEMORY_RESERVATION;
+use super::engine::{Checks, MEMORY_RESERVATION};
 use super::error::WasmError;
 use super::wasi::WasiConfig;
 
@@ -32,6 +32,14 @@ impl StoreOptions {
             max_memory_bytes: capped(self.max_memory_bytes, capabilities.max_memory_bytes),
             timeout_ms: capped(self.timeout_ms, capabilities.max_timeout_ms),
             wasi: self.wasi,
+        }
+    }
+
+    /// What the code of such a store's guests has to check for.
+    pub(crate) fn checks(&self) -> Checks {
+        Checks {
+            fuel: self.fuel.is_some(),
+            deadline: self.timeout_ms.is_some(),
         }
     }
 }

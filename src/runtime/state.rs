@@ -82,11 +82,8 @@ impl WasmState {
 
     /// What compiles for this state; may be sent to another thread.
     pub fn compiler(&self) -> Compiler {
-        let checks = Checks {
-            fuel: self.capabilities.max_fuel.is_some(),
-            deadline: self.capabilities.max_timeout_ms.is_some(),
-        };
-        Compiler::new(self.engine.clone(), checks)
+        let options = StoreOptions::default().capped(&self.capabilities);
+        Compiler::new(self.engine.clone(), options.checks())
     }
 
     /// Compiles a module, in the binary or the text format, on this thread.
@@ -142,10 +139,7 @@ impl WasmState {
     /// options ask for it.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
         let options = options.capped(&self.capabilities);
-        let checks = Checks {
-            fuel: options.fuel.is_some(),
-            deadline: options.timeout_ms.is_some(),
-        };
+        let checks = options.checks();
         let limits = Limits::new(&options, &self.capabilities);
         let wasi = options.wasi;
         let wasi = wasi.map(|config| Wasi::new(config, &self.capabilities));
@@ -217,8 +211,7 @@ impl WasmState {
     ///
     /// # Errors
     /// `InstantiateError` if the module or an import is unknown or of the wrong type, a cap is
-    /// exceeded; `RuntimeError` and
-    /// `FuelExhausted` from the start function.
+    /// exceeded; `RuntimeError` and `FuelExhausted` from the start function.
     pub fn instantiate(
         &self,
         module: u32,

@@ -28,7 +28,7 @@ pub use self::outcome::Outcome;
 pub(crate) use self::outcome::{outcome, ran};
 use self::raw::{lift, lower};
 pub(crate) use self::shared::{read_shared, write_shared};
-use self::thread::{GuestThread, WayBack};
+use self::thread::{GuestThread, Way};
 use super::deadline::{self, Deadline};
 use super::error::WasmError;
 use super::host::HostFunction;
@@ -121,7 +121,7 @@ struct StoreCell {
     /// Whether its guests may block, and so run on a thread of their own.
     blocks: bool,
     /// The way between that thread and this one, while a guest runs.
-    way: RefCell<Option<WayBack>>,
+    way: RefCell<Option<Way>>,
     /// What its guests have written.
     outputs: Outputs,
 }
@@ -138,7 +138,7 @@ unsafe impl Sync for StoreCell {}
 const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<Store<StoreData>>();
-    is_send::<WayBack>();
+    is_send::<Way>();
     is_send::<Outputs>();
 };
 
@@ -160,7 +160,7 @@ struct Restore<'a> {
 }
 
 /// Forgets the way to a guest's thread when it is done there, also when unwinding.
-struct Forget<'a>(&'a RefCell<Option<WayBack>>);
+struct Forget<'a>(&'a RefCell<Option<Way>>);
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
@@ -255,9 +255,10 @@ impl WasmStore {
         }
         let thread = GuestThread::take()
             .map_err(|error| WasmError::runtime(format!("no thread for the guest: {error}")))?;
-        self.cell.way.replace(Some(thread.way_back()));
+        let way = thread.way();
+        self.cell.way.replace(Some(way.clone()));
         let _forget = Forget(&self.cell.way);
-        let result = self.with(|store| thread.run(|| f(store)));
+        let result = self.with(|store| way.run(|| f(store)));
         thread.give_back();
         result
     }

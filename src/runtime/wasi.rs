@@ -138,24 +138,16 @@ impl Wasi {
         }
         let cap = capabilities.max_output_bytes;
         let stdout = Captured::new("stdout", &config.stdout, cap)?;
-        let stderr = Captured::new("stderr", &config.stderr, cap)?;
-        match (&stdout, config.stdout) {
-            (Some(captured), _) => {
-                builder.stdout(captured.clone());
-            }
-            (None, StdioConfig::Inherit) => {
-                builder.inherit_stdout();
-            }
-            (None, _) => {}
+        if let Some(captured) = &stdout {
+            builder.stdout(captured.clone());
+        } else if config.stdout == StdioConfig::Inherit {
+            builder.inherit_stdout();
         }
-        match (&stderr, config.stderr) {
-            (Some(captured), _) => {
-                builder.stderr(captured.clone());
-            }
-            (None, StdioConfig::Inherit) => {
-                builder.inherit_stderr();
-            }
-            (None, _) => {}
+        let stderr = Captured::new("stderr", &config.stderr, cap)?;
+        if let Some(captured) = &stderr {
+            builder.stderr(captured.clone());
+        } else if config.stderr == StdioConfig::Inherit {
+            builder.inherit_stderr();
         }
         Ok(Self {
             context: builder.build_p1(),

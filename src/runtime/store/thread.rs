@@ -51,11 +51,11 @@ impl End {
         let task: Box<dyn FnOnce() + '_> = Box::new(run);
         // SAFETY: the task is run and dropped before the other thread says `Done`, which `serve`
         // waits for below; should the line end without that, the process does too. So nothing that
-        // the task borrows is gone before it is. This thread does nothing meanwhile but what the other one asks for and
-        // waits for, so that what the task shares with this thread is in use on one of them at a
-        // time, each handing over through a channel, and does not have to be `Send`. Nobody in
-        // this crate keeps what belongs to a thread (a scope of the JS engine, say) in a task:
-        // whatever an import needs of those it finds on its own thread.
+        // the task borrows is gone before it is. This thread does nothing meanwhile but what the
+        // other one asks for and waits for, so that what the task shares with this thread is in use
+        // on one of them at a time, each handing over through a channel, and does not have to be
+        // `Send`. Nobody in this crate keeps what belongs to a thread (a scope of the JS engine,
+        // say) in a task: whatever an import needs of those it finds on its own thread.
         let task = unsafe { mem::transmute::<Box<dyn FnOnce() + '_>, Task>(task) };
         if self.to.send(Message::Run(task)).is_ok() {
             self.serve();
@@ -98,9 +98,9 @@ pub(super) struct GuestThread {
     line: Arc<Line>,
 }
 
-/// The way from a guest's thread back to that of its caller.
+/// The way between a guest's thread and that of its caller.
 #[derive(Clone)]
-pub(super) struct WayBack(Arc<Line>);
+pub(super) struct Way(Arc<Line>);
 
 impl GuestThread {
     /// One that nothing runs on.
@@ -143,14 +143,9 @@ impl GuestThread {
         Ok(Self { line })
     }
 
-    /// Runs `f` there, and waits for it.
-    pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.line.caller.run_there(f)
-    }
-
-    /// For what runs there and wants something done here.
-    pub(super) fn way_back(&self) -> WayBack {
-        WayBack(self.line.clone())
+    /// The way there and back.
+    pub(super) fn way(&self) -> Way {
+        Way(self.line.clone())
     }
 }
 
@@ -161,15 +156,16 @@ impl Drop for GuestThread {
     }
 }
 
-impl WayBack {
-    /// From the guest's thread: runs `f` on the caller's.
-    pub(super) fn run_back<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.0.guest.run_there(f)
-    }
-
-    /// From the caller's thread, while it runs an import: runs `f` on the guest's.
+impl Way {
+    /// From the caller's thread: runs `f` on the guest's, and waits for it. So also while the
+    /// caller's runs an import for the guest.
     pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         self.0.caller.run_there(f)
+    }
+
+    /// From the guest's thread: runs `f` on the caller's, and waits for it.
+    pub(super) fn run_back<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.0.guest.run_there(f)
     }
 }
 

@@ -1,0 +1,110 @@
+//! Guests wait on a thread of their own, and JavaScript runs on its.
+
+use serde_json::json;
+
+use super::{granting, js};
+
+#[test]
+fn a_guest_waits_inside_the_event_loop() {
+    let mut js = js(granting(vec![]));
+    let told = js.run(
+        "const g = await guest({});
+         const time = () => (g.call('clock_time_get', 1, 0n, 0), new DataView(g.instance.memory().buffer).getBigUint64(0, true));
+         const before = time();
+         const slept = [g.sleep(5_000_000), g.sleep(0)];
+         await Deno.core.ops.op_wasm_turn();
+         slept.push(g.sleep(1_000_000));
+         return [slept, time() - before >= 6_000_000n];",
+    );
+    assert_eq!(told, json!([[0, 0, 0], true]));
+}
+
+/// A guest that calls back and forth with JavaScript, and writes to its standard output before.
+const CALLBACK: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "env" "back" (func $back (param i32) (result i32)))
+    (memory (export "memory") 1)
+    (global $depth (mut i32) (i32.const 0))
+    (data (i32.const 100) "x")
+    (func (export "down") (param i32) (result i32)
+        (i32.store (i32.const 0) (i32.const 100))
+        (i32.store (i32.const 4) (i32.const 1))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (call $back (local.get 0)))
+    (func (export "grow") (result i32) (memory.grow (i32.const 1)))
+    (func (export "trap") unreachable))"#;
+
+#[test]
+fn imports_run_where_javascript_does_and_call_back() {
+    let mut js = js(granting(vec![]));
+    let told = js.run(&format!(
+        "const seen = [];
+         const env = {{ back: (n) => {{
+             seen.push(instance.stdout().length);
+             const view = new Uint8Array(instance.memory().buffer);
+             view[200] = n;
+             const grown = instance.call('grow');
+             if (view.length !== 0) throw 'the view is not detached';
+             if (instance.readMemory(200, 1)[0] !== n) throw 'the write is lost';
+             const trapped = (() => {{ try {{ instance.call('trap'); }} catch (error) {{ return error.trap; }} }})();
+             if (trapped !== 'unreachable') throw 'no trap';
+             return n === 0 ? grown : instance.call('down', [n - 1]);
+         }} }};
+         const instance = await load({}, {{ env }}, {{ wasi: {{ stdout: 'piped' }} }});
+         return [instance.call('down', [5]), seen, instance.stdout().length];",
+        json!(CALLBACK)
+    ));
+    assert_eq!(told, json!([6, [1, 2, 3, 4, 5, 6], 6]));
+}
+
+#[test]
+fn what_an_import_throws_passes_a_guest_with_wasi() {
+    let mut js = js(granting(vec![]));
+    let told = js.run(&format!(
+        "const thrown = {{}};
+         let instance;
+         const env = {{ back: (n) => {{
+             if (n === 0) throw thrown;
+             if (n === 1) instance.drop();
+             if (n === 2) return 'no number';
+             return instance.call('down', [n]);
+         }} }};
+         const start = async () => {{ instance = await load({}, {{ env }}, {{ wasi: {{}} }}); }};
+         await start();
+         const cause = (await caught(() => instance.call('down', [0]))).cause === thrown;
+         const mismatch = await codeOf(() => instance.call('down', [2]));
+         const deep = (await caught(() => instance.call('down', [3]))).code;
+         const usable = instance.call('grow');
+         const dropped = await codeOf(() => instance.call('down', [1]));
+         const gone = await codeOf(() => instance.call('grow'));
+         await start();
+         return [cause, mismatch, deep, usable, dropped, gone, instance.call('grow')];",
+        json!(CALLBACK)
+    ));
+    let told = told.as_array().unwrap();
+    assert_eq!(told[..2], [json!(true), json!(5005)]);
+    assert_eq!(told[2], 5002, "recursion without end");
+    assert_eq!(told[3], 1);
+    assert_eq!(told[5..], [json!(5002), json!(1)]);
+}
+
+#[test]
+fn guests_with_wasi_leave_no_threads() {
+    let mut js = js(granting(vec![]));
+    js.run(
+        "for (let i = 0; i < 300; i++) {
+             const g = await guest({ stdout: 'piped' });
+             if (g.write(1, 'x') !== 1) throw 'not written';
+             g.instance.drop();
+         }",
+    );
+    let threads = std::fs::read_dir("/proc/self/task");
+    let Ok(threads) = threads else { return };
+    let names = threads.filter_map(|thread| {
+        let name = std::fs::read_to_string(thread.ok()?.path().join("comm")).ok()?;
+        (name.trim() == "wasm guest").then_some(())
+    });
+    // Those of the tests that run beside this one count too.
+    let count = names.count();
+    assert!(count < 40, "{count} threads");
+}

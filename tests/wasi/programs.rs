@@ -1,0 +1,99 @@
+//! Programs as they come, and every function there is.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::{FUNCTIONS, Folder, granting};
+use crate::js::Js;
+
+/// Compiles a program of `tests/programs`; `None`, with the reason printed, where there is no
+/// compiler for WASI.
+fn program(name: &str) -> Option<PathBuf> {
+    let compile = |source: &Path, wasm: &Path| {
+        std::process::Command::new("clang")
+            .args(["--target=wasm32-wasi", "-O1", "-o"])
+            .args([wasm, source])
+            .output()
+    };
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let probe = folder.join("probe.c");
+    std::fs::write(
+        &probe,
+        "#include <stdio.h>\nint main(void) { return puts(\"\"); }\n",
+    )
+    .unwrap();
+    let probed = compile(&probe, &folder.join("probe.wasm"));
+    if !probed.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no clang with wasi-libc and lld");
+        return None;
+    }
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/{name}.c"));
+    let wasm = folder.join(format!("{name}.wasm"));
+    let output = compile(&source, &wasm).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    Some(wasm)
+}
+
+#[test]
+fn a_program_in_c() {
+    let Some(wasm) = program("files") else { return };
+    let folder = Folder::new("c");
+    let mut capabilities = granting(vec![folder.0.join("granted")]);
+    capabilities.allow_file_compile = true;
+    let mut js = Js::with(capabilities);
+    let told = js.run(&format!(
+        "const module = await compileFile({});
+         const run = async (readonly) => {{
+             const instance = await instantiate(module, {{}}, {{ wasi: {{
+                 args: ['prog', 'one', 'two'], env: {{ GREETING: 'hello' }}, stdin: 'a\\nb\\n',
+                 preopens: {{ '/data': {{ path: {}, readonly }} }}, stdout: 'piped', stderr: 'piped',
+             }} }});
+             const told = [instance.start(), ...['stdout', 'stderr'].map((name) =>
+                 String.fromCharCode(...instance[name]()))];
+             instance.drop();
+             return told;
+         }};
+         return [await run(false), await run(true)];",
+        json!(wasm),
+        json!(folder.path("granted"))
+    ));
+    let stdout = "one two\nhello\n> a\n> b\n3890 bytes\n2\n3\n4\nb\noutside: Operation not permitted\n\
+                  waited\nrandom\n";
+    assert_eq!(told[0], json!([42, stdout, "done\n"]));
+    assert_eq!(told[1][0], 2);
+    assert_eq!(told[1][2], "mkdir: Operation not permitted\n");
+}
+
+#[test]
+fn every_function_answers_whatever_it_is_asked() {
+    let folder = Folder::new("anything");
+    let names: Vec<&str> = FUNCTIONS.iter().map(|(name, _)| *name).collect();
+    let told = folder.js().run(&format!(
+        "const answers = {{}};
+         for (const name of {}) {{
+             for (const number of [0, 1, 3, -1, 0x7fffffff, 65532]) {{
+                 const {{ instance }} = await guest({{ preopens: {{ '/': root + 'granted' }}, stdin: 'x' }});
+                 const args = instance.getExport(name).params.map((type) => type === 'i64' ? BigInt(number) : number);
+                 let answer;
+                 try {{
+                     answer = instance.call(name, args);
+                 }} catch (error) {{
+                     answer = error.code === 5002 ? 'trap' : tell(error);
+                 }}
+                 const known = answer === 'trap' || answer >= 0 && answer <= 76;
+                 if (!known) (answers[name] ??= []).push([number, answer]);
+                 instance.drop();
+             }}
+         }}
+         return answers;",
+        json!(names)
+    ));
+    assert_eq!(told, json!({}));
+    assert_eq!(
+        std::fs::read(folder.path("granted/file")).unwrap(),
+        b"inside"
+    );
+    assert_eq!(std::fs::read(folder.path("secret")).unwrap(), b"outside");
+}
