@@ -2,8 +2,12 @@
 
 fn main() {
     let ops: &[&str] = &[
+        "op_wasm_abort_call",
+        "op_wasm_advance",
+        "op_wasm_answer",
         "op_wasm_bind",
         "op_wasm_call",
+        "op_wasm_call_ready",
         "op_wasm_collect",
         "op_wasm_collect_js",
         "op_wasm_compile",
@@ -13,6 +17,7 @@ fn main() {
         "op_wasm_drop_instance",
         "op_wasm_drop_module",
         "op_wasm_drop_store",
+        "op_wasm_end_call",
         "op_wasm_fuel",
         "op_wasm_func_type",
         "op_wasm_get_export",
@@ -21,7 +26,9 @@ fn main() {
         "op_wasm_global_type",
         "op_wasm_grow_memory",
         "op_wasm_grow_table",
+        "op_wasm_has_deadline",
         "op_wasm_instantiate",
+        "op_wasm_interrupted",
         "op_wasm_is_metered",
         "op_wasm_live_instances",
         "op_wasm_max_instances",
@@ -40,6 +47,7 @@ fn main() {
         "op_wasm_set_fuel",
         "op_wasm_set_global",
         "op_wasm_set_table",
+        "op_wasm_start_call",
         "op_wasm_table_size",
         "op_wasm_table_type",
         "op_wasm_turn",

@@ -1,5 +1,5 @@
-//! Shows that memory stays flat: instances that are dropped, instances that are left to the garbage
-//! collector, and instances with WASI. Fails if it does not.
+//! Shows that memory and threads stay flat: instances that are dropped, with WASI, called
+//! asynchronously, dropped while they run, and left to the garbage collector. Fails if they do not.
 //!
 //! ```sh
 //! cargo run --example memory
@@ -39,6 +39,24 @@ const SCRIPT: &str = r#"
         if (instance.start() !== 0 || instance.stdout().length !== 5) throw new Error("no output");
         instance.drop();
     };
+    const loops = await compile(Deno.core.encode(`(module
+        (import "env" "f" (func $f (param i32) (result i32)))
+        (memory 1)
+        (func (export "run") (param i32) (result i32) (call $f (local.get 0)))
+        (func (export "spin") (loop $again (br $again))))`));
+    const async = () =>
+        instantiate(loops, { env: { f: async (x) => x + 1 } }, { interruptible: true });
+    const called = async () => {
+        const instance = await async();
+        if (await instance.callAsync("run", [1]) !== 2) throw new Error("wrong");
+        instance.drop();
+    };
+    const dropped = async () => {
+        const instance = await async();
+        const ended = instance.callAsync("spin").catch(() => {});
+        instance.drop();
+        await ended;
+    };
     op_memory_report("start", 0, op_wasm_live_instances());
     const rounds = async (what, count, make) => {
         for (let round = 1; round <= 10; round++) {
@@ -48,50 +66,88 @@ const SCRIPT: &str = r#"
     };
     await rounds("dropped", 10_000, async () => (await make()).drop());
     await rounds("with WASI", 1_000, runs);
+    await rounds("called asynchronously", 300, called);
+    await rounds("dropped while they run", 300, dropped);
     await rounds("left to the collector", 2_000, make);
     op_wasm_collect_js();
     await op_wasm_turn();
     op_memory_report("collected", 0, op_wasm_live_instances());
+    for (let i = 0; i < 20; i++) (await async()).callAsync("spin").catch(() => {});
+    op_memory_report("running when the runtime ends", 0, op_wasm_live_instances());
 "#;
 
-/// The resident memory of this process, in MiB, where the system tells.
-fn resident_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-    Some(kib / 1024.0)
+/// What the system tells of this process.
+#[derive(Clone, Copy)]
+struct Usage {
+    resident_mib: f64,
+    threads: u32,
 }
 
-/// How much memory may be more in the last round of a kind than in its third, in MiB: what a
-/// collector may leave for later.
-const SLACK: f64 = 16.0;
+impl Usage {
+    fn now() -> Option<Self> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let field = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()
+        };
+        let kib: f64 = field("VmRSS:")?.parse().ok()?;
+        Some(Self {
+            resident_mib: kib / 1024.0,
+            threads: field("Threads:")?.parse().ok()?,
+        })
+    }
 
-/// What was resident after the third round of a kind, and whether a later one had much more.
+    fn is_much_more(self, before: Self) -> bool {
+        self.resident_mib > before.resident_mib + SLACK_MIB
+            || self.threads > before.threads + SLACK_THREADS
+    }
+}
+
+/// How much memory may be more in the last round of a kind than in its third: what a collector may
+/// leave for later.
+const SLACK_MIB: f64 = 16.0;
+
+/// How many threads may be more: those of guests that are just ending.
+const SLACK_THREADS: u32 = 50;
+
+/// How many threads are kept: for guests, for deadlines, and for compiling.
+const KEPT_THREADS: u32 = 12;
+
+/// What was in use after the third round of a kind, and whether it was much more after the last.
 #[derive(Default)]
 struct Rounds {
-    third: Option<f64>,
+    start: Option<Usage>,
+    third: Option<Usage>,
     grew: bool,
 }
 
 #[op2(fast)]
 fn op_memory_report(state: &mut OpState, #[string] what: &str, round: u32, live: u32) {
-    if what == "start" {
-        println!("{:<32} {:>10} {:>14}", "instances", "live", "resident MiB");
-    }
-    let resident = resident_mib();
+    let usage = Usage::now();
     let rounds = state.borrow_mut::<Rounds>();
+    if what == "start" {
+        rounds.start = usage;
+    }
     match round {
-        3 => rounds.third = resident,
+        3 => rounds.third = usage,
         10 => {
-            let pair = resident.zip(rounds.third);
-            rounds.grew |= pair.is_some_and(|(now, third)| now > third + SLACK);
+            let pair = usage.zip(rounds.third);
+            rounds.grew |= pair.is_some_and(|(now, third)| now.is_much_more(third));
         }
         _ => {}
     }
-    let resident = resident.map_or("unknown".to_owned(), |mib| format!("{mib:.1}"));
-    println!("{what:<32} {live:>10} {resident:>14}");
+    print(what, &live.to_string(), usage);
+}
+
+fn print(what: &str, live: &str, usage: Option<Usage>) {
+    let (resident, threads) = match usage {
+        Some(usage) => (
+            format!("{:.1}", usage.resident_mib),
+            usage.threads.to_string(),
+        ),
+        None => ("unknown".to_owned(), "unknown".to_owned()),
+    };
+    println!("{what:<32} {live:>10} {resident:>14} {threads:>10}");
 }
 
 deno_core::extension!(
@@ -111,7 +167,24 @@ fn main() {
     }
 }
 
+/// Waits until the guests that were running have ended, which takes them no more than a moment.
+fn guests_end(start: Usage) -> bool {
+    for _ in 0..1_000 {
+        let Some(now) = Usage::now() else { return true };
+        if now.threads <= start.threads + KEPT_THREADS {
+            print("ended", "", Some(now));
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    false
+}
+
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    println!(
+        "{:<32} {:>10} {:>14} {:>10}",
+        "instances", "live", "resident MiB", "threads"
+    );
     let mut capabilities = WasmCapabilities::default();
     capabilities.allow_wasi = true;
     let wasm = WasmState::new(capabilities)?;
@@ -122,13 +195,17 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let main = ModuleSpecifier::parse("memory:main")?;
     let module = runtime.load_main_es_module_from_code(&main, SCRIPT).await?;
     let evaluated = runtime.mod_evaluate(module);
+    // Until the script has ended: some of what it started never does.
     runtime
-        .run_event_loop(PollEventLoopOptions::default())
+        .with_event_loop_promise(evaluated, PollEventLoopOptions::default())
         .await?;
-    evaluated.await?;
-    let state = runtime.op_state();
-    if state.borrow().borrow::<Rounds>().grew {
-        return Err("memory grows with the number of instances".into());
+    let Rounds { start, grew, .. } = runtime.op_state().borrow_mut().take();
+    if grew {
+        return Err("memory or threads grow with the number of instances".into());
+    }
+    drop(runtime);
+    if start.is_some_and(|start| !guests_end(start)) {
+        return Err("guests go on running when their runtime has ended".into());
     }
     Ok(())
 }

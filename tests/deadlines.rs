@@ -155,3 +155,36 @@ fn deadlines_that_never_come() {
     );
     assert_eq!(told, json!(vec![5001; 6]));
 }
+
+/// Nothing ends a wait on memory, and nobody could wake the guest up.
+#[test]
+fn what_waits_on_memory_has_no_fence() {
+    let told = run(
+        WasmCapabilities::default(),
+        "const waits = (memory, wait) => `(module (memory ${memory}) (func (export \"f\") (result i32) ${wait}))`;
+         const wait32 = '(memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 0))';
+         const wait64 = '(memory.atomic.wait64 (i32.const 0) (i64.const 0) (i64.const 0))';
+         const shared = '1 1 shared', own = '1';
+         const imported = `(module (import \"m\" \"m\" (memory 1 1 shared)) (func (drop ${wait32})))`;
+         const fenced = [{ fuel: 1e6 }, { timeoutMs: 1000 }, { interruptible: true }];
+         const codes = [];
+         for (const options of fenced) {
+             codes.push(await codeOf(() => load(waits(shared, wait32), {}, options)), await codeOf(() => load(waits(shared, wait64), {}, options)));
+             const store = new WasmStore(options);
+             const m = new WasmMemory(store, { minimum: 1, maximum: 1, shared: true });
+             codes.push(await codeOf(() => load(imported, { m: { m } }, { store })));
+             // On memory that nobody shares it is a trap, and without a wait there is none.
+             codes.push((await caught(async () => (await load(waits(own, wait32), {}, options)).call('f'))).trap);
+             codes.push((await load(waits(shared, '(memory.atomic.notify (i32.const 0) (i32.const 1))'), {}, options)).call('f'));
+         }
+         return [codes, (await load(waits(shared, wait32))).call('f'), tell(await caught(() => load(waits(shared, wait32), {}, fenced[0]))).message];",
+    );
+    let trap = "expected shared memory";
+    let fenced = json!([5001, 5001, 5001, trap, 0]);
+    let fenced: Vec<_> = (0..3)
+        .flat_map(|_| fenced.as_array().unwrap().clone())
+        .collect();
+    let message = "the module waits on shared memory (memory.atomic.wait), which neither fuel nor a \
+                   deadline can end";
+    assert_eq!(told, json!([fenced, 2, message]));
+}

@@ -17,11 +17,9 @@ fn stack_traces_name_the_functions_and_lines_of_the_source() {
          return (await caught(() => instance.call('add', [1]))).stack",
     );
     let stack = told.as_str().unwrap();
-    let frame = stack
-        .split("WasmInstance.call (host:wasm/instance.ts:")
-        .nth(1);
+    let frame = stack.split("checkArguments (host:wasm/instance.ts:").nth(1);
     let line = frame.and_then(|frame| frame.split(':').next()?.parse::<usize>().ok());
-    let line = line.unwrap_or_else(|| panic!("no frame of `call` in {stack}"));
+    let line = line.unwrap_or_else(|| panic!("no frame of `checkArguments` in {stack}"));
     let source = include_str!("../ts/instance.ts").lines().nth(line - 1);
     assert!(source.unwrap().contains("new WasmError"), "{stack}");
 }

@@ -4,6 +4,7 @@
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
 
+mod async_calls;
 mod bad_input;
 mod capabilities;
 mod deadlines;

@@ -13,7 +13,27 @@ export function callFunc(
   args: unknown[],
   name: string | undefined,
 ): unknown {
-  const { params, results } = signature;
+  putArguments(store, signature, args, name);
+  let ended;
+  const outer = store.enter(false);
+  try {
+    ended = op_wasm_call(store.id, handle);
+  } catch (error) {
+    throw stopped(error);
+  } finally {
+    store.leave(outer);
+  }
+  if (ended !== RETURNED) throw store.thrown(ended);
+  return takeResults(store, signature);
+}
+
+/** Puts the arguments of a call into the frame. */
+export function putArguments(
+  store: StoreState,
+  { params }: Signature,
+  args: unknown[],
+  name: string | undefined,
+): void {
   if (args.length !== params.length) {
     throw new WasmError(
       `${name === undefined ? "the function" : quote(name)} takes ${params.length} arguments, ` +
@@ -23,16 +43,10 @@ export function callFunc(
   }
   const misfits = writeValues(store, params, args);
   if (misfits >= 0) throw misfit(params, args, misfits, ofFunction(`argument ${misfits}`, name));
-  let ended;
-  const outer = store.enter();
-  try {
-    ended = op_wasm_call(store.id, handle);
-  } catch (error) {
-    throw stopped(error);
-  } finally {
-    store.leave(outer);
-  }
-  if (ended !== RETURNED) throw store.thrown(ended);
+}
+
+/** What a call returned, out of the frame. */
+export function takeResults(store: StoreState, { results }: Signature): unknown {
   if (results.length === 0) return undefined;
   if (results.length === 1) return results[0].read(store, 0);
   return readValues(store, results);

@@ -4,6 +4,7 @@ import { describe } from "./check.ts";
 import { construct, internal } from "./construct.ts";
 import {
   BigInt,
+  core,
   MathTrunc,
   NumberIsSafeInteger,
   SafeMap,
@@ -167,7 +168,10 @@ export function writeValues(store: StoreState, codecs: Codec[], values: unknown[
 
 export function misfit(codecs: Codec[], values: unknown[], index: number, what: string): WasmError {
   const expected = codecs[index].type;
-  return new WasmError(`${what}: expected ${expected}, got ${describe(values[index])}`, TypeMismatch);
+  const got = core.isPromise(values[index])
+    ? "a promise, which only callAsync waits for"
+    : describe(values[index]);
+  return new WasmError(`${what}: expected ${expected}, got ${got}`, TypeMismatch);
 }
 
 /** Puts one value into the first slot. */

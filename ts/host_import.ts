@@ -1,12 +1,20 @@
 import { copyOf } from "./check.ts";
 import { misfit, readValues, writeRef, writeValues } from "./codec.ts";
-import type { Codec, Signature } from "./codec.ts";
-import { ArrayIsArray, ReflectApply } from "./core.ts";
+import type { Signature } from "./codec.ts";
+import { ArrayIsArray, core, ReflectApply } from "./core.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
 import { HOST, OBJECT } from "./frame.ts";
-import { EXCEPTION, exceptions, importThrew, RETURNED, stops, THREW } from "./outcome.ts";
+import {
+  EXCEPTION,
+  exceptions,
+  importThrew,
+  PENDING,
+  RETURNED,
+  stops,
+  THREW,
+} from "./outcome.ts";
 import { referenceHandle } from "./reference.ts";
-import { active } from "./store_state.ts";
+import { active, activeWaits } from "./store_state.ts";
 import type { StoreState } from "./store_state.ts";
 import type { WasmFunction } from "./types.ts";
 
@@ -18,33 +26,42 @@ export interface HostImport {
   name: string;
 }
 
+/** An import that has returned a promise, for which its guest waits. */
+export interface PendingImport {
+  promise: Promise<unknown>;
+  imported: HostImport;
+}
+
 /**
  * Runs the import of this number of the store that is running, its arguments in the frame, which
  * its results replace. Returns how it ended; what it threw is then in the first slot.
  */
 export function dispatch(index: number): number {
   const store = active;
-  const { callback, signature, name } = store.imports[index];
+  const waits = activeWaits;
+  const imported = store.imports[index];
+  let ended;
   try {
     store.refresh();
-    const result = ReflectApply(callback, undefined, readValues(store, signature.params));
-    return finishImport(store, signature.results, result, name);
-  } catch (error) {
-    const exception = referenceHandle(store, exceptions.get(error));
-    if (exception !== undefined) {
-      writeRef(0, OBJECT, exception);
-      return EXCEPTION;
+    const args = readValues(store, imported.signature.params);
+    const result = ReflectApply(imported.callback, undefined, args);
+    if (waits && core.isPromise(result)) {
+      store.pending = { promise: result, imported };
+      return PENDING;
     }
-    if (stops.has(error)) return store.abort(importThrew(name, error));
-    const held = store.hold(error);
-    store.throwers.set(held, name);
-    writeRef(0, HOST, held);
-    return THREW;
+    ended = returned(store, imported, result);
+  } catch (error) {
+    ended = threw(store, imported, error);
   }
+  // The guest runs from here on, and the memory is its own.
+  if (waits) store.detachViews();
+  return ended;
 }
 
+/** Gives the guest what an import returned. Returns how it ended. */
 // deno-lint-ignore no-explicit-any
-function finishImport(store: StoreState, results: Codec[], result: any, name: string): number {
+export function returned(store: StoreState, imported: HostImport, result: any): number {
+  const { name, signature: { results } } = imported;
   if (results.length === 0) return RETURNED;
   let values: unknown[] = [result];
   if (results.length !== 1) {
@@ -58,4 +75,18 @@ function finishImport(store: StoreState, results: Codec[], result: any, name: st
   const misfits = writeValues(store, results, values);
   if (misfits < 0) return RETURNED;
   return store.abort(misfit(results, values, misfits, `result ${misfits} of ${name}`));
+}
+
+/** Gives the guest what an import threw. Returns how it ended. */
+export function threw(store: StoreState, imported: HostImport, error: unknown): number {
+  const exception = referenceHandle(store, exceptions.get(error));
+  if (exception !== undefined) {
+    writeRef(0, OBJECT, exception);
+    return EXCEPTION;
+  }
+  if (stops.has(error)) return store.abort(importThrew(imported.name, error));
+  const held = store.hold(error);
+  store.throwers.set(held, imported.name);
+  writeRef(0, HOST, held);
+  return THREW;
 }

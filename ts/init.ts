@@ -26,5 +26,5 @@ export type {
   TagType,
   WasmFunction,
 } from "./types.ts";
-export type { InstantiateOptions, StoreOptions } from "./options.ts";
+export type { CallOptions, InstantiateOptions, StoreOptions } from "./options.ts";
 export type { StdioConfig, WasiConfig } from "./wasi.ts";

@@ -1,3 +1,4 @@
+import { callAsync } from "./call_async.ts";
 import { copyOf, describe, quote } from "./check.ts";
 import { illegal } from "./construct.ts";
 import {
@@ -12,9 +13,12 @@ import {
 import { FunctionNotFound, MemoryError, RuntimeError, TypeMismatch, WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
 import type { WasmGlobal } from "./global.ts";
+import { placeOf } from "./live.ts";
 import type { WasmMemory } from "./memory.ts";
 import type { WasmModule } from "./module.ts";
-import { exitCodeOf } from "./outcome.ts";
+import { checkCallOptions } from "./options.ts";
+import type { CallOptions } from "./options.ts";
+import { exitStatus } from "./outcome.ts";
 import type { WasmStore } from "./store.ts";
 import type { StoreState } from "./store_state.ts";
 import type { WasmTable } from "./table.ts";
@@ -62,21 +66,30 @@ export class WasmInstance {
   // deno-lint-ignore no-explicit-any
   call(name: string, args: readonly unknown[] = []): any {
     const func = this.func(name);
-    if (!ArrayIsArray(args)) {
-      throw new WasmError(
-        `the arguments of ${quote(name)} must be an array, got ${describe(args)}`,
-        TypeMismatch,
-      );
-    }
-    // An array of the wrong length is reported as such, however long it says it is.
-    const length = args.length;
-    if (length !== func.length) {
-      throw new WasmError(
-        `${quote(name)} takes ${func.length} arguments, got ${length}`,
-        TypeMismatch,
-      );
-    }
-    return ReflectApply(func, undefined, copyOf(args, length));
+    return ReflectApply(func, undefined, checkArguments(func, args, name));
+  }
+
+  /**
+   * Calls an exported function on a thread of its own, and resolves when it returns, as
+   * {@linkcode WasmInstance.call} would. The event loop goes on meanwhile. Imports run on its thread
+   * as ever; if one returns a promise, the guest waits for it.
+   *
+   * While the guest runs its store is busy: to call or use anything in it fails with `RuntimeError`,
+   * and views of its memories are detached. While it waits for an import, everything in it may be
+   * used, but only one call is asynchronous at a time. To drop the store ends the call.
+   *
+   * A guest that never returns keeps its thread unless it can be interrupted: see
+   * {@linkcode StoreOptions.interruptible}.
+   *
+   * @throws {WasmError} As {@linkcode WasmInstance.call}. `RuntimeError` if the store is busy, or the
+   * signal aborts the call: then `cause` is the signal's reason.
+   */
+  // deno-lint-ignore no-explicit-any
+  async callAsync(name: string, args: readonly unknown[] = [], options?: CallOptions): Promise<any> {
+    const func = this.func(name);
+    const checked = checkArguments(func, args, name);
+    const { handle } = placeOf(func);
+    return await callAsync(this.#store, handle, checked, name, checkCallOptions(options));
   }
 
   /** What is known about an export. */
@@ -159,16 +172,29 @@ export class WasmInstance {
    * otherwise as {@linkcode WasmInstance.call}.
    */
   start(): number {
-    const start = this.func("_start");
-    if (this.#started) throw new WasmError("the command was started before", RuntimeError);
-    this.#started = true;
+    const start = this.#startOnce();
     try {
       start();
       return 0;
     } catch (error) {
-      const status = exitCodeOf(error);
-      if (status === undefined) throw error;
-      return status;
+      return exitStatus(error);
+    }
+  }
+
+  /**
+   * Runs a WASI command as {@linkcode WasmInstance.start} does, in the way of
+   * {@linkcode WasmInstance.callAsync}.
+   *
+   * @throws {WasmError} As both.
+   */
+  async startAsync(options?: CallOptions): Promise<number> {
+    const checked = checkCallOptions(options);
+    const { handle } = placeOf(this.#startOnce());
+    try {
+      await callAsync(this.#store, handle, [], "_start", checked);
+      return 0;
+    } catch (error) {
+      return exitStatus(error);
     }
   }
 
@@ -205,6 +231,13 @@ export class WasmInstance {
     this.drop();
   }
 
+  #startOnce(): WasmFunction {
+    const start = this.func("_start");
+    if (this.#started) throw new WasmError("the command was started before", RuntimeError);
+    this.#started = true;
+    return start;
+  }
+
   #alive(): void {
     if (this.#dropped || this.#store.dropped) {
       throw new WasmError(`instance ${this.id} was dropped`, RuntimeError);
@@ -237,4 +270,23 @@ export class WasmInstance {
     }
     return memories === 1 ? only : "memory";
   }
+}
+
+/** A copy of the arguments of a function, if they are as many as it takes. */
+function checkArguments(func: WasmFunction, args: readonly unknown[], name: string): unknown[] {
+  if (!ArrayIsArray(args)) {
+    throw new WasmError(
+      `the arguments of ${quote(name)} must be an array, got ${describe(args)}`,
+      TypeMismatch,
+    );
+  }
+  // An array of the wrong length is reported as such, however long it says it is.
+  const length = args.length;
+  if (length !== func.length) {
+    throw new WasmError(
+      `${quote(name)} takes ${func.length} arguments, got ${length}`,
+      TypeMismatch,
+    );
+  }
+  return copyOf(args, length);
 }

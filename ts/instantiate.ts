@@ -95,7 +95,7 @@ function start(id: number, module: WasmModule, store: StoreState, found: unknown
     imports[i] = toImport(store, module.imports[i], found[i]);
   }
   let made;
-  const outer = store.enter();
+  const outer = store.enter(false);
   try {
     made = op_wasm_instantiate(id, store.id, imports);
   } catch (error) {

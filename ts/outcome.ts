@@ -17,6 +17,8 @@ export const THREW = 1;
 export const EXCEPTION = 2;
 /** With an error that no guest can catch, which the store keeps. */
 export const ABORTED = 3;
+/** An import, which returned a promise: it has not ended. */
+export const PENDING = 4;
 
 /** Remembers whether the error of an op that ran a guest is one that no guest may catch. */
 export function stopped(error: WasmError): WasmError {
@@ -30,7 +32,9 @@ export function importThrew(name: string, cause: unknown): WasmError {
   return new WasmError(`${name} threw`, RuntimeError, { cause });
 }
 
-/** The status that a guest exited with, if that is what the error tells. */
-export function exitCodeOf(error: unknown): number | undefined {
-  return error instanceof WasmError ? error.exitCode : undefined;
+/** The status that a guest exited with, if that is what the error tells; else throws it on. */
+export function exitStatus(error: unknown): number {
+  const status = error instanceof WasmError ? error.exitCode : undefined;
+  if (status === undefined) throw error;
+  return status;
 }

@@ -1,6 +1,7 @@
 import { isDetached } from "./bytes.ts";
 import { callFunc } from "./call.ts";
 import { readRef, signatureOf } from "./codec.ts";
+import type { Signature } from "./codec.ts";
 import { construct, internal } from "./construct.ts";
 import {
   ArrayBufferPrototypeGetByteLength,
@@ -22,7 +23,7 @@ import {
 } from "./core.ts";
 import { RuntimeError, WasmError } from "./errors.ts";
 import { frameU32, GROWTHS } from "./frame.ts";
-import type { HostImport } from "./host_import.ts";
+import type { HostImport, PendingImport } from "./host_import.ts";
 import { liveClass, places } from "./live.ts";
 import { checkOptions } from "./options.ts";
 import type { StoreOptions } from "./options.ts";
@@ -39,6 +40,8 @@ const droppedStores: FinalizationRegistry<number> = new SafeFinalizationRegistry
 
 /** The store whose guest is running, if one is. */
 export let active: StoreState | undefined;
+/** Whether its call waits for imports that return promises. */
+export let activeWaits: boolean = false;
 
 /**
  * The JavaScript side of a store: everything JavaScript that its guests hold.
@@ -62,6 +65,7 @@ export class StoreState {
   readonly #free: number[] = [];
   #collectAt: number = 1024;
   readonly #funcs: WasmFunction[] = [];
+  readonly #signatures: Signature[] = [];
   readonly #objects: Record<Exclude<ExportKind, "function">, Map<number, ImportValue>> = {
     memory: new SafeMap(),
     global: new SafeMap(),
@@ -69,6 +73,10 @@ export class StoreState {
     tag: new SafeMap(),
   };
   readonly #views: Map<number, View> = new SafeMap();
+  /** What the guest waits for, if `dispatch` just said so. */
+  pending: PendingImport | undefined;
+  /** Resolves when the guest has to end although it waits for a promise. */
+  end: Promise<boolean> | undefined;
   #growths: number = 0;
   #aborted: WasmError | undefined;
   #handle: WasmStore | undefined;
@@ -91,15 +99,23 @@ export class StoreState {
   }
 
   /** To be called before an op that runs a guest of this store. */
-  enter(): StoreState | undefined {
+  enter(waits: boolean): StoreState | undefined {
     const outer = active;
     active = this;
+    activeWaits = waits;
     return outer;
   }
 
-  /** To be called after it, however it ended, with what `enter` returned. */
-  leave(outer: StoreState | undefined): void {
+  /** To be called after it, with what `enter` returned, if the guest may still be running. */
+  exit(outer: StoreState | undefined): void {
     active = outer;
+    // An import that is running has asked already.
+    activeWaits = false;
+  }
+
+  /** To be called after it, with what `enter` returned, if no guest runs. */
+  leave(outer: StoreState | undefined): void {
+    this.exit(outer);
     this.refresh();
   }
 
@@ -119,6 +135,12 @@ export class StoreState {
       detach(view);
       this.#views.delete(memory);
     });
+  }
+
+  /** Detaches all views: the memories are going to be in use elsewhere. */
+  detachViews(): void {
+    this.#views.forEach(detach);
+    this.#views.clear();
   }
 
   /** A memory's bytes as a buffer, the same until they are more. */
@@ -175,7 +197,7 @@ export class StoreState {
     if (ended === ABORTED) {
       const error = this.#aborted;
       this.#aborted = undefined;
-      return error;
+      return error ?? new WasmError("the call was aborted", RuntimeError);
     }
     const number = frameU32[0];
     const value = readRef(this, 0);
@@ -189,7 +211,7 @@ export class StoreState {
   func(handle: number, name?: string): WasmFunction {
     let func = this.#funcs[handle];
     if (func === undefined) {
-      const signature = signatureOf(op_wasm_func_type(this.id, handle));
+      const signature = this.signature(handle);
       func = (...args: unknown[]): unknown => callFunc(this, handle, signature, args, name);
       ObjectDefineProperty(func, "length", {
         __proto__: null,
@@ -200,6 +222,11 @@ export class StoreState {
       this.#funcs[handle] = func;
     }
     return func;
+  }
+
+  /** The type of the function of this number. */
+  signature(handle: number): Signature {
+    return this.#signatures[handle] ??= signatureOf(op_wasm_func_type(this.id, handle));
   }
 
   /** The live object of this kind and number: the same each time. */
@@ -218,11 +245,17 @@ export class StoreState {
     this.#objects[kind].set(handle, object);
   }
 
+  /** Has the event loop wait for the end of the guest, which was just told to end. */
+  awaitEnd(): void {
+    if (this.end !== undefined) core.refOpPromise(this.end);
+  }
+
   drop(): void {
     if (this.dropped) return;
     this.dropped = true;
     droppedStores.unregister(this);
-    this.#views.forEach(detach);
+    this.detachViews();
     op_wasm_drop_store(this.id);
+    this.awaitEnd();
   }
 }

@@ -79,10 +79,16 @@ declare module "host:wasm" {
     maxMemoryBytes?: number;
     /**
      * How many milliseconds a call may take before its guest is stopped with `RuntimeError`, with
-     * all that it calls, imports included; from 0 to 2⁵³ − 1. The same holds for start functions. A
-     * guest that waits by WASI is stopped when it has waited.
+     * all that it calls and waits for, imports included; from 0 to 2⁵³ − 1. The same holds for start
+     * functions.
      */
     timeoutMs?: number;
+    /**
+     * Whether {@linkcode WasmInstance.callAsync} may be given a signal and a deadline of its own, for
+     * which the guests' code has to be compiled; it runs a little slower. Default: if there is a
+     * `timeoutMs`.
+     */
+    interruptible?: boolean;
     /**
      * WASI for its guests. Without it, or if the host grants no WASI, a module that imports WASI
      * cannot be instantiated, unless the app provides those imports itself.
@@ -93,6 +99,16 @@ declare module "host:wasm" {
   export type InstantiateOptions = {
     store: WasmStore;
   } | StoreOptions;
+  /** How a call is made that the event loop does not wait for. */
+  export interface CallOptions {
+    /** Ends the call when it is aborted. The instance has to be interruptible. */
+    signal?: AbortSignal;
+    /**
+     * How many milliseconds the call may take, instead of what its store says; from 0 to 2⁵³ − 1. The
+     * instance has to be interruptible.
+     */
+    timeoutMs?: number;
+  }
   /** What instances share that can import from each other. Its limits hold for all of them together. */
   export class WasmStore {
     #private;
@@ -303,6 +319,22 @@ declare module "host:wasm" {
      * @throws {WasmError} `FunctionNotFound`, `TypeMismatch`, `RuntimeError` or `FuelExhausted`.
      */
     call(name: string, args?: readonly unknown[]): any;
+    /**
+     * Calls an exported function on a thread of its own, and resolves when it returns, as
+     * {@linkcode WasmInstance.call} would. The event loop goes on meanwhile. Imports run on its thread
+     * as ever; if one returns a promise, the guest waits for it.
+     *
+     * While the guest runs its store is busy: to call or use anything in it fails with `RuntimeError`,
+     * and views of its memories are detached. While it waits for an import, everything in it may be
+     * used, but only one call is asynchronous at a time. To drop the store ends the call.
+     *
+     * A guest that never returns keeps its thread unless it can be interrupted: see
+     * {@linkcode StoreOptions.interruptible}.
+     *
+     * @throws {WasmError} As {@linkcode WasmInstance.call}. `RuntimeError` if the store is busy, or the
+     * signal aborts the call: then `cause` is the signal's reason.
+     */
+    callAsync(name: string, args?: readonly unknown[], options?: CallOptions): Promise<any>;
     /** What is known about an export. */
     getExport(name: string): ExportInfo;
     /** An exported function, as a function: the same each time. */
@@ -339,6 +371,13 @@ declare module "host:wasm" {
      * otherwise as {@linkcode WasmInstance.call}.
      */
     start(): number;
+    /**
+     * Runs a WASI command as {@linkcode WasmInstance.start} does, in the way of
+     * {@linkcode WasmInstance.callAsync}.
+     *
+     * @throws {WasmError} As both.
+     */
+    startAsync(options?: CallOptions): Promise<number>;
     /**
      * What the guests of its store have written to their standard output so far, which has to be
      * `"piped"`.

@@ -19,15 +19,7 @@ impl HostFunction for JsImport {
             bridge
                 .frame
                 .set_growths(store.growths().map_err(Stop::Error)?);
-            match dispatch(scope, bridge, self.0)? {
-                Completion::Returned => {
-                    bridge.frame.read_into(frame);
-                    Ok(())
-                }
-                Completion::Threw => Err(Stop::Throw(thrown(bridge)?)),
-                Completion::Rethrew => Err(Stop::Rethrow(reference(bridge)?)),
-                Completion::Aborted => Err(Stop::Abort),
-            }
+            dispatch(scope, bridge, self.0)?.read(bridge, frame)
         })
         .unwrap_or_else(|| Err(stop("an import was called while no JavaScript runs")))
     }
@@ -36,11 +28,41 @@ impl HostFunction for JsImport {
 /// How `dispatch` says that an import ended. What was thrown is in the frame's first slot; why
 /// one was aborted, JavaScript keeps for itself.
 #[derive(Clone, Copy)]
-enum Completion {
+pub enum Completion {
     Returned,
     Threw,
     Rethrew,
     Aborted,
+    /// It does so later.
+    Pending,
+}
+
+impl Completion {
+    /// The way of this number, as `host:wasm` knows it.
+    pub fn from_number(number: u32) -> Result<Self, Stop> {
+        match number {
+            0 => Ok(Self::Returned),
+            1 => Ok(Self::Threw),
+            2 => Ok(Self::Rethrew),
+            3 => Ok(Self::Aborted),
+            4 => Ok(Self::Pending),
+            _ => Err(stop("an import ended in an unknown way")),
+        }
+    }
+
+    /// Tells the guest, whose frame this is.
+    pub fn read(self, bridge: &Bridge, frame: &mut [ValRaw]) -> Result<(), Stop> {
+        match self {
+            Self::Returned => {
+                bridge.frame.read_into(frame);
+                Ok(())
+            }
+            Self::Threw => Err(Stop::Throw(thrown(bridge)?)),
+            Self::Rethrew => Err(Stop::Rethrow(reference(bridge)?)),
+            Self::Aborted => Err(Stop::Abort),
+            Self::Pending => Err(Stop::Later),
+        }
+    }
 }
 
 /// Runs the import with its arguments in the frame.
@@ -56,13 +78,9 @@ fn dispatch(
     let this = v8::undefined(scope).into();
     let index = v8::Integer::new_from_unsigned(scope, index).into();
     match function.call(scope, this, &[index]) {
-        Some(completion) => match completion.uint32_value(scope) {
-            Some(0) => Ok(Completion::Returned),
-            Some(1) => Ok(Completion::Threw),
-            Some(2) => Ok(Completion::Rethrew),
-            Some(3) => Ok(Completion::Aborted),
-            _ => Err(stop("an import ended in an unknown way")),
-        },
+        Some(completion) => {
+            Completion::from_number(completion.uint32_value(scope).unwrap_or(u32::MAX))
+        }
         None if scope.has_terminated() => {
             Err(stop("JavaScript was terminated while the guest ran"))
         }

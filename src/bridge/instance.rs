@@ -41,19 +41,24 @@ impl From<JsExtern> for Import {
 
 /// How a run of guest code ended, as `host:wasm` is told. What was thrown is in the frame's
 /// first slot.
-const RETURNED: u32 = 0;
+pub(super) const RETURNED: u32 = 0;
 const THREW: u32 = 1;
 const EXCEPTION: u32 = 2;
 const ABORTED: u32 = 3;
+/// It has not ended: see `running`.
+pub(super) const RUNNING: u32 = 4;
+pub(super) const WAITING: u32 = 5;
 
 /// Ends a run: tells JavaScript about growths, and leaves what was thrown in the frame. Returns
 /// what the run did, or how else it ended.
-fn finish<T>(
+pub(super) fn finish<T>(
     bridge: &Bridge,
     store: &WasmStore,
     outcome: Result<Outcome<T>, WasmError>,
 ) -> Result<Result<T, u32>, WasmError> {
-    bridge.frame.set_growths(store.growths()?);
+    if let Ok(growths) = store.growths() {
+        bridge.frame.set_growths(growths);
+    }
     let (ended, thrown) = match outcome? {
         Outcome::Returned(value) => return Ok(Ok(value)),
         Outcome::Threw(index) => (THREW, RefHandle::Host(index)),

@@ -7,6 +7,7 @@ mod import;
 mod instance;
 mod memory;
 mod objects;
+mod running;
 mod scope;
 mod store;
 mod view;
@@ -20,10 +21,12 @@ pub use compile::*;
 pub use instance::*;
 pub use memory::*;
 pub use objects::*;
+pub use running::*;
 pub use store::*;
 
 use crate::runtime::WasmState;
 use frame::Frame;
+use running::Calls;
 
 /// What the ops of one `JsRuntime` share.
 pub struct Bridge {
@@ -31,6 +34,8 @@ pub struct Bridge {
     frame: Frame,
     /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
     dispatch: RefCell<Option<v8::Global<v8::Function>>>,
+    /// The calls that nobody waits for.
+    calls: Calls,
     /// How often an instance was to be made of a module that was ready.
     ready: Cell<u32>,
 }
@@ -42,6 +47,7 @@ impl Bridge {
             state,
             frame: Frame::new(),
             dispatch: RefCell::default(),
+            calls: Calls::default(),
             ready: Cell::default(),
         }
     }

@@ -16,6 +16,8 @@ pub struct Options {
     fuel: Option<u64>,
     max_memory_bytes: Option<u64>,
     timeout_ms: Option<u64>,
+    #[serde(default)]
+    interruptible: bool,
     wasi: Option<Wasi>,
 }
 
@@ -76,6 +78,7 @@ pub fn op_wasm_new_store(state: &mut OpState, #[serde] options: Options) -> Resu
         fuel: options.fuel,
         max_memory_bytes: options.max_memory_bytes,
         timeout_ms: options.timeout_ms,
+        interruptible: options.interruptible,
         wasi: options.wasi.map(WasiConfig::from),
     };
     let (id, _) = state.borrow::<Rc<Bridge>>().state.new_store(wanted)?;
@@ -102,7 +105,9 @@ pub fn op_wasm_output(state: &mut OpState, store: u32, stderr: bool) -> Result<V
 
 #[op2(fast)]
 pub fn op_wasm_drop_store(state: &mut OpState, store: u32) -> bool {
-    state.borrow::<Rc<Bridge>>().state.drop_store(store)
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.give_up_calls(store);
+    bridge.state.drop_store(store)
 }
 
 #[op2(fast)]
@@ -134,7 +139,7 @@ pub fn op_wasm_set_fuel(
 pub fn op_wasm_release_object(state: &mut OpState, store: u32, object: u32) {
     // It is gone already if its store is.
     if let Ok(store) = state.borrow::<Rc<Bridge>>().state.store(store) {
-        let _ = store.release_object(object);
+        store.release_object(object);
     }
 }
 

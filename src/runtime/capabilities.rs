@@ -33,6 +33,10 @@ pub struct WasmCapabilities {
     /// The longest that a call may take, in milliseconds. If set, *every* call has a deadline.
     /// Default: none.
     pub max_timeout_ms: Option<u64>,
+    /// The most calls that may run at one time without their caller waiting for them; each has a
+    /// thread. A guest that cannot be interrupted, and was given up, counts until it ends.
+    /// Default: 1,000.
+    pub max_running_calls: u32,
     /// The most elements that the tables of one store may hold together. Default: 10,000,000.
     pub max_table_elements: u64,
     /// The most instances alive at one time. Default: 10,000.
@@ -50,6 +54,7 @@ impl Default for WasmCapabilities {
             max_memory_bytes: None,
             max_fuel: None,
             max_timeout_ms: None,
+            max_running_calls: 1_000,
             max_table_elements: 10_000_000,
             max_instances: 10_000,
         }

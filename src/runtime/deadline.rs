@@ -1,40 +1,31 @@
-//! Deadlines of calls.
+//! The thread that keeps deadlines.
 //!
-//! Guest code that has a deadline compares a counter of its engine, the epoch, with a number of its
-//! store's now and then, which is cheap, and asks us when the counter has got there. One thread for
-//! the whole process moves the counters on, each time a deadline passes and at no other.
+//! Guest code that can be interrupted compares a counter of its engine, the epoch, with a number of
+//! its store's now and then, which is cheap, and asks us when the counter has got there. One thread
+//! for the whole process moves the counters on, each time a guest should end and at no other.
 
-use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wasmtime::{Engine, EngineWeak, StoreContextMut, UpdateDeadline};
+use wasmtime::{Engine, EngineWeak, StoreContextMut};
 
 use super::error::WasmError;
+use super::interrupt::{Deadline, Interrupt};
 use super::store::StoreData;
 
-/// The deadline of the call that is under way in a store.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    at: Instant,
-    timeout: Duration,
-}
-
-/// How soon the epoch is moved on again after a deadline, until its call has ended: the guest may
-/// have looked at the clock just before, and at the epoch just after.
+/// How soon a guest is told again that it should end, until it has: it may have looked at the clock
+/// just before, and at the epoch just after.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// Keeps a deadline on the mind of the watching thread.
+/// Has the watching thread mind a call, until it is dropped.
 pub(crate) struct Watch(u64);
 
-/// When, and a number to tell deadlines of the same time apart.
-type Key = (Instant, u64);
-
 static WATCHED: Mutex<Watched> = Mutex::new(Watched {
-    deadlines: BTreeMap::new(),
-    times: BTreeMap::new(),
-    next: 0,
+    calls: BTreeMap::new(),
+    times: BTreeSet::new(),
+    next: 1,
     asleep_until: None,
 });
 static CHANGED: Condvar = Condvar::new();
@@ -42,41 +33,58 @@ static CHANGED: Condvar = Condvar::new();
 static STARTED: OnceLock<bool> = OnceLock::new();
 
 struct Watched {
-    deadlines: BTreeMap<Key, EngineWeak>,
-    /// The time that each of them has there, by number.
-    times: BTreeMap<u64, Instant>,
+    /// The calls under way, by number.
+    calls: BTreeMap<u64, Call>,
+    /// When to look after which of them.
+    times: BTreeSet<(Instant, u64)>,
     next: u64,
     /// When the watching thread wakes up by itself; `None`: not at all.
     asleep_until: Option<Instant>,
 }
 
+struct Call {
+    engine: EngineWeak,
+    interrupt: Weak<Interrupt>,
+    /// Its time in `times`, if it has one there.
+    at: Option<Instant>,
+}
+
 /// Starts the time of a call: to be called before guest code runs, and what is returned to be kept
-/// until it has returned. `None` if the time never ends.
+/// until it has ended. `None` if there is nothing to watch: the time never ends, and nobody may
+/// [abort] it.
 ///
 /// # Errors
 /// `RuntimeError` if there can be no thread that watches.
-pub(crate) fn start(
+pub(crate) fn begin(
     mut store: StoreContextMut<'_, StoreData>,
-    timeout: Duration,
+    timeout: Option<Duration>,
+    abortable: bool,
 ) -> Result<Option<Watch>, WasmError> {
-    let at = Instant::now().checked_add(timeout);
-    store.data_mut().deadline = at.map(|at| Deadline { at, timeout });
+    let deadline = timeout.and_then(|timeout| {
+        let at = Instant::now().checked_add(timeout)?;
+        Some(Deadline { at, timeout })
+    });
     store.set_epoch_deadline(1);
-    at.map(|at| watch(at, store.engine())).transpose()
+    let interrupt = &store.data().interrupt;
+    let at = deadline.map(|deadline| deadline.at);
+    let watch = (abortable || at.is_some())
+        .then(|| watch(at, store.engine(), interrupt))
+        .transpose()?;
+    interrupt.begin(watch.as_ref().map_or(0, |watch| watch.0), deadline);
+    Ok(watch)
 }
 
-/// What guest code is told when the epoch has got to its store's number.
-pub(crate) fn passed(store: StoreContextMut<'_, StoreData>) -> wasmtime::Result<UpdateDeadline> {
-    match store.data().deadline {
-        Some(Deadline { at, timeout }) if Instant::now() >= at => {
-            Err(WasmError::deadline(timeout).into())
-        }
-        // It was the deadline of another store.
-        _ => Ok(UpdateDeadline::Continue(1)),
-    }
+/// Has the call that is watched under this number end as soon as can be.
+pub(crate) fn abort(number: u64, interrupt: &Interrupt) {
+    interrupt.abort(number);
+    watched().look_at(number, Instant::now());
 }
 
-fn watch(at: Instant, engine: &Engine) -> Result<Watch, WasmError> {
+fn watch(
+    at: Option<Instant>,
+    engine: &Engine,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Watch, WasmError> {
     let started = STARTED.get_or_init(|| {
         let thread = thread::Builder::new().name("wasm deadlines".to_owned());
         thread.spawn(keep_watch).is_ok()
@@ -87,30 +95,65 @@ fn watch(at: Instant, engine: &Engine) -> Result<Watch, WasmError> {
     let mut watched = watched();
     let number = watched.next;
     watched.next += 1;
-    watched.insert((at, number), engine.weak());
-    if watched.asleep_until.is_none_or(|until| at < until) {
-        CHANGED.notify_one();
+    let call = Call {
+        engine: engine.weak(),
+        interrupt: Arc::downgrade(interrupt),
+        at: None,
+    };
+    watched.calls.insert(number, call);
+    if let Some(at) = at {
+        watched.look_at(number, at);
     }
     Ok(Watch(number))
 }
 
-impl Watched {
-    fn insert(&mut self, key: Key, engine: EngineWeak) {
-        self.times.insert(key.1, key.0);
-        self.deadlines.insert(key, engine);
-    }
-
-    fn remove(&mut self, number: u64) {
-        if let Some(at) = self.times.remove(&number) {
-            self.deadlines.remove(&(at, number));
-        }
+impl Watch {
+    /// The number to [abort] it by.
+    pub(crate) fn number(&self) -> u64 {
+        self.0
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         // The thread may wake up for nothing then, which is cheaper than to wake it up now.
-        watched().remove(self.0);
+        let mut watched = watched();
+        if let Some(Call { at: Some(at), .. }) = watched.calls.remove(&self.0) {
+            watched.times.remove(&(at, self.0));
+        }
+    }
+}
+
+impl Watched {
+    /// Has a call looked after at this time, instead of any other.
+    fn look_at(&mut self, number: u64, time: Instant) {
+        let Some(call) = self.calls.get_mut(&number) else {
+            return;
+        };
+        if let Some(before) = call.at.replace(time) {
+            self.times.remove(&(before, number));
+        }
+        self.times.insert((time, number));
+        if self.asleep_until.is_none_or(|until| time < until) {
+            CHANGED.notify_one();
+        }
+    }
+
+    /// Tells the guests whose time has come that they should end.
+    fn look(&mut self, now: Instant) {
+        while let Some(&(at, number)) = self.times.first() {
+            if at > now {
+                return;
+            }
+            let call = &self.calls[&number];
+            if let Some(engine) = call.engine.upgrade() {
+                engine.increment_epoch();
+            }
+            if let Some(interrupt) = call.interrupt.upgrade() {
+                interrupt.tell();
+            }
+            self.look_at(number, now + AGAIN);
+        }
     }
 }
 
@@ -118,19 +161,8 @@ fn keep_watch() {
     let mut watched = watched();
     loop {
         let now = Instant::now();
-        while let Some(first) = watched.deadlines.first_entry() {
-            let (at, number) = *first.key();
-            if at > now {
-                break;
-            }
-            let engine = first.remove();
-            if let Some(running) = engine.upgrade() {
-                running.increment_epoch();
-            }
-            watched.insert((now + AGAIN, number), engine);
-        }
-        let first = watched.deadlines.keys().next();
-        watched.asleep_until = first.map(|(at, _)| *at);
+        watched.look(now);
+        watched.asleep_until = watched.times.first().map(|(at, _)| *at);
         watched = match watched.asleep_until {
             Some(until) => {
                 let waited = CHANGED.wait_timeout(watched, until.saturating_duration_since(now));

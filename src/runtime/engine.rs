@@ -21,8 +21,8 @@ pub type Tune = Arc<dyn Fn(&mut Config) + Send + Sync>;
 pub struct Checks {
     /// Whether its fuel has run out.
     pub fuel: bool,
-    /// Whether its deadline has passed.
-    pub deadline: bool,
+    /// Whether it should end: its deadline has passed, or the call was aborted.
+    pub interrupt: bool,
 }
 
 impl Checks {
@@ -31,7 +31,7 @@ impl Checks {
 
     /// A number below [`Checks::WAYS`] for each way.
     pub(crate) fn index(self) -> usize {
-        usize::from(self.fuel) + 2 * usize::from(self.deadline)
+        usize::from(self.fuel) + 2 * usize::from(self.interrupt)
     }
 }
 
@@ -78,7 +78,7 @@ fn engine(checks: Checks, tune: Option<&Tune>) -> Result<Engine, WasmError> {
         .strategy(Strategy::Cranelift)
         .collector(Collector::Auto)
         .consume_fuel(checks.fuel)
-        .epoch_interruption(checks.deadline)
+        .epoch_interruption(checks.interrupt)
         .memory_reservation(MEMORY_RESERVATION)
         .memory_may_move(false)
         .shared_memory(true)

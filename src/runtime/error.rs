@@ -104,6 +104,18 @@ impl WasmError {
         Self::new(WasmErrorCode::RuntimeError, message)
     }
 
+    /// The error of whoever wants a store in which something else is running.
+    pub(crate) fn busy() -> Self {
+        Self::runtime("busy: a call is running in the store")
+    }
+
+    /// The error of whoever wants to interrupt what cannot be.
+    pub(crate) fn uninterruptible() -> Self {
+        Self::runtime(
+            "the guest cannot be interrupted: make its store interruptible, or give it a timeoutMs",
+        )
+    }
+
     pub(crate) fn memory(message: impl Into<String>) -> Self {
         Self::new(WasmErrorCode::MemoryError, message)
     }

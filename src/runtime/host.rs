@@ -10,7 +10,8 @@ use super::value::RefHandle;
 
 /// A function of the host.
 ///
-/// It may call back into `store`, to any depth that the guest's stack allows.
+/// It may call back into `store`, to any depth that the guest's stack allows. Wherever the guest
+/// runs, it runs on the thread that the store belongs to.
 pub trait HostFunction: Send + Sync + 'static {
     /// Reads its arguments from the first slots of `frame` and leaves its results in their place.
     /// References are the bits of their [`RefHandle`].
@@ -31,6 +32,12 @@ pub enum Stop {
     Rethrow(RefHandle),
     /// It fails in a way that the guest cannot catch.
     Error(WasmError),
+    /// It will answer later, with [`RunningCall::answer`]. Only where the call that it is part of is
+    /// a [`RunningCall`], and not one inside of it.
+    ///
+    /// [`RunningCall`]: super::store::RunningCall
+    /// [`RunningCall::answer`]: super::store::RunningCall::answer
+    Later,
 }
 
 impl<F> HostFunction for F

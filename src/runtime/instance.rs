@@ -60,7 +60,7 @@ impl WasmInstance {
         let made = store.run(|mut store| {
             store.data_mut().limits.take_refusal();
             let limits = &mut store.data_mut().limits;
-            limits.reserve_shared(module.code.shared_growth)?;
+            limits.reserve_shared(module.code.sharing.growth)?;
             match Instance::new(&mut store, code, &externs) {
                 Ok(instance) => {
                     store.data_mut().count_instance();
@@ -151,7 +151,7 @@ fn link(
     }
     let resolve = |import: Import, declared: &ImportType<'_>| match import {
         Import::Host(host) => match declared.ty() {
-            ExternType::Func(ty) => store.host_func(ty, host).map(Extern::Func),
+            ExternType::Func(ty) => store.host_func(ty, host.into()).map(Extern::Func),
             _ => Err(WasmError::instantiate("a function is no such import")),
         },
         Import::Func(handle) => store.with(|s| Ok(s.data().funcs.get(handle)?.func.into())),

@@ -20,8 +20,21 @@ pub struct StoreOptions {
     /// How long a call may take, in milliseconds: with all that it calls, the host's functions
     /// included. `None`: as long as it likes, unless the capabilities say otherwise.
     pub timeout_ms: Option<u64>,
+    /// Whether a call that is running can be [aborted](super::RunningCall::abort) and have a deadline
+    /// of its own. So they can with a `timeout_ms`.
+    pub interruptible: bool,
     /// What the guests may reach of the system, through WASI. `None`: they have no WASI.
     pub wasi: Option<WasiConfig>,
+}
+
+/// How a call is made whose caller does not wait for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallOptions {
+    /// How long it may take, in milliseconds, up to the cap. `None`: as long as any call in its store.
+    pub timeout_ms: Option<u64>,
+    /// Whether it has to be possible to [abort](super::RunningCall::abort) it wherever its guest is.
+    pub abortable: bool,
 }
 
 impl StoreOptions {
@@ -31,6 +44,7 @@ impl StoreOptions {
             fuel: capped(self.fuel, capabilities.max_fuel),
             max_memory_bytes: capped(self.max_memory_bytes, capabilities.max_memory_bytes),
             timeout_ms: capped(self.timeout_ms, capabilities.max_timeout_ms),
+            interruptible: self.interruptible,
             wasi: self.wasi,
         }
     }
@@ -39,7 +53,7 @@ impl StoreOptions {
     pub(crate) fn checks(&self) -> Checks {
         Checks {
             fuel: self.fuel.is_some(),
-            deadline: self.timeout_ms.is_some(),
+            interrupt: self.interruptible || self.timeout_ms.is_some(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{FunctionBody, MemoryType, Operator, Parser, Payload, TypeRef};
 use wasmtime::Module;
 
 use super::engine::{Checks, Engines};
@@ -61,8 +61,7 @@ impl WasmModule {
 /// A module's binary, and its machine code for the engines that were asked for it so far.
 pub struct Code {
     wasm: Box<[u8]>,
-    /// How many bytes the shared memories that it defines may grow by, beyond their minimum.
-    pub(crate) shared_growth: u64,
+    pub(crate) sharing: Sharing,
     /// By [`Checks::index`].
     modules: [OnceLock<Module>; Checks::WAYS],
 }
@@ -106,7 +105,7 @@ impl Compiler {
     pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
         let wasm = encode(source)?;
         let code = Code {
-            shared_growth: shared_growth(&wasm),
+            sharing: Sharing::of(&wasm),
             wasm: wasm.into(),
             modules: Default::default(),
         };
@@ -138,27 +137,63 @@ impl Compiler {
     }
 }
 
-/// See [`Code::shared_growth`]. Of no interest for what is not valid.
-fn shared_growth(wasm: &[u8]) -> u64 {
-    let mut bytes: u64 = 0;
-    for payload in Parser::new(0).parse_all(wasm) {
-        let Ok(Payload::MemorySection(memories)) = payload else {
-            continue;
-        };
-        for memory in memories
-            .into_iter()
-            .flatten()
-            .filter(|memory| memory.shared)
-        {
-            let pages = memory
-                .maximum
-                .unwrap_or(u64::MAX)
-                .saturating_sub(memory.initial);
-            let page = 1u64.checked_shl(memory.page_size_log2.unwrap_or(16));
-            bytes = bytes.saturating_add(pages.saturating_mul(page.unwrap_or(u64::MAX)));
+/// What a module does with memories that threads share.
+#[derive(Debug, Default)]
+pub(crate) struct Sharing {
+    /// How many bytes those that it defines may grow by, beyond their minimum.
+    pub(crate) growth: u64,
+    /// Whether it waits on them, with `memory.atomic.wait32` or `.wait64`. On others that traps.
+    pub(crate) waits: bool,
+}
+
+impl Sharing {
+    /// Of no interest for what is not valid.
+    fn of(wasm: &[u8]) -> Self {
+        let mut this = Self::default();
+        let mut shares = false;
+        for payload in Parser::new(0).parse_all(wasm).flatten() {
+            match payload {
+                Payload::ImportSection(imports) => {
+                    let mut imports = imports.into_imports().flatten();
+                    shares |= imports.any(
+                        |import| matches!(import.ty, TypeRef::Memory(memory) if memory.shared),
+                    );
+                }
+                Payload::MemorySection(memories) => {
+                    for memory in memories.into_iter().flatten() {
+                        shares |= memory.shared;
+                        this.growth = this.growth.saturating_add(growth(&memory));
+                    }
+                }
+                // What shares nothing is not looked through.
+                Payload::CodeSectionStart { .. } if !shares => break,
+                Payload::CodeSectionEntry(body) => this.waits |= waits(&body),
+                _ => {}
+            }
         }
+        this
     }
-    bytes
+}
+
+fn growth(memory: &MemoryType) -> u64 {
+    if !memory.shared {
+        return 0;
+    }
+    let maximum = memory.maximum.unwrap_or(u64::MAX);
+    let page = 1u64.checked_shl(memory.page_size_log2.unwrap_or(16));
+    let pages = maximum.saturating_sub(memory.initial);
+    pages.saturating_mul(page.unwrap_or(u64::MAX))
+}
+
+fn waits(body: &FunctionBody<'_>) -> bool {
+    body.get_operators_reader().is_ok_and(|operators| {
+        operators.into_iter().flatten().any(|operator| {
+            matches!(
+                operator,
+                Operator::MemoryAtomicWait32 { .. } | Operator::MemoryAtomicWait64 { .. }
+            )
+        })
+    })
 }
 
 /// The binary format of `source`. What starts like a binary is one; the rest is read as text.

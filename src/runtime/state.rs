@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use wasmtime::Linker;
+use wasmtime::{Linker, ValRaw};
 
 use super::capabilities::WasmCapabilities;
 use super::engine::{Checks, Engines, Tune};
 use super::error::WasmError;
 use super::instance::{Import, WasmInstance};
-use super::limits::{Limits, StoreOptions};
+use super::limits::{CallOptions, Limits, StoreOptions};
 use super::module::{Code, Compiler, WasmModule};
-use super::store::{Outcome, StoreData, WasmStore};
+use super::store::{Outcome, RunningCall, StoreData, WasmStore};
 use super::wasi::{self, Wasi};
 
 /// The modules, stores and instances of one runtime, under numbers.
@@ -33,6 +33,7 @@ pub struct WasmState {
     next_instance_id: Cell<u32>,
     /// Instances whose store is alive, counted by the stores themselves.
     live_instances: Arc<AtomicU32>,
+    running_calls: Arc<AtomicU32>,
     /// The functions of WASI for each of the engines, made when first needed.
     wasi_linkers: [OnceCell<Linker<StoreData>>; Checks::WAYS],
 }
@@ -71,6 +72,7 @@ impl WasmState {
             next_store_id: Cell::new(1),
             next_instance_id: Cell::new(1),
             live_instances: Arc::default(),
+            running_calls: Arc::default(),
             wasi_linkers: Default::default(),
         })
     }
@@ -147,6 +149,7 @@ impl WasmState {
             self.engine.get(checks)?,
             limits,
             wasi.transpose()?,
+            checks.interrupt,
             options.timeout_ms.map(Duration::from_millis),
             self.live_instances.clone(),
         );
@@ -220,6 +223,12 @@ impl WasmState {
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let module = self.module(module)?;
         let checks = self.checks(store)?;
+        if module.code.sharing.waits && (checks.fuel || checks.interrupt) {
+            return Err(WasmError::instantiate(
+                "the module waits on shared memory (memory.atomic.wait), which neither fuel nor a \
+                 deadline can end",
+            ));
+        }
         self.compiler().prepare(&module.code, checks)?;
         let code = module.code.get(checks).cloned();
         let code = code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?;
@@ -239,6 +248,40 @@ impl WasmState {
             tracing::debug!(id, module = module.id, "instantiated");
         }
         Ok(made)
+    }
+
+    /// Starts a call of a function of a store, which goes on while its caller does something else.
+    /// `frame` holds the arguments, as for [`WasmStore::call_frame`].
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store was dropped or is busy, too many calls run, or the options want to
+    /// interrupt the call and the code of the store's guests cannot be interrupted.
+    pub fn start_call(
+        &self,
+        store: u32,
+        func: u32,
+        frame: Vec<ValRaw>,
+        options: CallOptions,
+    ) -> Result<RunningCall, WasmError> {
+        let CallOptions {
+            timeout_ms,
+            abortable,
+        } = options;
+        if (abortable || timeout_ms.is_some()) && !self.checks(store)?.interrupt {
+            return Err(WasmError::uninterruptible());
+        }
+        let cap = self.capabilities.max_running_calls;
+        let running = Counted::new(&self.running_calls);
+        if self.running_calls.load(Ordering::Relaxed) > cap {
+            return Err(WasmError::runtime(format!(
+                "too many calls run at the same time: the cap is {cap}"
+            )));
+        }
+        let store = self.store(store)?;
+        let cap_ms = self.capabilities.max_timeout_ms.unwrap_or(u64::MAX);
+        let timeout = timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.min(cap_ms)));
+        let timeout = timeout.or(store.timeout());
+        store.start(func, frame, timeout, running)
     }
 
     fn wasi_linker(&self, checks: Checks) -> Result<&Linker<StoreData>, WasmError> {
@@ -269,6 +312,22 @@ impl WasmState {
     /// How many instances take up memory: all whose store is not freed.
     pub fn live_instances(&self) -> u32 {
         self.live_instances.load(Ordering::Relaxed)
+    }
+}
+
+/// One more in a count, until it is dropped.
+struct Counted(Arc<AtomicU32>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicU32>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -8,16 +8,18 @@
 mod host_call;
 mod outcome;
 mod raw;
+mod running;
 mod shared;
 mod thread;
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedSender;
 use wasmtime::{
     AsContextMut, Engine, Func, FuncType, Global, Store, StoreContextMut, Table, Tag, ValRaw,
     ValType,
@@ -25,14 +27,17 @@ use wasmtime::{
 
 use self::host_call::host_call;
 pub use self::outcome::Outcome;
-pub(crate) use self::outcome::{outcome, ran};
+pub(crate) use self::outcome::{Aborted, outcome, ran};
 use self::raw::{lift, lower};
+use self::running::Event;
+pub use self::running::{Progress, RunningCall};
 pub(crate) use self::shared::{read_shared, write_shared};
 use self::thread::{GuestThread, Way};
-use super::deadline::{self, Deadline};
+use super::deadline;
 use super::error::WasmError;
 use super::host::HostFunction;
 use super::intern::Interned;
+use super::interrupt::{self, Interrupt};
 use super::limits::Limits;
 use super::memory::Linear;
 use super::refs::Refs;
@@ -59,7 +64,7 @@ pub(crate) struct StoreData {
     host_tag: Option<Tag>,
     pub(crate) limits: Limits,
     pub(crate) wasi: Option<Wasi>,
-    pub(crate) deadline: Option<Deadline>,
+    pub(crate) interrupt: Arc<Interrupt>,
     pub(crate) refs: Refs,
     pub(crate) funcs: Interned<FuncEntry>,
     pub(crate) memories: Interned<Linear>,
@@ -118,19 +123,36 @@ struct StoreCell {
     store: UnsafeCell<Store<StoreData>>,
     /// How long a call may take.
     timeout: Option<Duration>,
+    /// Whether the code of its guests can be interrupted.
+    interruptible: bool,
+    interrupt: Arc<Interrupt>,
     /// Whether its guests may block, and so run on a thread of their own.
     blocks: bool,
-    /// The way between that thread and this one, while a guest runs.
-    way: RefCell<Option<Way>>,
+    /// The way to the guest's thread, while a guest runs on one.
+    way: RefCell<Option<Bound>>,
+    /// Whether it is the turn of a guest whose caller does not wait: then nothing else in here may
+    /// be touched from the caller's thread. The guest's ends its turn, the caller's gives it one.
+    away: AtomicBool,
+    /// Guest objects to let go of, when it was not the caller's turn.
+    released: RefCell<Vec<u32>>,
     /// What its guests have written.
     outputs: Outputs,
 }
 
+/// How a guest's thread and its caller's meet.
+#[derive(Clone)]
+struct Bound {
+    way: Way,
+    /// Where the guest asks for the host's functions, if the caller does not wait for it.
+    asks: Option<UnboundedSender<Event>>,
+}
+
 // SAFETY: the fields are only touched through `WasmStore`, which is neither `Send` nor `Sync` and
 // is only made, by `WasmStore::new` and from the `Weak` in `StoreData`, on the thread that runs the
-// store. Where that is two threads, one of them waits for the other: see `thread`. Elsewhere there
-// is only `StoreLease`, which does nothing but drop the cell; dropping it is exclusive, and all that
-// it holds is `Send`.
+// store. Where that is two threads, they take turns: one of them waits for the other, as in `thread`,
+// or `away`, which is atomic, says whose turn it is, as in `running`. Elsewhere there is only
+// `StoreLease`, which does nothing but drop the cell; dropping it is exclusive, and all that it holds
+// is `Send`.
 unsafe impl Send for StoreCell {}
 // SAFETY: as above: a shared reference on another thread cannot reach the fields.
 unsafe impl Sync for StoreCell {}
@@ -138,7 +160,7 @@ unsafe impl Sync for StoreCell {}
 const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<Store<StoreData>>();
-    is_send::<Way>();
+    is_send::<Bound>();
     is_send::<Outputs>();
 };
 
@@ -160,7 +182,7 @@ struct Restore<'a> {
 }
 
 /// Forgets the way to a guest's thread when it is done there, also when unwinding.
-struct Forget<'a>(&'a RefCell<Option<Way>>);
+struct Forget<'a>(&'a RefCell<Option<Bound>>);
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
@@ -179,9 +201,11 @@ impl WasmStore {
         engine: &Engine,
         limits: Limits,
         wasi: Option<Wasi>,
+        interruptible: bool,
         timeout: Option<Duration>,
         live_instances: Arc<AtomicU32>,
     ) -> Self {
+        let interrupt = Arc::<Interrupt>::default();
         let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
         let blocks = wasi.is_some();
         let cell = Arc::new_cyclic(|cell| {
@@ -190,7 +214,7 @@ impl WasmStore {
                 host_tag: None,
                 limits,
                 wasi,
-                deadline: None,
+                interrupt: interrupt.clone(),
                 refs: Refs::default(),
                 funcs: Interned::new("function"),
                 memories: Interned::new("memory"),
@@ -202,15 +226,19 @@ impl WasmStore {
             };
             let mut store = Store::new(engine, data);
             store.limiter(|data| &mut data.limits);
-            if timeout.is_some() {
-                store.epoch_deadline_callback(deadline::passed);
+            if interruptible {
+                store.epoch_deadline_callback(interrupt::epoch_moved);
             }
             StoreCell {
                 access: Cell::new(Access::Rest),
                 store: UnsafeCell::new(store),
                 timeout,
+                interruptible,
+                interrupt,
                 blocks,
                 way: RefCell::new(None),
+                away: AtomicBool::new(false),
+                released: RefCell::default(),
                 outputs,
             }
         });
@@ -230,6 +258,11 @@ impl WasmStore {
         StoreLease(self.cell.clone())
     }
 
+    /// How long its calls may take, unless it is said otherwise.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.cell.timeout
+    }
+
     /// What its guests have written to the streams that are captured.
     pub fn outputs(&self) -> &Outputs {
         &self.cell.outputs
@@ -243,20 +276,22 @@ impl WasmStore {
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
-        if !matches!(self.cell.access.get(), Access::Rest) {
+        if !self.is_at_rest() {
             return self.with(f);
         }
-        let _watch = match self.cell.timeout {
-            Some(timeout) => self.with(|store| deadline::start(store, timeout))?,
-            None => None,
-        };
+        let timeout = self.cell.timeout;
+        let begins = self.cell.interruptible || self.cell.blocks;
+        let begin = || self.with(|store| deadline::begin(store, timeout, false));
+        let _watch = begins.then(begin).transpose()?;
         if !self.cell.blocks {
             return self.with(f);
         }
-        let thread = GuestThread::take()
-            .map_err(|error| WasmError::runtime(format!("no thread for the guest: {error}")))?;
+        let thread = GuestThread::take()?;
         let way = thread.way();
-        self.cell.way.replace(Some(way.clone()));
+        self.cell.way.replace(Some(Bound {
+            way: way.clone(),
+            asks: None,
+        }));
         let _forget = Forget(&self.cell.way);
         let result = self.with(|store| way.run(|| f(store)));
         thread.give_back();
@@ -266,11 +301,15 @@ impl WasmStore {
     /// Runs `f` with the store, wherever it is.
     ///
     /// # Errors
-    /// `RuntimeError` if `f` of another `with` has the store; what `f` returns otherwise.
+    /// `RuntimeError` if `f` of another `with`, or a guest whose caller does not wait, has the store;
+    /// what `f` returns otherwise.
     pub(crate) fn with<R>(
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
+        if self.is_away() {
+            return Err(WasmError::busy());
+        }
         let access = self.cell.access.replace(Access::Taken);
         let _restore = Restore {
             cell: &self.cell.access,
@@ -289,16 +328,46 @@ impl WasmStore {
                 // store's only live borrow and does not use it meanwhile. `access` is `Taken`
                 // until `f` is done, so that the context is borrowed once at a time.
                 let context = unsafe { context.as_mut() };
-                let way = self.cell.way.borrow().clone();
-                match way {
+                let bound = self.cell.way.borrow().clone();
+                match bound {
                     // The guest is in the middle of a call on that thread, and what `f` does (run
                     // more of it, collect its garbage) has to find that call on its stack.
-                    Some(way) => way.run(|| f(context.as_context_mut())),
+                    Some(Bound { way, asks }) => {
+                        let _waits = self.wait_for_guest(asks);
+                        way.run(|| f(context.as_context_mut()))
+                    }
                     None => f(context.as_context_mut()),
                 }
             }
-            Access::Taken => Err(WasmError::runtime("the store is busy")),
+            Access::Taken => Err(WasmError::busy()),
         }
+    }
+
+    /// Whether nothing runs in it.
+    fn is_at_rest(&self) -> bool {
+        !self.is_away() && matches!(self.cell.access.get(), Access::Rest)
+    }
+
+    /// Whether a guest runs in it whose caller does not wait.
+    fn is_away(&self) -> bool {
+        self.cell.away.load(Ordering::Acquire)
+    }
+
+    /// Says that this thread waits for what runs on the guest's from now on, until what is returned
+    /// is dropped. `asks` is how it was before.
+    fn wait_for_guest(&self, asks: Option<UnboundedSender<Event>>) -> impl Drop {
+        struct Waits<'a>(&'a RefCell<Option<Bound>>, Option<UnboundedSender<Event>>);
+        impl Drop for Waits<'_> {
+            fn drop(&mut self) {
+                if let Some(bound) = &mut *self.0.borrow_mut() {
+                    bound.asks = self.1.take();
+                }
+            }
+        }
+        if let Some(bound) = &mut *self.cell.way.borrow_mut() {
+            bound.asks = None;
+        }
+        Waits(&self.cell.way, asks)
     }
 
     /// Lends `context`, the live borrow of this store, to whoever calls `with` while `f` runs.
@@ -315,7 +384,7 @@ impl WasmStore {
     pub(crate) fn host_func(
         &self,
         ty: FuncType,
-        host: Box<dyn HostFunction>,
+        host: Arc<dyn HostFunction>,
     ) -> Result<Func, WasmError> {
         let signature = Signature::new(&ty);
         self.with(|store| {
@@ -323,7 +392,7 @@ impl WasmStore {
             // which is `ty` taken apart, after checking every reference it writes against it.
             Ok(unsafe {
                 Func::new_unchecked(store, ty, move |caller, slots| {
-                    host_call(caller, slots, &signature, &*host)
+                    host_call(caller, slots, &signature, &host)
                 })
             })
         })
@@ -336,29 +405,35 @@ impl WasmStore {
     /// `TypeMismatch` if a reference does not fit its parameter, `FunctionNotFound` for an unknown
     /// handle, `RuntimeError` for traps, `FuelExhausted`.
     pub fn call_frame(&self, func: u32, frame: &mut [ValRaw]) -> Result<Outcome<()>, WasmError> {
-        self.run(|mut store| {
-            let FuncEntry { func, signature } = store.data().funcs.get(func)?.clone();
-            let frame = frame.get_mut(..signature.slots()).ok_or_else(|| {
-                WasmError::mismatch("the call frame is too short for the function")
-            })?;
+        self.run(|store| call_in(store, func, frame))
+    }
+}
+
+/// See [`WasmStore::call_frame`].
+fn call_in(
+    mut store: StoreContextMut<'_, StoreData>,
+    func: u32,
+    frame: &mut [ValRaw],
+) -> Result<Outcome<()>, WasmError> {
+    let FuncEntry { func, signature } = store.data().funcs.get(func)?.clone();
+    let frame = frame
+        .get_mut(..signature.slots())
+        .ok_or_else(|| WasmError::mismatch("the call frame is too short for the function"))?;
+    if signature.refs {
+        lower(store.as_context_mut(), frame, &signature.params)?;
+    }
+    // SAFETY: the frame is long enough and holds a value of each parameter's type: any bits are a
+    // number, and references were just made from handles that `lower` checked. No collection can
+    // have happened since. The caller's `&mut` keeps the frame from everyone else during the call.
+    let called = unsafe { func.call_unchecked(store.as_context_mut(), frame) };
+    match called {
+        Ok(()) => {
             if signature.refs {
-                lower(store.as_context_mut(), frame, &signature.params)?;
+                lift(store, frame, &signature.results)?;
             }
-            // SAFETY: the frame is long enough and holds a value of each parameter's type:
-            // any bits are a number, and references were just made from handles that `lower`
-            // checked. No collection can have happened since. The caller's `&mut` keeps the
-            // frame from everyone else during the call.
-            let called = unsafe { func.call_unchecked(store.as_context_mut(), frame) };
-            match called {
-                Ok(()) => {
-                    if signature.refs {
-                        lift(store, frame, &signature.results)?;
-                    }
-                    Ok(Outcome::Returned(()))
-                }
-                Err(error) => outcome(store, &error),
-            }
-        })
+            Ok(Outcome::Returned(()))
+        }
+        Err(error) => outcome(store, &error),
     }
 }
 
@@ -411,12 +486,17 @@ impl WasmStore {
         self.with(|store| Ok(store.data().limits.growths()))
     }
 
-    /// Forgets the host's hold on the object of this number, if there is one.
-    pub fn release_object(&self, object: u32) -> Result<(), WasmError> {
-        self.with(|mut store| {
-            store.data_mut().refs.release_object(object);
+    /// Forgets the host's hold on the object of this number, if there is one; as soon as can be, if
+    /// the store is busy.
+    pub fn release_object(&self, object: u32) {
+        self.cell.released.borrow_mut().push(object);
+        // Nothing is lost if it is busy.
+        let _ = self.with(|mut store| {
+            for object in self.cell.released.take() {
+                store.data_mut().refs.release_object(object);
+            }
             Ok(())
-        })
+        });
     }
 
     /// Collects the guest's garbage and returns the numbers of the host's values that no

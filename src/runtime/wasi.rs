@@ -1,16 +1,16 @@
 //! WASI preview 1: what a store's guests may reach of the system.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+mod captured;
+mod waits;
 
-use bytes::Bytes;
+use std::path::{Path, PathBuf};
+
 use wasmtime::{Engine, Extern, Linker};
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder, async_trait};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
+use self::captured::Captured;
 use super::capabilities::WasmCapabilities;
 use super::error::WasmError;
 use super::store::StoreData;
@@ -165,7 +165,7 @@ impl Wasi {
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
     let failed = |error: wasmtime::Error| WasmError::instantiate(format!("no WASI: {error:#}"));
     let mut linker = Linker::new(engine);
-    // See `exit`.
+    // By `exit` and `waits`.
     linker.allow_shadowing(true);
     wasmtime_wasi::p1::add_to_linker_sync(&mut linker, context).map_err(failed)?;
     wasmtime_wasi::p0::add_to_linker_sync(&mut linker, context).map_err(failed)?;
@@ -174,6 +174,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
             .func_wrap(module, "proc_exit", exit)
             .map_err(failed)?;
     }
+    waits::add_to_linker(&mut linker).map_err(failed)?;
     Ok(linker)
 }
 
@@ -239,85 +240,4 @@ fn text<'a>(what: &str, text: &'a str) -> Result<&'a str, WasmError> {
         return Err(unusable(format!("{what} contains NUL: {text:?}")));
     }
     Ok(text)
-}
-
-/// What a guest has written to a stream, up to a cap.
-#[derive(Clone, Debug)]
-struct Captured {
-    name: &'static str,
-    written: Arc<Mutex<Vec<u8>>>,
-    cap: usize,
-}
-
-impl Captured {
-    fn new(
-        name: &'static str,
-        config: &StdioConfig,
-        cap: usize,
-    ) -> Result<Option<Self>, WasmError> {
-        match config {
-            StdioConfig::Null | StdioConfig::Inherit => Ok(None),
-            StdioConfig::Piped => Ok(Some(Self {
-                name,
-                written: Arc::default(),
-                cap,
-            })),
-            StdioConfig::Bytes(_) => Err(unusable(format!("{name} cannot be bytes"))),
-        }
-    }
-
-    fn contents(&self) -> Vec<u8> {
-        let written = self.written.lock();
-        written.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl IsTerminal for Captured {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for Captured {
-    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Of WASI preview 3, which takes no part here.
-        Box::new(tokio::io::sink())
-    }
-
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
-    }
-}
-
-#[async_trait]
-impl OutputStream for Captured {
-    /// Keeps what there is room for. To write more ends the guest: to throw it away would be to
-    /// pretend.
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = self.cap - written.len();
-        written.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        if bytes.len() <= room {
-            return Ok(());
-        }
-        let message = format!(
-            "the guest wrote more to {} than {} bytes",
-            self.name, self.cap
-        );
-        Err(StreamError::Trap(WasmError::runtime(message).into()))
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        // More than there is room for, so that `write` is asked and can say what is wrong.
-        Ok(1 << 16)
-    }
-}
-
-#[async_trait]
-impl Pollable for Captured {
-    async fn ready(&mut self) {}
 }

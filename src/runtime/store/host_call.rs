@@ -2,12 +2,13 @@
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Tag, Val, ValRaw};
 
 use super::outcome::Aborted;
 use super::raw::{lift, lower};
-use super::{Signature, StoreData, WasmStore};
+use super::{Bound, Signature, StoreData, WasmStore, running};
 use crate::runtime::error::WasmError;
 use crate::runtime::host::{self, HostFunction};
 use crate::runtime::refs;
@@ -18,7 +19,7 @@ pub(super) fn host_call(
     mut caller: Caller<'_, StoreData>,
     slots: &mut [MaybeUninit<ValRaw>],
     signature: &Signature,
-    host: &dyn HostFunction,
+    host: &Arc<dyn HostFunction>,
 ) -> wasmtime::Result<()> {
     for slot in &mut slots[signature.params.len()..] {
         slot.write(ValRaw::u64(0));
@@ -35,11 +36,20 @@ pub(super) fn host_call(
     if signature.refs {
         lift(context.as_context_mut(), frame, &signature.params)?;
     }
-    let way = store.cell.way.borrow().clone();
-    let called = store.lend(&mut context, || match way {
-        Some(way) => way.run_back(|| host.call(&store, frame)),
+    let bound = store.cell.way.borrow().clone();
+    let called = store.lend(&mut context, || match &bound {
+        Some(Bound {
+            way,
+            asks: Some(asks),
+        }) => running::ask(&store.cell, way, asks, host, frame),
+        Some(Bound { way, asks: None }) => way.run_back(|| host.call(&store, frame)),
         None => host.call(&store, frame),
     });
+    if bound.is_some()
+        && let Some(due) = store.cell.interrupt.due()
+    {
+        return Err(due);
+    }
     match called {
         Ok(()) if signature.refs => Ok(lower(context, frame, &signature.results)?),
         Ok(()) => Ok(()),
@@ -47,6 +57,10 @@ pub(super) fn host_call(
         Err(host::Stop::Rethrow(handle)) => rethrow(context, handle),
         Err(host::Stop::Abort) => Err(Aborted.into()),
         Err(host::Stop::Error(error)) => Err(error.into()),
+        Err(host::Stop::Later) => {
+            let message = "a function of the host answers later, for which the call does not wait";
+            Err(WasmError::runtime(message).into())
+        }
     }
 }
 

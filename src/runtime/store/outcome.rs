@@ -67,7 +67,7 @@ pub(crate) fn outcome<T>(
     Err(error)
 }
 
-/// A host function ended the call with [`Stop::Abort`](crate::runtime::host::Stop::Abort).
+/// The host ended the call, and knows why.
 #[derive(Debug, thiserror::Error)]
-#[error("a function of the host ended the call")]
-pub(super) struct Aborted;
+#[error("the host ended the call")]
+pub(crate) struct Aborted;

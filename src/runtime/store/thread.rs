@@ -4,6 +4,8 @@
 //! thread of an event loop. Such a guest runs on a thread of its own, and the thread that called it
 //! waits. Imports go the other way: they run on the caller's stack, while the guest's waits. Of the
 //! two threads one runs at any time, as if both stacks were one.
+//!
+//! Or the caller does not wait, as `running` tells.
 
 use std::any::Any;
 use std::io;
@@ -13,6 +15,8 @@ use std::process;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+
+use crate::runtime::error::WasmError;
 
 /// Room for the guest's own stack, which wasmtime limits to 512 KiB, with calls from inside of
 /// imports between its parts.
@@ -29,6 +33,8 @@ type Task = Box<dyn FnOnce() + Send>;
 enum Message {
     /// Run this, then say that it is done.
     Run(Task),
+    /// Run this. Nobody waits for it.
+    Start(Task),
     /// What you asked for is done.
     Done,
     /// There is nothing more to do.
@@ -82,6 +88,7 @@ impl End {
                         return;
                     }
                 }
+                Ok(Message::Start(task)) => task(),
                 Ok(Message::Done | Message::End) | Err(_) => return,
             }
         }
@@ -106,12 +113,22 @@ impl GuestThread {
     /// One that nothing runs on.
     ///
     /// # Errors
-    /// When no thread can be started.
-    pub(super) fn take() -> io::Result<Self> {
+    /// `RuntimeError` if no thread can be started.
+    pub(super) fn take() -> Result<Self, WasmError> {
         let idle = idle().pop();
         match idle {
             Some(thread) => Ok(thread),
-            None => Self::start(),
+            None => Self::new()
+                .map_err(|error| WasmError::runtime(format!("no thread for the guest: {error}"))),
+        }
+    }
+
+    /// Runs `task` on it, and does not wait.
+    pub(super) fn start(&self, task: impl FnOnce() + Send + 'static) {
+        let task = Message::Start(Box::new(task));
+        if self.line.caller.to.send(task).is_err() {
+            // As in `run_there`.
+            process::abort();
         }
     }
 
@@ -123,7 +140,7 @@ impl GuestThread {
         }
     }
 
-    fn start() -> io::Result<Self> {
+    fn new() -> io::Result<Self> {
         let (to_guest, from_caller) = channel();
         let (to_caller, from_guest) = channel();
         let end = |to, from| End {
@@ -161,6 +178,18 @@ impl Way {
     /// caller's runs an import for the guest.
     pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         self.0.caller.run_there(f)
+    }
+
+    /// From the guest's thread: waits until the other says [`go_on`](Self::go_on), and meanwhile runs
+    /// what it asks for.
+    pub(super) fn wait(&self) {
+        self.0.guest.serve();
+    }
+
+    /// Has the guest's thread go on, which waits.
+    pub(super) fn go_on(&self) {
+        // It fails if the thread is gone, and then does not wait.
+        let _ = self.0.caller.to.send(Message::Done);
     }
 
     /// From the guest's thread: runs `f` on the caller's, and waits for it.

@@ -1,0 +1,150 @@
+//! Ops on calls that the event loop does not wait for.
+//!
+//! `host:wasm` drives such a call: it waits for it to be ready, advances over what happened, and
+//! answers for imports that returned promises, until it has ended.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+
+use super::import::Completion;
+use super::instance::{RETURNED, RUNNING, WAITING, finish};
+use super::{Bridge, scope};
+use crate::runtime::{CallOptions, Progress, RunningCall, WasmError, WasmErrorCode};
+
+/// The calls of one `JsRuntime` that are under way, by number. When it goes they are given up.
+#[derive(Default)]
+pub struct Calls {
+    calls: RefCell<HashMap<u32, Rc<RunningCall>>>,
+    next: Cell<u32>,
+}
+
+impl Bridge {
+    fn call(&self, call: u32) -> Result<Rc<RunningCall>, WasmError> {
+        let found = self.calls.calls.borrow().get(&call).cloned();
+        found.ok_or_else(|| {
+            WasmError::new(
+                WasmErrorCode::RuntimeError,
+                "the call has ended or was given up",
+            )
+        })
+    }
+
+    /// Gives up the calls in a store.
+    pub fn give_up_calls(&self, store: u32) {
+        let Ok(store) = self.state.store(store) else {
+            return;
+        };
+        let calls: Vec<_> = self.calls.calls.borrow().values().cloned().collect();
+        for call in calls.iter().filter(|call| call.store().same(&store)) {
+            call.give_up();
+        }
+    }
+}
+
+/// Starts a call of a function with its arguments in the frame, and returns its number. A negative
+/// timeout is none.
+#[op2(fast)]
+pub fn op_wasm_start_call(
+    state: &mut OpState,
+    store: u32,
+    func: u32,
+    #[number] timeout_ms: i64,
+    abortable: bool,
+) -> Result<u32, WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let slots = bridge.state.store(store)?.func(func)?.signature().slots();
+    let options = CallOptions {
+        timeout_ms: u64::try_from(timeout_ms).ok(),
+        abortable,
+    };
+    let frame = bridge.frame.read(slots);
+    let call = bridge.state.start_call(store, func, frame, options)?;
+    let number = bridge.calls.next.get();
+    bridge.calls.next.set(number.wrapping_add(1));
+    let mut calls = bridge.calls.calls.borrow_mut();
+    calls.insert(number, Rc::new(call));
+    Ok(number)
+}
+
+/// Waits until there is something to advance over.
+#[op2]
+pub async fn op_wasm_call_ready(state: Rc<RefCell<OpState>>, call: u32) -> Result<(), WasmError> {
+    let call = Bridge::of(&state).call(call)?;
+    call.ready().await;
+    Ok(())
+}
+
+/// Runs the import that the guest waits for, if it does. Returns whether the guest runs, waits, or
+/// how it ended; then its results or what it threw are in the frame.
+#[op2(nofast, reentrant)]
+pub fn op_wasm_advance(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: Rc<RefCell<OpState>>,
+    call: u32,
+) -> Result<u32, WasmError> {
+    let bridge = Bridge::of(&state);
+    let call = bridge.call(call)?;
+    let outcome = match scope::enter(scope, &bridge, || call.advance()) {
+        Ok(Progress::Running) => return Ok(RUNNING),
+        Ok(Progress::Waiting) => return Ok(WAITING),
+        Ok(Progress::Ended(outcome)) => Ok(outcome),
+        Err(error) => Err(error),
+    };
+    Ok(match finish(&bridge, call.store(), outcome)? {
+        Ok(frame) => {
+            bridge.frame.write(&frame);
+            RETURNED
+        }
+        Err(thrown) => thrown,
+    })
+}
+
+/// Tells the guest, which waits, how the import ended: as `dispatch` does.
+#[op2(fast)]
+pub fn op_wasm_answer(state: &mut OpState, call: u32, completion: u32) -> Result<(), WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge
+        .call(call)?
+        .answer(|frame| Completion::from_number(completion)?.read(bridge, frame));
+    Ok(())
+}
+
+/// Waits until the guest, which waits for an import, has to end, or waits no longer. Returns whether
+/// it has to end.
+#[op2]
+pub async fn op_wasm_interrupted(
+    state: Rc<RefCell<OpState>>,
+    call: u32,
+) -> Result<bool, WasmError> {
+    let call = Bridge::of(&state).call(call)?;
+    Ok(call.interrupted().await)
+}
+
+/// Whether a call that is under way has a deadline.
+#[op2(fast)]
+pub fn op_wasm_has_deadline(state: &mut OpState, call: u32) -> Result<bool, WasmError> {
+    let call = state.borrow::<Rc<Bridge>>().call(call)?;
+    Ok(call.has_deadline())
+}
+
+/// Has the guest end as soon as can be.
+#[op2(fast)]
+pub fn op_wasm_abort_call(state: &mut OpState, call: u32) {
+    // It has ended already if it is gone.
+    if let Ok(call) = state.borrow::<Rc<Bridge>>().call(call) {
+        call.abort();
+    }
+}
+
+/// Forgets a call, and gives it up if it is still under way.
+#[op2(fast)]
+pub fn op_wasm_end_call(state: &mut OpState, call: u32) {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let ended = bridge.calls.calls.borrow_mut().remove(&call);
+    if let Some(call) = ended {
+        call.give_up();
+    }
+}

@@ -1,0 +1,106 @@
+//! What ends a guest from outside: a deadline that passes, or a host that waits no longer.
+
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use wasmtime::{StoreContextMut, UpdateDeadline};
+
+use super::error::WasmError;
+use super::store::{Aborted, StoreData};
+
+/// Whether the guest that is running in a store should end. Whoever wants that may be on another
+/// thread.
+#[derive(Default)]
+pub(crate) struct Interrupt {
+    call: Mutex<Call>,
+    told: Notify,
+}
+
+/// The call that is under way.
+#[derive(Default)]
+struct Call {
+    number: u64,
+    deadline: Option<Deadline>,
+    aborted: bool,
+}
+
+/// When a call has to have ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    /// How long after the start of the call that is.
+    pub(crate) timeout: Duration,
+}
+
+impl Interrupt {
+    /// A call begins, of which nobody knows yet whether it should end.
+    pub(crate) fn begin(&self, number: u64, deadline: Option<Deadline>) {
+        *self.call() = Call {
+            number,
+            deadline,
+            aborted: false,
+        };
+    }
+
+    /// Says that the call of this number should end, if it is still under way.
+    pub(crate) fn abort(&self, number: u64) {
+        let mut call = self.call();
+        call.aborted |= call.number == number;
+    }
+
+    /// Whether the call has a deadline.
+    pub(crate) fn has_deadline(&self) -> bool {
+        self.call().deadline.is_some()
+    }
+
+    /// Has whoever is in [`Interrupt::unless_due`] look again.
+    pub(crate) fn tell(&self) {
+        self.told.notify_waiters();
+    }
+
+    /// The error with which the guest has to end now, if it has to.
+    pub(crate) fn due(&self) -> Option<wasmtime::Error> {
+        let call = self.call();
+        if call.aborted {
+            return Some(Aborted.into());
+        }
+        let Deadline { at, timeout } = call.deadline?;
+        (Instant::now() >= at).then(|| WasmError::deadline(timeout).into())
+    }
+
+    /// What `work` comes to, unless the guest has to end first.
+    ///
+    /// # Errors
+    /// The error with which it has to end.
+    pub(crate) async fn unless_due<R>(&self, work: impl Future<Output = R>) -> wasmtime::Result<R> {
+        let mut work = pin!(work);
+        loop {
+            // Before the question, so that nothing is missed between it and the wait.
+            let told = self.told.notified();
+            if let Some(due) = self.due() {
+                return Err(due);
+            }
+            tokio::select! {
+                result = &mut work => return Ok(result),
+                () = told => {}
+            }
+        }
+    }
+
+    fn call(&self) -> MutexGuard<'_, Call> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What guest code is told when its engine's epoch has moved on.
+pub(crate) fn epoch_moved(
+    store: StoreContextMut<'_, StoreData>,
+) -> wasmtime::Result<UpdateDeadline> {
+    match store.data().interrupt.due() {
+        Some(due) => Err(due),
+        // It was for the guest of another store.
+        None => Ok(UpdateDeadline::Continue(1)),
+    }
+}

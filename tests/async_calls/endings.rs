@@ -1,0 +1,250 @@
+//! How asynchronous calls end before they have returned.
+
+use std::sync::mpsc::{Sender, channel};
+
+use ext_wasm::runtime::{CallOptions, HostFunction, Import, Outcome, Progress, Stop, StoreOptions};
+use ext_wasm::runtime::{WasmErrorCode, WasmStore};
+use ext_wasm::{WasmCapabilities, WasmState};
+use serde_json::json;
+use wasmtime::ValRaw;
+
+use super::{run, run_with, script, with_wasi};
+use crate::js::Js;
+
+/// Sleeps by WASI for as many nanoseconds as it is told.
+const SLEEPER: &str = r#"(module
+    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "sleep") (param i64) (result i32)
+        (i32.store8 (i32.const 8) (i32.const 0))
+        (i32.store (i32.const 16) (i32.const 1))
+        (i64.store (i32.const 24) (local.get 0))
+        (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128))))"#;
+
+const HOUR: &str = "3_600_000_000_000n";
+
+#[test]
+fn a_signal_ends_a_call() {
+    let told = run("
+        const reason = {};
+        const g = await guest({ interruptible: true }, (n) => n === 0 ? new Promise(() => {}) : 0);
+        const results = [];
+        for (const [name, n] of [['mark_and_spin', 1], ['ask_and_spin', 1], ['ask', 0], ['catch', 0]]) {
+            const controller = new AbortController();
+            const { signal } = controller;
+            const call = caught(() => g.callAsync(name, [n], { signal }));
+            await later();
+            controller.abort(reason);
+            const error = await call;
+            results.push(error.code === 5002 && error.cause === reason && error.message);
+            if (signal.listeners.size !== 0) throw 'a listener is left';
+            g.call('add', [1, 2]);
+        }
+        const early = new AbortController();
+        early.abort(reason);
+        const never = await caught(() => g.callAsync('mark_and_spin', [5], { signal: early.signal }));
+        const late = new AbortController();
+        const returned = await g.callAsync('add', [1, 2], { signal: late.signal });
+        late.abort();
+        return [results, never.cause === reason, g.call('add', [0, 1]), returned, await g.callAsync('add', [3, 4])];");
+    assert_eq!(
+        told,
+        json!([vec!["the call was aborted"; 4], true, 1, 3, 7])
+    );
+}
+
+#[test]
+fn an_import_may_abort_its_own_call() {
+    let told = run("
+        const reason = {};
+        const controller = new AbortController();
+        const inner = [];
+        const g = await guest({ interruptible: true }, async (n) => {
+            if (n === 1) await turn();
+            controller.abort(reason);
+            inner.push(await caught(() => g.call('mark_and_spin', [1])));
+            return 0;
+        });
+        const outer = await caught(() => g.callAsync('ask', [1], { signal: controller.signal }));
+        return [outer.code, outer.cause === reason, inner[0].cause === reason, g.call('add', [1, 2])];");
+    assert_eq!(told, json!([5002, true, true, 3]));
+}
+
+#[test]
+fn a_deadline_ends_a_call() {
+    let mut capabilities = with_wasi();
+    capabilities.max_timeout_ms = Some(20);
+    let body = "
+        const ends = async (options, name, args, call) => {
+            const g = await guest(options, (n) => n === 0 ? new Promise(() => {}) : 0);
+            const error = await caught(() => g.callAsync(name, args, call));
+            return [error.trap, error.message.split(' ').at(-2), g.call('add', [1, 2])];
+        };
+        return Promise.all([
+            ends({ timeoutMs: 5 }, 'mark_and_spin', [1]),
+            ends({ timeoutMs: 10 }, 'ask', [0]),
+            ends({ timeoutMs: 10 }, 'mark_and_spin', [1], { timeoutMs: 15 }),
+            ends({ interruptible: true }, 'ask_and_spin', [1], { timeoutMs: 7 }),
+            ends({ interruptible: true, wasi: {} }, 'ask', [0], { timeoutMs: 0 }),
+            ends({ timeoutMs: 10 }, 'mark_and_spin', [1], { timeoutMs: 1e9 }),
+        ]);";
+    let ended = |ms: &str| json!(["interrupt", ms, 3]);
+    let expected = |cap: &str| {
+        json!([
+            ended("5"),
+            ended("10"),
+            ended("15"),
+            ended("7"),
+            ended("0"),
+            ended(cap)
+        ])
+    };
+    assert_eq!(run_with(capabilities, body), expected("20"));
+    let mut without_cap = with_wasi();
+    without_cap.max_timeout_ms = None;
+    let body = body.replace("{ timeoutMs: 1e9 }", "{ timeoutMs: 21 }");
+    assert_eq!(run_with(without_cap, &body), expected("21"));
+}
+
+#[test]
+fn waits_of_wasi_are_cut_short() {
+    let told = run_with(
+        with_wasi(),
+        &format!(
+            "const sleeper = (options) => load({}, {{}}, {{ wasi: {{}}, ...options }});
+            const HOUR = {HOUR};
+            const timed = await sleeper({{ timeoutMs: 10 }});
+            const results = [
+                (await caught(() => timed.call('sleep', [HOUR]))).trap,
+                (await caught(() => timed.callAsync('sleep', [HOUR]))).trap,
+                timed.call('sleep', [0n]),
+            ];
+            const g = await sleeper({{ interruptible: true }});
+            const controller = new AbortController();
+            const call = caught(() => g.callAsync('sleep', [HOUR], {{ signal: controller.signal }}));
+            await later();
+            controller.abort('enough');
+            results.push((await call).cause, await g.callAsync('sleep', [1000n]));
+            // What cannot be interrupted where it computes can be where it waits.
+            const plain = await sleeper({{}});
+            const dropped = caught(() => plain.callAsync('sleep', [HOUR]));
+            await later();
+            plain.drop();
+            results.push((await dropped).code);
+            return results;",
+            json!(SLEEPER)
+        ),
+    );
+    assert_eq!(
+        told,
+        json!(["interrupt", "interrupt", 0, "enough", 0, 5002])
+    );
+}
+
+#[test]
+fn what_cannot_be_interrupted_says_so() {
+    let told = run("
+        const g = await guest({ fuel: 1e6 });
+        const { signal } = new AbortController();
+        const refused = [{ signal }, { timeoutMs: 5 }].map((options) => caught(() => g.callAsync('mark_and_spin', [1], options)));
+        const [first, second] = await Promise.all(refused);
+        return [tell(first), first.message === second.message, mark(g), await g.callAsync('add', [1, 2])];");
+    let message =
+        "the guest cannot be interrupted: make its store interruptible, or give it a timeoutMs";
+    let refused = json!({ "code": 5002, "kind": "RuntimeError", "message": message });
+    assert_eq!(told, json!([refused, true, 0, 3]));
+}
+
+#[test]
+fn to_drop_the_store_ends_the_call() {
+    let told = run("
+        const ends = async (drop, name, n) => {
+            const store = new WasmStore({ interruptible: true });
+            const own = await guest({ interruptible: true }, (n) => n === 0 ? new Promise(() => {}) : n === 1 ? (own.drop(), 0) : 0);
+            const shared = await guest({ store });
+            const g = drop === 'store' ? shared : own;
+            const call = caught(() => g.callAsync(name, [n]));
+            await later();
+            if (drop === 'store') store.drop();
+            else own.drop();
+            const error = await call;
+            own.drop();
+            store.drop();
+            return [error.code, await codeOf(() => g.call('add', [1, 2]))];
+        };
+        const results = await Promise.all([
+            ends('store', 'mark_and_spin', 5), ends('instance', 'mark_and_spin', 5), ends('instance', 'ask', 0), ends('instance', 'ask', 1),
+        ]);
+        // The guests end soon after, and their stores are freed.
+        while (Deno.core.ops.op_wasm_live_instances() > 0) await turn();
+        return results;");
+    assert_eq!(told, json!(vec![[5002, 5002]; 4]));
+}
+
+/// Tells by its end that whoever holds it is gone.
+struct Held(#[expect(dead_code, reason = "held, never used")] Sender<()>);
+
+impl HostFunction for Held {
+    fn call(&self, _: &WasmStore, _: &mut [ValRaw]) -> Result<(), Stop> {
+        Err(Stop::Later)
+    }
+}
+
+/// The host may go at any time, and takes its guests along.
+#[test]
+fn a_guest_ends_with_its_host() {
+    let source = br#"(module
+        (import "" "wait" (func $wait))
+        (func (export "spin") (loop $l (br $l)))
+        (func (export "wait") (call $wait)))"#;
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    for (name, advanced) in [("spin", false), ("wait", false), ("wait", true)] {
+        let state = WasmState::new(WasmCapabilities::default()).unwrap();
+        let module = state.compile(source).unwrap();
+        let mut options = StoreOptions::default();
+        options.interruptible = true;
+        let (id, store) = state.new_store(options).unwrap();
+        let (held, gone) = channel();
+        let imports = vec![Import::Host(Box::new(Held(held)))];
+        let Outcome::Returned(instance) = state.instantiate(module.id, id, imports).unwrap() else {
+            panic!("not instantiated");
+        };
+        let (_, func) = instance.export(name).unwrap();
+        let call = state
+            .start_call(id, func, vec![], CallOptions::default())
+            .unwrap();
+        let busy = state.start_call(id, func, vec![], CallOptions::default());
+        assert_eq!(busy.err().unwrap().code, WasmErrorCode::RuntimeError);
+        if advanced {
+            tokio.block_on(call.ready());
+            assert!(matches!(call.advance(), Ok(Progress::Waiting)));
+        }
+        drop((state, store, instance));
+        drop(call);
+        // It disconnects when the store is freed, on whichever thread.
+        assert!(gone.recv().is_err());
+    }
+}
+
+#[test]
+fn a_runtime_may_end_while_guests_run() {
+    let mut js = Js::with(with_wasi());
+    js.run(&script(&format!(
+        "const g = [];
+        for (let i = 0; i < 4; i++) g.push(await guest({{ interruptible: true, wasi: {{}} }}, () => new Promise(() => {{}})));
+        const sleeper = await load({}, {{}}, {{ wasi: {{}} }});
+        // Nobody waits for this one, and the event loop ends all the same.
+        g[0].callAsync('ask', [0]);
+        globalThis.start = () => {{
+            for (const i of [1, 2, 3]) g[i].callAsync('mark_and_spin', [0]);
+            sleeper.callAsync('sleep', [{HOUR}]);
+            return '1';
+        }};
+        return 1;",
+        json!(SLEEPER)
+    )));
+    assert_eq!(js.eval("start()"), 1);
+    drop(js);
+}

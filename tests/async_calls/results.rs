@@ -1,0 +1,185 @@
+//! What comes of an asynchronous call, and what else goes on.
+
+use serde_json::json;
+
+use super::{run, run_with, with_wasi};
+
+#[test]
+fn it_resolves_to_what_the_call_returns() {
+    let body = "
+        const object = {};
+        const results = [];
+        for (const options of [{}, { interruptible: true }, { fuel: 1e6 }, ...more]) {
+            const g = await guest(options);
+            const promise = g.callAsync('add', [2, 3]);
+            if (!(promise instanceof Promise)) throw 'no promise';
+            const [float, same, long] = await g.callAsync('swap', [-5n, object, 1.5]);
+            results.push([await promise, float, same === object, long, await g.callAsync('nothing') === undefined]);
+        }
+        return results;";
+    // The second call of each would find the store busy if the first were not waited for.
+    let body = body.replace(
+        "const [float",
+        "await promise;
+            const [float",
+    );
+    let row = json!([5, 1.5, true, "-5n", true]);
+    assert_eq!(
+        run(&body.replace("...more", "")),
+        json!([row.clone(), row.clone(), row.clone()])
+    );
+    assert_eq!(
+        run_with(with_wasi(), &body.replace("...more", "{ wasi: {} }")),
+        json!(vec![row; 4])
+    );
+}
+
+#[test]
+fn it_fails_as_the_call_does() {
+    let told = run("
+        const g = await guest({ fuel: 1000 });
+        const thrown = {};
+        const failing = await guest({}, () => { throw thrown; });
+        const [trap, threw] = [await caught(() => g.callAsync('trap')), await caught(() => failing.callAsync('ask', [1]))];
+        const same = async (name, args) => [await codeOf(() => g.callAsync(name, args)), await codeOf(() => g.call(name, args))];
+        return [
+            tell(trap), trap.wasmStack !== undefined, threw.code, threw.cause === thrown,
+            await same('none'), await same('memory'), await same('add', [1]), await same('add', ['1', 2]),
+            await same('add', 5), await same('mark_and_spin', [1]),
+            g.fuel,
+        ];");
+    let trap = json!({
+        "code": 5002, "kind": "RuntimeError", "trap": "unreachable",
+        "message": "wasm trap: unreachable",
+    });
+    assert_eq!(
+        told,
+        json!([
+            trap,
+            true,
+            5002,
+            true,
+            [5004, 5004],
+            [5004, 5004],
+            [5005, 5005],
+            [5005, 5005],
+            [5005, 5005],
+            [5006, 5006],
+            0
+        ])
+    );
+}
+
+#[test]
+fn options_that_cannot_be() {
+    let told = run("
+        const g = await guest({ timeoutMs: 1e6 });
+        const options = [null, 1, 'no', { timeoutMs: -1 }, { timeoutMs: 1.5 }, { timeoutMs: '1' }, { signal: 1 }, { signal: {} }];
+        const codes = await Promise.all(options.map((o) => codeOf(() => g.callAsync('add', [1, 2], o))));
+        const stores = await Promise.all([1, 'yes', null].map((interruptible) => codeOf(() => guest({ interruptible }))));
+        return [codes, stores, await g.callAsync('add', [1, 2], { signal: undefined, timeoutMs: undefined })];");
+    assert_eq!(told, json!([vec![5005; 8], vec![5001; 3], 3]));
+}
+
+#[test]
+fn the_event_loop_goes_on_and_guests_run_side_by_side() {
+    let told = run("
+        const controllers = [], calls = [];
+        for (let i = 0; i < 3; i++) {
+            controllers.push(new AbortController());
+            await new Promise(async (begun) => {
+                const g = await guest({ interruptible: true }, (n) => (begun(), n));
+                calls.push(g.callAsync('ask_and_spin', [i], { signal: controllers[i].signal }).catch(tell));
+            });
+        }
+        const other = await guest({});
+        const codes = [];
+        for (let i = 0; i < 20; i++) {
+            await turn();
+            codes.push(other.call('add', [i, 1]), await other.callAsync('add', [i, 2]));
+        }
+        // All of them have begun, and none has ended.
+        for (const controller of controllers) controller.abort();
+        const ended = await Promise.all(calls);
+        return [codes.length, ended.map((error) => error.code)];");
+    assert_eq!(told, json!([40, [5002, 5002, 5002]]));
+}
+
+#[test]
+fn a_busy_store_says_so() {
+    let told = run("
+        let begun;
+        const g = await guest({ interruptible: true, fuel: 1e12 }, (n) => (begun(), n));
+        const { store } = g, memory = g.memory();
+        const add = g.func('add');
+        const view = new Uint8Array(memory.buffer);
+        const controller = new AbortController();
+        const { signal } = controller;
+        let spinning;
+        await new Promise((resolve) => {
+            begun = resolve;
+            spinning = g.callAsync('ask_and_spin', [7], { signal }).catch(() => 'ended');
+        });
+        const length = view.length;
+        const uses = [
+            () => g.call('add', [1, 2]), () => g.callAsync('add', [1, 2]), () => add(1, 2), () => memory.buffer,
+            () => g.readMemory(0, 1), () => memory.write(0, new Uint8Array(1)), () => memory.grow(1), () => g.func('nothing'),
+            () => g.fuel, () => g.setFuel(1), () => load('(module)', {}, { store }),
+            () => new WasmGlobal(store, { value: 'i32' }, 1),
+        ];
+        const told = [];
+        for (const use of uses) {
+            const error = await caught(use);
+            told.push(error.code === 5002 && /^busy: /.test(error.message) ? 'busy' : tell(error));
+        }
+        controller.abort();
+        return [length, told, await spinning, add(1, 2), view.length, g.fuel > 0];");
+    assert_eq!(told, json!([0, vec!["busy"; 12], "ended", 3, 0, true]));
+}
+
+#[test]
+fn two_hundred_calls_at_once() {
+    let told = run("
+        const guests = await Promise.all(Array.from({ length: 50 }, () => guest({ interruptible: true }, later)));
+        const tally = { returned: 0, busy: 0, aborted: 0 };
+        const reasons = [];
+        const calls = Array.from({ length: 200 }, async (_, i) => {
+            const controller = new AbortController();
+            const { signal } = controller;
+            const name = i % 3 === 0 ? 'mark_and_spin' : i % 3 === 1 ? 'ask' : 'grow';
+            // The calls that spin are the ones that are aborted.
+            if (i % 3 === 0) later().then(() => controller.abort(i));
+            try {
+                await guests[(i + (i / 50 | 0)) % 50].callAsync(name, name === 'grow' ? [] : [i], { signal });
+                tally.returned++;
+            } catch (error) {
+                if (error.cause === i) tally.aborted++;
+                else if (/^busy/.test(error.message)) tally.busy++;
+                else reasons.push(tell(error));
+            }
+        });
+        await Promise.all(calls);
+        const { returned, busy, aborted } = tally;
+        const usable = guests.filter((g) => g.call('add', [1, 1]) === 2).length;
+        return [returned + busy + aborted, returned > 0, busy > 0, aborted > 0, reasons, usable];");
+    assert_eq!(told, json!([200, true, true, true, [], 50]));
+}
+
+#[test]
+fn only_so_many_run_at_once() {
+    let mut capabilities = ext_wasm::WasmCapabilities::default();
+    capabilities.max_running_calls = 2;
+    let told = run_with(
+        capabilities,
+        "const controller = new AbortController();
+        const guests = await Promise.all([1, 2, 3].map(() => guest({ interruptible: true })));
+        const calls = guests.map((g) => caught(() => g.callAsync('mark_and_spin', [1], { signal: controller.signal })));
+        const refused = await calls[2];
+        controller.abort();
+        await Promise.all(calls);
+        return [tell(refused), await guests[2].callAsync('add', [1, 2])];",
+    );
+    let message = "too many calls run at the same time: the cap is 2";
+    let refused = json!({ "code": 5002, "kind": "RuntimeError", "message": message });
+    assert_eq!(told, json!([refused, 3]));
+}

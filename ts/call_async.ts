@@ -1,0 +1,126 @@
+// Calls that the event loop does not wait for.
+
+import { putArguments, takeResults } from "./call.ts";
+import type { Signature } from "./codec.ts";
+import {
+  core,
+  op_wasm_abort_call,
+  op_wasm_advance,
+  op_wasm_answer,
+  op_wasm_call_ready,
+  op_wasm_end_call,
+  op_wasm_has_deadline,
+  op_wasm_interrupted,
+  op_wasm_start_call,
+  Promise,
+  PromisePrototypeThen,
+} from "./core.ts";
+import { RuntimeError, WasmError } from "./errors.ts";
+import { returned, threw } from "./host_import.ts";
+import type { PendingImport } from "./host_import.ts";
+import type { CallOptions } from "./options.ts";
+import { ABORTED, RETURNED, stopped } from "./outcome.ts";
+import type { StoreState } from "./store_state.ts";
+
+/** How `op_wasm_advance` says that a call has not ended: its guest runs, or waits for a promise. */
+const RUNNING = 4;
+const WAITING = 5;
+
+/** Why an answer is not waited for any longer. */
+const interrupted = {};
+
+/**
+ * Calls a function, and resolves when it returns. Meanwhile the guest has a thread of its own, which
+ * waits while an import runs here, or the promise that it returned is pending.
+ */
+export async function callAsync(
+  store: StoreState,
+  handle: number,
+  args: unknown[],
+  name: string,
+  { signal, timeoutMs }: CallOptions,
+): Promise<unknown> {
+  if (signal?.aborted) throw aborted(signal);
+  const signature = store.signature(handle);
+  putArguments(store, signature, args, name);
+  const call = op_wasm_start_call(store.id, handle, timeoutMs ?? -1, signal !== undefined);
+  // The guest runs from here on, and the memory is its own.
+  store.detachViews();
+  const abort = () => {
+    store.abort(aborted(signal));
+    op_wasm_abort_call(call);
+    store.awaitEnd();
+  };
+  try {
+    signal?.addEventListener("abort", abort);
+    return await drive(store, call, signature);
+  } catch (error) {
+    throw signal?.aborted ? aborted(signal) : error;
+  } finally {
+    op_wasm_end_call(call);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function aborted(signal: AbortSignal): WasmError {
+  return new WasmError("the call was aborted", RuntimeError, { cause: signal.reason });
+}
+
+/** Does what a call wants of JavaScript until it has ended. */
+async function drive(store: StoreState, call: number, signature: Signature): Promise<unknown> {
+  while (true) {
+    await op_wasm_call_ready(call);
+    const ended = advance(store, call);
+    // The results are in the frame until other JavaScript runs.
+    if (ended === RETURNED) return takeResults(store, signature);
+    if (ended === WAITING) await answer(store, call, store.pending);
+    else if (ended !== RUNNING) throw store.thrown(ended);
+  }
+}
+
+/** Runs the import that the guest waits for, if it does. Returns where the call has got to. */
+function advance(store: StoreState, call: number): number {
+  const outer = store.enter(true);
+  let ended;
+  try {
+    ended = op_wasm_advance(call);
+  } catch (error) {
+    store.refresh();
+    throw stopped(error);
+  } finally {
+    store.exit(outer);
+  }
+  if (ended < RUNNING) store.refresh();
+  return ended;
+}
+
+/** Gives the guest what comes of a promise that an import returned. */
+async function answer(
+  store: StoreState,
+  call: number,
+  { promise, imported }: PendingImport,
+): Promise<void> {
+  let ended;
+  try {
+    ended = returned(store, imported, await unlessInterrupted(store, call, promise));
+  } catch (error) {
+    ended = error === interrupted ? ABORTED : threw(store, imported, error);
+  }
+  store.detachViews();
+  op_wasm_answer(call, ended);
+}
+
+/** What comes of a promise, or `interrupted` thrown if the guest, which waits for it, has to end. */
+function unlessInterrupted(
+  store: StoreState,
+  call: number,
+  promise: Promise<unknown>,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    PromisePrototypeThen(promise, resolve, reject);
+    store.end = op_wasm_interrupted(call);
+    // Where no time ends, the event loop has nothing to wait for but the promise.
+    if (!op_wasm_has_deadline(call)) core.unrefOpPromise(store.end);
+    PromisePrototypeThen(store.end, (has: boolean) => has && reject(interrupted), reject);
+  });
+}
