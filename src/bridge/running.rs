@@ -27,20 +27,23 @@ impl Bridge {
         found.ok_or_else(|| {
             WasmError::new(
                 WasmErrorCode::RuntimeError,
-                "the call has ended or was given up",
+                "the call was given up: its store was dropped",
             )
         })
     }
 
-    /// Gives up the calls in a store.
+    /// Gives up the calls in a store, and forgets them.
     pub fn give_up_calls(&self, store: u32) {
         let Ok(store) = self.state.store(store) else {
             return;
         };
-        let calls: Vec<_> = self.calls.calls.borrow().values().cloned().collect();
-        for call in calls.iter().filter(|call| call.store().same(&store)) {
-            call.give_up();
-        }
+        self.calls.calls.borrow_mut().retain(|_, call| {
+            let others = !call.store().same(&store);
+            if !others {
+                call.give_up();
+            }
+            others
+        });
     }
 }
 

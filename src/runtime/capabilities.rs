@@ -1,8 +1,10 @@
 //! What the host lets an app do. Everything is denied until it is granted.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::error::WasmError;
+use super::granted::Granted;
 
 /// The rights and limits that the embedder gives to one runtime.
 ///
@@ -81,18 +83,15 @@ impl WasmCapabilities {
                 "cannot compile {shown}: not a readable file, or not granted by the host"
             ))
         };
-        let real = path.canonicalize().map_err(|_| refused())?;
-        if !self.grants(&real) || !real.is_file() {
-            return Err(refused());
-        }
-        std::fs::read(&real).map_err(|_| refused())
-    }
-
-    fn grants(&self, real: &Path) -> bool {
-        self.compile_paths.is_empty()
-            || self
-                .compile_paths
-                .iter()
-                .any(|granted| granted.canonicalize().is_ok_and(|g| real.starts_with(g)))
+        let place = if self.compile_paths.is_empty() {
+            Granted::anywhere(path)
+        } else {
+            Granted::find(path, &self.compile_paths)
+        };
+        let file = place.and_then(|place| place.file());
+        let mut file = file.ok_or_else(refused)?;
+        let mut contents = Vec::new();
+        file.read_to_end(&mut contents).map_err(|_| refused())?;
+        Ok(contents)
     }
 }

@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod func;
 mod global;
+mod granted;
 mod host;
 mod instance;
 mod intern;

@@ -13,6 +13,7 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 use self::captured::Captured;
 use super::capabilities::WasmCapabilities;
 use super::error::WasmError;
+use super::granted::Granted;
 use super::store::StoreData;
 
 /// The modules that WASI's functions are imported from.
@@ -116,7 +117,9 @@ impl Wasi {
             );
         }
         for preopen in &config.preopens {
-            let folder = capabilities.granted_folder(&preopen.host)?;
+            let folder = Granted::find(&preopen.host, &capabilities.preopen_paths)
+                .and_then(|granted| granted.folder())
+                .ok_or_else(|| not_granted(&preopen.host))?;
             let perms = if preopen.readonly {
                 FsPerms::ReadOnly
             } else {
@@ -124,7 +127,7 @@ impl Wasi {
             };
             let guest = text("a preopen's name", &preopen.guest)?;
             builder
-                .preopened_dir(folder, guest, perms)
+                .preopened_dir(folder.path(), guest, perms)
                 .map_err(|_| not_granted(&preopen.host))?;
         }
         match config.stdin {
@@ -203,22 +206,6 @@ pub(crate) fn function(
     }
     let function = linker.get(&mut store, module, name);
     function.map_err(|_| WasmError::instantiate("WASI has no such function"))
-}
-
-impl WasmCapabilities {
-    /// The folder at `path`, its links resolved, if guests may be given it.
-    fn granted_folder(&self, path: &Path) -> Result<PathBuf, WasmError> {
-        let refused = || not_granted(path);
-        let real = path.canonicalize().map_err(|_| refused())?;
-        let mut granted = self.preopen_paths.iter();
-        let is_granted =
-            granted.any(|granted| granted.canonicalize().is_ok_and(|g| real.starts_with(g)));
-        if is_granted && real.is_dir() {
-            Ok(real)
-        } else {
-            Err(refused())
-        }
-    }
 }
 
 /// Says the same of a folder that is missing and of one that is not granted, so that nobody learns

@@ -108,3 +108,61 @@ fn only_folders_that_are_granted_can_be_preopened() {
         ])
     );
 }
+
+/// The functions on files that the other tests do not need.
+#[test]
+fn the_other_functions_of_files() {
+    let folder = Folder::new("others");
+    let told = folder.js().run(
+        "const g = await guest({ preopens: { '/': root + 'granted' }, stdin: 'x' });
+         const view = () => new DataView(g.instance.memory().buffer);
+         const big = (at) => Number(view().getBigUint64(at, true));
+         const call = (name, ...args) => {
+             const { params } = g.instance.getExport(name);
+             return g.call(name, ...args.map((arg, i) => params[i] === 'i64' ? BigInt(arg) : arg));
+         };
+         const rights = 0x1fffffff;
+         const put = (string) => { g.set(0, ...g.put(string)); return [0, 1]; };
+         const open = (path, flags) => (call('path_open', 3, 1, ...g.put(path), flags, rights, rights, 0, 0), g.u32(0));
+         const fd = open('positions', 1);
+         const stat = (fd) => (call('fd_filestat_get', fd, 4000), { type: view().getUint8(4016), size: big(4032), accessed: big(4040), modified: big(4048) });
+         const pathStat = (path, follow) => (call('path_filestat_get', 3, follow, ...g.put(path), 4000), view().getUint8(4016));
+         const read = (name, ...rest) => { g.set(0, 2048, 64); const errno = call(name, fd, 0, 1, ...rest, 8); return errno || g.string(2048, g.u32(8)); };
+         const tell = () => (call('fd_tell', fd, 16), big(16));
+         const told = {};
+         told.positions = [
+             call('fd_pwrite', fd, ...put('0123456789'), 0, 8), call('fd_pwrite', fd, ...put('ab'), 4, 8),
+             tell(), read('fd_pread', 2), read('fd_pread', 20), tell(), call('fd_seek', fd, 7, 0, 16), tell(), read('fd_read'),
+             call('fd_seek', fd, -2, 2, 16), tell(), call('fd_seek', fd, -20, 1, 16), tell(),
+         ];
+         told.sizes = [stat(fd).size, call('fd_filestat_set_size', fd, 3), stat(fd).size, call('fd_filestat_set_size', fd, 5), stat(fd).size, stat(fd).type];
+         told.times = [call('fd_filestat_set_times', fd, 1e9, 2e9, 5), stat(fd).accessed, stat(fd).modified,
+             call('path_filestat_set_times', 3, 0, ...g.put('positions'), 3e9, 4e9, 5), stat(fd).accessed, stat(fd).modified];
+         told.synced = [call('fd_sync', fd), call('fd_datasync', fd), call('fd_advise', fd, 0, 10, 1), call('fd_allocate', fd, 0, 100)];
+         const flags = () => (call('fd_fdstat_get', fd, 4000), view().getUint16(4002, true));
+         told.flags = [flags(), call('fd_fdstat_set_flags', fd, 1), flags(), call('fd_write', fd, ...put('!'), 8), stat(fd).size, call('fd_fdstat_set_rights', fd, 0, 0)];
+         const link = (path) => { const errno = call('path_readlink', 3, ...g.put(path), 2048, 64, 8); return errno || g.string(2048, g.u32(8)); };
+         told.links = [link('inner'), link('file'), link('missing'), pathStat('inner', 0), pathStat('inner', 1), call('path_link', 3, 0, ...g.put('file'), 3, ...g.put('hard')), g.cat(3, 'hard')];
+         const other = open('file', 0);
+         told.renumbered = [call('fd_renumber', fd, other), call('fd_close', fd), stat(other).size, call('fd_renumber', 99, other), call('fd_close', other)];
+         told.clock = [call('clock_res_get', 0, 16), big(16) > 0, call('clock_res_get', 1, 16), big(16) > 0];
+         told.sockets = [call('sock_accept', 0, 0, 16), call('sock_recv', 0, ...put('x'), 0, 16, 20), call('sock_send', 1, ...put('x'), 0, 16), call('sock_shutdown', 1, 3)];
+         told.signal = call('proc_raise', 6);
+         return told;",
+    );
+    assert_eq!(
+        told,
+        json!({
+            "positions": [0, 0, 0, "23ab6789", "", 0, 0, 7, "789", 0, 8, 28, 8],
+            "sizes": [10, 0, 3, 0, 5, 4],
+            "times": [0, 1e9 as u64, 2e9 as u64, 0, 3e9 as u64, 4e9 as u64],
+            "synced": [0, 0, 0, 58],
+            "flags": [0, 0, 1, 0, 6, 58],
+            "links": ["file", 28, 44, 7, 4, 0, "inside"],
+            "renumbered": [0, 8, 6, 8, 0],
+            "clock": [0, true, 0, true],
+            "sockets": [57, 57, 57, 57],
+            "signal": 58,
+        })
+    );
+}

@@ -30,6 +30,8 @@ fn main() -> anyhow::Result<()> {
     let mut table = Table::new();
     table.set_header(["what", "ours", "reference", "ratio", "reference is"]);
     calls(&mut table)?;
+    threads(&mut table)?;
+    guests(&mut table)?;
     compile(&mut table)?;
     lanes(&mut table)?;
     let engine = if cfg!(feature = "quickjs") {
@@ -52,7 +54,9 @@ impl Js {
         let event_loop = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let wasm = WasmState::new(WasmCapabilities::default())?;
+        let mut capabilities = WasmCapabilities::default();
+        capabilities.allow_wasi = true;
+        let wasm = WasmState::new(capabilities)?;
         let entered = event_loop.enter();
         let runtime = JsRuntime::new(RuntimeOptions {
             extensions: vec![ext_wasm::host_wasm::init(wasm)],
@@ -194,6 +198,127 @@ fn calls(table: &mut Table) -> anyhow::Result<()> {
         CALLS,
         "func(\"add\")(i, 1)",
     );
+    Ok(())
+}
+
+/// Calls of guests that have a thread of their own, beside those of guests that run in place.
+fn threads(table: &mut Table) -> anyhow::Result<()> {
+    const CALLS: u32 = 2_000;
+    let mut js = Js::new()?;
+    js.module(
+        "threads",
+        r#"
+        import { compile, instantiate } from "host:wasm";
+        const module = await compile(Deno.core.encode(`(module
+            (import "env" "f" (func $f (param i32) (result i32)))
+            (memory (export "memory") 1)
+            (func (export "add") (param i32 i32) (result i32)
+                (i32.add (local.get 0) (local.get 1)))
+            (func (export "import") (param i32) (result i32) (call $f (local.get 0))))`));
+        const make = async (f, options) => await instantiate(module, { env: { f } }, options);
+        const plain = await make((x) => x, {});
+        const wasi = await make((x) => x, { wasi: {} });
+        const promises = await make(async (x) => x, {});
+        globalThis.plain = (n) => { for (let i = 0; i < n; i++) plain.call("add", [i, 1]); };
+        globalThis.wasi = (n) => { for (let i = 0; i < n; i++) wasi.call("add", [i, 1]); };
+        globalThis.plainImport = (n) => { for (let i = 0; i < n; i++) plain.call("import", [i]); };
+        globalThis.wasiImport = (n) => { for (let i = 0; i < n; i++) wasi.call("import", [i]); };
+        globalThis.callAsync = async (n) => {
+            for (let i = 0; i < n; i++) await plain.callAsync("add", [i, 1]);
+        };
+        globalThis.promises = async (n) => {
+            for (let i = 0; i < n; i++) await promises.callAsync("import", [i]);
+        };
+        globalThis.turns = async (n) => {
+            for (let i = 0; i < n; i++) await Deno.core.ops.op_wasm_turn();
+        };
+        "#
+        .to_owned(),
+    )?;
+    let js = std::cell::RefCell::new(js);
+    let run = |name| js.borrow_mut().time(&format!("{name}({CALLS})"));
+    let run_async = |name| js.borrow_mut().time_promise(&format!("{name}({CALLS})"));
+    let pair = interleave(|| run("wasi"), || run("plain"))?;
+    row(table, "call, store with WASI", pair, CALLS, "call");
+    let pair = interleave(|| run("wasiImport"), || run("plainImport"))?;
+    row(
+        table,
+        "call of an import, WASI",
+        pair,
+        CALLS,
+        "without WASI",
+    );
+    let pair = interleave(|| run_async("callAsync"), || run("plain"))?;
+    row(table, "callAsync", pair, CALLS, "call");
+    let pair = interleave(|| run_async("callAsync"), || run_async("turns"))?;
+    row(table, "callAsync", pair, CALLS, "an op that takes a turn");
+    let pair = interleave(|| run_async("promises"), || run_async("callAsync"))?;
+    row(
+        table,
+        "callAsync, import's promise",
+        pair,
+        CALLS,
+        "callAsync",
+    );
+    Ok(())
+}
+
+/// A loop over arithmetic and memory, as often as it is told.
+const KERNEL: &str = r#"(module (memory 1)
+    (func (export "run") (param $n i32) (result i32) (local $sum i32) (local $at i32)
+        (loop $more
+            (local.set $at (i32.and (i32.mul (local.get $n) (i32.const 52)) (i32.const 65532)))
+            (local.set $sum (i32.xor
+                (i32.rotl (local.get $sum) (i32.const 5))
+                (i32.add (local.get $n) (i32.load (local.get $at)))))
+            (i32.store (local.get $at) (local.get $sum))
+            (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (local.get $sum)))"#;
+
+/// What the fences cost a guest that computes, beside raw wasmtime without any.
+fn guests(table: &mut Table) -> anyhow::Result<()> {
+    const STEPS: i32 = 20_000_000;
+    let mut js = Js::new()?;
+    js.module(
+        "guests",
+        format!(
+            r#"
+            import {{ compile, instantiate }} from "host:wasm";
+            const module = await compile(Deno.core.encode(`{KERNEL}`));
+            const kinds = {{ none: {{}}, interruptible: {{ interruptible: true }},
+                timeoutMs: {{ timeoutMs: 1e9 }}, fuel: {{ fuel: 2 ** 53 - 1 }}, wasi: {{ wasi: {{}} }} }};
+            for (const kind in kinds) {{
+                const instance = await instantiate(module, {{}}, kinds[kind]);
+                globalThis[kind] = () => instance.call("run", [{STEPS}]);
+            }}
+            "#
+        ),
+    )?;
+    let mut config = wasmtime::Config::new();
+    config.memory_reservation(ext_wasm::runtime::MEMORY_RESERVATION);
+    config.memory_may_move(false);
+    let engine = Engine::new(&config).map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let mut store = Store::new(&engine, ());
+    let raw = Module::new(&engine, wat::parse_str(KERNEL)?)
+        .and_then(|module| Instance::new(&mut store, &module, &[]))
+        .and_then(|instance| instance.get_typed_func::<i32, i32>(&mut store, "run"))
+        .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let mut wasmtime = || {
+        let start = Instant::now();
+        let ran = raw.call(&mut store, STEPS);
+        std::hint::black_box(ran).map_err(|error| anyhow::anyhow!("{error:#}"))?;
+        Ok(start.elapsed())
+    };
+    for kind in ["none", "interruptible", "timeoutMs", "fuel", "wasi"] {
+        let pair = interleave(|| js.time(&format!("{kind}()")), &mut wasmtime)?;
+        row(
+            table,
+            &format!("guest's loop, {kind}"),
+            pair,
+            1,
+            "wasmtime, no checks",
+        );
+    }
     Ok(())
 }
 
