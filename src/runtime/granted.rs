@@ -12,6 +12,8 @@ use cap_std::fs::Dir;
 
 /// A place at or below a granted path.
 pub(super) struct Granted {
+    /// The place, without links.
+    real: PathBuf,
     /// The granted path, without links.
     base: PathBuf,
     /// The way from there; empty if that is the place.
@@ -25,21 +27,28 @@ impl Granted {
         granted.iter().find_map(|granted| {
             let base = granted.canonicalize().ok()?;
             let rest = real.strip_prefix(&base).ok()?.to_owned();
-            Some(Self { base, rest })
+            Some(Self {
+                real: real.clone(),
+                base,
+                rest,
+            })
         })
     }
 
     /// The place at `path`, if it exists, where everything is granted.
     pub(super) fn anywhere(path: &Path) -> Option<Self> {
-        let base = path.canonicalize().ok()?;
-        let rest = PathBuf::new();
-        Some(Self { base, rest })
+        let real = path.canonicalize().ok()?;
+        Some(Self {
+            base: real.clone(),
+            rest: PathBuf::new(),
+            real,
+        })
     }
 
     /// Opens the file that is there; `None` if it is none, or cannot be read.
     pub(super) fn file(&self) -> Option<File> {
         // To open what is no file may wait for ever.
-        if !self.base.join(&self.rest).is_file() {
+        if !self.real.is_file() {
             return None;
         }
         let file = if self.rest.as_os_str().is_empty() {
@@ -60,7 +69,7 @@ impl Granted {
             base.open_dir(&self.rest).ok()?
         };
         Some(Folder {
-            path: self.base.join(&self.rest),
+            path: self.real.clone(),
             dir,
         })
     }
@@ -89,5 +98,36 @@ impl Folder {
             }
         }
         self.path.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was a folder is a link that leads out by the time it is opened.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_put_in_between_leads_nowhere() {
+        let root = std::env::temp_dir().join(format!("ext_wasm-granted-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(root.join("granted/folder")).unwrap();
+        std::fs::create_dir_all(root.join("outside")).unwrap();
+        std::fs::write(root.join("granted/folder/file"), "inside").unwrap();
+        std::fs::write(root.join("outside/file"), "outside").unwrap();
+        let granted = [root.join("granted")];
+        let file = Granted::find(&root.join("granted/folder/file"), &granted).unwrap();
+        let folder = Granted::find(&root.join("granted/folder"), &granted).unwrap();
+        assert!(file.file().is_some() && folder.folder().is_some());
+        let open = folder.folder().unwrap();
+
+        std::fs::rename(root.join("granted/folder"), root.join("granted/moved")).unwrap();
+        std::os::unix::fs::symlink(root.join("outside"), root.join("granted/folder")).unwrap();
+        assert!(file.file().is_none() && folder.folder().is_none());
+        if cfg!(target_os = "linux") {
+            let inside = std::fs::read(open.path().join("file")).unwrap();
+            assert_eq!(inside, b"inside");
+        }
+        std::fs::remove_dir_all(&root).unwrap();
     }
 }

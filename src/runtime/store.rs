@@ -32,7 +32,7 @@ use self::raw::{lift, lower};
 use self::running::Event;
 pub use self::running::{Progress, RunningCall};
 pub(crate) use self::shared::{read_shared, write_shared};
-use self::thread::{GuestThread, Way};
+use self::thread::Way;
 use super::deadline;
 use super::error::WasmError;
 use super::host::HostFunction;
@@ -126,12 +126,12 @@ struct StoreCell {
     /// Whether the code of its guests can be interrupted.
     interruptible: bool,
     interrupt: Arc<Interrupt>,
-    /// Whether its guests may block, and so run on a thread of their own.
-    blocks: bool,
+    /// Whether its guests may wait, which can be interrupted too.
+    waits: bool,
     /// The way to the guest's thread, while a guest runs on one.
     way: RefCell<Option<Bound>>,
     /// Whether it is the turn of a guest whose caller does not wait: then nothing else in here may
-    /// be touched from the caller's thread. The guest's ends its turn, the caller's gives it one.
+    /// be touched from the caller's thread, which gives and takes the turns.
     away: AtomicBool,
     /// Guest objects to let go of, when it was not the caller's turn.
     released: RefCell<Vec<u32>>,
@@ -181,15 +181,6 @@ struct Restore<'a> {
     access: Access,
 }
 
-/// Forgets the way to a guest's thread when it is done there, also when unwinding.
-struct Forget<'a>(&'a RefCell<Option<Bound>>);
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.0.replace(None);
-    }
-}
-
 impl Drop for Restore<'_> {
     fn drop(&mut self) {
         self.cell.set(self.access);
@@ -207,7 +198,7 @@ impl WasmStore {
     ) -> Self {
         let interrupt = Arc::<Interrupt>::default();
         let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
-        let blocks = wasi.is_some();
+        let waits = wasi.is_some();
         let cell = Arc::new_cyclic(|cell| {
             let data = StoreData {
                 cell: cell.clone(),
@@ -235,7 +226,7 @@ impl WasmStore {
                 timeout,
                 interruptible,
                 interrupt,
-                blocks,
+                waits,
                 way: RefCell::new(None),
                 away: AtomicBool::new(false),
                 released: RefCell::default(),
@@ -268,10 +259,10 @@ impl WasmStore {
         &self.cell.outputs
     }
 
-    /// Runs `f`, which may run guest code, with the store, where its guests run.
+    /// Runs `f`, which may run guest code, with the store.
     ///
     /// # Errors
-    /// As [`WasmStore::with`]; `RuntimeError` if there can be no thread for the guest.
+    /// As [`WasmStore::with`]; `RuntimeError` if there can be no thread to keep its deadline.
     pub(crate) fn run<R>(
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
@@ -280,22 +271,10 @@ impl WasmStore {
             return self.with(f);
         }
         let timeout = self.cell.timeout;
-        let begins = self.cell.interruptible || self.cell.blocks;
+        let begins = self.cell.interruptible || self.cell.waits;
         let begin = || self.with(|store| deadline::begin(store, timeout, false));
         let _watch = begins.then(begin).transpose()?;
-        if !self.cell.blocks {
-            return self.with(f);
-        }
-        let thread = GuestThread::take()?;
-        let way = thread.way();
-        self.cell.way.replace(Some(Bound {
-            way: way.clone(),
-            asks: None,
-        }));
-        let _forget = Forget(&self.cell.way);
-        let result = self.with(|store| way.run(|| f(store)));
-        thread.give_back();
-        result
+        self.with(f)
     }
 
     /// Runs `f` with the store, wherever it is.

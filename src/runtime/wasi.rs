@@ -1,7 +1,7 @@
 //! WASI preview 1: what a store's guests may reach of the system.
 
 mod captured;
-mod waits;
+mod functions;
 
 use std::path::{Path, PathBuf};
 
@@ -101,8 +101,9 @@ impl Wasi {
         if !capabilities.allow_wasi {
             return Err(WasmError::instantiate("the host grants no WASI"));
         }
+        let _entered = functions::tokio()?.enter();
         let mut builder = WasiCtxBuilder::new();
-        // The guest's thread is its own, and may wait.
+        // The guest is called synchronously, or has a thread of its own.
         builder.allow_blocking_current_thread(true);
         for arg in &config.args {
             builder.arg(text("an argument", arg)?);
@@ -168,7 +169,7 @@ impl Wasi {
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
     let failed = |error: wasmtime::Error| WasmError::instantiate(format!("no WASI: {error:#}"));
     let mut linker = Linker::new(engine);
-    // By `exit` and `waits`.
+    // By `exit` and `functions`.
     linker.allow_shadowing(true);
     wasmtime_wasi::p1::add_to_linker_sync(&mut linker, context).map_err(failed)?;
     wasmtime_wasi::p0::add_to_linker_sync(&mut linker, context).map_err(failed)?;
@@ -177,7 +178,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
             .func_wrap(module, "proc_exit", exit)
             .map_err(failed)?;
     }
-    waits::add_to_linker(&mut linker).map_err(failed)?;
+    functions::add_to_linker(&mut linker).map_err(failed)?;
     Ok(linker)
 }
 

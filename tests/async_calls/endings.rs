@@ -229,6 +229,33 @@ fn a_guest_ends_with_its_host() {
 }
 
 #[test]
+fn a_store_is_usable_when_its_call_was_dropped() {
+    let state = WasmState::new(WasmCapabilities::default()).unwrap();
+    let source = b"(module (func (export \"spin\") (loop $l (br $l))) (func (export \"nothing\")))";
+    let module = state.compile(source).unwrap();
+    let mut options = StoreOptions::default();
+    options.interruptible = true;
+    let (id, store) = state.new_store(options).unwrap();
+    let made = state.instantiate(module.id, id, vec![]).unwrap();
+    let Outcome::Returned(instance) = made else {
+        panic!("not instantiated");
+    };
+    let [spin, nothing] = ["spin", "nothing"].map(|name| instance.export(name).unwrap().1);
+    for _ in 0..20 {
+        drop(
+            state
+                .start_call(id, spin, vec![], CallOptions::default())
+                .unwrap(),
+        );
+        // Busy until the guest has noticed.
+        while let Err(error) = store.call_frame(nothing, &mut []) {
+            assert!(error.message.starts_with("busy"), "{error}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
 fn a_runtime_may_end_while_guests_run() {
     let mut js = Js::with(with_wasi());
     js.run(&script(&format!(

@@ -2,8 +2,9 @@
 //!
 //! The guest runs on a thread of its own, and the caller's goes on. What the guest wants of the
 //! host it asks for, and waits until somebody there has time to answer. Of the two threads only the
-//! one whose *turn* it is uses the store: the guest's while it runs, the caller's while the guest
-//! waits. In its turn the caller may do with the store whatever an import may.
+//! one whose *turn* it is uses the store: the caller's from where it takes notice of what the guest
+//! asks for until it answers, and the guest's otherwise. In its turn the caller may do with the store
+//! whatever an import may.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -62,7 +63,7 @@ pub(super) enum Event {
     /// Its guest wants something.
     Asks(Request),
     /// It has ended, or panicked.
-    Ended(Result<Ended, Box<dyn Any + Send>>),
+    Ended(Result<Ended, Box<dyn Any + Send>>, LastTurn),
     /// It was given up.
     GivenUp,
 }
@@ -78,6 +79,15 @@ pub(super) struct Request {
     answer: Arc<Mutex<Option<Answer>>>,
     cell: Arc<StoreCell>,
     way: Way,
+}
+
+/// The last turn of a guest, which ends when somebody has taken notice, or nobody will.
+pub(super) struct LastTurn(Arc<StoreCell>);
+
+impl Drop for LastTurn {
+    fn drop(&mut self) {
+        self.0.away.store(false, Ordering::Release);
+    }
 }
 
 impl Request {
@@ -112,7 +122,6 @@ pub(super) fn ask(
         cell: cell.clone(),
         way: way.clone(),
     };
-    cell.away.store(false, Ordering::Release);
     // If there is nobody any more, the request comes back and is dropped here.
     drop(events.send(Event::Asks(request)));
     way.wait();
@@ -171,9 +180,8 @@ impl WasmStore {
             drop((watch, held));
             cell.way.replace(None);
             cell.access.set(Access::Rest);
-            cell.away.store(false, Ordering::Release);
-            // It fails if nobody wants to know.
-            drop(tell.send(Event::Ended(ended)));
+            // It comes back if nobody wants to know.
+            drop(tell.send(Event::Ended(ended, LastTurn(cell))));
         };
         thread.start(task);
         Ok(RunningCall {
@@ -232,18 +240,20 @@ impl RunningCall {
                 None => Progress::Running,
             }),
             Some(Event::Asks(request)) => Ok(self.serve(request)),
-            Some(Event::Ended(Ok(ended))) => {
+            Some(Event::Ended(Ok(ended), turn)) => {
+                drop(turn);
                 if let Some(thread) = self.thread.take() {
                     thread.give_back();
                 }
                 ended.map(Progress::Ended)
             }
-            Some(Event::Ended(Err(panic))) => resume_unwind(panic),
+            Some(Event::Ended(Err(panic), _)) => resume_unwind(panic),
             Some(Event::GivenUp) => Err(given_up()),
         }
     }
 
     fn serve(&self, mut request: Request) -> Progress {
+        request.cell.away.store(false, Ordering::Release);
         let called = request.host.call(&self.store, &mut request.frame);
         // The function may have given the call up: then there is nothing to answer.
         if self.given_up.get() {

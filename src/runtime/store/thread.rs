@@ -1,11 +1,9 @@
-//! Threads that guests run on which may block.
+//! Threads for guests whose caller does not wait.
 //!
-//! A guest that does input and output waits for it in place, and `wasmtime-wasi` cannot wait on the
-//! thread of an event loop. Such a guest runs on a thread of its own, and the thread that called it
-//! waits. Imports go the other way: they run on the caller's stack, while the guest's waits. Of the
-//! two threads one runs at any time, as if both stacks were one.
-//!
-//! Or the caller does not wait, as `running` tells.
+//! As `running` tells, the two take turns. In its turn the caller may want more of the same guest (an
+//! import that calls back): it hands that over and waits, and what the guest's thread wants meanwhile
+//! of the caller's (an import again) comes back to run on the caller's own stack. Of the two threads
+//! one runs at any time then, as if both stacks were one.
 
 use std::any::Any;
 use std::io;
