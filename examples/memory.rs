@@ -108,7 +108,7 @@ impl Usage {
 const SLACK_MIB: f64 = 16.0;
 
 /// How many threads may be more: those of guests that are just ending.
-const SLACK_THREADS: u32 = 50;
+const SLACK_THREADS: u32 = 200;
 
 /// How many threads are kept: for guests, for deadlines, and for compiling.
 const KEPT_THREADS: u32 = 12;

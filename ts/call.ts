@@ -19,7 +19,7 @@ export function callFunc(
   try {
     ended = op_wasm_call(store.id, handle);
   } catch (error) {
-    throw stopped(error);
+    throw stopped(store, error);
   } finally {
     store.leave(outer);
   }

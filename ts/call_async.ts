@@ -86,7 +86,7 @@ function advance(store: StoreState, call: number): number {
     ended = op_wasm_advance(call);
   } catch (error) {
     store.refresh();
-    throw stopped(error);
+    throw stopped(store, error);
   } finally {
     store.exit(outer);
   }

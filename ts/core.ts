@@ -33,7 +33,6 @@ export const {
   SafeMap,
   SafeSet,
   SafeWeakMap,
-  SafeWeakSet,
   String,
   TypeError,
   TypedArrayPrototypeGetBuffer,

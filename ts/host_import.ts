@@ -84,7 +84,12 @@ export function threw(store: StoreState, imported: HostImport, error: unknown): 
     writeRef(0, OBJECT, exception);
     return EXCEPTION;
   }
-  if (stops.has(error)) return store.abort(importThrew(imported.name, error));
+  const stoppedIn = stops.get(error);
+  if (stoppedIn !== undefined) {
+    // An exit ends all of a program, however deep in it.
+    const exits = stoppedIn === store && (error as WasmError).exitCode !== undefined;
+    return store.abort(exits ? error as WasmError : importThrew(imported.name, error));
+  }
   const held = store.hold(error);
   store.throwers.set(held, imported.name);
   writeRef(0, HOST, held);

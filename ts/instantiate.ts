@@ -99,7 +99,7 @@ function start(id: number, module: WasmModule, store: StoreState, found: unknown
   try {
     made = op_wasm_instantiate(id, store.id, imports);
   } catch (error) {
-    throw stopped(error);
+    throw stopped(store, error);
   } finally {
     store.leave(outer);
   }

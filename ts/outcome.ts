@@ -1,14 +1,15 @@
 // How a guest's run ended, and how an import did.
 
-import { SafeWeakMap, SafeWeakSet } from "./core.ts";
+import { SafeWeakMap } from "./core.ts";
 import { RuntimeError, WasmError, WasmErrorCode } from "./errors.ts";
 import type { WasmReference } from "./reference.ts";
+import type { StoreState } from "./store_state.ts";
 
 /** The exceptions of guests that these errors tell of, to be thrown on where they pass a guest. */
 export const exceptions: WeakMap<object, WasmReference> = new SafeWeakMap();
 
-/** Errors that stopped a guest, and that no other guest may catch. */
-export const stops: WeakSet<object> = new SafeWeakSet();
+/** Errors that stopped a guest, of this store, and that no other guest may catch. */
+export const stops: WeakMap<object, StoreState> = new SafeWeakMap();
 
 export const RETURNED = 0;
 /** With a JavaScript value. */
@@ -21,10 +22,10 @@ export const ABORTED = 3;
 export const PENDING = 4;
 
 /** Remembers whether the error of an op that ran a guest is one that no guest may catch. */
-export function stopped(error: WasmError): WasmError {
+export function stopped(store: StoreState, error: WasmError): WasmError {
   const { trap, exitCode, wasmStack, code } = error;
   const ran = trap !== undefined || exitCode !== undefined || wasmStack !== undefined;
-  if (ran || code === WasmErrorCode.FuelExhausted) stops.add(error);
+  if (ran || code === WasmErrorCode.FuelExhausted) stops.set(error, store);
   return error;
 }
 

@@ -187,7 +187,7 @@ export class StoreState {
   /** Ends the running guest with an error that it cannot catch. */
   abort(error: WasmError): number {
     // Nor can any other guest that it passes on its way.
-    stops.add(error);
+    stops.set(error, this);
     this.#aborted = error;
     return ABORTED;
   }

@@ -87,3 +87,23 @@ fn what_an_import_throws_passes_a_guest_with_wasi() {
     assert_eq!(told[3], 1);
     assert_eq!(told[5..], [json!(5002), json!(1)]);
 }
+
+#[test]
+fn an_exit_deep_in_a_program_is_one_of_all_of_it() {
+    let mut js = js(granting(vec![]));
+    let told = js.run(
+        "const program = (back) => load(`(module
+             (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))
+             (import \"env\" \"back\" (func $back))
+             (memory (export \"memory\") 1)
+             (func (export \"exit\") (call $exit (i32.const 9)))
+             (func (export \"_start\")
+                 (block $caught (try_table (catch_all $caught) (call $back)))))`, { env: { back } }, { wasi: {} });
+         const nests = await program(() => nests.call('exit'));
+         const waits = await program(async () => { await 0; nests.call('exit'); });
+         const same = await program(async () => { await 0; same.call('exit'); });
+         const other = await caught(() => waits.startAsync());
+         return [nests.start(), await same.startAsync(), other.code, other.exitCode, other.cause.exitCode];",
+    );
+    assert_eq!(told, json!([9, 9, 5002, null, 9]));
+}

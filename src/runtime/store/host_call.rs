@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Tag, Val, ValRaw};
 
+use super::cell::Bound;
 use super::outcome::Aborted;
 use super::raw::{lift, lower};
-use super::{Bound, Signature, StoreData, WasmStore, running};
+use super::{Signature, StoreData, WasmStore, running};
 use crate::runtime::error::WasmError;
 use crate::runtime::host::{self, HostFunction};
 use crate::runtime::refs;

@@ -20,8 +20,9 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use wasmtime::{AsContextMut, ValRaw};
 
+use super::cell::{Access, Bound, StoreCell};
 use super::thread::{GuestThread, Way};
-use super::{Access, Bound, Outcome, StoreCell, WasmStore, call_in};
+use super::{Outcome, WasmStore, call_in};
 use crate::runtime::deadline::{self, Watch};
 use crate::runtime::error::WasmError;
 use crate::runtime::host::{HostFunction, Stop};

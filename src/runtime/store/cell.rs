@@ -1,0 +1,193 @@
+//! The cell that a store is in, and knows where its live borrow is.
+
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use wasmtime::{AsContextMut, Store, StoreContextMut};
+
+use super::running::Event;
+use super::thread::Way;
+use super::{StoreData, WasmStore};
+use crate::runtime::deadline;
+use crate::runtime::error::WasmError;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::wasi::Outputs;
+
+pub(super) struct StoreCell {
+    pub(super) access: Cell<Access>,
+    pub(super) store: UnsafeCell<Store<StoreData>>,
+    /// How long a call may take.
+    pub(super) timeout: Option<Duration>,
+    /// Whether the code of its guests can be interrupted.
+    pub(super) interruptible: bool,
+    pub(super) interrupt: Arc<Interrupt>,
+    /// Whether its guests may wait, which can be interrupted too.
+    pub(super) waits: bool,
+    /// The way to the guest's thread, while a guest runs on one.
+    pub(super) way: RefCell<Option<Bound>>,
+    /// Whether it is the turn of a guest whose caller does not wait: then nothing else in here may
+    /// be touched from the caller's thread, which gives and takes the turns.
+    pub(super) away: AtomicBool,
+    /// Guest objects to let go of, when it was not the caller's turn.
+    pub(super) released: RefCell<Vec<u32>>,
+    /// What its guests have written.
+    pub(super) outputs: Outputs,
+}
+
+/// How a guest's thread and its caller's meet.
+#[derive(Clone)]
+pub(super) struct Bound {
+    pub(super) way: Way,
+    /// Where the guest asks for the host's functions, if the caller does not wait for it.
+    pub(super) asks: Option<UnboundedSender<Event>>,
+}
+
+// SAFETY: the fields are only touched through `WasmStore`, which is neither `Send` nor `Sync` and
+// is only made, by `WasmStore::new` and from the `Weak` in `StoreData`, on the thread that runs the
+// store. Where that is two threads, they take turns: one of them waits for the other, as in `thread`,
+// or `away`, which is atomic, says whose turn it is, as in `running`. Elsewhere there is only
+// `StoreLease`, which does nothing but drop the cell; dropping it is exclusive, and all that it holds
+// is `Send`.
+unsafe impl Send for StoreCell {}
+// SAFETY: as above: a shared reference on another thread cannot reach the fields.
+unsafe impl Sync for StoreCell {}
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Store<StoreData>>();
+    is_send::<Bound>();
+    is_send::<Outputs>();
+};
+
+/// Where the live borrow of the store is.
+#[derive(Clone, Copy)]
+pub(super) enum Access {
+    /// Nowhere: the store is at rest.
+    Rest,
+    /// In a host function, which lent it out here.
+    Host(NonNull<StoreContextMut<'static, StoreData>>),
+    /// In somebody's hands: nobody else may have it.
+    Taken,
+}
+
+/// Puts the access back as it was, also when unwinding.
+struct Restore<'a> {
+    cell: &'a Cell<Access>,
+    access: Access,
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        self.cell.set(self.access);
+    }
+}
+
+impl WasmStore {
+    /// Runs `f`, which may run guest code, with the store.
+    ///
+    /// # Errors
+    /// As [`WasmStore::with`]; `RuntimeError` if there can be no thread to keep its deadline.
+    pub(crate) fn run<R>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
+    ) -> Result<R, WasmError> {
+        if !self.is_at_rest() {
+            return self.with(f);
+        }
+        let timeout = self.cell.timeout;
+        let begins = self.cell.interruptible || self.cell.waits;
+        let begin = || self.with(|store| deadline::begin(store, timeout, false));
+        let _watch = begins.then(begin).transpose()?;
+        self.with(f)
+    }
+
+    /// Runs `f` with the store, wherever it is.
+    ///
+    /// # Errors
+    /// `RuntimeError` if `f` of another `with`, or a guest whose caller does not wait, has the store;
+    /// what `f` returns otherwise.
+    pub(crate) fn with<R>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
+    ) -> Result<R, WasmError> {
+        if self.is_away() {
+            return Err(WasmError::busy());
+        }
+        let access = self.cell.access.replace(Access::Taken);
+        let _restore = Restore {
+            cell: &self.cell.access,
+            access,
+        };
+        match access {
+            Access::Rest => {
+                // SAFETY: this thread alone reaches the cell, and `access` was `Rest`: no other
+                // reference into the store exists, and none is made while it is `Taken`.
+                let store = unsafe { &mut *self.cell.store.get() };
+                f(store.as_context_mut())
+            }
+            Access::Host(mut context) => {
+                // SAFETY: the pointer is to a context on the stack of a `lend` that has not
+                // returned (its `Restore` takes the pointer away when it does), which holds the
+                // store's only live borrow and does not use it meanwhile. `access` is `Taken`
+                // until `f` is done, so that the context is borrowed once at a time.
+                let context = unsafe { context.as_mut() };
+                let bound = self.cell.way.borrow().clone();
+                match bound {
+                    // The guest is in the middle of a call on that thread, and what `f` does (run
+                    // more of it, collect its garbage) has to find that call on its stack.
+                    Some(Bound { way, asks }) => {
+                        let _waits = self.wait_for_guest(asks);
+                        way.run(|| f(context.as_context_mut()))
+                    }
+                    None => f(context.as_context_mut()),
+                }
+            }
+            Access::Taken => Err(WasmError::busy()),
+        }
+    }
+
+    /// Whether nothing runs in it.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.is_away() && matches!(self.cell.access.get(), Access::Rest)
+    }
+
+    /// Whether a guest runs in it whose caller does not wait.
+    fn is_away(&self) -> bool {
+        self.cell.away.load(Ordering::Acquire)
+    }
+
+    /// Says that this thread waits for what runs on the guest's from now on, until what is returned
+    /// is dropped. `asks` is how it was before.
+    fn wait_for_guest(&self, asks: Option<UnboundedSender<Event>>) -> impl Drop {
+        struct Waits<'a>(&'a RefCell<Option<Bound>>, Option<UnboundedSender<Event>>);
+        impl Drop for Waits<'_> {
+            fn drop(&mut self) {
+                if let Some(bound) = &mut *self.0.borrow_mut() {
+                    bound.asks = self.1.take();
+                }
+            }
+        }
+        if let Some(bound) = &mut *self.cell.way.borrow_mut() {
+            bound.asks = None;
+        }
+        Waits(&self.cell.way, asks)
+    }
+
+    /// Lends `context`, the live borrow of this store, to whoever calls `with` while `f` runs.
+    pub(super) fn lend<R>(
+        &self,
+        context: &mut StoreContextMut<'_, StoreData>,
+        f: impl FnOnce() -> R,
+    ) -> R {
+        let lent = Access::Host(NonNull::from(context).cast());
+        let _restore = Restore {
+            cell: &self.cell.access,
+            access: self.cell.access.replace(lent),
+        };
+        f()
+    }
+}

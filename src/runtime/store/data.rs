@@ -1,0 +1,100 @@
+//! What a store holds beside wasmtime's own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+
+use wasmtime::{Func, FuncType, Global, StoreContextMut, Table, Tag, ValType};
+
+use super::cell::StoreCell;
+use crate::runtime::error::WasmError;
+use crate::runtime::intern::Interned;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::limits::Limits;
+use crate::runtime::memory::Linear;
+use crate::runtime::refs::Refs;
+use crate::runtime::wasi::Wasi;
+
+/// What wasmtime keeps beside the guest.
+pub(crate) struct StoreData {
+    pub(super) cell: Weak<StoreCell>,
+    /// The tag of exceptions that carry a value of the host, made when first needed.
+    pub(super) host_tag: Option<Tag>,
+    pub(crate) limits: Limits,
+    pub(crate) wasi: Option<Wasi>,
+    pub(crate) interrupt: Arc<Interrupt>,
+    pub(crate) refs: Refs,
+    pub(crate) funcs: Interned<FuncEntry>,
+    pub(crate) memories: Interned<Linear>,
+    pub(crate) globals: Interned<Global>,
+    pub(crate) tables: Interned<Table>,
+    pub(crate) tags: Interned<Tag>,
+    /// How many instances this store holds, and the count of the whole state that includes them.
+    pub(super) instances: u32,
+    pub(super) live_instances: Arc<AtomicU32>,
+}
+
+impl Drop for StoreData {
+    fn drop(&mut self) {
+        self.live_instances
+            .fetch_sub(self.instances, Ordering::Relaxed);
+    }
+}
+
+/// A function of the store, with its type at hand for checking calls.
+#[derive(Clone)]
+pub(crate) struct FuncEntry {
+    pub(crate) func: Func,
+    pub(crate) signature: Arc<Signature>,
+}
+
+/// A function's type, taken apart.
+#[derive(Debug)]
+pub struct Signature {
+    /// What it takes.
+    pub params: Box<[ValType]>,
+    /// What it returns.
+    pub results: Box<[ValType]>,
+    /// Whether any of them is a reference, which needs translating.
+    pub(super) refs: bool,
+}
+
+impl Signature {
+    pub(crate) fn new(ty: &FuncType) -> Self {
+        let params: Box<[_]> = ty.params().collect();
+        let results: Box<[_]> = ty.results().collect();
+        Self {
+            refs: params.iter().chain(&results).any(ValType::is_ref),
+            params,
+            results,
+        }
+    }
+
+    /// How many slots a call frame needs.
+    pub fn slots(&self) -> usize {
+        self.params.len().max(self.results.len())
+    }
+}
+
+impl StoreData {
+    /// The number of `func`, the same each time for the same function.
+    pub(crate) fn intern_func(
+        mut store: StoreContextMut<'_, StoreData>,
+        func: Func,
+    ) -> Result<u32, WasmError> {
+        let key = func.to_raw(&mut store).addr() as u64;
+        if let Some(number) = store.data().funcs.find(key) {
+            return Ok(number);
+        }
+        let ty = func.ty(&store);
+        store.data_mut().funcs.intern(key, || FuncEntry {
+            func,
+            signature: Arc::new(Signature::new(&ty)),
+        })
+    }
+
+    /// Counts one more instance, for as long as the store lives.
+    pub(crate) fn count_instance(&mut self) {
+        self.instances += 1;
+        self.live_instances.fetch_add(1, Ordering::Relaxed);
+    }
+}
