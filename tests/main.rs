@@ -19,6 +19,7 @@ mod linking;
 mod live_objects;
 mod marshalling;
 mod memory_bounds;
+mod memory_model;
 mod packages;
 mod reentrancy;
 mod references;

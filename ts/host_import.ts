@@ -78,7 +78,8 @@ export function returned(store: StoreState, imported: HostImport, result: any): 
 }
 
 /** Gives the guest what an import threw. Returns how it ended. */
-export function threw(store: StoreState, imported: HostImport, error: unknown): number {
+// deno-lint-ignore no-explicit-any
+export function threw(store: StoreState, imported: HostImport, error: any): number {
   const exception = referenceHandle(store, exceptions.get(error));
   if (exception !== undefined) {
     writeRef(0, OBJECT, exception);
@@ -87,8 +88,8 @@ export function threw(store: StoreState, imported: HostImport, error: unknown): 
   const stoppedIn = stops.get(error);
   if (stoppedIn !== undefined) {
     // An exit ends all of a program, however deep in it.
-    const exits = stoppedIn === store && (error as WasmError).exitCode !== undefined;
-    return store.abort(exits ? error as WasmError : importThrew(imported.name, error));
+    const exits = stoppedIn === store && error.exitCode !== undefined;
+    return store.abort(exits ? error : importThrew(imported.name, error));
   }
   const held = store.hold(error);
   store.throwers.set(held, imported.name);
