@@ -35,6 +35,7 @@ fn main() {
         "op_wasm_memory_length",
         "op_wasm_memory_type",
         "op_wasm_memory_view",
+        "op_wasm_need",
         "op_wasm_new_global",
         "op_wasm_new_memory",
         "op_wasm_new_store",

@@ -144,3 +144,17 @@ fn a_failed_instantiation_leaves_nothing() {
     );
     assert_eq!(told, json!(0));
 }
+
+#[test]
+fn a_store_that_its_start_function_drops_is_freed() {
+    let told = Js::new().run(
+        r#"
+        const { op_wasm_live_instances: live } = Deno.core.ops;
+        const store = new WasmStore();
+        const start = '(module (import "a" "f" (func $f)) (start $f))';
+        const code = await codeOf(() => load(start, { a: { f: () => store.drop() } }, { store }));
+        return [code, live()];
+        "#,
+    );
+    assert_eq!(told, json!([5002, 0]));
+}

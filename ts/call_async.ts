@@ -1,6 +1,7 @@
 // Calls that the event loop does not wait for.
 
 import { putArguments, takeResults } from "./call.ts";
+import { releaseValues } from "./codec.ts";
 import type { Signature } from "./codec.ts";
 import {
   core,
@@ -15,11 +16,11 @@ import {
   Promise,
   PromisePrototypeThen,
 } from "./core.ts";
-import { RuntimeError, WasmError } from "./errors.ts";
+import { FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
 import { returned, threw } from "./host_import.ts";
 import type { PendingImport } from "./host_import.ts";
 import type { CallOptions } from "./options.ts";
-import { ABORTED, RETURNED, stopped } from "./outcome.ts";
+import { ABORTED, RETURNED, stopped, stops } from "./outcome.ts";
 import type { StoreState } from "./store_state.ts";
 
 /** How `op_wasm_advance` says that a call has not ended: its guest runs, or waits for a promise. */
@@ -39,40 +40,73 @@ export async function callAsync(
   args: unknown[],
   name: string,
   { signal, timeoutMs }: CallOptions,
+  started?: () => void,
 ): Promise<unknown> {
-  if (signal?.aborted) throw aborted(signal);
+  if (signal?.aborted) throw aborted(store, signal);
   const signature = store.signature(handle);
   putArguments(store, signature, args, name);
-  const call = op_wasm_start_call(store.id, handle, timeoutMs ?? -1, signal !== undefined);
-  // The guest runs from here on, and the memory is its own.
-  store.detachViews();
+  // Once the guest runs, nothing may fail for want of stack until somebody minds it.
+  needStack(64);
+  let call: number;
+  try {
+    call = op_wasm_start_call(store.id, handle, timeoutMs ?? -1, signal !== undefined);
+  } catch (error) {
+    releaseValues(store, signature.params);
+    throw error;
+  }
+  let stop: WasmError | undefined;
   const abort = () => {
-    store.abort(aborted(signal));
     op_wasm_abort_call(call);
+    stop = aborted(store, signal);
+    store.abort(stop);
     store.awaitEnd();
   };
+  let returned;
   try {
+    // The guest runs from here on, and the memory is its own.
+    store.detachViews();
+    started?.();
     signal?.addEventListener("abort", abort);
-    return await drive(store, call, signature);
+    returned = await drive(store, call, signature);
   } catch (error) {
-    throw signal?.aborted ? aborted(signal) : error;
+    throw stop === undefined || endedByItself(error) ? error : stop;
   } finally {
     op_wasm_end_call(call);
     signal?.removeEventListener("abort", abort);
   }
+  return returned.value;
 }
 
-function aborted(signal: AbortSignal): WasmError {
-  return new WasmError("the call was aborted", RuntimeError, { cause: signal.reason });
+function needStack(frames: number): number {
+  return frames === 0 ? 0 : 1 + needStack(frames - 1);
 }
 
-/** Does what a call wants of JavaScript until it has ended. */
-async function drive(store: StoreState, call: number, signature: Signature): Promise<unknown> {
+/** The error of a call that was aborted, which no guest may catch, whenever that was. */
+function aborted(store: StoreState, signal: AbortSignal): WasmError {
+  const error = new WasmError("the call was aborted", RuntimeError, { cause: signal.reason });
+  stops.set(error, store);
+  return error;
+}
+
+/** Whether a call was over for a reason of its own before its signal was heard of. */
+function endedByItself({ trap, exitCode, code }: WasmError): boolean {
+  return trap !== undefined || exitCode !== undefined || code === FuelExhausted;
+}
+
+/**
+ * Does what a call wants of JavaScript until it has ended. Returns its value in an object, since a
+ * promise would take a value that is a promise for its own.
+ */
+async function drive(
+  store: StoreState,
+  call: number,
+  signature: Signature,
+): Promise<{ value: unknown }> {
   while (true) {
     await op_wasm_call_ready(call);
     const ended = advance(store, call);
     // The results are in the frame until other JavaScript runs.
-    if (ended === RETURNED) return takeResults(store, signature);
+    if (ended === RETURNED) return { value: takeResults(store, signature) };
     if (ended === WAITING) await answer(store, call, store.pending);
     else if (ended !== RUNNING) throw store.thrown(ended);
   }
@@ -119,8 +153,8 @@ function unlessInterrupted(
   return new Promise((resolve, reject) => {
     PromisePrototypeThen(promise, resolve, reject);
     store.end = op_wasm_interrupted(call);
+    PromisePrototypeThen(store.end, (has: boolean) => has && reject(interrupted), reject);
     // Where no time ends, the event loop has nothing to wait for but the promise.
     if (!op_wasm_has_deadline(call)) core.unrefOpPromise(store.end);
-    PromisePrototypeThen(store.end, (has: boolean) => has && reject(interrupted), reject);
   });
 }

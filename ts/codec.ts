@@ -155,15 +155,23 @@ function codecsOf(types: string[]): Codec[] {
 export function writeValues(store: StoreState, codecs: Codec[], values: unknown[]): number {
   for (let i = 0; i < codecs.length; i++) {
     if (codecs[i].write(store, i, values[i])) continue;
-    // The guest never sees the values before this one, so that it cannot release them.
-    for (let j = 0; j < i; j++) {
-      if (codecs[j].write === writeExtern && frameU32[(j << 2) + 1] === HOST) {
-        store.release(frameU32[j << 2]);
-      }
-    }
+    releaseValues(store, codecs, i);
     return i;
   }
   return -1;
+}
+
+/** Lets go of values in the first slots that no guest will ever see, and so cannot release. */
+export function releaseValues(
+  store: StoreState,
+  codecs: Codec[],
+  count: number = codecs.length,
+): void {
+  for (let i = 0; i < count; i++) {
+    if (codecs[i].write === writeExtern && frameU32[(i << 2) + 1] === HOST) {
+      store.release(frameU32[i << 2]);
+    }
+  }
 }
 
 export function misfit(codecs: Codec[], values: unknown[], index: number, what: string): WasmError {

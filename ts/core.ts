@@ -78,6 +78,7 @@ export const {
   op_wasm_memory_length,
   op_wasm_memory_type,
   op_wasm_memory_view,
+  op_wasm_need,
   op_wasm_new_global,
   op_wasm_new_memory,
   op_wasm_new_store,

@@ -57,5 +57,12 @@ ObjectDefineProperty(WasmError.prototype, "name", {
 });
 core.registerErrorClass("WasmError", WasmError);
 
-export const { CompileError, InstantiateError, RuntimeError, MemoryError, FunctionNotFound, TypeMismatch } =
-  WasmErrorCode;
+export const {
+  CompileError,
+  InstantiateError,
+  RuntimeError,
+  MemoryError,
+  FunctionNotFound,
+  TypeMismatch,
+  FuelExhausted,
+} = WasmErrorCode;

@@ -1,7 +1,7 @@
 import { copyOf } from "./check.ts";
 import { misfit, readValues, writeRef, writeValues } from "./codec.ts";
 import type { Signature } from "./codec.ts";
-import { ArrayIsArray, core, ReflectApply } from "./core.ts";
+import { ArrayIsArray, core, PromisePrototypeThen, ReflectApply } from "./core.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
 import { HOST, OBJECT } from "./frame.ts";
 import {
@@ -46,7 +46,10 @@ export function dispatch(index: number): number {
     const args = readValues(store, imported.signature.params);
     const result = ReflectApply(imported.callback, undefined, args);
     if (waits && core.isPromise(result)) {
-      store.pending = { promise: result, imported };
+      const promise = settled(result);
+      // Should nobody come to wait for it any more, it is nobody's failure.
+      PromisePrototypeThen(promise, undefined, () => {});
+      store.pending = { promise, imported };
       return PENDING;
     }
     ended = returned(store, imported, result);
@@ -56,6 +59,11 @@ export function dispatch(index: number): number {
   // The guest runs from here on, and the memory is its own.
   if (waits) store.detachViews();
   return ended;
+}
+
+/** What comes of an app's promise, without what the app has made of its methods. */
+async function settled(promise: Promise<unknown>): Promise<unknown> {
+  return await promise;
 }
 
 /** Gives the guest what an import returned. Returns how it ended. */

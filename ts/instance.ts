@@ -6,6 +6,7 @@ import {
   ObjectFreeze,
   op_wasm_drop_instance,
   op_wasm_get_export,
+  op_wasm_need,
   op_wasm_output,
   ReflectApply,
   SafeMap,
@@ -76,7 +77,8 @@ export class WasmInstance {
    *
    * While the guest runs its store is busy: to call or use anything in it fails with `RuntimeError`,
    * and views of its memories are detached. While it waits for an import, everything in it may be
-   * used, but only one call is asynchronous at a time. To drop the store ends the call.
+   * used, but only one call is asynchronous at a time. To drop the store ends the call. A result that
+   * is a promise itself is waited for, as promises do.
    *
    * A guest that never returns keeps its thread unless it can be interrupted: see
    * {@linkcode StoreOptions.interruptible}.
@@ -172,7 +174,10 @@ export class WasmInstance {
    * otherwise as {@linkcode WasmInstance.call}.
    */
   start(): number {
-    const start = this.#startOnce();
+    const start = this.#command();
+    // Fails where `start` would before it has begun.
+    op_wasm_need(this.#store.id);
+    this.#started = true;
     try {
       start();
       return 0;
@@ -189,9 +194,12 @@ export class WasmInstance {
    */
   async startAsync(options?: CallOptions): Promise<number> {
     const checked = checkCallOptions(options);
-    const { handle } = placeOf(this.#startOnce());
+    const { handle } = placeOf(this.#command());
+    const started = () => {
+      this.#started = true;
+    };
     try {
-      await callAsync(this.#store, handle, [], "_start", checked);
+      await callAsync(this.#store, handle, [], "_start", checked, started);
       return 0;
     } catch (error) {
       return exitStatus(error);
@@ -217,7 +225,8 @@ export class WasmInstance {
 
   /**
    * Lets go of the instance. A store made just for it is freed too, unless other instances joined
-   * it. A call that is running goes on until it returns.
+   * it. A call that is running goes on until it returns, unless it is asynchronous and the store is
+   * freed: then it fails.
    */
   drop(): void {
     if (this.#dropped) return;
@@ -231,10 +240,9 @@ export class WasmInstance {
     this.drop();
   }
 
-  #startOnce(): WasmFunction {
+  #command(): WasmFunction {
     const start = this.func("_start");
     if (this.#started) throw new WasmError("the command was started before", RuntimeError);
-    this.#started = true;
     return start;
   }
 

@@ -62,7 +62,9 @@ export function checkCallOptions(options: CallOptions | undefined): CallOptions 
   }
   const { signal, timeoutMs } = options;
   if (signal !== undefined) {
-    if (!isObject(signal) || typeof signal.addEventListener !== "function") {
+    const listens = isObject(signal) && typeof signal.addEventListener === "function" &&
+      typeof signal.removeEventListener === "function";
+    if (!listens) {
       throw new WasmError(`signal must be an AbortSignal, got ${describe(signal)}`, TypeMismatch);
     }
   }

@@ -1,7 +1,7 @@
 // How a guest's run ended, and how an import did.
 
 import { SafeWeakMap } from "./core.ts";
-import { RuntimeError, WasmError, WasmErrorCode } from "./errors.ts";
+import { FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
 import type { WasmReference } from "./reference.ts";
 import type { StoreState } from "./store_state.ts";
 
@@ -25,7 +25,7 @@ export const PENDING = 4;
 export function stopped(store: StoreState, error: WasmError): WasmError {
   const { trap, exitCode, wasmStack, code } = error;
   const ran = trap !== undefined || exitCode !== undefined || wasmStack !== undefined;
-  if (ran || code === WasmErrorCode.FuelExhausted) stops.set(error, store);
+  if (ran || code === FuelExhausted) stops.set(error, store);
   return error;
 }
 

@@ -37,7 +37,10 @@ export class WasmStore {
     op_wasm_set_fuel(this.#state.id, toInteger(fuel, "fuel", RuntimeError));
   }
 
-  /** Frees the store with everything in it. A call that is running goes on until it returns. */
+  /**
+   * Frees the store with everything in it. A call that is running goes on until it returns, unless it
+   * is asynchronous: then it fails.
+   */
   drop(): void {
     this.#state.drop();
   }

@@ -14,6 +14,7 @@ import {
   op_wasm_func_type,
   op_wasm_memory_length,
   op_wasm_memory_view,
+  op_wasm_need,
   op_wasm_new_store,
   SafeFinalizationRegistry,
   SafeMap,
@@ -139,8 +140,11 @@ export class StoreState {
 
   /** Detaches all views: the memories are going to be in use elsewhere. */
   detachViews(): void {
-    this.#views.forEach(detach);
-    this.#views.clear();
+    this.#views.forEach((view: View, memory: number) => {
+      if (view.shared) return;
+      detach(view);
+      this.#views.delete(memory);
+    });
   }
 
   /** A memory's bytes as a buffer, the same until they are more. */
@@ -166,6 +170,8 @@ export class StoreState {
 
   /** Keeps a value for guests and returns its number. */
   hold(value: unknown): number {
+    // A store that is busy takes no value, and would never say that it has let go of one.
+    op_wasm_need(this.id);
     if (this.#free.length === 0 && this.held.length >= this.#collectAt) {
       const released = op_wasm_collect(this.id);
       for (let i = 0; i < released.length; i++) this.release(released[i]);

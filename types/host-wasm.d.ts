@@ -118,7 +118,10 @@ declare module "host:wasm" {
     get fuel(): number | undefined;
     /** Sets what is left of the fuel budget, up to the host's cap. */
     setFuel(fuel: number): void;
-    /** Frees the store with everything in it. A call that is running goes on until it returns. */
+    /**
+     * Frees the store with everything in it. A call that is running goes on until it returns, unless it
+     * is asynchronous: then it fails.
+     */
     drop(): void;
     [Symbol.dispose](): void;
   }
@@ -326,7 +329,8 @@ declare module "host:wasm" {
      *
      * While the guest runs its store is busy: to call or use anything in it fails with `RuntimeError`,
      * and views of its memories are detached. While it waits for an import, everything in it may be
-     * used, but only one call is asynchronous at a time. To drop the store ends the call.
+     * used, but only one call is asynchronous at a time. To drop the store ends the call. A result that
+     * is a promise itself is waited for, as promises do.
      *
      * A guest that never returns keeps its thread unless it can be interrupted: see
      * {@linkcode StoreOptions.interruptible}.
@@ -389,7 +393,8 @@ declare module "host:wasm" {
     stderr(): Uint8Array;
     /**
      * Lets go of the instance. A store made just for it is freed too, unless other instances joined
-     * it. A call that is running goes on until it returns.
+     * it. A call that is running goes on until it returns, unless it is asynchronous and the store is
+     * freed: then it fails.
      */
     drop(): void;
     [Symbol.dispose](): void;

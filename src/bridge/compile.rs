@@ -65,8 +65,8 @@ pub async fn op_wasm_compile_file(
 ) -> Result<ModuleInfo, WasmError> {
     let bridge = Bridge::of(&state);
     let compiler = bridge.state.compiler();
-    let capabilities = bridge.state.capabilities().clone();
-    let compile = move || compiler.compile(&capabilities.read_granted(&PathBuf::from(path))?);
+    let files = bridge.state.files();
+    let compile = move || compiler.compile(&files.read(&PathBuf::from(path))?);
     let code: Arc<Code> = off_thread(compile).await?;
     bridge.state.add_module(code).map(ModuleInfo::from)
 }

@@ -110,6 +110,15 @@ pub fn op_wasm_drop_store(state: &mut OpState, store: u32) -> bool {
     bridge.state.drop_store(store)
 }
 
+/// Fails if the store is busy.
+#[op2(fast)]
+pub fn op_wasm_need(state: &mut OpState, store: u32) -> Result<(), WasmError> {
+    match state.borrow::<Rc<Bridge>>().state.store(store) {
+        Ok(store) if store.is_busy() => Err(WasmError::busy()),
+        _ => Ok(()),
+    }
+}
+
 #[op2(fast)]
 pub fn op_wasm_is_metered(state: &mut OpState, store: u32) -> Result<bool, WasmError> {
     state

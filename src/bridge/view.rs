@@ -84,9 +84,9 @@ pub fn buffer<'s>(
         v8::SharedArrayBuffer::with_backing_store(scope, &store.make_shared()).into()
     } else {
         // SAFETY: the bytes are mapped, at this address, until `release` drops the lease. The
-        // guest and the runtime touch them only while JavaScript does not run, on this thread or
-        // on one that this one waits for; the runtime never holds a Rust reference to them
-        // meanwhile.
+        // guest and the runtime touch them only while JavaScript does not run, or when `host:wasm`
+        // has detached the buffer: before a guest that runs beside JavaScript gets its turn. The
+        // runtime never holds a Rust reference to them meanwhile.
         let store =
             unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(base.cast(), len, release, data) };
         v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()).into()

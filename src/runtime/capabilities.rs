@@ -1,15 +1,12 @@
 //! What the host lets an app do. Everything is denied until it is granted.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-
-use super::error::WasmError;
-use super::granted::Granted;
+use std::path::PathBuf;
 
 /// The rights and limits that the embedder gives to one runtime.
 ///
 /// The default grants no file, no WASI, and puts generous caps on what an app may hold alive.
-/// A cap always wins over a larger request of the app.
+/// A cap always wins over a larger request of the app. Paths are resolved when the
+/// [state](super::WasmState) is made: one that does not exist then grants nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasmCapabilities {
@@ -60,38 +57,5 @@ impl Default for WasmCapabilities {
             max_table_elements: 10_000_000,
             max_instances: 10_000,
         }
-    }
-}
-
-impl WasmCapabilities {
-    /// Reads the file at `path` if the capabilities grant it.
-    ///
-    /// # Errors
-    /// `CompileError` if files are not granted, the file is outside the allow-list after its
-    /// links are resolved, or it cannot be read. The message names the path as the app gave it,
-    /// never the resolved one, and is the same for a file that is missing and one that is merely
-    /// not granted, so that nobody learns which files exist.
-    pub fn read_granted(&self, path: &Path) -> Result<Vec<u8>, WasmError> {
-        let shown = path.display();
-        if !self.allow_file_compile {
-            return Err(WasmError::compile(format!(
-                "cannot compile {shown}: the host grants no files"
-            )));
-        }
-        let refused = || {
-            WasmError::compile(format!(
-                "cannot compile {shown}: not a readable file, or not granted by the host"
-            ))
-        };
-        let place = if self.compile_paths.is_empty() {
-            Granted::anywhere(path)
-        } else {
-            Granted::find(path, &self.compile_paths)
-        };
-        let file = place.and_then(|place| place.file());
-        let mut file = file.ok_or_else(refused)?;
-        let mut contents = Vec::new();
-        file.read_to_end(&mut contents).map_err(|_| refused())?;
-        Ok(contents)
     }
 }

@@ -1,93 +1,147 @@
 //! Opens what the capabilities grant.
 //!
-//! A path is compared with what is granted after its links are resolved, and then opened from the
-//! granted folder downwards, where no link leads out: whoever may write below that folder (a guest
-//! that was given it) could put one there between the comparison and the opening.
+//! What is granted is opened once, and everything from there downwards, where no link leads out. A
+//! guest that may write to a folder could otherwise move what is granted in it away and put a link in
+//! its place, or put one between the comparison of a path with what is granted and its opening.
 
+use std::ffi::OsString;
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
-/// A place at or below a granted path.
-pub(super) struct Granted {
-    /// The place, without links.
-    real: PathBuf,
-    /// The granted path, without links.
-    base: PathBuf,
-    /// The way from there; empty if that is the place.
-    rest: PathBuf,
+use super::capabilities::WasmCapabilities;
+use super::error::WasmError;
+
+/// Paths that are granted, and open.
+pub(crate) struct Granted(Vec<Grant>);
+
+struct Grant {
+    /// The path, without links, as it was.
+    path: PathBuf,
+    dir: Dir,
+    /// The file in `dir` that is granted; otherwise all of it is.
+    file: Option<OsString>,
 }
 
 impl Granted {
-    /// The place at `path`, if it exists and one of the `granted` paths is it or leads to it.
-    pub(super) fn find(path: &Path, granted: &[PathBuf]) -> Option<Self> {
+    /// Opens what is granted. What does not exist, or cannot be opened, grants nothing.
+    pub(super) fn new(paths: &[PathBuf]) -> Self {
+        let open = |path: &Path| Dir::open_ambient_dir(path, ambient_authority()).ok();
+        let grants = paths.iter().filter_map(|path| {
+            let path = path.canonicalize().ok()?;
+            let (dir, file) = if path.is_dir() {
+                (open(&path)?, None)
+            } else {
+                (open(path.parent()?)?, Some(path.file_name()?.to_owned()))
+            };
+            Some(Grant { path, dir, file })
+        });
+        Self(grants.collect())
+    }
+
+    /// The open folder that leads to `path`, and the way from there; `None` if nothing does.
+    fn find(&self, path: &Path) -> Option<(&Dir, PathBuf)> {
         let real = path.canonicalize().ok()?;
-        granted.iter().find_map(|granted| {
-            let base = granted.canonicalize().ok()?;
-            let rest = real.strip_prefix(&base).ok()?.to_owned();
-            Some(Self {
-                real: real.clone(),
-                base,
-                rest,
-            })
+        self.0.iter().find_map(|grant| {
+            let rest = real.strip_prefix(&grant.path).ok()?;
+            let rest = match &grant.file {
+                Some(file) => Path::new(file).to_owned(),
+                None => Path::new(".").join(rest),
+            };
+            Some((&grant.dir, rest))
         })
     }
 
-    /// The place at `path`, if it exists, where everything is granted.
-    pub(super) fn anywhere(path: &Path) -> Option<Self> {
-        let real = path.canonicalize().ok()?;
-        Some(Self {
-            base: real.clone(),
-            rest: PathBuf::new(),
-            real,
-        })
-    }
-
-    /// Opens the file that is there; `None` if it is none, or cannot be read.
-    pub(super) fn file(&self) -> Option<File> {
+    /// Opens the file at `path`; `None` if it is not granted, no file, or cannot be read.
+    pub(super) fn file(&self, path: &Path) -> Option<File> {
+        let (dir, rest) = self.find(path)?;
         // To open what is no file may wait for ever.
-        if !self.real.is_file() {
+        if !dir.metadata(&rest).ok()?.is_file() {
             return None;
         }
-        let file = if self.rest.as_os_str().is_empty() {
-            File::open(&self.base).ok()?
-        } else {
-            let base = Dir::open_ambient_dir(&self.base, ambient_authority()).ok()?;
-            base.open(&self.rest).ok()?.into_std()
-        };
+        let file = dir.open(&rest).ok()?.into_std();
         file.metadata().ok()?.is_file().then_some(file)
     }
 
-    /// Opens the folder that is there; `None` if it is none, or cannot be read.
-    pub(super) fn folder(&self) -> Option<Folder> {
-        let base = Dir::open_ambient_dir(&self.base, ambient_authority()).ok()?;
-        let dir = if self.rest.as_os_str().is_empty() {
-            base
-        } else {
-            base.open_dir(&self.rest).ok()?
-        };
+    /// Opens the folder at `path`; `None` if it is not granted, no folder, or cannot be read.
+    pub(super) fn folder(&self, path: &Path) -> Option<Folder> {
+        let (dir, rest) = self.find(path)?;
         Some(Folder {
-            path: self.real.clone(),
-            dir,
+            dir: dir.open_dir(rest).ok()?,
+            path: path.to_owned(),
         })
+    }
+}
+
+/// The files that may be compiled.
+pub struct Files(Allowed);
+
+enum Allowed {
+    None,
+    All,
+    These(Granted),
+}
+
+impl Files {
+    pub(super) fn new(capabilities: &WasmCapabilities) -> Self {
+        let WasmCapabilities {
+            allow_file_compile,
+            compile_paths,
+            ..
+        } = capabilities;
+        Self(match (allow_file_compile, compile_paths.is_empty()) {
+            (false, _) => Allowed::None,
+            (true, true) => Allowed::All,
+            (true, false) => Allowed::These(Granted::new(compile_paths)),
+        })
+    }
+
+    /// Reads the file at `path` if the capabilities grant it.
+    ///
+    /// # Errors
+    /// `CompileError` if files are not granted, the file is outside the allow-list after its
+    /// links are resolved, or it cannot be read. The message names the path as the app gave it,
+    /// never the resolved one, and is the same for a file that is missing and one that is merely
+    /// not granted, so that nobody learns which files exist.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>, WasmError> {
+        let shown = path.display();
+        let file = match &self.0 {
+            Allowed::None => {
+                return Err(WasmError::compile(format!(
+                    "cannot compile {shown}: the host grants no files"
+                )));
+            }
+            Allowed::All if path.is_file() => File::open(path).ok(),
+            Allowed::All => None,
+            Allowed::These(granted) => granted.file(path),
+        };
+        let mut contents = Vec::new();
+        let read = file.and_then(|mut file| file.read_to_end(&mut contents).ok());
+        match read {
+            Some(_) => Ok(contents),
+            None => Err(WasmError::compile(format!(
+                "cannot compile {shown}: not a readable file, or not granted by the host"
+            ))),
+        }
     }
 }
 
 /// A folder that is open.
 pub(super) struct Folder {
-    path: PathBuf,
     #[cfg_attr(
         not(target_os = "linux"),
         expect(dead_code, reason = "cannot be named")
     )]
     dir: Dir,
+    path: PathBuf,
 }
 
 impl Folder {
     /// A path that names the open folder itself, for as long as it is open; elsewhere than on Linux,
-    /// which has no such path, that of where it was.
+    /// which has no such path, the one that it was found at.
     pub(super) fn path(&self) -> PathBuf {
         #[cfg(target_os = "linux")]
         {
@@ -101,33 +155,69 @@ impl Folder {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
-    /// What was a folder is a link that leads out by the time it is opened.
-    #[cfg(unix)]
-    #[test]
-    fn a_link_put_in_between_leads_nowhere() {
-        let root = std::env::temp_dir().join(format!("ext_wasm-granted-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&root);
-        std::fs::create_dir_all(root.join("granted/folder")).unwrap();
-        std::fs::create_dir_all(root.join("outside")).unwrap();
-        std::fs::write(root.join("granted/folder/file"), "inside").unwrap();
-        std::fs::write(root.join("outside/file"), "outside").unwrap();
-        let granted = [root.join("granted")];
-        let file = Granted::find(&root.join("granted/folder/file"), &granted).unwrap();
-        let folder = Granted::find(&root.join("granted/folder"), &granted).unwrap();
-        assert!(file.file().is_some() && folder.folder().is_some());
-        let open = folder.folder().unwrap();
+    /// A folder with a granted one in it, and files in and beside that.
+    fn root(name: &str) -> PathBuf {
+        let name = format!("ext_wasm-granted-{}-{name}", std::process::id());
+        let root = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(root.join("granted/folder")).unwrap();
+        fs::create_dir_all(root.join("outside")).unwrap();
+        fs::write(root.join("granted/folder/file"), "inside").unwrap();
+        fs::write(root.join("outside/file"), "outside").unwrap();
+        root
+    }
 
-        std::fs::rename(root.join("granted/folder"), root.join("granted/moved")).unwrap();
-        std::os::unix::fs::symlink(root.join("outside"), root.join("granted/folder")).unwrap();
-        assert!(file.file().is_none() && folder.folder().is_none());
+    #[test]
+    fn a_link_put_in_the_way_leads_nowhere() {
+        let root = root("below");
+        let granted = Granted::new(&[root.join("granted")]);
+        let (file, folder) = (
+            root.join("granted/folder/file"),
+            root.join("granted/folder"),
+        );
+        let open = granted.folder(&folder).unwrap();
+        assert!(granted.file(&file).is_some());
+        let (dir, rest) = granted.find(&file).unwrap();
+
+        fs::rename(&folder, root.join("granted/moved")).unwrap();
+        symlink(root.join("outside"), &folder).unwrap();
+        // Put in after the path was compared, and before.
+        assert!(dir.open(rest).is_err());
+        assert!(granted.file(&file).is_none() && granted.folder(&folder).is_none());
         if cfg!(target_os = "linux") {
-            let inside = std::fs::read(open.path().join("file")).unwrap();
-            assert_eq!(inside, b"inside");
+            assert_eq!(fs::read(open.path().join("file")).unwrap(), b"inside");
         }
-        std::fs::remove_dir_all(&root).unwrap();
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_what_is_granted_grants_nothing() {
+        let root = root("instead");
+        let granted = Granted::new(&[
+            root.join("granted/folder"),
+            root.join("granted/folder/file"),
+            root.join("missing"),
+        ]);
+        fs::rename(root.join("granted/folder"), root.join("granted/moved")).unwrap();
+        symlink("..", root.join("granted/folder")).unwrap();
+        symlink("outside", root.join("missing")).unwrap();
+        for path in [
+            "outside/file",
+            "granted/folder/outside/file",
+            "missing/file",
+        ] {
+            assert!(granted.file(&root.join(path)).is_none(), "{path}");
+        }
+        for path in ["", "outside", "granted/folder", "missing"] {
+            assert!(granted.folder(&root.join(path)).is_none(), "{path}");
+        }
+        fs::remove_dir_all(&root).unwrap();
     }
 }

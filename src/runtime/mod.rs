@@ -31,6 +31,7 @@ pub use engine::{Checks, Engines, MEMORY_RESERVATION, Tune};
 pub use error::{WasmError, WasmErrorCode};
 pub use func::WasmFunc;
 pub use global::WasmGlobal;
+pub use granted::Files;
 pub use host::{HostFunction, Stop};
 pub use instance::{Import, WasmInstance};
 pub use limits::{CallOptions, StoreOptions};

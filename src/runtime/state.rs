@@ -12,6 +12,7 @@ use wasmtime::{Linker, ValRaw};
 use super::capabilities::WasmCapabilities;
 use super::engine::{Checks, Engines, Tune};
 use super::error::WasmError;
+use super::granted::{Files, Granted};
 use super::instance::{Import, WasmInstance};
 use super::limits::{CallOptions, Limits, StoreOptions};
 use super::module::{Code, Compiler, WasmModule};
@@ -25,6 +26,8 @@ use super::wasi::{self, Wasi};
 pub struct WasmState {
     engine: Engines,
     capabilities: WasmCapabilities,
+    files: Arc<Files>,
+    preopens: Granted,
     modules: RefCell<HashMap<u32, WasmModule>>,
     stores: RefCell<HashMap<u32, Entry>>,
     instances: RefCell<HashMap<u32, WasmInstance>>,
@@ -64,6 +67,8 @@ impl WasmState {
     ) -> Result<Self, WasmError> {
         Ok(Self {
             engine: Engines::new(tune)?,
+            files: Arc::new(Files::new(&capabilities)),
+            preopens: Granted::new(&capabilities.preopen_paths),
             capabilities,
             modules: RefCell::default(),
             stores: RefCell::default(),
@@ -80,6 +85,11 @@ impl WasmState {
     /// What the host granted.
     pub fn capabilities(&self) -> &WasmCapabilities {
         &self.capabilities
+    }
+
+    /// The files that may be compiled; may be sent to another thread.
+    pub fn files(&self) -> Arc<Files> {
+        self.files.clone()
     }
 
     /// What compiles for this state; may be sent to another thread.
@@ -101,7 +111,7 @@ impl WasmState {
     /// # Errors
     /// `CompileError` if the file is not granted or not readable, or the module is not valid.
     pub fn compile_file(&self, path: &Path) -> Result<WasmModule, WasmError> {
-        self.compile(&self.capabilities.read_granted(path)?)
+        self.compile(&self.files.read(path)?)
     }
 
     /// Takes in what a [`Compiler`] of this state made.
@@ -144,7 +154,7 @@ impl WasmState {
         let checks = options.checks();
         let limits = Limits::new(&options, &self.capabilities);
         let wasi = options.wasi;
-        let wasi = wasi.map(|config| Wasi::new(config, &self.capabilities));
+        let wasi = wasi.map(|config| Wasi::new(config, &self.capabilities, &self.preopens));
         let store = WasmStore::new(
             self.engine.get(checks)?,
             limits,
@@ -218,11 +228,11 @@ impl WasmState {
     pub fn instantiate(
         &self,
         module: u32,
-        store: u32,
+        store_id: u32,
         imports: Vec<Import>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let module = self.module(module)?;
-        let checks = self.checks(store)?;
+        let checks = self.checks(store_id)?;
         if module.code.sharing.waits && (checks.fuel || checks.interrupt) {
             return Err(WasmError::instantiate(
                 "the module waits on shared memory (memory.atomic.wait), which neither fuel nor a \
@@ -232,7 +242,7 @@ impl WasmState {
         self.compiler().prepare(&module.code, checks)?;
         let code = module.code.get(checks).cloned();
         let code = code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?;
-        let store = self.store(store)?;
+        let store = self.store(store_id)?;
         let cap = self.capabilities.max_instances;
         if self.live_instances() >= cap {
             return Err(WasmError::instantiate(format!(
@@ -244,6 +254,8 @@ impl WasmState {
         let wasi = || self.wasi_linker(checks);
         let made = WasmInstance::new(id, &store, &module, &code, imports, &wasi)?;
         if let Outcome::Returned(instance) = &made {
+            // Its start function may have dropped it: nobody would drop the instance.
+            self.entry(store_id, |_| ())?;
             self.instances.borrow_mut().insert(id, instance.clone());
             tracing::debug!(id, module = module.id, "instantiated");
         }

@@ -95,6 +95,8 @@ impl WasmStore {
                 waits,
                 way: RefCell::new(None),
                 away: AtomicBool::new(false),
+                nested: Cell::new(0),
+                goes_on: Cell::new(false),
                 released: RefCell::default(),
                 outputs,
             }
@@ -183,6 +185,11 @@ fn call_in(
 }
 
 impl WasmStore {
+    /// Whether something runs in it that has to end first, or to ask for a function of the host.
+    pub fn is_busy(&self) -> bool {
+        self.is_away() || matches!(self.cell.access.get(), Access::Taken)
+    }
+
     /// What is left of the budget.
     ///
     /// # Errors

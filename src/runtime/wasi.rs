@@ -90,13 +90,14 @@ pub(crate) struct Wasi {
 }
 
 impl Wasi {
-    /// Sets up what `config` asks for, if `capabilities` allow it.
+    /// Sets up what `config` asks for, if `capabilities` allow it and its folders are in `preopens`.
     ///
     /// # Errors
     /// `InstantiateError` if they do not, or something in the config cannot be used.
     pub(crate) fn new(
         config: WasiConfig,
         capabilities: &WasmCapabilities,
+        preopens: &Granted,
     ) -> Result<Self, WasmError> {
         if !capabilities.allow_wasi {
             return Err(WasmError::instantiate("the host grants no WASI"));
@@ -118,9 +119,8 @@ impl Wasi {
             );
         }
         for preopen in &config.preopens {
-            let folder = Granted::find(&preopen.host, &capabilities.preopen_paths)
-                .and_then(|granted| granted.folder())
-                .ok_or_else(|| not_granted(&preopen.host))?;
+            let folder = preopens.folder(&preopen.host);
+            let folder = folder.ok_or_else(|| not_granted(&preopen.host))?;
             let perms = if preopen.readonly {
                 FsPerms::ReadOnly
             } else {

@@ -275,3 +275,88 @@ fn a_runtime_may_end_while_guests_run() {
     assert_eq!(js.eval("start()"), 1);
     drop(js);
 }
+
+/// The guest waits for a promise, and JavaScript drops its store from deep inside of a nested call.
+#[test]
+fn to_drop_the_store_inside_of_a_nested_call_ends_both() {
+    let told = run("
+        const results = [];
+        for (const how of ['call', 'start']) for (const own of [true, false]) {
+            const busy = () => { for (let i = 0; i < 30_000; i++); return 0; };
+            const store = new WasmStore({ interruptible: true });
+            const g = await guest(own ? { interruptible: true } : { store }, (n) => n === 0 ? new Promise(() => {}) : (drop(), busy()));
+            const drop = () => own ? g.drop() : store.drop();
+            const call = caught(() => g.callAsync('ask', [0]));
+            while ((await codeOf(() => g.call('add', [1, 1]))) === 5002) await turn();
+            const nested = how === 'call'
+                ? await caught(() => g.call('ask', [1]))
+                : await caught(() => load('(module (import \"a\" \"f\" (func $f)) (start $f))', { a: { f: () => { drop(); busy(); } } }, { store: g.store }));
+            const ended = await call;
+            store.drop();
+            results.push([nested.code, ended.code, await codeOf(() => g.call('add', [1, 1]))]);
+        }
+        while (Deno.core.ops.op_wasm_live_instances() > 0) await turn();
+        return results;");
+    assert_eq!(told, json!(vec![[5002, 5002, 5002]; 4]));
+}
+
+#[test]
+fn near_the_end_of_the_stack_a_call_starts_or_does_not() {
+    let told = run("
+        const g = await guest({ interruptible: true, timeoutMs: 20 });
+        const calls = [], views = [];
+        const deep = () => {
+            try { deep(); } catch {}
+            if (calls.length < 40) {
+                const view = new Uint8Array(g.memory().buffer);
+                calls.push(caught(() => g.callAsync('mark_and_spin', [1])));
+                views.push(view);
+            }
+        };
+        try { deep(); } catch {}
+        const errors = await Promise.all(calls);
+        const strange = errors.filter((error) => error.code !== 5002 && !(error instanceof RangeError) && error.name !== 'InternalError');
+        return [errors.length > 0, strange.map(String), g.call('add', [1, 2])];");
+    assert_eq!(told, json!([true, [], 3]));
+}
+
+/// What an app leaves behind is nobody's unhandled rejection, which would end the program.
+#[test]
+fn promises_that_nobody_waits_for_any_more_are_no_failures() {
+    let told = run("
+        const results = [];
+        const throws = await guest({ interruptible: true }, async () => { throws.drop(); throw new Error('mine'); });
+        results.push(await codeOf(() => throws.callAsync('ask', [0])));
+        const strange = await guest({ interruptible: true }, () => {
+            const promise = later(1);
+            Object.defineProperty(promise, 'constructor', { get() { strange.drop(); return Promise; } });
+            return promise;
+        });
+        results.push(await codeOf(() => strange.callAsync('ask', [0])));
+        const fails = await guest({ interruptible: true }, () => {
+            const promise = Promise.resolve(1);
+            Object.defineProperty(promise, 'constructor', { get() { throw 5; } });
+            return promise;
+        });
+        results.push((await caught(() => fails.callAsync('ask', [0]))).cause);
+        await later();
+        return results;");
+    assert_eq!(told, json!([5002, 5002, 5]));
+}
+
+#[test]
+fn no_guest_catches_an_aborted_call() {
+    let told = run("
+        const controller = new AbortController();
+        const inner = await guest({ interruptible: true });
+        const outer = await guest({ interruptible: true }, () => inner.callAsync('mark_and_spin', [1], { signal: controller.signal }));
+        const call = caught(() => outer.callAsync('catch', [0]));
+        await later();
+        controller.abort('enough');
+        const error = await call;
+        // What ended by itself says so, also when its signal was aborted meanwhile.
+        const late = new AbortController();
+        const trap = await caught(() => inner.callAsync('trap', [], { signal: late.signal }).finally(() => late.abort()));
+        return [error.code, error.cause?.cause, trap.trap];");
+    assert_eq!(told, json!([5002, "enough", "unreachable"]));
+}

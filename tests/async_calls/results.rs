@@ -193,3 +193,84 @@ fn only_so_many_run_at_once() {
     let refused = json!({ "code": 5002, "kind": "RuntimeError", "message": message });
     assert_eq!(told, json!([refused, 3]));
 }
+
+#[test]
+fn a_command_that_was_refused_can_be_started_later() {
+    let mut capabilities = with_wasi();
+    capabilities.max_running_calls = 1;
+    let told = run_with(
+        capabilities,
+        "const command = await load('(module (func (export \"_start\")))', {}, { interruptible: true });
+        const controller = new AbortController();
+        controller.abort();
+        const results = [await codeOf(() => command.startAsync({ signal: controller.signal }))];
+        let begun;
+        const other = await guest({ interruptible: true }, (n) => (begun(), n));
+        const ends = new AbortController();
+        let spinning;
+        await new Promise((resolve) => {
+            begun = resolve;
+            spinning = caught(() => other.callAsync('ask_and_spin', [1], { signal: ends.signal }));
+        });
+        results.push(await codeOf(() => command.startAsync()));
+        ends.abort();
+        await spinning;
+        results.push(await command.startAsync(), await codeOf(() => command.startAsync()), await codeOf(() => command.start()));
+        return results;",
+    );
+    assert_eq!(told, json!([5002, 5002, 0, 5002, 5002]));
+}
+
+#[test]
+fn values_that_a_refused_call_was_given_are_let_go_of() {
+    let told = run("
+        const g = await guest({ fuel: 1e6 }, () => 0, (value) => value);
+        const refs = [];
+        const { signal } = new AbortController();
+        const ends = new AbortController();
+        let begun, spinning;
+        const busy = await guest({ interruptible: true }, (n) => (begun(), n));
+        await new Promise((resolve) => {
+            begun = resolve;
+            spinning = caught(() => busy.callAsync('ask_and_spin', [0], { signal: ends.signal }));
+        });
+        for (let i = 0; i < 50; i++) {
+            const values = [{}, {}];
+            refs.push(...values.map((value) => new WeakRef(value)));
+            // One cannot be interrupted, the other is busy.
+            await codeOf(() => g.callAsync('give', [values[0]], { signal }));
+            await codeOf(() => busy.call('give', [values[1]]));
+        }
+        ends.abort();
+        await spinning;
+        await collect();
+        return refs.filter((ref) => ref.deref() !== undefined).length < 10;");
+    assert_eq!(told, json!(true));
+}
+
+#[test]
+fn a_result_that_is_a_promise_is_waited_for_after_the_call_has_ended() {
+    let told = run("
+        const g = await guest({ interruptible: true });
+        const controller = new AbortController();
+        const { signal } = controller;
+        let open;
+        const promise = new Promise((resolve) => open = resolve);
+        const call = g.callAsync('give', [{ then: (resolve) => promise.then(resolve) }], { signal });
+        while (signal.listeners.size > 0) await turn();
+        const usable = g.call('add', [1, 2]);
+        open('value');
+        return [usable, await call];");
+    assert_eq!(told, json!([3, "value"]));
+}
+
+#[test]
+fn the_buffer_of_a_shared_memory_stays() {
+    let told = run("
+        const g = await load(`(module (memory (export \"memory\") 1 1 shared)
+            (func (export \"f\") (i32.store8 (i32.const 1) (i32.const 7))))`);
+        const { buffer } = g.memory();
+        await g.callAsync('f');
+        return [buffer === g.memory().buffer, new Uint8Array(buffer)[1]];");
+    assert_eq!(told, json!([true, 7]));
+}

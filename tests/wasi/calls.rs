@@ -107,3 +107,41 @@ fn an_exit_deep_in_a_program_is_one_of_all_of_it() {
     );
     assert_eq!(told, json!([9, 9, 5002, null, 9]));
 }
+
+#[test]
+fn an_event_may_lie_over_its_subscription() {
+    let mut js = js(granting(vec![]));
+    let told = js.run(
+        "const g = await guest({});
+         const view = () => new DataView(g.instance.memory().buffer);
+         const poll = (events) => {
+             for (let i = 0; i < 96; i++) view().setUint8(256 + i, 0);
+             view().setBigUint64(256, 5n, true);
+             view().setUint32(272, 1, true);
+             view().setBigUint64(280, 3_000_000n, true);
+             const errno = g.call('poll_oneoff', 256, events, 1, 0);
+             const event = [0, 8, 10, 24].map((at) => at === 0 ? Number(view().getBigUint64(events, true)) : view().getUint16(events + at, true));
+             return [errno, g.u32(0), ...event, Number(view().getBigUint64(280, true))];
+         };
+         return [poll(512), poll(256)];",
+    );
+    assert_eq!(told[0], json!([0, 1, 5, 0, 0, 0, 3_000_000]));
+    assert_eq!(
+        told[1].as_array().unwrap()[..6],
+        told[0].as_array().unwrap()[..6]
+    );
+}
+
+#[test]
+fn random_bytes_are_as_many_as_there_is_room_for() {
+    let mut js = js(granting(vec![]));
+    let told = js.run(
+        "const g = await guest({});
+         const size = g.instance.memory().byteLength;
+         const asked = [[1024, 0], [1024, size - 1024], [0, size], [1024, size - 1023], [size, 1], [0, -1], [-1, -1], [-1, 2], [size, 0]];
+         const errnos = asked.map(([at, length]) => g.call('random_get', at, length));
+         const bytes = g.instance.readMemory(0, size);
+         return [errnos, new Set(bytes).size > 100, bytes.slice(-100).some((byte) => byte !== 0)];",
+    );
+    assert_eq!(told, json!([[0, 0, 0, 21, 21, 21, 21, 21, 0], true, true]));
+}

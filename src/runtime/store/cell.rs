@@ -32,6 +32,10 @@ pub(super) struct StoreCell {
     /// Whether it is the turn of a guest whose caller does not wait: then nothing else in here may
     /// be touched from the caller's thread, which gives and takes the turns.
     pub(super) away: AtomicBool,
+    /// How many uses of a waiting guest's store are under way.
+    pub(super) nested: Cell<u32>,
+    /// Whether the guest goes on when they have ended.
+    pub(super) goes_on: Cell<bool>,
     /// Guest objects to let go of, when it was not the caller's turn.
     pub(super) released: RefCell<Vec<u32>>,
     /// What its guests have written.
@@ -86,6 +90,58 @@ impl Drop for Restore<'_> {
     }
 }
 
+/// A use of a waiting guest's store, for which this thread waits, until it is dropped.
+struct Nested<'a> {
+    cell: &'a StoreCell,
+    /// How it was before.
+    asks: Option<UnboundedSender<Event>>,
+}
+
+impl<'a> Nested<'a> {
+    fn new(cell: &'a StoreCell, asks: Option<UnboundedSender<Event>>) -> Self {
+        cell.nested.update(|nested| nested + 1);
+        if let Some(bound) = &mut *cell.way.borrow_mut() {
+            bound.asks = None;
+        }
+        Self { cell, asks }
+    }
+}
+
+impl Drop for Nested<'_> {
+    fn drop(&mut self) {
+        if let Some(bound) = &mut *self.cell.way.borrow_mut() {
+            bound.asks = self.asks.take();
+        }
+        self.cell.nested.update(|nested| nested - 1);
+    }
+}
+
+/// Has the guest go on that was to do so during a nested use: its thread was busy with that.
+struct AfterNested<'a>(&'a StoreCell);
+
+impl Drop for AfterNested<'_> {
+    fn drop(&mut self) {
+        if self.0.nested.get() == 0 && self.0.goes_on.replace(false) {
+            self.0.go_on();
+        }
+    }
+}
+
+impl StoreCell {
+    /// Gives the guest that waits its turn; where something nested runs, when that has ended.
+    pub(super) fn go_on(&self) {
+        if self.nested.get() > 0 {
+            self.goes_on.set(true);
+            return;
+        }
+        let bound = self.way.borrow().clone();
+        self.away.store(true, Ordering::Release);
+        if let Some(bound) = bound {
+            bound.way.go_on();
+        }
+    }
+}
+
 impl WasmStore {
     /// Runs `f`, which may run guest code, with the store.
     ///
@@ -117,6 +173,8 @@ impl WasmStore {
         if self.is_away() {
             return Err(WasmError::busy());
         }
+        // Dropped last, when nothing in the cell is touched any more.
+        let _after = AfterNested(&self.cell);
         let access = self.cell.access.replace(Access::Taken);
         let _restore = Restore {
             cell: &self.cell.access,
@@ -140,7 +198,7 @@ impl WasmStore {
                     // The guest is in the middle of a call on that thread, and what `f` does (run
                     // more of it, collect its garbage) has to find that call on its stack.
                     Some(Bound { way, asks }) => {
-                        let _waits = self.wait_for_guest(asks);
+                        let _nested = Nested::new(&self.cell, asks);
                         way.run(|| f(context.as_context_mut()))
                     }
                     None => f(context.as_context_mut()),
@@ -156,25 +214,8 @@ impl WasmStore {
     }
 
     /// Whether a guest runs in it whose caller does not wait.
-    fn is_away(&self) -> bool {
+    pub(super) fn is_away(&self) -> bool {
         self.cell.away.load(Ordering::Acquire)
-    }
-
-    /// Says that this thread waits for what runs on the guest's from now on, until what is returned
-    /// is dropped. `asks` is how it was before.
-    fn wait_for_guest(&self, asks: Option<UnboundedSender<Event>>) -> impl Drop {
-        struct Waits<'a>(&'a RefCell<Option<Bound>>, Option<UnboundedSender<Event>>);
-        impl Drop for Waits<'_> {
-            fn drop(&mut self) {
-                if let Some(bound) = &mut *self.0.borrow_mut() {
-                    bound.asks = self.1.take();
-                }
-            }
-        }
-        if let Some(bound) = &mut *self.cell.way.borrow_mut() {
-            bound.asks = None;
-        }
-        Waits(&self.cell.way, asks)
     }
 
     /// Lends `context`, the live borrow of this store, to whoever calls `with` while `f` runs.

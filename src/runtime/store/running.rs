@@ -79,7 +79,6 @@ pub(super) struct Request {
     frame: Vec<ValRaw>,
     answer: Arc<Mutex<Option<Answer>>>,
     cell: Arc<StoreCell>,
-    way: Way,
 }
 
 /// The last turn of a guest, which ends when somebody has taken notice, or nobody will.
@@ -102,8 +101,7 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.cell.away.store(true, Ordering::Release);
-        self.way.go_on();
+        self.cell.go_on();
     }
 }
 
@@ -121,7 +119,6 @@ pub(super) fn ask(
         frame: frame.to_vec(),
         answer: Arc::clone(&answer),
         cell: cell.clone(),
-        way: way.clone(),
     };
     // If there is nobody any more, the request comes back and is dropped here.
     drop(events.send(Event::Asks(request)));

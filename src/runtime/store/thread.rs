@@ -10,6 +10,7 @@ use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -35,7 +36,7 @@ enum Message {
     Start(Task),
     /// What you asked for is done.
     Done,
-    /// There is nothing more to do.
+    /// There is nothing more to do, when what runs has ended.
     End,
 }
 
@@ -43,6 +44,8 @@ enum Message {
 struct End {
     to: Sender<Message>,
     from: Mutex<Receiver<Message>>,
+    /// Whether there is nothing more to do when what runs has ended.
+    ends: AtomicBool,
 }
 
 impl End {
@@ -54,42 +57,61 @@ impl End {
         let run = || result = Some(catch_unwind(AssertUnwindSafe(f)));
         let task: Box<dyn FnOnce() + '_> = Box::new(run);
         // SAFETY: the task is run and dropped before the other thread says `Done`, which `serve`
-        // waits for below; should the line end without that, the process does too. So nothing that
+        // waits for below; it says so otherwise only by `go_on`, when nothing runs. So nothing that
         // the task borrows is gone before it is. This thread does nothing meanwhile but what the
         // other one asks for and waits for, so that what the task shares with this thread is in use
         // on one of them at a time, each handing over through a channel, and does not have to be
         // `Send`. Nobody in this crate keeps what belongs to a thread (a scope of the JS engine,
         // say) in a task: whatever an import needs of those it finds on its own thread.
         let task = unsafe { mem::transmute::<Box<dyn FnOnce() + '_>, Task>(task) };
-        if self.to.send(Message::Run(task)).is_ok() {
-            self.serve();
-        }
+        self.send(Message::Run(task));
+        self.serve();
         match result {
             Some(Ok(result)) => result,
             Some(Err(panic)) => resume_unwind(panic),
-            // Threads end by `Message::End` alone, which nobody sends while something runs.
+            // `Done` is only sent for a task, or by `go_on` when none is under way.
             None => process::abort(),
         }
     }
 
-    /// Runs what the other thread asks for, until it says that it is done or that all is.
+    /// Runs what the other thread asks for, until it says that it is done.
     fn serve(&self) {
         loop {
-            let message = {
-                let from = self.from.lock().unwrap_or_else(PoisonError::into_inner);
-                from.recv()
-            };
-            match message {
-                Ok(Message::Run(task)) => {
+            match self.receive() {
+                Message::Run(task) => {
                     task();
-                    if self.to.send(Message::Done).is_err() {
-                        return;
-                    }
+                    self.send(Message::Done);
                 }
-                Ok(Message::Start(task)) => task(),
-                Ok(Message::Done | Message::End) | Err(_) => return,
+                Message::Done => return,
+                Message::End => self.ends.store(true, Ordering::Relaxed),
+                // Only a thread on which nothing runs is given a task to start.
+                Message::Start(_) => process::abort(),
             }
         }
+    }
+
+    /// Runs one task after the other, until there are no more.
+    fn work(&self) {
+        while !self.ends.load(Ordering::Relaxed) {
+            match self.receive() {
+                Message::Start(task) => task(),
+                Message::End => return,
+                // Of those somebody waits for what runs, or what runs waits.
+                Message::Run(_) | Message::Done => process::abort(),
+            }
+        }
+    }
+
+    fn send(&self, message: Message) {
+        // The `Line` has both ends of each channel, so that none is ever closed.
+        if self.to.send(message).is_err() {
+            process::abort();
+        }
+    }
+
+    fn receive(&self) -> Message {
+        let from = self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        from.recv().unwrap_or_else(|_| process::abort())
     }
 }
 
@@ -123,11 +145,7 @@ impl GuestThread {
 
     /// Runs `task` on it, and does not wait.
     pub(super) fn start(&self, task: impl FnOnce() + Send + 'static) {
-        let task = Message::Start(Box::new(task));
-        if self.line.caller.to.send(task).is_err() {
-            // As in `run_there`.
-            process::abort();
-        }
+        self.line.caller.send(Message::Start(Box::new(task)));
     }
 
     /// Keeps it for the next guest, if there are not enough already.
@@ -144,17 +162,17 @@ impl GuestThread {
         let end = |to, from| End {
             to,
             from: Mutex::new(from),
+            ends: AtomicBool::new(false),
         };
         let line = Arc::new(Line {
             caller: end(to_guest, from_guest),
             guest: end(to_caller, from_caller),
         });
         let this = line.clone();
-        // No event loop is entered on it: `wasmtime-wasi` then brings its own.
         thread::Builder::new()
             .name("wasm guest".to_owned())
             .stack_size(STACK_SIZE)
-            .spawn(move || this.guest.serve())?;
+            .spawn(move || this.guest.work())?;
         Ok(Self { line })
     }
 
@@ -166,8 +184,7 @@ impl GuestThread {
 
 impl Drop for GuestThread {
     fn drop(&mut self) {
-        // It fails if the thread is gone already.
-        let _ = self.line.caller.to.send(Message::End);
+        self.line.caller.send(Message::End);
     }
 }
 
@@ -184,10 +201,9 @@ impl Way {
         self.0.guest.serve();
     }
 
-    /// Has the guest's thread go on, which waits.
+    /// Has the guest's thread go on, which [waits](Self::wait), and runs nothing meanwhile.
     pub(super) fn go_on(&self) {
-        // It fails if the thread is gone, and then does not wait.
-        let _ = self.0.caller.to.send(Message::Done);
+        self.0.caller.send(Message::Done);
     }
 
     /// From the guest's thread: runs `f` on the caller's, and waits for it.

@@ -42,13 +42,13 @@ pub(super) fn tokio() -> Result<&'static Runtime, WasmError> {
 pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     macro_rules! add {
         ($from:literal, $module:ident, $($name:ident($($arg:ident: $ty:ty),*);)*) => {$(
-            linker.func_wrap($from, stringify!($name), |caller: Caller<'_, StoreData>, $($arg: $ty),*| {
-                call(caller, async |wasi, memory| $module::$name(wasi, memory, $($arg),*).await)
+            linker.func_wrap($from, stringify!($name), |mut caller: Caller<'_, StoreData>, $($arg: $ty),*| {
+                call(&mut caller, async |wasi, memory| $module::$name(wasi, memory, $($arg),*).await)
             })?;
         )*};
     }
     macro_rules! add_all {
-        ($from:literal, $module:ident, $types:ident) => {
+        ($from:literal, $module:ident, $types:ident, $timeout:literal) => {
             add! { $from, $module,
                 fd_advise(fd: i32, offset: i64, len: i64, advice: i32);
                 fd_close(fd: i32);
@@ -83,30 +83,29 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
                 path_symlink(target: i32, target_len: i32, fd: i32, path: i32, len: i32);
                 path_unlink_file(fd: i32, path: i32, len: i32);
             }
+            linker.func_wrap($from, "random_get", random_get)?;
             linker.func_wrap(
                 $from,
                 "poll_oneoff",
-                |caller: Caller<'_, StoreData>,
+                |mut caller: Caller<'_, StoreData>,
                  subscriptions: i32,
                  events: i32,
                  count: i32,
                  to: i32| {
-                    call(caller, async |wasi, memory| {
+                    call(&mut caller, async |wasi, memory| {
                         // A single relative time `wasmtime-wasi` sleeps away, and nothing cuts that
                         // short: it is given what is left of it when we have waited.
-                        let at =
-                            GuestPtr::<$types::Subscription>::new(subscriptions.cast_unsigned());
-                        let subscription = memory.read(at).ok().filter(|_| count == 1);
+                        let at = subscriptions.cast_unsigned();
+                        let subscription = GuestPtr::<$types::Subscription>::new(at);
+                        let subscription = memory.read(subscription).ok().filter(|_| count == 1);
                         if let Some($types::Subscription {
-                            userdata,
                             u: $types::SubscriptionU::Clock(clock),
+                            ..
                         }) = subscription
                             && clock.flags == $types::Subclockflags::empty()
                         {
-                            let mut rest = clock.clone();
-                            rest.timeout = sleep(clock.timeout).await;
-                            let u = $types::SubscriptionU::Clock(rest);
-                            memory.write(at, $types::Subscription { userdata, u })?;
+                            let timeout = GuestPtr::<u64>::new(at + $timeout);
+                            memory.write(timeout, sleep(clock.timeout).await)?;
                             let polled = $module::poll_oneoff(
                                 wasi,
                                 memory,
@@ -116,8 +115,12 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
                                 to,
                             )
                             .await;
-                            let u = $types::SubscriptionU::Clock(clock);
-                            memory.write(at, $types::Subscription { userdata, u })?;
+                            // Unless the event is there now.
+                            let event = events.cast_unsigned().into();
+                            let timeout_at = u64::from(timeout.offset());
+                            if timeout_at + 8 <= event || event + EVENT <= timeout_at {
+                                memory.write(timeout, clock.timeout)?;
+                            }
                             return polled;
                         }
                         $module::poll_oneoff(wasi, memory, subscriptions, events, count, to).await
@@ -126,9 +129,41 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
             )?;
         };
     }
-    add_all!("wasi_snapshot_preview1", p1, p1_types);
-    add_all!("wasi_unstable", p0, p0_types);
+    // Where the timeout is in a subscription to a clock.
+    add_all!("wasi_snapshot_preview1", p1, p1_types, 24);
+    add_all!("wasi_unstable", p0, p0_types, 32);
     Ok(())
+}
+
+/// The size of an event of `poll_oneoff`, in bytes.
+const EVENT: u64 = 32;
+
+/// The most random bytes that are made before it is asked again whether the guest has to end.
+const RANDOM: u32 = 64 << 10;
+
+/// `random_get`, as large as a guest's memory: `wasmtime-wasi` makes all bytes before it looks at
+/// where they go.
+fn random_get(mut caller: Caller<'_, StoreData>, to: i32, len: i32) -> wasmtime::Result<i32> {
+    let (to, len) = (to.cast_unsigned(), len.cast_unsigned());
+    let size = match caller.get_export("memory") {
+        Some(Extern::Memory(memory)) => memory.data_size(&caller),
+        Some(Extern::SharedMemory(memory)) => memory.data_size(),
+        _ => wasmtime::bail!("missing required memory export"),
+    };
+    if u64::from(to) + u64::from(len) > size as u64 {
+        return Ok(p1_types::Errno::Fault as i32);
+    }
+    for start in (0..len).step_by(RANDOM as usize) {
+        let piece = RANDOM.min(len - start).cast_signed();
+        let at = (to + start).cast_signed();
+        let errno = call(&mut caller, async |wasi, memory| {
+            p1::random_get(wasi, memory, at, piece)
+        })?;
+        if errno != 0 {
+            return Ok(errno);
+        }
+    }
+    Ok(0)
 }
 
 /// Waits for most of `time`, in nanoseconds, and returns what is left of it. tokio wakes up in whole
@@ -146,14 +181,14 @@ async fn sleep(time: u64) -> u64 {
 
 /// Calls `function`, and waits for it until the guest has to end.
 fn call(
-    mut caller: Caller<'_, StoreData>,
+    caller: &mut Caller<'_, StoreData>,
     function: impl AsyncFnOnce(&mut WasiP1Ctx, &mut GuestMemory<'_>) -> wasmtime::Result<i32>,
 ) -> wasmtime::Result<i32> {
     let exported = caller.get_export("memory");
     let fuel = caller.as_context_mut().hostcall_fuel();
     let (mut memory, data) = match &exported {
         Some(Extern::Memory(memory)) => {
-            let (bytes, data) = memory.data_and_store_mut(&mut caller);
+            let (bytes, data) = memory.data_and_store_mut(caller);
             (GuestMemory::Unshared(bytes), data)
         }
         Some(Extern::SharedMemory(memory)) => {
