@@ -140,6 +140,8 @@ async function answer(
   } catch (error) {
     ended = error === interrupted ? ABORTED : threw(store, imported, error);
   }
+  store.pending = undefined;
+  store.end = undefined;
   store.detachViews();
   op_wasm_answer(call, ended);
 }

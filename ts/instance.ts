@@ -6,8 +6,8 @@ import {
   ObjectFreeze,
   op_wasm_drop_instance,
   op_wasm_get_export,
-  op_wasm_need,
   op_wasm_output,
+  op_wasm_refuse_busy,
   ReflectApply,
   SafeMap,
 } from "./core.ts";
@@ -176,7 +176,7 @@ export class WasmInstance {
   start(): number {
     const start = this.#command();
     // Fails where `start` would before it has begun.
-    op_wasm_need(this.#store.id);
+    op_wasm_refuse_busy(this.#store.id);
     this.#started = true;
     try {
       start();

@@ -14,8 +14,8 @@ import {
   op_wasm_func_type,
   op_wasm_memory_length,
   op_wasm_memory_view,
-  op_wasm_need,
   op_wasm_new_store,
+  op_wasm_refuse_busy,
   SafeFinalizationRegistry,
   SafeMap,
   SafeSet,
@@ -171,7 +171,7 @@ export class StoreState {
   /** Keeps a value for guests and returns its number. */
   hold(value: unknown): number {
     // A store that is busy takes no value, and would never say that it has let go of one.
-    op_wasm_need(this.id);
+    op_wasm_refuse_busy(this.id);
     if (this.#free.length === 0 && this.held.length >= this.#collectAt) {
       const released = op_wasm_collect(this.id);
       for (let i = 0; i < released.length; i++) this.release(released[i]);

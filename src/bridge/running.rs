@@ -12,7 +12,7 @@ use deno_core::{OpState, op2, v8};
 use super::import::Completion;
 use super::instance::{RETURNED, RUNNING, WAITING, finish};
 use super::{Bridge, scope};
-use crate::runtime::{CallOptions, Progress, RunningCall, WasmError, WasmErrorCode};
+use crate::runtime::{CallOptions, Progress, RunningCall, WasmError};
 
 /// The calls of one `JsRuntime` that are under way, by number. When it goes they are given up.
 #[derive(Default)]
@@ -24,12 +24,7 @@ pub struct Calls {
 impl Bridge {
     fn call(&self, call: u32) -> Result<Rc<RunningCall>, WasmError> {
         let found = self.calls.calls.borrow().get(&call).cloned();
-        found.ok_or_else(|| {
-            WasmError::new(
-                WasmErrorCode::RuntimeError,
-                "the call was given up: its store was dropped",
-            )
-        })
+        found.ok_or_else(WasmError::given_up)
     }
 
     /// Gives up the calls in a store, and forgets them.
@@ -38,11 +33,11 @@ impl Bridge {
             return;
         };
         self.calls.calls.borrow_mut().retain(|_, call| {
-            let others = !call.store().same(&store);
-            if !others {
+            let given_up = call.store().same(&store);
+            if given_up {
                 call.give_up();
             }
-            others
+            !given_up
         });
     }
 }

@@ -112,11 +112,8 @@ pub fn op_wasm_drop_store(state: &mut OpState, store: u32) -> bool {
 
 /// Fails if the store is busy.
 #[op2(fast)]
-pub fn op_wasm_need(state: &mut OpState, store: u32) -> Result<(), WasmError> {
-    match state.borrow::<Rc<Bridge>>().state.store(store) {
-        Ok(store) if store.is_busy() => Err(WasmError::busy()),
-        _ => Ok(()),
-    }
+pub fn op_wasm_refuse_busy(state: &mut OpState, store: u32) -> Result<(), WasmError> {
+    state.borrow::<Rc<Bridge>>().state.refuse_busy(store)
 }
 
 #[op2(fast)]

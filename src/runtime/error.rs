@@ -109,6 +109,11 @@ impl WasmError {
         Self::runtime("busy: a call is running in the store")
     }
 
+    /// The error of a call that nobody waits for any more.
+    pub(crate) fn given_up() -> Self {
+        Self::runtime("the call was given up: its store was dropped")
+    }
+
     /// The error of whoever wants to interrupt what cannot be.
     pub(crate) fn uninterruptible() -> Self {
         Self::runtime(

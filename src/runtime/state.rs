@@ -184,6 +184,18 @@ impl WasmState {
         self.entry(id, |entry| entry.store.clone())
     }
 
+    /// Fails where a use of the store of this number would because it is busy. One that was dropped is
+    /// not.
+    ///
+    /// # Errors
+    /// `RuntimeError` if it is busy.
+    pub fn refuse_busy(&self, id: u32) -> Result<(), WasmError> {
+        match self.entry(id, |entry| entry.store.is_busy()) {
+            Ok(true) => Err(WasmError::busy()),
+            _ => Ok(()),
+        }
+    }
+
     /// What the code of the guests in the store of this number checks for.
     ///
     /// # Errors

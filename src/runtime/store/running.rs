@@ -129,12 +129,8 @@ pub(super) fn ask(
             frame.copy_from_slice(&answer?);
             Ok(())
         }
-        None => Err(Stop::Error(given_up())),
+        None => Err(Stop::Error(WasmError::given_up())),
     }
-}
-
-fn given_up() -> WasmError {
-    WasmError::runtime("the call was given up: its store was dropped")
 }
 
 impl WasmStore {
@@ -229,7 +225,7 @@ impl RunningCall {
     /// If the guest's thread did.
     pub fn advance(&self) -> Result<Progress, WasmError> {
         if self.given_up.get() {
-            return Err(given_up());
+            return Err(WasmError::given_up());
         }
         let event = self.event.take();
         match event.or_else(|| self.events.borrow_mut().try_recv().ok()) {
@@ -246,7 +242,7 @@ impl RunningCall {
                 ended.map(Progress::Ended)
             }
             Some(Event::Ended(Err(panic), _)) => resume_unwind(panic),
-            Some(Event::GivenUp) => Err(given_up()),
+            Some(Event::GivenUp) => Err(WasmError::given_up()),
         }
     }
 

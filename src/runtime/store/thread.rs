@@ -189,8 +189,7 @@ impl Drop for GuestThread {
 }
 
 impl Way {
-    /// From the caller's thread: runs `f` on the guest's, and waits for it. So also while the
-    /// caller's runs an import for the guest.
+    /// From the caller's thread, while the guest's [waits](Self::wait): runs `f` there, and waits for it.
     pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         self.0.caller.run_there(f)
     }
