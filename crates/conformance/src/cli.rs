@@ -14,20 +14,34 @@ use clap::Parser;
 
 use crate::config::Config;
 use crate::expectations::Expectations;
+use crate::fuzz::command::Fuzz;
 use crate::lane::Lane;
 use crate::pool::Pool;
 use crate::report::Report;
 use crate::selection::{Files, Selection, Shard};
 use crate::suite::ScriptFile;
 use crate::worker::{self, Job};
-use crate::{baseline, html, junit, progress, table};
+use crate::{baseline, fuzz, html, junit, progress, table};
 
 /// Runs WebAssembly test suites in one or several lanes and says what is not as expected.
 ///
 /// Exit status: 0 when everything is as expected, 1 when something is not, 2 when nothing could be run.
 #[derive(Debug, Parser)]
-#[command(name = "cargo conformance")]
+#[command(name = "cargo conformance", args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Subcommand>,
+    #[command(flatten)]
+    suites: Suites,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subcommand {
+    Fuzz(Fuzz),
+}
+
+#[derive(Debug, clap::Args)]
+struct Suites {
     /// Scripts (.wast), fixtures (.wat) or folders of them to run, instead of the suites.
     paths: Vec<PathBuf>,
     /// A suite to run; may be given several times. By default all, which `--list` shows.
@@ -81,10 +95,11 @@ struct Args {
 /// Runs the command on the arguments of this process.
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    let done = if args.worker {
-        worker::serve().map(|()| true)
-    } else {
-        run(&args)
+    let done = match &args.command {
+        Some(Subcommand::Fuzz(args)) if args.worker => fuzz::worker::serve().map(|()| true),
+        Some(Subcommand::Fuzz(args)) => run_fuzz(args),
+        None if args.suites.worker => worker::serve().map(|()| true),
+        None => run(&args.suites),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -97,8 +112,26 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Whether nothing was found.
+fn run_fuzz(args: &Fuzz) -> anyhow::Result<bool> {
+    let command = this_program(&["fuzz", fuzz::worker::ARGUMENT])?;
+    let summary = args.run(&command)?;
+    print(&summary.render())?;
+    Ok(summary.found.is_empty())
+}
+
+/// How to start this program with these arguments.
+fn this_program(args: &'static [&str]) -> anyhow::Result<impl Fn() -> Command + Sync> {
+    let this = env::current_exe().context("cannot find this program")?;
+    Ok(move || {
+        let mut command = Command::new(&this);
+        command.args(args);
+        command
+    })
+}
+
 /// Whether everything was as expected.
-fn run(args: &Args) -> anyhow::Result<bool> {
+fn run(args: &Suites) -> anyhow::Result<bool> {
     let config = Config::load()?;
     let selection = Selection {
         paths: args.paths.clone(),
@@ -148,7 +181,7 @@ fn run(args: &Args) -> anyhow::Result<bool> {
 }
 
 /// The report, and whether nothing was left out that could have been run.
-fn run_files(args: &Args, files: &Files, config: &Config) -> anyhow::Result<(Report, bool)> {
+fn run_files(args: &Suites, files: &Files, config: &Config) -> anyhow::Result<(Report, bool)> {
     let lanes = match args.lanes.as_slice() {
         [] => Lane::ALL.to_vec(),
         lanes => lanes.to_vec(),
@@ -162,12 +195,7 @@ fn run_files(args: &Args, files: &Files, config: &Config) -> anyhow::Result<(Rep
     }
     // Files with the same features one after another: a worker keeps its JavaScript runtime for them.
     jobs.sort_by_cached_key(|job| (job.lane, config.suites.features(&job.file)));
-    let this = env::current_exe().context("cannot find this program")?;
-    let command = || {
-        let mut command = Command::new(&this);
-        command.arg(worker::ARGUMENT);
-        command
-    };
+    let command = this_program(&[worker::ARGUMENT])?;
     let pool = Pool {
         workers: match args.jobs {
             Some(jobs) => jobs,

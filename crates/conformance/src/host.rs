@@ -58,6 +58,16 @@ pub trait Host {
     fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure>;
 }
 
+/// A host whose memories can be looked into, as no script can.
+pub trait Inspect: Host {
+    /// What is in an exported memory, all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::Other`] when there is no such memory.
+    fn memory(&mut self, instance: InstanceId, memory: &str) -> Result<Vec<u8>, Failure>;
+}
+
 /// A compiled module, numbered by its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ModuleId(pub usize);
@@ -132,6 +142,8 @@ pub enum FailureKind {
     Exception,
     /// A tag was suspended to that no handler was there for.
     Suspension,
+    /// The budget of fuel that a host was given ran out.
+    OutOfFuel,
     /// Anything else, which no script expects.
     Other,
 }
@@ -159,6 +171,7 @@ impl fmt::Display for FailureKind {
             FailureKind::Exhaustion => "exhaustion",
             FailureKind::Exception => "exception",
             FailureKind::Suspension => "suspension",
+            FailureKind::OutOfFuel => "out of fuel",
             FailureKind::Other => "error",
         })
     }

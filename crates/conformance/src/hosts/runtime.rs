@@ -221,6 +221,7 @@ pub fn sort(code: u16, trap: Option<&str>, message: String) -> Failure {
         None if is(WasmErrorCode::InstantiateError) => {
             Failure::new(FailureKind::Unlinkable, message)
         }
+        None if is(WasmErrorCode::FuelExhausted) => Failure::new(FailureKind::OutOfFuel, message),
         None => Failure::other(message),
     }
 }

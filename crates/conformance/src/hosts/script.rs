@@ -11,7 +11,7 @@ use session::{Argument, Session};
 
 use super::helper;
 use crate::features::Features;
-use crate::host::{Failure, Host, InstanceId, ModuleId, Source};
+use crate::host::{Failure, Host, Inspect, InstanceId, ModuleId, Source};
 use crate::value::{Top, Value};
 
 /// A store of `host:wasm`, and all that a script made in it.
@@ -70,9 +70,26 @@ impl ScriptHost {
     ///
     /// When wasmtime cannot have this set of features, or JavaScript does not start.
     pub fn new(features: &Features, sessions: &Sessions) -> anyhow::Result<Self> {
+        Self::begin(features, sessions, &[])
+    }
+
+    /// The same, whose store has a budget of fuel.
+    ///
+    /// # Errors
+    ///
+    /// When wasmtime cannot have this set of features, or JavaScript does not start.
+    pub fn with_fuel(features: &Features, sessions: &Sessions, fuel: u32) -> anyhow::Result<Self> {
+        Self::begin(features, sessions, &[Argument::Number(fuel as usize)])
+    }
+
+    fn begin(
+        features: &Features,
+        sessions: &Sessions,
+        args: &[Argument<'_>],
+    ) -> anyhow::Result<Self> {
         let mut session = sessions.take(features)?;
         let failed = |failure: Failure| anyhow::anyhow!("script.js: {failure}");
-        session.ask("begin", &[]).map_err(failed)?;
+        session.ask("begin", args).map_err(failed)?;
         if helper::needed(features) {
             let text = Argument::Text(helper::WAT);
             session.wait("help", &[text]).map_err(failed)?;
@@ -201,6 +218,15 @@ impl Host for ScriptHost {
         let told = self.session()?.ask("get", &args)?;
         let value = self.values(&told)?.pop();
         value.ok_or_else(|| Failure::other("no value"))
+    }
+}
+
+impl Inspect for ScriptHost {
+    fn memory(&mut self, instance: InstanceId, memory: &str) -> Result<Vec<u8>, Failure> {
+        let session = self.session()?;
+        let args = [Argument::Number(instance.0), Argument::Text(memory)];
+        session.ask("memory", &args)?;
+        Ok(session.take_bytes())
     }
 }
 

@@ -1,11 +1,15 @@
 //! The harness itself: that it notices what is wrong, above all.
 
+#[cfg(feature = "quickjs")]
+extern crate no_wamr as _;
+
 mod cli;
 mod compare;
 mod config;
 mod expectations;
 mod fails_closed;
 mod fixtures;
+mod fuzz;
 mod pool;
 mod report;
 mod selection;

@@ -3,7 +3,7 @@
 // with its type, kind, and what else is to be told of it.
 import * as wasm from "host:wasm";
 
-const { op_conformance_answer, op_conformance_source } = Deno.core.ops;
+const { op_conformance_answer, op_conformance_memory, op_conformance_source } = Deno.core.ops;
 // Nobody looks at the stacks of the thousands of errors that scripts ask for, and they take long.
 Error.stackTraceLimit = 0;
 
@@ -112,9 +112,9 @@ function settle(promise) {
 }
 
 globalThis.host = {
-  begin: () =>
+  begin: (fuel) =>
     attempt(() => {
-      store = new wasm.WasmStore();
+      store = new wasm.WasmStore({ fuel });
       modules = [];
       instances = [];
       registered = { __proto__: null };
@@ -156,5 +156,10 @@ globalThis.host = {
     attempt(() => {
       const global = instances[instance].global(name);
       return tellValue(global.type.value, global.value);
+    }),
+  memory: (instance, name) =>
+    attempt(() => {
+      const { byteLength } = instances[instance].memory(name);
+      op_conformance_memory(instances[instance].readMemory(0, byteLength, name));
     }),
 };

@@ -25,7 +25,7 @@ pub(super) struct Session {
 }
 
 /// The functions of `script.js`.
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "begin",
     "end",
     "help",
@@ -35,6 +35,7 @@ const FUNCTIONS: [&str; 9] = [
     "adapt",
     "invoke",
     "get",
+    "memory",
 ];
 
 /// An argument of such a function.
@@ -51,8 +52,8 @@ struct Mail(Rc<RefCell<Letters>>);
 
 #[derive(Default)]
 struct Letters {
-    /// The module that is to be compiled.
-    source: Vec<u8>,
+    /// A module that is to be compiled, or what is in a memory.
+    bytes: Vec<u8>,
     /// What a promise ended with.
     answer: Option<String>,
 }
@@ -60,7 +61,12 @@ struct Letters {
 #[op2]
 #[buffer]
 fn op_conformance_source(state: &mut OpState) -> Vec<u8> {
-    std::mem::take(&mut state.borrow::<Mail>().0.borrow_mut().source)
+    std::mem::take(&mut state.borrow::<Mail>().0.borrow_mut().bytes)
+}
+
+#[op2(fast)]
+fn op_conformance_memory(state: &mut OpState, #[buffer] memory: &[u8]) {
+    state.borrow::<Mail>().0.borrow_mut().bytes = memory.to_vec();
 }
 
 #[op2(fast)]
@@ -70,7 +76,11 @@ fn op_conformance_answer(state: &mut OpState, #[string] answer: String) {
 
 deno_core::extension!(
     conformance,
-    ops = [op_conformance_source, op_conformance_answer],
+    ops = [
+        op_conformance_source,
+        op_conformance_memory,
+        op_conformance_answer
+    ],
     options = { mail: Mail },
     state = |state, options| state.put(options.mail)
 );
@@ -162,7 +172,12 @@ impl Session {
 
     /// Leaves a module where `compile` finds it.
     pub(super) fn leave_source(&mut self, bytes: &[u8]) {
-        self.mail.0.borrow_mut().source = bytes.to_vec();
+        self.mail.0.borrow_mut().bytes = bytes.to_vec();
+    }
+
+    /// Takes what `memory` has left.
+    pub(super) fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.mail.0.borrow_mut().bytes)
     }
 
     /// The bits of the values that the last call returned.

@@ -1,0 +1,166 @@
+//! What is made from a seed.
+
+use arbitrary::Unstructured;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use rand_xorshift::XorShiftRng;
+use wasmparser::{FuncType, ValType};
+
+use crate::value::{Top, Value};
+
+/// A module, and a seed for what it is called with.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub seed: u64,
+    pub module: Vec<u8>,
+    /// Whether the module is as it was made: valid, and sure to end by itself. If not, bytes of it were changed.
+    pub intact: bool,
+}
+
+/// How much random data a module is made of, in bytes.
+const DATA: std::ops::Range<usize> = 256..6144;
+
+/// One case out of this many is damaged.
+const DAMAGED: u32 = 8;
+
+/// How many loops and calls a module may make in its life: see [`wasm_smith::Module::ensure_termination`].
+const STEPS: u32 = 1_000;
+
+/// The most pages that a memory may have.
+pub const MAX_PAGES: u64 = 4;
+
+/// The most elements that a table may have.
+pub const MAX_ELEMENTS: u64 = 64;
+
+impl Case {
+    /// The case of this seed.
+    ///
+    /// # Errors
+    ///
+    /// When wasm-smith makes no module of it.
+    pub fn new(seed: u64) -> anyhow::Result<Self> {
+        let mut rng = XorShiftRng::seed_from_u64(seed);
+        let mut data = vec![0; rng.random_range(DATA)];
+        rng.fill_bytes(&mut data);
+        let mut module = module(&data)?;
+        let intact = !rng.random_ratio(1, DAMAGED);
+        if !intact {
+            damage(&mut module, &mut rng);
+        }
+        Ok(Self {
+            seed,
+            module,
+            intact,
+        })
+    }
+
+    /// What the function of this name is called with, the `round`-th time; `None` when it takes what cannot be made.
+    /// Depends on nothing else, so that a smaller module is called as the one that it came from.
+    pub fn arguments(&self, name: &str, round: u64, ty: &FuncType) -> Option<Vec<Value>> {
+        let name = name.bytes().fold(0, |hash: u64, byte| {
+            hash.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
+        let mut rng = XorShiftRng::seed_from_u64(self.seed ^ name.rotate_left(32) ^ round);
+        let values = ty.params().iter().map(|ty| argument(*ty, &mut rng));
+        values.collect()
+    }
+}
+
+/// A valid module that both engines can run, and whose every run ends the same way on both.
+fn module(data: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut data = Unstructured::new(data);
+    // Which instructions there are, and how many of everything, is random too; this is what has to hold.
+    let mut config: wasm_smith::Config = data.arbitrary()?;
+    // Whatever a module can do to itself has to be seen from outside.
+    config.export_everything = true;
+    config.canonicalize_nans = true;
+    // What would end most runs before they begin.
+    config.disallow_traps = data.ratio(2, 3)?;
+    config.allow_start_export = data.ratio(1, 4)?;
+    config.allow_invalid_funcs = false;
+    config.max_imports = 0;
+    config.min_imports = 0;
+    // Of its own accord it makes one of a thing in most modules.
+    config.min_funcs = data.int_in_range(1..=6)?;
+    config.max_funcs = 8;
+    config.min_globals = data.int_in_range(0..=4)?;
+    config.max_globals = config.max_globals.max(4);
+    config.max_memories = 2;
+    config.min_memories = data.int_in_range(0..=1)?;
+    config.min_tables = data.int_in_range(0..=1)?;
+    config.max_tables = 2;
+    config.max_instructions = 80;
+    config.max_memory32_bytes = MAX_PAGES << 16;
+    config.max_memory64_bytes = u128::from(MAX_PAGES) << 16;
+    config.memory_max_size_required = true;
+    config.max_table_elements = MAX_ELEMENTS;
+    config.table_max_size_required = true;
+    // What wasmi has not, or what is not deterministic.
+    config.custom_descriptors_enabled = false;
+    config.custom_page_sizes_enabled = false;
+    config.exceptions_enabled = false;
+    config.gc_enabled = false;
+    config.relaxed_simd_enabled = false;
+    config.shared_everything_threads_enabled = false;
+    config.threads_enabled = false;
+    config.wide_arithmetic_enabled = false;
+    let mut module = wasm_smith::Module::new(config, &mut data)?;
+    module.ensure_termination(STEPS)?;
+    Ok(module.to_bytes())
+}
+
+/// Changes bytes of a module: some bits, its end, or a part that is there twice.
+fn damage(module: &mut Vec<u8>, rng: &mut XorShiftRng) {
+    match rng.random_range(0..4) {
+        0 => module.truncate(rng.random_range(0..module.len())),
+        1 => {
+            let start = rng.random_range(0..module.len());
+            let end = rng.random_range(start..module.len());
+            let at = rng.random_range(0..module.len());
+            let part = module[start..end].to_vec();
+            module.splice(at..at, part);
+        }
+        _ => {
+            for _ in 0..rng.random_range(1..=8) {
+                let at = rng.random_range(0..module.len());
+                module[at] ^= 1 << rng.random_range(0..8);
+            }
+        }
+    }
+}
+
+/// Where arithmetic has its corners, beside all that is random.
+const CORNERS: [u64; 10] = [
+    0,
+    1,
+    u64::MAX,
+    1 << 31,
+    (1 << 31) - 1,
+    1 << 63,
+    (1 << 63) - 1,
+    0x7f80_0000,
+    0x7ff0_0000_0000_0000,
+    0x8000_0000_8000_0000,
+];
+
+fn argument(ty: ValType, rng: &mut XorShiftRng) -> Option<Value> {
+    let mut bits = || match CORNERS.choose(rng) {
+        Some(corner) if rng.random() => *corner,
+        _ => rng.random(),
+    };
+    Some(match ty {
+        ValType::I32 => Value::I32(bits() as i32),
+        ValType::I64 => Value::I64(bits() as i64),
+        ValType::F32 => Value::F32(bits() as u32),
+        ValType::F64 => Value::F64(bits()),
+        ValType::V128 => {
+            let halves = [bits().to_le_bytes(), bits().to_le_bytes()];
+            Value::V128(halves.concat().try_into().ok()?)
+        }
+        ValType::Ref(ty) if ty.is_extern_ref() && ty.is_nullable() => {
+            Value::Extern(Some(rng.random_range(0..4)))
+        }
+        ValType::Ref(ty) if ty.is_func_ref() && ty.is_nullable() => Value::Null(Some(Top::Func)),
+        ValType::Ref(_) => return None,
+    })
+}

@@ -1,0 +1,149 @@
+//! Processes that run cases.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use super::compare::{Difference, Step, Tally, compare};
+use super::{Case, features};
+use crate::features::Features;
+use crate::hosts::script::{ScriptHost, Sessions};
+use crate::hosts::wasmi::WasmiHost;
+use crate::process::{self, Lost, Process};
+use crate::run::{panic_message, with_deep_stack};
+
+/// The argument that makes a worker of `cargo conformance fuzz`.
+pub const ARGUMENT: &str = "--worker";
+
+/// The budget of fuel of a store of `host:wasm`, and of wasmi's. What ends by itself needs far less.
+const FUEL: u32 = 20_000_000;
+
+/// A case on its way to a worker. The module is only in it when the seed does not tell it.
+#[derive(Serialize, Deserialize)]
+struct Request {
+    seed: u64,
+    module: Option<(Vec<u8>, bool)>,
+}
+
+/// Runs cases on this thread: on the script lane and on wasmi.
+pub struct Runner {
+    features: Features,
+    sessions: Sessions,
+}
+
+impl Default for Runner {
+    fn default() -> Self {
+        Self {
+            features: features(),
+            sessions: Sessions::default(),
+        }
+    }
+}
+
+impl Runner {
+    /// Runs a case. A panic is a difference.
+    ///
+    /// # Errors
+    ///
+    /// When a host does not start.
+    pub fn run(&self, case: &Case) -> anyhow::Result<Result<Tally, Difference>> {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let mut ours = ScriptHost::with_fuel(&self.features, &self.sessions, FUEL)?;
+            let mut theirs = WasmiHost::with_fuel(&self.features, u64::from(FUEL))?;
+            Ok(compare(case, &self.features, &mut ours, &mut theirs))
+        }));
+        ran.unwrap_or_else(|panic| {
+            let got = format!("a panic: {}", panic_message(&*panic));
+            Ok(Err(died(Step::Survive, got)))
+        })
+    }
+}
+
+fn died(step: Step, got: String) -> Difference {
+    Difference {
+        step,
+        expected: "an answer".to_owned(),
+        got,
+    }
+}
+
+/// Runs the cases that are asked for on standard input, until that ends.
+///
+/// # Errors
+///
+/// When a request is not understood, or a host does not start.
+pub fn serve() -> anyhow::Result<()> {
+    with_deep_stack(|| {
+        let runner = Runner::default();
+        process::serve(|Request { seed, module }| {
+            runner.run(&match module {
+                None => Case::new(seed)?,
+                Some((module, intact)) => Case {
+                    seed,
+                    module,
+                    intact,
+                },
+            })
+        })
+    })?
+}
+
+/// A worker, started again whenever it is lost.
+pub struct Worker<'a> {
+    command: &'a (dyn Fn() -> Command + Sync),
+    timeout: Duration,
+    process: Option<Process>,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker that `command` starts, and that has that long for each case.
+    pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
+        Self {
+            command,
+            timeout,
+            process: None,
+        }
+    }
+
+    /// Runs the case of a seed.
+    ///
+    /// # Errors
+    ///
+    /// When no process can be started.
+    pub fn run_seed(&mut self, seed: u64) -> anyhow::Result<Result<Tally, Difference>> {
+        self.ask(&Request { seed, module: None })
+    }
+
+    /// Runs a case whose module is not the one that its seed makes.
+    ///
+    /// # Errors
+    ///
+    /// When no process can be started.
+    pub fn run(&mut self, case: &Case) -> anyhow::Result<Result<Tally, Difference>> {
+        self.ask(&Request {
+            seed: case.seed,
+            module: Some((case.module.clone(), case.intact)),
+        })
+    }
+
+    fn ask(&mut self, request: &Request) -> anyhow::Result<Result<Tally, Difference>> {
+        let process = match &mut self.process {
+            Some(process) => process,
+            None => {
+                let started = Process::start((self.command)()).context("cannot start a worker")?;
+                self.process.insert(started)
+            }
+        };
+        Ok(process.ask(request, self.timeout).unwrap_or_else(|lost| {
+            self.process = None;
+            let step = match lost {
+                Lost::Hung(_) => Step::End,
+                Lost::Ended(_) | Lost::Unreadable(_) => Step::Survive,
+            };
+            Err(died(step, lost.to_string()))
+        }))
+    }
+}

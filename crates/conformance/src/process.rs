@@ -1,0 +1,166 @@
+//! A process that answers requests, one line each, so that a crash or a hang costs no more than the request.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How much is kept of what a process writes to its standard error, in bytes.
+const LAST_WORDS: usize = 1 << 10;
+
+/// A process that reads requests from its standard input and writes answers to its standard output, one JSON value a
+/// line.
+pub struct Process {
+    child: Child,
+    /// `None` once it is told to end.
+    requests: Option<ChildStdin>,
+    answers: mpsc::Receiver<String>,
+    last_words: Option<thread::JoinHandle<String>>,
+}
+
+/// Why a process did not answer. It has been ended and is of no more use.
+#[derive(Debug)]
+pub enum Lost {
+    /// It was killed after this long.
+    Hung(Duration),
+    /// It ended itself; how, and the last that it wrote to its standard error.
+    Ended(String),
+    /// It said something else.
+    Unreadable(String),
+}
+
+impl Process {
+    /// Starts a process, which `command` says how to.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn start(mut command: Command) -> io::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let requests = child.stdin.take();
+        let (sender, answers) = mpsc::channel();
+        if let Some(output) = child.stdout.take() {
+            thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let errors = child.stderr.take();
+        let last_words = errors.map(|errors| thread::spawn(move || tail(errors)));
+        Ok(Self {
+            child,
+            requests,
+            answers,
+            last_words,
+        })
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is none within `timeout`, or one that is not understood.
+    pub fn ask<A: DeserializeOwned>(
+        &mut self,
+        request: &impl Serialize,
+        timeout: Duration,
+    ) -> Result<A, Lost> {
+        let mut line =
+            serde_json::to_string(request).map_err(|error| Lost::Unreadable(error.to_string()))?;
+        line.push('\n');
+        let sent = match &mut self.requests {
+            Some(requests) => requests.write_all(line.as_bytes()).is_ok(),
+            None => false,
+        };
+        if !sent {
+            return Err(self.ended());
+        }
+        match self.answers.recv_timeout(timeout) {
+            Ok(answer) => serde_json::from_str(&answer).map_err(|_| {
+                self.end();
+                Lost::Unreadable(answer)
+            }),
+            Err(RecvTimeoutError::Timeout) => {
+                self.end();
+                Err(Lost::Hung(timeout))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
+        }
+    }
+
+    /// What is to be told of a process that has ended itself.
+    fn ended(&mut self) -> Lost {
+        let status = self.end();
+        let status = status.map_or("unknown status".to_owned(), |status| status.to_string());
+        let words = self.last_words.take().and_then(|words| words.join().ok());
+        Lost::Ended(match words.as_deref().map(str::trim) {
+            None | Some("") => status,
+            Some(words) => format!("{status}: {words}"),
+        })
+    }
+
+    /// Ends the process if it has not ended, and says how it did.
+    fn end(&mut self) -> Option<ExitStatus> {
+        self.requests = None;
+        // It fails when the process is gone already.
+        let _ = self.child.kill();
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Is such a process: answers each request on standard input, until that ends.
+///
+/// # Errors
+///
+/// When a request is not understood, or `answer` fails.
+pub fn serve<R: DeserializeOwned, A: Serialize>(
+    mut answer: impl FnMut(R) -> anyhow::Result<A>,
+) -> anyhow::Result<()> {
+    for line in io::stdin().lines() {
+        let request = serde_json::from_str(&line?).context("no request")?;
+        let mut answer = serde_json::to_string(&answer(request)?)?;
+        answer.push('\n');
+        io::stdout().write_all(answer.as_bytes())?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Hung(_) => f.write_str("it ran on until its process was killed"),
+            Lost::Ended(how) => f.write_str(how),
+            Lost::Unreadable(answer) => write!(f, "not understood: {answer}"),
+        }
+    }
+}
+
+/// The end of what there is to read.
+fn tail(mut from: impl Read) -> String {
+    let mut tail = Vec::new();
+    let mut chunk = [0; 1 << 10];
+    while let Ok(length @ 1..) = from.read(&mut chunk) {
+        tail.extend_from_slice(&chunk[..length]);
+        tail.drain(..tail.len().saturating_sub(LAST_WORDS));
+    }
+    String::from_utf8_lossy(&tail).into_owned()
+}
