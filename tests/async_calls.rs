@@ -38,7 +38,7 @@ const GUEST: &str = r#"(module
 
 /// `guest(options, ask, give)` makes an instance, `mark(instance)` reads what one wrote, `turn()`
 /// lets the event loop go round, and `AbortController` is what a host brings.
-const HELPERS: &str = r#"
+pub const HELPERS: &str = r#"
     const guest = (options, ask = () => 0, give = (value) => value) =>
         load(GUEST, { env: { ask, give } }, options);
     const mark = (instance) => new DataView(instance.memory().buffer).getInt32(0, true);

@@ -11,6 +11,21 @@ fn the_checked_in_declarations_are_current() {
 }
 
 #[test]
+fn the_ops_are_these() {
+    let ops = crate::js::Js::new().run(
+        // `deno_core` has some of its own that are named like ours.
+        "return Object.keys(Deno.core.ops).filter((name) => /^op_wasm_(?!streaming_)/.test(name)).sort()",
+    );
+    let ops: Vec<&str> = ops
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|op| op.as_str())
+        .collect();
+    crate::snapshots(|| insta::assert_snapshot!("ops", ops.join("\n")));
+}
+
+#[test]
 fn stack_traces_name_the_functions_and_lines_of_the_source() {
     let told = crate::js::Js::new().run(
         "const instance = await fixture('add');

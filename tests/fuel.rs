@@ -1,8 +1,14 @@
 //! Fuel runs out, when it should, and nothing else is lost.
 
+use std::cell::RefCell;
+
+use ext_wasm::runtime::{Outcome, StoreOptions, WasmValue};
+use ext_wasm::{WasmCapabilities, WasmErrorCode, WasmState};
+use proptest::prelude::*;
 use serde_json::json;
 
 use crate::js::Js;
+use crate::marshalling::runner;
 
 #[test]
 fn an_endless_loop_ends_and_what_it_wrote_is_there() {
@@ -79,4 +85,173 @@ fn a_module_runs_metered_and_not() {
         "#,
     );
     assert_eq!(told, json!([null, 100, 3, 7]));
+}
+
+/// Writes how far it has come: around a loop, in functions that call each other, through a table, and in bulk.
+const WORK: &str = r#"(module
+    (memory (export "memory") 1)
+    (table 2 funcref)
+    (elem (i32.const 0) $even $odd)
+    (type $step (func (param i32)))
+    (func $mark (param i32)
+        (i32.store (i32.const 0) (local.get 0))
+        (i32.store (i32.const 4) (i32.add (i32.load (i32.const 4)) (i32.const 1))))
+    (func $even (type $step) (call $mark (local.get 0)))
+    (func $odd (type $step)
+        (memory.fill (i32.const 64) (local.get 0) (i32.const 100))
+        (call $mark (local.get 0)))
+    (func $down (param i32) (result i32)
+        (if (result i32) (local.get 0)
+            (then
+                (call_indirect (type $step) (local.get 0) (i32.and (local.get 0) (i32.const 1)))
+                (call $down (i32.sub (local.get 0) (i32.const 1))))
+            (else (i32.load (i32.const 4)))))
+    (func (export "work") (param $n i32) (result i32)
+        (local $i i32)
+        (loop $again
+            (call $mark (local.get $i))
+            (drop (call $down (i32.rem_u (local.get $i) (i32.const 5))))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (local.get $n))))
+        (i32.load (i32.const 4))))"#;
+
+/// Where a run stops: what it returned, if it did; how far it has come, as it wrote down; what is left of its fuel.
+type Stopped = (Option<i32>, [u32; 2], u64);
+
+/// The place of a run in TypeScript.
+fn in_typescript(js: &RefCell<Js>, n: i32, fuel: u64) -> Stopped {
+    let told = js.borrow_mut().run(&format!("return run({n}, {fuel})"));
+    let mark = |i: usize| told["marks"][i].as_u64().unwrap() as u32;
+    let result = told["result"].as_i64().map(|result| result as i32);
+    assert!(result.is_some() || told["code"] == 5006, "{told}");
+    (result, [mark(0), mark(1)], told["fuel"].as_u64().unwrap())
+}
+
+/// The same by the Rust API.
+fn in_rust(state: &WasmState, module: u32, n: i32, fuel: u64) -> Stopped {
+    let mut options = StoreOptions::default();
+    options.fuel = Some(fuel);
+    let (id, store) = state.new_store(options).unwrap();
+    let Outcome::Returned(instance) = state.instantiate(module, id, vec![]).unwrap() else {
+        panic!("no instance");
+    };
+    let (_, func) = instance.export("work").unwrap();
+    let result = match store.func(func).unwrap().call(&[WasmValue::I32(n)]) {
+        Ok(Outcome::Returned(values)) => match values[..] {
+            [WasmValue::I32(value)] => Some(value),
+            _ => panic!("{values:?}"),
+        },
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => {
+            assert_eq!(error.code, WasmErrorCode::FuelExhausted);
+            None
+        }
+    };
+    let (_, memory) = instance.export("memory").unwrap();
+    let mut bytes = [0; 8];
+    store.memory(memory).unwrap().read(0, &mut bytes).unwrap();
+    let stopped = (result, marks(&bytes), store.fuel().unwrap());
+    state.drop_instance(instance.id);
+    state.drop_store(id);
+    stopped
+}
+
+/// The same by wasmtime alone.
+fn in_wasmtime(module: &wasmtime::Module, n: i32, fuel: u64) -> Stopped {
+    let mut store = wasmtime::Store::new(module.engine(), ());
+    store.set_fuel(fuel).unwrap();
+    let instance = wasmtime::Instance::new(&mut store, module, &[]).unwrap();
+    let work = instance
+        .get_typed_func::<i32, i32>(&mut store, "work")
+        .unwrap();
+    let result = work.call(&mut store, n).ok();
+    let memory = instance.get_memory(&mut store, "memory").unwrap();
+    let marks = marks(&memory.data(&store)[..8]);
+    (result, marks, store.get_fuel().unwrap())
+}
+
+fn marks(bytes: &[u8]) -> [u32; 2] {
+    let mark = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    [mark(0), mark(4)]
+}
+
+#[test]
+fn a_budget_ends_at_one_place_in_every_run_and_lane() {
+    let mut js = Js::new();
+    js.run(&format!(
+        r#"
+        const module = await compile(text({}));
+        globalThis.run = async (n, fuel) => {{
+            const instance = await instantiate(module, {{}}, {{ fuel }});
+            const told = {{}};
+            try {{
+                told.result = instance.call("work", [n]);
+            }} catch (error) {{
+                told.code = error.code;
+            }}
+            told.marks = [...new Uint32Array(instance.memory().buffer, 0, 2)];
+            told.fuel = instance.fuel;
+            instance.drop();
+            return told;
+        }};
+        "#,
+        json!(WORK)
+    ));
+    let js = RefCell::new(js);
+    let state = WasmState::new(WasmCapabilities::default()).unwrap();
+    let module = state.compile(WORK.as_bytes()).unwrap().id;
+    let mut config = wasmtime::Config::new();
+    config.consume_fuel(true);
+    let engine = wasmtime::Engine::new(&config).unwrap();
+    let alone = wasmtime::Module::new(&engine, wat::parse_str(WORK).unwrap()).unwrap();
+
+    let mut ended = [0, 0];
+    let run = |(n, fuel): (i32, u64)| {
+        let first = in_typescript(&js, n, fuel);
+        prop_assert_eq!(in_typescript(&js, n, fuel), first, "again");
+        prop_assert_eq!(in_rust(&state, module, n, fuel), first, "in Rust");
+        prop_assert_eq!(in_wasmtime(&alone, n, fuel), first, "in wasmtime");
+        Ok(())
+    };
+    runner().run(&(0..40i32, 0..6_000u64), run).unwrap();
+    for fuel in [100, 100_000] {
+        ended[usize::from(in_typescript(&js, 20, fuel).0.is_some())] += 1;
+    }
+    assert_eq!(ended, [1, 1], "both ways to end were tried");
+}
+
+#[test]
+fn the_least_budget_is_exact_and_the_same_on_every_engine() {
+    let told = Js::new().run(&format!(
+        r#"
+        const programs = {{
+            work: [text({}), "work", [20]],
+            count: [text(fixtures.spin), "count", [1000]],
+            add: [text(fixtures.add), "add", [1, 2]],
+        }};
+        const told = {{}};
+        for (const [name, [source, func, args]] of Object.entries(programs)) {{
+            const module = await compile(source);
+            const run = async (fuel) => {{
+                const instance = await instantiate(module, {{}}, {{ fuel }});
+                const error = await caught(() => instance.call(func, args));
+                const first = instance.exports.some(({{ kind }}) => kind === "memory")
+                    ? new Uint32Array(instance.memory().buffer)[0] : undefined;
+                instance.drop();
+                return {{ code: error.code, first }};
+            }};
+            let [less, least] = [0, 1_000_000];
+            if ((await run(least)).code !== undefined) throw "the program does not end";
+            while (less + 1 < least) {{
+                const middle = Math.floor((less + least) / 2);
+                if ((await run(middle)).code === undefined) least = middle;
+                else less = middle;
+            }}
+            told[name] = {{ least, oneLess: await run(least - 1), enough: await run(least), half: await run(least >> 1) }};
+        }}
+        return told;
+        "#,
+        json!(WORK)
+    ));
+    crate::snapshots(|| insta::assert_snapshot!("fuel", format!("{told:#}")));
 }

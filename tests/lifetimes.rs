@@ -131,6 +131,18 @@ fn the_collector_makes_room_for_instances_that_nobody_holds() {
 }
 
 #[test]
+fn the_collector_makes_room_for_modules_that_nobody_holds() {
+    let told = Js::new().run(
+        r#"
+        const empty = text("(module)");
+        for (let i = 0; i < 3_000; i++) await compile(empty);
+        return Deno.core.ops.op_wasm_live_modules() < 2_000;
+        "#,
+    );
+    assert_eq!(told, json!(true));
+}
+
+#[test]
 fn a_failed_instantiation_leaves_nothing() {
     let told = Js::new().run(
         r#"

@@ -14,6 +14,7 @@ mod exceptions;
 mod fixtures;
 mod fuel;
 mod js;
+mod lifecycles;
 mod lifetimes;
 mod linking;
 mod live_objects;

@@ -1,5 +1,7 @@
 //! Every value crosses unchanged, or is refused as the table of values says.
 
+mod conversions;
+
 use std::cell::RefCell;
 
 use proptest::prelude::*;

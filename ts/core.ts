@@ -74,6 +74,7 @@ export const {
   op_wasm_interrupted,
   op_wasm_is_metered,
   op_wasm_live_instances,
+  op_wasm_live_modules,
   op_wasm_max_instances,
   op_wasm_memory_length,
   op_wasm_memory_type,

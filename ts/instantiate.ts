@@ -10,7 +10,7 @@ import type { WasmModule } from "./module.ts";
 import { checkOptions } from "./options.ts";
 import type { InstantiateOptions, StoreOptions } from "./options.ts";
 import { RETURNED, stopped } from "./outcome.ts";
-import { makeRoom } from "./room.ts";
+import { roomForInstance } from "./room.ts";
 import { storeStateOf } from "./store.ts";
 import { StoreState } from "./store_state.ts";
 import type { Imports } from "./types.ts";
@@ -76,7 +76,7 @@ async function storeFor(
     }
   }
   if (store === undefined) {
-    await makeRoom();
+    await roomForInstance();
     return new StoreState(options as StoreOptions, true);
   }
   if (ObjectKeys(checkOptions(options as StoreOptions)).length > 0) {

@@ -11,11 +11,15 @@ import {
   SafeFinalizationRegistry,
 } from "./core.ts";
 import { CompileError, TypeMismatch, WasmError } from "./errors.ts";
+import { roomForModule } from "./room.ts";
 import type { ExportInfo, ImportInfo } from "./types.ts";
 
 const droppedModules: FinalizationRegistry<number> = new SafeFinalizationRegistry(
   (id: number) => op_wasm_drop_module(id),
 );
+
+/** What is told of a module that was just compiled. */
+type ModuleInfo = { id: number; exports: ExportInfo[]; imports: ImportInfo[] };
 
 /** The number of a module; `undefined` for anything else. */
 export let moduleIdOf: (value: unknown) => number | undefined;
@@ -34,10 +38,7 @@ export class WasmModule {
     moduleIdOf = (value) => isObject(value) && #id in value ? value.#id : undefined;
   }
 
-  private constructor(
-    key: symbol,
-    info: { id: number; exports: ExportInfo[]; imports: ImportInfo[] },
-  ) {
+  private constructor(key: symbol, info: ModuleInfo) {
     illegal(key);
     this.id = this.#id = info.id;
     this.exports = frozen(info.exports);
@@ -70,13 +71,20 @@ function frozen<T>(infos: T[]): readonly T[] {
   return ObjectFreeze(infos);
 }
 
+/** A module that was just compiled; only then, since what it is compiled from may change meanwhile. */
+async function made(info: ModuleInfo): Promise<WasmModule> {
+  const module = construct(WasmModule, internal, info);
+  await roomForModule();
+  return module;
+}
+
 /**
  * Compiles a module in the binary or the text format, away from the event loop.
  *
  * @throws {WasmError} `CompileError` if it is not valid.
  */
 export async function compile(source: BufferSource): Promise<WasmModule> {
-  return construct(WasmModule, internal, await op_wasm_compile(toBytes(source, CompileError)));
+  return made(await op_wasm_compile(toBytes(source, CompileError)));
 }
 
 /**
@@ -89,7 +97,7 @@ export async function compileFile(path: string): Promise<WasmModule> {
   if (typeof path !== "string") {
     throw new WasmError(`a path must be a string, got ${describe(path)}`, CompileError);
   }
-  return construct(WasmModule, internal, await op_wasm_compile_file(path));
+  return made(await op_wasm_compile_file(path));
 }
 
 /** Whether `source` is a valid module, in the binary or the text format. */

@@ -144,6 +144,11 @@ impl WasmState {
         dropped.is_some()
     }
 
+    /// How many modules somebody may still name.
+    pub fn live_modules(&self) -> usize {
+        self.modules.borrow().len()
+    }
+
     /// A new store, with `options` cut down to the capabilities, and its number.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ use crate::{baseline, fuzz, html, junit, progress, table};
 ///
 /// Exit status: 0 when everything is as expected, 1 when something is not, 2 when nothing could be run.
 #[derive(Debug, Parser)]
-#[command(name = "cargo conformance", args_conflicts_with_subcommands = true)]
+#[command(bin_name = "cargo conformance", args_conflicts_with_subcommands = true)]
 struct Args {
     #[command(subcommand)]
     command: Option<Subcommand>,

@@ -48,7 +48,7 @@ pub mod script;
 pub mod selection;
 pub mod spectest;
 pub mod suite;
-mod table;
+pub mod table;
 pub mod value;
 pub mod walk;
 pub mod worker;

@@ -41,9 +41,9 @@ pub struct Fuzz {
     /// How long one module may take before its process is killed.
     #[arg(long, value_name = "SECONDS", default_value = "20")]
     timeout: NonZeroU64,
-    /// The folder that differences are written to.
-    #[arg(long, value_name = "FOLDER", default_value_os_t = regressions())]
-    out: PathBuf,
+    /// The folder that differences are written to. By default where the suite `spec-tests` has them.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// Run what is asked for on standard input.
     #[arg(long = &super::worker::ARGUMENT[2..], hide = true)]
     pub worker: bool,
@@ -157,7 +157,8 @@ impl Fuzz {
         let features = features();
         let mut reference = WasmiHost::new(&features);
         let script = wast::script(&case, &difference, &features, &mut reference);
-        let path = self.out.join(format!("fuzz-{}.wast", case.seed));
+        let folder = self.out.clone().unwrap_or_else(regressions);
+        let path = folder.join(format!("fuzz-{}.wast", case.seed));
         write(&path, &script)?;
         Ok((path, difference.to_string()))
     }

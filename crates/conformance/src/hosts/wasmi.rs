@@ -1,6 +1,6 @@
 //! [`wasmi`](https://docs.rs/wasmi), an interpreter that shares no code with wasmtime but its parser.
 
-use ::wasmi::errors::{ErrorKind, InstantiationError};
+use ::wasmi::errors::{ErrorKind, InstantiationError, TableError};
 use ::wasmi::{
     Config, Engine, Error, ExternRef, Instance, Linker, Module, Ref, Store, TrapCode, Val, ValType,
 };
@@ -101,10 +101,16 @@ fn failure(error: Error) -> Failure {
         (_, Some(TrapCode::StackOverflow)) => Failure::new(FailureKind::Exhaustion, message),
         (_, Some(TrapCode::OutOfFuel)) => Failure::new(FailureKind::OutOfFuel, message),
         (_, Some(_)) => Failure::new(FailureKind::Trap, message),
-        // To the specification that is a trap like that of `table.init`.
-        (ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }), _) => {
-            Failure::new(FailureKind::Trap, "out of bounds table access")
-        }
+        // To the specification these are traps.
+        (
+            ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. })
+            | ErrorKind::Table(
+                TableError::CopyOutOfBounds
+                | TableError::FillOutOfBounds
+                | TableError::InitOutOfBounds,
+            ),
+            _,
+        ) => Failure::new(FailureKind::Trap, "out of bounds table access"),
         (ErrorKind::Linker(_) | ErrorKind::Instantiation(_), _) => {
             Failure::new(FailureKind::Unlinkable, message)
         }

@@ -86,3 +86,16 @@ fn writes_the_report_as_json() {
     assert_eq!(report["suites"][0]["files"], 3);
     assert_eq!(report["totals"]["engine"]["failed"], 0);
 }
+
+#[test]
+fn what_it_says_of_itself() {
+    for (name, args) in [
+        ("help", &["--help"][..]),
+        ("help_fuzz", &["fuzz", "--help"]),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+        // As wide everywhere.
+        let output = command.args(args).env("COLUMNS", "100").output().unwrap();
+        crate::snapshot(name, &String::from_utf8(output.stdout).unwrap());
+    }
+}

@@ -42,3 +42,12 @@ fn failures(run: &FileRun) -> Vec<(u32, &'static str, &Mismatch)> {
         })
         .collect()
 }
+
+/// Checks a snapshot, which is kept with those of `host:wasm`.
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../../../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(format!("conformance_{name}"), text.trim_end()));
+}

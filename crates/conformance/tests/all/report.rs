@@ -6,7 +6,7 @@ use conformance::lane::Lane;
 use conformance::report::Report;
 use conformance::suite::ScriptFile;
 use conformance::walk::Mismatch;
-use conformance::{html, junit};
+use conformance::{html, junit, table};
 use serde_json::json;
 
 const SCRIPT: &str = "(module)\n;; <&>\n(assert_return (invoke \"f\"))\n(invoke \"g\")\n";
@@ -57,6 +57,12 @@ fn example() -> Report {
         ("a.wast", judged(vec![], vec![])),
         ("b.wast", judged(vec![failed(3)], vec![skipped(4)])),
     ])
+}
+
+#[test]
+fn a_small_report_as_text_and_as_junit() {
+    crate::snapshot("report_table", &table::render(&example()));
+    crate::snapshot("report_junit", &junit::render(&example()).unwrap());
 }
 
 #[test]

@@ -1,0 +1,256 @@
+//! Every value of JavaScript for every type, as an argument and as what an import returns, beside the table of values:
+//! stated here once more, and not taken from the code.
+
+use std::cell::RefCell;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use super::runner;
+use crate::js::Js;
+
+/// A value of JavaScript.
+#[derive(Clone, Debug)]
+enum Given {
+    Number(f64),
+    BigInt(i128),
+    /// A typed array of this kind with so many bytes, numbered from one.
+    Bytes(&'static str, usize),
+    /// Anything else, by an expression: `null`, say.
+    Other(&'static str),
+}
+
+/// What comes of it: its bits, an identical value, or the error 5005.
+#[derive(Debug, PartialEq)]
+enum Became {
+    Bits(String),
+    Itself,
+    /// Another handle for the same reference.
+    Handle,
+    Refused,
+}
+
+const TYPES: [&str; 9] = [
+    "i32",
+    "i64",
+    "f32",
+    "f64",
+    "v128",
+    "externref",
+    "funcref",
+    "anyref",
+    "exnref",
+];
+
+/// The table of values, from JavaScript.
+fn table(given: &Given, ty: &str) -> Became {
+    const SAFE: f64 = 9_007_199_254_740_991.0;
+    let bits = |bits: u64| Became::Bits(bits.to_string());
+    match (ty, given) {
+        // It goes in as what it came out as, of which each handle is a new one.
+        ("externref" | "anyref", Given::Other("i31")) => Became::Handle,
+        ("externref", _) => Became::Itself,
+        ("i32", Given::Number(n))
+            if n.fract() == 0.0 && (-2_147_483_648.0..=4_294_967_295.0).contains(n) =>
+        {
+            bits(u64::from(*n as i64 as u32))
+        }
+        ("i64", Given::Number(n)) if n.fract() == 0.0 && n.abs() <= SAFE => bits(*n as i64 as u64),
+        ("i64", Given::BigInt(n)) if (-(1 << 63)..1 << 64).contains(n) => bits(*n as u64),
+        ("f32" | "f64", Given::Number(n)) if n.is_nan() => Became::Bits("NaN".to_owned()),
+        ("f32", Given::Number(n)) => bits(u64::from((*n as f32).to_bits())),
+        ("f64", Given::Number(n)) => bits(n.to_bits()),
+        ("v128", Given::Bytes("Uint8Array", 16)) => {
+            let bytes: [u8; 16] = std::array::from_fn(|i| i as u8 + 1);
+            Became::Bits(u128::from_le_bytes(bytes).to_string())
+        }
+        ("funcref", Given::Other("null" | "own")) => Became::Itself,
+        ("anyref" | "exnref", Given::Other("null")) => Became::Itself,
+        _ => Became::Refused,
+    }
+}
+
+/// Numbers at the edges of what the types take, and any others.
+fn number() -> impl Strategy<Value = f64> {
+    let edges = [31, 32, 53, 63, 64].map(|shift| (1u128 << shift) as f64);
+    prop_oneof![
+        2 => any::<f64>(),
+        2 => any::<i32>().prop_map(f64::from),
+        2 => any::<u64>().prop_map(f64::from_bits),
+        2 => any::<i64>().prop_map(|n| n as f64),
+        4 => (select(edges.to_vec()), -3..=3i32, any::<bool>()).prop_map(|(edge, near, negative)| {
+            let n = edge + f64::from(near);
+            if negative { -n } else { n }
+        }),
+        1 => select(vec![0.0, -0.0, 0.5, -1.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY]),
+    ]
+}
+
+fn bigint() -> impl Strategy<Value = i128> {
+    prop_oneof![
+        any::<i64>().prop_map(i128::from),
+        any::<i128>().prop_map(|n| n >> 62),
+        (select(vec![31, 32, 53, 63, 64]), -2..=2i128, any::<bool>()).prop_map(
+            |(shift, near, negative)| {
+                let n = (1i128 << shift) + near;
+                if negative { -n } else { n }
+            }
+        ),
+    ]
+}
+
+/// What is neither a number nor bytes. Names are those of values that `relay` has at hand.
+const OTHERS: [&str; 24] = [
+    "undefined",
+    "null",
+    "true",
+    "false",
+    "''",
+    "'1'",
+    "Symbol.iterator",
+    "{}",
+    "[]",
+    "[1]",
+    "new Number(1)",
+    "Object(1n)",
+    "{ valueOf: () => 1 }",
+    "new Date(0)",
+    "Object.create(null)",
+    "() => 1",
+    "class {}",
+    "new Proxy({}, {})",
+    "Promise.resolve(1)",
+    "new ArrayBuffer(16)",
+    "own",
+    "foreign",
+    "i31",
+    "foreignI31",
+];
+
+fn given() -> impl Strategy<Value = Given> {
+    let arrays = vec![
+        "Uint8Array",
+        "Int8Array",
+        "Uint8ClampedArray",
+        "Uint16Array",
+        "BigUint64Array",
+        "Float64Array",
+        "DataView",
+    ];
+    prop_oneof![
+        4 => number().prop_map(Given::Number),
+        3 => bigint().prop_map(Given::BigInt),
+        1 => (select(arrays), select(vec![0, 8, 16, 24])).prop_map(|(kind, len)| Given::Bytes(kind, len)),
+        1 => (Just("Uint8Array"), 15..=17usize).prop_map(|(kind, len)| Given::Bytes(kind, len)),
+        3 => select(OTHERS.to_vec()).prop_map(Given::Other),
+    ]
+}
+
+impl Given {
+    /// An expression for it.
+    fn source(&self) -> String {
+        match self {
+            Given::Number(n) if n.is_nan() => "NaN".to_owned(),
+            Given::Number(n) if n.is_infinite() => {
+                format!("{}Infinity", if *n < 0.0 { "-" } else { "" })
+            }
+            Given::Number(n) => format!("{n:?}"),
+            Given::BigInt(n) => format!("{n}n"),
+            Given::Bytes(kind, len) => {
+                format!("new {kind}(Uint8Array.from({{ length: {len} }}, (_, i) => i + 1).buffer)")
+            }
+            Given::Other(source) => format!("({source})"),
+        }
+    }
+}
+
+/// A runtime where `relay(type, way, value)` sends a value into a guest, as an argument or as what an import returns, and
+/// tells what comes back out. On its way out it goes through an import's argument and a result, which must agree.
+fn relay() -> Js {
+    let mut js = Js::new();
+    let each = |function: fn(&str) -> String| TYPES.map(function).join("\n");
+    let module = format!(
+        "(module {} {})",
+        each(|ty| format!(r#"(import "env" "{ty}" (func ${ty} (param {ty}) (result {ty})))"#)),
+        each(|ty| format!(
+            r#"(func (export "{ty}") (param {ty}) (result {ty}) (call ${ty} (local.get 0)))"#
+        ))
+    );
+    js.run(&format!(
+        r#"
+        const module = await compile(text({}));
+        const isHandle = (x) => x instanceof WasmReference;
+        let seen, reply;
+        const env = Object.fromEntries({}.map((type) => [type, (x) => (seen = x, reply === undefined ? x : reply())]));
+        const guest = await instantiate(module, {{ env }});
+        const gc = await fixture("gc", {{}}, {{ store: guest.store }});
+        globalThis.own = guest.func("i32");
+        globalThis.i31 = gc.call("i31", [1]);
+        globalThis.foreign = (await fixture("add")).func("add");
+        globalThis.foreignI31 = (await fixture("gc")).call("i31", [1]);
+        const view = new DataView(new ArrayBuffer(16));
+        const zeros = {{ i32: 0, i64: 0n, f32: 0, f64: 0, v128: new Uint8Array(16) }};
+        const bits = {{
+            i32: (x) => typeof x === "number" && x >= -(2 ** 31) && x < 2 ** 31 && x >>> 0,
+            i64: (x) => typeof x === "bigint" && x === BigInt.asIntN(64, x) && BigInt.asUintN(64, x),
+            f32: (x) => Number.isNaN(x) ? x : (view.setFloat32(0, x), Math.fround(x) === x && view.getUint32(0)),
+            f64: (x) => Number.isNaN(x) ? x : (view.setFloat64(0, x), view.getBigUint64(0)),
+            v128: (x) => {{
+                if (!(x instanceof Uint8Array) || x.length !== 16) return false;
+                const view = new DataView(x.buffer);
+                return view.getBigUint64(0, true) | view.getBigUint64(8, true) << 64n;
+            }},
+        }};
+        globalThis.relay = (type, way, value) => {{
+            reply = way === "result" ? () => value : undefined;
+            const argument = way === "result" ? zeros[type] ?? null : value;
+            let back;
+            try {{
+                back = guest.call(type, [argument]);
+            }} catch (error) {{
+                return error.code === 5005 ? "refused" : String(error);
+            }}
+            const told = (x) => type in bits ? String(bits[type](x)) : Object.is(x, value) ? "itself"
+                : isHandle(x) && isHandle(value) ? "a handle" : "another";
+            if (way === "argument" && told(seen) !== told(back)) return `${{told(seen)}}, then ${{told(back)}}`;
+            return told(back);
+        }};
+        "#,
+        json!(module),
+        json!(TYPES)
+    ));
+    js
+}
+
+#[test]
+fn every_value_is_converted_as_the_table_says_or_refused() {
+    let js = RefCell::new(relay());
+    let mut seen = [0u32; 3];
+    let seen = RefCell::new(&mut seen);
+    let run = |(given, ty, way): (Given, &str, &str)| {
+        let source = given.source();
+        let told = js
+            .borrow_mut()
+            .eval(&format!("JSON.stringify(relay('{ty}', '{way}', {source}))"));
+        let expected = table(&given, ty);
+        let (kind, expected) = match expected {
+            Became::Bits(bits) => (0, bits),
+            Became::Itself => (1, "itself".to_owned()),
+            Became::Handle => (1, "a handle".to_owned()),
+            Became::Refused => (2, "refused".to_owned()),
+        };
+        seen.borrow_mut()[kind] += 1;
+        prop_assert_eq!(told, Value::from(expected), "{} as {}, {}", source, ty, way);
+        Ok(())
+    };
+    // The types are few, and many values fit none of them.
+    let ways = select(vec!["argument", "result"]);
+    for ty in TYPES {
+        runner()
+            .run(&(given(), Just(ty), ways.clone()), run)
+            .unwrap();
+    }
+    let seen = seen.into_inner();
+    assert!(seen.iter().all(|count| *count > 10), "{seen:?}");
+}
