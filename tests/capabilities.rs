@@ -189,3 +189,23 @@ fn a_table_cap_is_for_all_tables_together() {
     );
     assert_eq!(told, json!([3, 5001, 5001]));
 }
+
+#[test]
+fn shared_memories_may_grow_to_the_cap_and_not_beyond() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_memory_bytes = Some(4 * 65536);
+    let told = Js::with(capabilities).run(
+        r#"
+        const shared = (maximum) => load(`(module (memory 1 ${maximum} shared))`);
+        const told = [];
+        for (const pages of [3, 4, 5]) told.push(await codeOf(() => shared(pages)) ?? null);
+        const store = new WasmStore();
+        const two = () => new WasmMemory(store, { minimum: 1, maximum: 2, shared: true });
+        two();
+        two();
+        told.push(await codeOf(two), await codeOf(() => load("(module (memory 0 0 shared))", {}, { store })) ?? null);
+        return told;
+        "#,
+    );
+    assert_eq!(told, json!([null, null, 5001, 5001, null]));
+}

@@ -136,6 +136,11 @@ impl Js {
         serde_json::from_str(&value.to_rust_string_lossy(scope)).unwrap()
     }
 
+    /// The bits of the values that the last call returned.
+    pub fn frame_bits(&mut self, count: usize) -> Vec<u128> {
+        ext_wasm::frame_bits(&self.runtime.op_state().borrow(), count)
+    }
+
     /// Evaluates a module, and panics with the error if it throws.
     fn module(&mut self, code: &str) {
         self.modules += 1;

@@ -129,3 +129,60 @@ fn several_memories_are_told_apart_by_name() {
         json!([97, 98, 5003, { "minimum": 1, "maximum": 3, "shared": false, "address": "i32" }])
     );
 }
+
+#[test]
+fn every_type_that_needs_no_definition_can_be_named() {
+    let told = Js::new().run(
+        r#"
+        const store = new WasmStore();
+        const zeros = { i32: 0, i64: 0n, f32: 0, f64: 0, v128: new Uint8Array(16) };
+        const wrong = [];
+        for (const value of ["i32", "i64", "f32", "f64", "v128", "externref", "funcref", "anyref", "eqref",
+            "i31ref", "structref", "arrayref", "nullref", "nullexternref", "nullfuncref", "exnref"]) {
+            const zero = value in zeros ? zeros[value] : null;
+            const global = new WasmGlobal(store, { value, mutable: true }, zero);
+            const guest = await load(
+                `(module (import "a" "g" (global (mut ${value}))) (export "g" (global 0))
+                    (func (export "f") (param ${value}) (result ${value}) (local.get 0)))`,
+                { a: { g: global } });
+            const { params, results } = guest.getExport("f");
+            const same = guest.global("g") === global && global.type.value === value &&
+                guest.exports[0].value === value && `${params} ${results}` === `${value} ${value}` &&
+                String(global.value) === String(zero);
+            if (!same) wrong.push([value, global.type, guest.exports]);
+            if (zero === null && value !== "exnref") {
+                const table = new WasmTable(store, { element: value, minimum: 2 });
+                if (table.type.element !== value || table.get(1) !== zero && value !== "externref") wrong.push(table.type);
+            }
+        }
+        wrong.push(await codeOf(() => new WasmGlobal(store, { value: "stringref", mutable: true }, null)));
+        return wrong;
+        "#,
+    );
+    assert_eq!(told, json!([5005]));
+}
+
+#[test]
+fn tables_that_an_app_makes_are_told_apart() {
+    let told = Js::new().run(
+        r#"
+        const store = new WasmStore();
+        const make = (type, value) => new WasmTable(store, { element: "externref", ...type }, value);
+        const first = make({ minimum: 1 }, "first");
+        const second = make({ minimum: 2, maximum: 3 }, "second");
+        const third = make({ minimum: 3, address: "i64" }, "third");
+        const told = [first, second, third].map((table) => [table.length, table.get(0), table.type]);
+        told.push(first.grow(5, "more"), first.length, await codeOf(() => second.grow(2)), second.length);
+        return told;
+        "#,
+    );
+    assert_eq!(
+        told,
+        json!([
+            [1, "first", { "element": "externref", "minimum": 1, "address": "i32" }],
+            [2, "second", { "element": "externref", "minimum": 2, "maximum": 3, "address": "i32" }],
+            [3, "third", { "element": "externref", "minimum": 3, "address": "i64" }],
+            1, 6, 5003, 2
+        ])
+    );
+}

@@ -25,6 +25,7 @@ mod packages;
 mod reentrancy;
 mod references;
 mod runtime_api;
+mod traps;
 mod views;
 mod wasi;
 

@@ -268,3 +268,23 @@ fn a_function_may_take_and_return_as_much_as_wasm_allows() {
     );
     assert_eq!(told, json!([true, true, true, true, true, 5000]));
 }
+
+#[test]
+fn the_bits_of_what_a_call_returned_can_be_looked_up() {
+    let mut js = Js::new();
+    js.run(
+        r#"
+        globalThis.nans = await load(`(module (func (export "f") (result f32 f64 v128 i32)
+            (f32.const -nan:0x12345) (f64.const nan:0x4321)
+            (v128.const i64x2 1 2) (i32.const -1)))`);
+        "#,
+    );
+    js.eval("String(nans.call('f').length)");
+    // What is in a slot beside its value is nobody's.
+    let bits = js.frame_bits(4);
+    assert_eq!(
+        (bits[0] as u32, bits[1] as u64),
+        (0xff81_2345, 0x7ff0_0000_0000_4321)
+    );
+    assert_eq!((bits[2], bits[3] as u32), ((2 << 64) | 1, u32::MAX));
+}

@@ -177,3 +177,64 @@ fn a_lease_keeps_a_memory_mapped() {
     });
     assert_eq!(seen.join().unwrap(), (b"alive".to_vec(), 65536));
 }
+
+#[test]
+fn codes_have_numbers_and_names() {
+    let codes = [
+        (WasmErrorCode::CompileError, 5000, "CompileError"),
+        (WasmErrorCode::InstantiateError, 5001, "InstantiateError"),
+        (WasmErrorCode::RuntimeError, 5002, "RuntimeError"),
+        (WasmErrorCode::MemoryError, 5003, "MemoryError"),
+        (WasmErrorCode::FunctionNotFound, 5004, "FunctionNotFound"),
+        (WasmErrorCode::TypeMismatch, 5005, "TypeMismatch"),
+        (WasmErrorCode::FuelExhausted, 5006, "FuelExhausted"),
+    ];
+    for (code, number, name) in codes {
+        assert_eq!((code.code(), code.to_string()), (number, name.to_owned()));
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_named() {
+    let state = state();
+    let add = instance(&state, include_str!("../wat/add.wat"), vec![]);
+    for (value, name) in [
+        (WasmValue::I64(1), "i64"),
+        (WasmValue::F32(1.0), "f32"),
+        (WasmValue::F64(1.0), "f64"),
+        (WasmValue::V128(1), "v128"),
+        (WasmValue::Ref(RefHandle::Null), "reference"),
+    ] {
+        let error = call(&add, "add", &[value, value]).unwrap_err();
+        let expected = format!("expected i32, got {name}");
+        assert!(error.message.ends_with(&expected), "{}", error.message);
+    }
+    let identity = instance(&state, include_str!("../wat/identity.wat"), vec![]);
+    let error = call(&identity, "i64", &[WasmValue::I32(1)]).unwrap_err();
+    assert!(
+        error.message.ends_with("expected i64, got i32"),
+        "{}",
+        error.message
+    );
+}
+
+#[test]
+fn what_is_dropped_is_told_once() {
+    let state = state();
+    let module = state.compile(b"(module)").unwrap();
+    assert_eq!(state.live_modules(), 1);
+    assert!(state.drop_module(module.id));
+    assert!(!state.drop_module(module.id));
+    assert_eq!(state.live_modules(), 0);
+    let add = instance(&state, include_str!("../wat/add.wat"), vec![]);
+    assert!(state.drop_instance(add.id));
+    assert!(!state.drop_instance(add.id));
+}
+
+#[test]
+fn a_state_tells_what_it_was_granted() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_instances = 3;
+    let state = WasmState::new(capabilities).unwrap();
+    assert_eq!(state.capabilities().max_instances, 3);
+}

@@ -360,3 +360,53 @@ fn no_guest_catches_an_aborted_call() {
         return [error.code, error.cause?.cause, trap.trap];");
     assert_eq!(told, json!([5002, "enough", "unreachable"]));
 }
+
+#[test]
+fn the_event_loop_goes_on_for_a_deadline_alone() {
+    let mut js = Js::new();
+    js.run(&script(
+        "globalThis.waits = await guest({ timeoutMs: 20 }, () => new Promise(() => {}));",
+    ));
+    let told = js.wait("caught(() => waits.callAsync('ask', [0])).then(tell)");
+    assert_eq!(
+        (&told["code"], &told["trap"]),
+        (&json!(5002), &json!("interrupt"))
+    );
+}
+
+#[test]
+fn a_busy_store_takes_nothing_and_marks_nothing() {
+    let mut js = Js::with(with_wasi());
+    let told = js.run(&script(
+        "const g = await load(`(module
+             (memory (export \"memory\") 1)
+             (func (export \"_start\"))
+             (func (export \"give\") (param externref))
+             (func (export \"spin\") (loop $again (br $again))))`, {}, { wasi: {}, interruptible: true });
+         const controller = new AbortController();
+         const spins = caught(() => g.callAsync('spin', [], { signal: controller.signal }));
+         await later();
+         let value = { big: new Uint8Array(100) };
+         const weak = new WeakRef(value);
+         const refused = [];
+         for (const use of [() => g.start(), () => g.call('give', [value]), () => g.startAsync()]) {
+             const error = await caught(use);
+             refused.push([error.code, error.message.startsWith('busy: ')]);
+         }
+         value = undefined;
+         controller.abort();
+         const { code } = await spins;
+         await collect();
+         return [refused, code, weak.deref() === undefined, g.start(), (await caught(() => g.start())).message];",
+    ));
+    assert_eq!(
+        told,
+        json!([
+            vec![json!([5002, true]); 3],
+            5002,
+            true,
+            0,
+            "the command was started before"
+        ])
+    );
+}

@@ -145,3 +145,14 @@ fn random_bytes_are_as_many_as_there_is_room_for() {
     );
     assert_eq!(told, json!([[0, 0, 0, 21, 21, 21, 21, 21, 0], true, true]));
 }
+
+#[test]
+fn a_captured_stream_is_no_terminal() {
+    let mut js = js(granting(vec![]));
+    let told = js.run(
+        "const g = await guest({ stdout: 'piped', stderr: 'piped', stdin: 'text' });
+         return [0, 1, 2].map((fd) => [g.call('fd_fdstat_get', fd, 256), g.instance.readMemory(256, 1)[0]]);",
+    );
+    // No character device, that is.
+    assert_eq!(told, json!([[0, 0], [0, 0], [0, 0]]));
+}

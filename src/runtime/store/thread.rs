@@ -214,3 +214,20 @@ impl Way {
 fn idle() -> std::sync::MutexGuard<'static, Vec<GuestThread>> {
     IDLE_THREADS.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_threads_are_kept_and_no_more() {
+        let threads: Vec<GuestThread> = (0..=IDLE).map(|_| GuestThread::take().unwrap()).collect();
+        assert!(idle().is_empty());
+        let last = threads.last().unwrap().line.clone();
+        threads.into_iter().for_each(GuestThread::give_back);
+        assert_eq!(idle().len(), IDLE);
+        let kept = GuestThread::take().unwrap();
+        assert!(!Arc::ptr_eq(&kept.line, &last));
+        assert_eq!(idle().len(), IDLE - 1);
+    }
+}
