@@ -1,6 +1,7 @@
 //! Every value crosses unchanged, or is refused as the table of values says.
 
 mod conversions;
+mod signatures;
 
 use std::cell::RefCell;
 
@@ -19,43 +20,48 @@ pub fn runner() -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
+/// `fromBits[type](bits)` makes a value, and `toBits[type](value)` takes it apart; bits are bigints.
+const BITS: &str = r#"
+    const view = new DataView(new ArrayBuffer(16));
+    const fromBits = {
+        i32: (bits) => Number(BigInt.asIntN(32, bits)),
+        i64: (bits) => BigInt.asIntN(64, bits),
+        f32: (bits) => (view.setUint32(0, Number(bits)), view.getFloat32(0)),
+        f64: (bits) => (view.setBigUint64(0, bits), view.getFloat64(0)),
+        v128: (bits) => {
+            view.setBigUint64(0, BigInt.asUintN(64, bits), true);
+            view.setBigUint64(8, bits >> 64n, true);
+            return new Uint8Array(view.buffer.slice(0));
+        },
+    };
+    const toBits = {
+        i32: (value) => BigInt.asUintN(32, BigInt(value)),
+        i64: (value) => BigInt.asUintN(64, value),
+        f32: (value) => (view.setFloat32(0, value), BigInt(view.getUint32(0))),
+        f64: (value) => (view.setFloat64(0, value), view.getBigUint64(0)),
+        v128: (value) => {
+            const view = new DataView(value.buffer);
+            return view.getBigUint64(0, true) | view.getBigUint64(8, true) << 64n;
+        },
+    };
+"#;
+
 /// A runtime where `through(type, bits)` sends the value with these bits through the fixture's
 /// identity function and tells what comes back. Bits are integers in text.
 fn identity() -> RefCell<Js> {
     let mut js = Js::new();
-    js.run(
+    js.run(&format!(
+        "{BITS}\n{}",
         r#"
         const instance = await fixture("identity");
-        const view = new DataView(new ArrayBuffer(16));
-        const fromBits = {
-            i32: (bits) => Number(BigInt.asIntN(32, bits)),
-            i64: (bits) => BigInt.asIntN(64, bits),
-            f32: (bits) => (view.setUint32(0, Number(bits)), view.getFloat32(0)),
-            f64: (bits) => (view.setBigUint64(0, bits), view.getFloat64(0)),
-            v128: (bits) => {
-                view.setBigUint64(0, BigInt.asUintN(64, bits), true);
-                view.setBigUint64(8, bits >> 64n, true);
-                return new Uint8Array(view.buffer.slice(0));
-            },
-        };
-        const toBits = {
-            i32: (value) => BigInt.asUintN(32, BigInt(value)),
-            i64: (value) => BigInt.asUintN(64, value),
-            f32: (value) => (view.setFloat32(0, value), BigInt(view.getUint32(0))),
-            f64: (value) => (view.setFloat64(0, value), view.getBigUint64(0)),
-            v128: (value) => {
-                const view = new DataView(value.buffer);
-                return view.getBigUint64(0, true) | view.getBigUint64(8, true) << 64n;
-            },
-        };
         globalThis.through = (type, bits) => {
             const value = fromBits[type](BigInt(bits));
             const back = instance.call(type, [value]);
             const same = Object.is(value, back);
             return JSON.stringify({ same, bits: String(toBits[type](back)) });
         };
-        "#,
-    );
+        "#
+    ));
     RefCell::new(js)
 }
 

@@ -79,7 +79,7 @@ fn number() -> impl Strategy<Value = f64> {
         2 => any::<i32>().prop_map(f64::from),
         2 => any::<u64>().prop_map(f64::from_bits),
         2 => any::<i64>().prop_map(|n| n as f64),
-        4 => (select(edges.to_vec()), -3..=3i32, any::<bool>()).prop_map(|(edge, near, negative)| {
+        8 => (select(edges.to_vec()), -1..=1i32, any::<bool>()).prop_map(|(edge, near, negative)| {
             let n = edge + f64::from(near);
             if negative { -n } else { n }
         }),

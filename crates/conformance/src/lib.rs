@@ -2,8 +2,8 @@
 //!
 //! A runtime implements [`host::Host`], five methods; everything else is here: where scripts come from
 //! ([`suite`]), how they are parsed ([`script`]) and walked ([`walk`]), how results are compared ([`compare`]), what is
-//! known not to pass ([`expectations`]) and what came of it all ([`report`]). [`run::run_file`] runs one file; the example
-//! `wasmi` is a whole host in under 150 lines.
+//! known not to pass ([`expectations`]) and what came of it all ([`report`]). [`run::run_file`] runs one file;
+//! [`hosts::wasmi`] is a whole host in under 200 lines.
 //!
 //! ```no_run
 //! use conformance::features::{Features, Version};
@@ -20,7 +20,8 @@
 //! # anyhow::Ok(())
 //! ```
 //!
-//! The command `cargo conformance` runs many files in worker processes ([`pool`], [`worker`]).
+//! The command `cargo conformance` runs many files in worker processes ([`pool`], [`worker`]), and
+//! `cargo conformance fuzz` looks for modules that two hosts do not run alike ([`fuzz`]).
 //!
 //! It fails closed: whatever cannot be read, parsed or understood is a failure, and so is every panic, every crash or
 //! hang of a worker, and a suite that holds less than it did.
