@@ -21,11 +21,13 @@ fn a_dropped_instance_is_gone_and_others_are_not() {
             codes.push(await codeOf(use));
         }
         module[Symbol.dispose]();
+        const { op_wasm_get_export: lookUp } = Deno.core.ops;
         return [before, live(), codes.every((code) => code === 5002), b.call("size"),
-            await codeOf(() => instantiate(module))];
+            await codeOf(() => instantiate(module)), await codeOf(() => lookUp(a.id, "size")),
+            typeof lookUp(b.id, "size")];
         "#,
     );
-    assert_eq!(told, json!([2, 1, true, 1, 5001]));
+    assert_eq!(told, json!([2, 1, true, 1, 5001, 5002, "number"]));
 }
 
 #[test]

@@ -113,3 +113,41 @@ fn an_import_instantiates_and_drops_others() {
     );
     assert_eq!(told, json!([12, 2]));
 }
+
+#[test]
+fn a_guest_calls_its_imports_again_and_again() {
+    let told = Js::new().run(
+        r#"
+        const source = `(module
+            (import "env" "next" (func $next (param i32) (result i32)))
+            (func (export "double") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2)))
+            (func (export "sum") (param $n i32) (result i32)
+                (local $sum i32)
+                (loop $again
+                    (local.set $sum (i32.add (local.get $sum) (call $next (local.get $n))))
+                    (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+                (local.get $sum)))`;
+        const depths = [];
+        const next = (n) => {
+            if (n % 10 === 0) depths.push(guest.call("sum", [n / 10]));
+            return guest.call("double", [n]);
+        };
+        const guest = await load(source, { env: { next } });
+        const other = await load(source, { env: { next: (n) => guest.call("sum", [n]) } });
+        return [guest.call("sum", [100]), depths, other.call("sum", [3]), guest.call("sum", [2])];
+        "#,
+    );
+    let double = |n: u32| n * (n + 1);
+    // 10 of 100 are tens, and of these, 100 asks for ten once more.
+    let mut depths: Vec<u32> = (1..=9).rev().map(double).collect();
+    depths.splice(0..0, [double(1), double(10)]);
+    assert_eq!(
+        told,
+        json!([
+            double(100),
+            depths,
+            double(1) + double(2) + double(3),
+            double(2)
+        ])
+    );
+}

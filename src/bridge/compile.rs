@@ -117,6 +117,6 @@ pub fn op_wasm_custom_sections(
 }
 
 #[op2(fast)]
-pub fn op_wasm_drop_module(state: &mut OpState, module: u32) -> bool {
-    state.borrow::<Rc<Bridge>>().state.drop_module(module)
+pub fn op_wasm_drop_module(state: &mut OpState, module: u32) {
+    state.borrow::<Rc<Bridge>>().state.drop_module(module);
 }

@@ -142,6 +142,6 @@ pub fn op_wasm_func_type(
 }
 
 #[op2(fast)]
-pub fn op_wasm_drop_instance(state: &mut OpState, instance: u32) -> bool {
-    state.borrow::<Rc<Bridge>>().state.drop_instance(instance)
+pub fn op_wasm_drop_instance(state: &mut OpState, instance: u32) {
+    state.borrow::<Rc<Bridge>>().state.drop_instance(instance);
 }
