@@ -180,3 +180,30 @@ fn a_shared_memory_has_a_shared_buffer_that_is_never_detached() {
     );
     assert_eq!(told, json!([true, 5, 11, 1, 65536, 131072, 65536, 11]));
 }
+
+#[test]
+fn a_memory_that_no_buffer_can_show_is_read_and_written() {
+    let told = Js::new().run(
+        r#"
+        const instance = await load("(module (memory (export \"memory\") 32768))");
+        const memory = instance.memory();
+        memory.write(2 ** 31 - 2, new Uint8Array([1, 2]));
+        const told = [memory.byteLength, [...memory.read(2 ** 31 - 3, 3)]];
+        const error = await caught(() => { told.push(memory.buffer.byteLength); });
+        return [...told, error.code, error.message];
+        "#,
+    );
+    let bytes = 1u64 << 31;
+    // QuickJS counts the bytes of a buffer in 31 bits.
+    let expected = if cfg!(feature = "quickjs") {
+        json!([
+            bytes,
+            [0, 1, 2],
+            5003,
+            "a memory of 2147483648 bytes is too large for a buffer of this JavaScript engine"
+        ])
+    } else {
+        json!([bytes, [0, 1, 2], bytes, null, null])
+    };
+    assert_eq!(told, expected);
+}
