@@ -1,5 +1,6 @@
 //! What is dropped is freed, by hand or by the collector, and not before.
 
+use ext_wasm::WasmCapabilities;
 use serde_json::json;
 
 use crate::js::Js;
@@ -130,6 +131,28 @@ fn the_collector_makes_room_for_instances_that_nobody_holds() {
         "#,
     );
     assert_eq!(told, json!(true));
+}
+
+#[test]
+fn the_collector_makes_room_where_the_cap_is_reached() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_instances = 20;
+    let told = Js::with(capabilities).run(
+        r#"
+        const module = await compile(text(fixtures.memory));
+        const circle = async () => {
+            const circle = { instance: await instantiate(module) };
+            circle.circle = circle;
+        };
+        for (let i = 0; i < 100; i++) await circle();
+        const held = [];
+        const code = await codeOf(async () => {
+            while (held.length < 50) held.push(await instantiate(module));
+        });
+        return [code, held.length];
+        "#,
+    );
+    assert_eq!(told, json!([5001, 20]));
 }
 
 #[test]
