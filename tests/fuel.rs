@@ -120,7 +120,7 @@ type Stopped = (Option<i32>, [u32; 2], u64);
 
 /// The place of a run in TypeScript.
 fn in_typescript(js: &RefCell<Js>, n: i32, fuel: u64) -> Stopped {
-    let told = js.borrow_mut().run(&format!("return run({n}, {fuel})"));
+    let told = js.borrow_mut().wait(&format!("run({n}, {fuel})"));
     let mark = |i: usize| told["marks"][i].as_u64().unwrap() as u32;
     let result = told["result"].as_i64().map(|result| result as i32);
     assert!(result.is_some() || told["code"] == 5006, "{told}");
@@ -205,19 +205,18 @@ fn a_budget_ends_at_one_place_in_every_run_and_lane() {
     let engine = wasmtime::Engine::new(&config).unwrap();
     let alone = wasmtime::Module::new(&engine, wat::parse_str(WORK).unwrap()).unwrap();
 
-    let mut ended = [0, 0];
+    let ended = RefCell::new([0, 0]);
     let run = |(n, fuel): (i32, u64)| {
         let first = in_typescript(&js, n, fuel);
+        ended.borrow_mut()[usize::from(first.0.is_some())] += 1;
         prop_assert_eq!(in_typescript(&js, n, fuel), first, "again");
         prop_assert_eq!(in_rust(&state, module, n, fuel), first, "in Rust");
         prop_assert_eq!(in_wasmtime(&alone, n, fuel), first, "in wasmtime");
         Ok(())
     };
     runner().run(&(0..40i32, 0..6_000u64), run).unwrap();
-    for fuel in [100, 100_000] {
-        ended[usize::from(in_typescript(&js, 20, fuel).0.is_some())] += 1;
-    }
-    assert_eq!(ended, [1, 1], "both ways to end were tried");
+    let ended = ended.into_inner();
+    assert!(ended.iter().all(|count| *count > 0), "{ended:?}");
 }
 
 #[test]

@@ -71,7 +71,10 @@ function frozen<T>(infos: T[]): readonly T[] {
   return ObjectFreeze(infos);
 }
 
-/** A module that was just compiled; only then, since what it is compiled from may change meanwhile. */
+/**
+ * The module that was just compiled. Room is made after that: while it is, the app could change the
+ * bytes to compile.
+ */
 async function made(info: ModuleInfo): Promise<WasmModule> {
   const module = construct(WasmModule, internal, info);
   await roomForModule();

@@ -120,3 +120,10 @@ pub fn op_wasm_custom_sections(
 pub fn op_wasm_drop_module(state: &mut OpState, module: u32) {
     state.borrow::<Rc<Bridge>>().state.drop_module(module);
 }
+
+/// How many modules were compiled and neither dropped nor collected.
+#[op2(fast)]
+pub fn op_wasm_live_modules(state: &mut OpState) -> u32 {
+    let live = state.borrow::<Rc<Bridge>>().state.live_modules();
+    u32::try_from(live).unwrap_or(u32::MAX)
+}

@@ -163,13 +163,6 @@ pub fn op_wasm_live_instances(state: &mut OpState) -> u32 {
     state.borrow::<Rc<Bridge>>().state.live_instances()
 }
 
-/// How many modules were compiled and neither dropped nor collected.
-#[op2(fast)]
-pub fn op_wasm_live_modules(state: &mut OpState) -> u32 {
-    let live = state.borrow::<Rc<Bridge>>().state.live_modules();
-    u32::try_from(live).unwrap_or(u32::MAX)
-}
-
 /// The most instances that may be alive at one time.
 #[op2(fast)]
 pub fn op_wasm_max_instances(state: &mut OpState) -> u32 {

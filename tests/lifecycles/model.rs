@@ -136,6 +136,19 @@ pub fn code(code: u16) -> Value {
     json!({ "code": code })
 }
 
+impl Store {
+    fn new(implicit: bool, limits: Limits) -> Self {
+        Self {
+            implicit,
+            limits,
+            dropped: false,
+            empty: false,
+            waits: None,
+            failed: 0,
+        }
+    }
+}
+
 impl World {
     pub fn can_call(&self, i: usize) -> bool {
         let instance = &self.instances[i];
@@ -245,14 +258,7 @@ impl World {
                 Place::Own(limits) => limits,
                 _ => Limits::None,
             };
-            self.stores.push(Store {
-                implicit: true,
-                limits,
-                dropped: false,
-                empty: false,
-                waits: None,
-                failed: 0,
-            });
+            self.stores.push(Store::new(true, limits));
         }
         self.instances.push(Instance {
             store,
@@ -490,14 +496,7 @@ impl ReferenceStateMachine for World {
                 Value::Null
             }
             Transition::NewStore(limits) => {
-                state.stores.push(Store {
-                    implicit: false,
-                    limits,
-                    dropped: false,
-                    empty: false,
-                    waits: None,
-                    failed: 0,
-                });
+                state.stores.push(Store::new(false, limits));
                 json!("done")
             }
             Transition::DropStore(s) => {

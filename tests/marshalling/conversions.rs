@@ -226,8 +226,7 @@ fn relay() -> Js {
 #[test]
 fn every_value_is_converted_as_the_table_says_or_refused() {
     let js = RefCell::new(relay());
-    let mut seen = [0u32; 3];
-    let seen = RefCell::new(&mut seen);
+    let seen = RefCell::new([0u32; 3]);
     let run = |(given, ty, way): (Given, &str, &str)| {
         let source = given.source();
         let told = js

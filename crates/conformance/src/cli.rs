@@ -6,7 +6,6 @@ use std::io::{self, ErrorKind, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,7 +15,7 @@ use crate::config::Config;
 use crate::expectations::Expectations;
 use crate::fuzz::command::Fuzz;
 use crate::lane::Lane;
-use crate::pool::Pool;
+use crate::pool::{self, Pool};
 use crate::report::Report;
 use crate::selection::{Files, Selection, Shard};
 use crate::suite::ScriptFile;
@@ -114,7 +113,7 @@ pub fn main() -> ExitCode {
 
 /// Whether nothing was found.
 fn run_fuzz(args: &Fuzz) -> anyhow::Result<bool> {
-    let command = this_program(&["fuzz", fuzz::worker::ARGUMENT])?;
+    let command = this_program(&["fuzz", worker::ARGUMENT])?;
     let summary = args.run(&command)?;
     print(&summary.render())?;
     Ok(summary.found.is_empty())
@@ -197,10 +196,7 @@ fn run_files(args: &Suites, files: &Files, config: &Config) -> anyhow::Result<(R
     jobs.sort_by_cached_key(|job| (job.lane, config.suites.features(&job.file)));
     let command = this_program(&[worker::ARGUMENT])?;
     let pool = Pool {
-        workers: match args.jobs {
-            Some(jobs) => jobs,
-            None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-        },
+        workers: pool::workers(args.jobs),
         timeout: Duration::from_secs(args.timeout.get() as u64),
         fail_fast: args.fail_fast,
         command: &command,

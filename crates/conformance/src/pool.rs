@@ -28,6 +28,11 @@ pub struct Pool<'a> {
     pub command: &'a (dyn Fn() -> Command + Sync),
 }
 
+/// How many processes run at a time: so many, or as there are processors.
+pub fn workers(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+}
+
 impl Pool<'_> {
     /// Runs the jobs. The results are in the order in which they came, of all jobs unless a failure ended it before.
     ///
@@ -47,13 +52,13 @@ impl Pool<'_> {
         let stop = AtomicBool::new(false);
         let (sender, results) = mpsc::channel();
         let work = |sender: mpsc::Sender<anyhow::Result<(&'j Job, Judged)>>| {
-            let mut worker = None;
+            let mut worker = Worker::new(self.command, self.timeout);
             while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
                 for job in *batch {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    let judged = self.run_job(&mut worker, job);
+                    let judged = worker.run(job);
                     let ends_it = |judged: &Judged| self.fail_fast && !judged.failed.is_empty();
                     if judged.as_ref().map_or(true, ends_it) {
                         stop.store(true, Ordering::Relaxed);
@@ -81,20 +86,5 @@ impl Pool<'_> {
             Ok(())
         })?;
         Ok(judged)
-    }
-
-    /// Runs a job in `worker`, which is started when there is none and taken away when it is lost.
-    fn run_job(&self, worker: &mut Option<Worker>, job: &Job) -> anyhow::Result<Judged> {
-        let running = match worker {
-            Some(running) => running,
-            None => {
-                let started = Worker::start((self.command)());
-                worker.insert(started.context("cannot start a worker")?)
-            }
-        };
-        running.run(job, self.timeout).or_else(|judged| {
-            *worker = None;
-            Ok(judged)
-        })
     }
 }

@@ -15,8 +15,14 @@ use serde::de::DeserializeOwned;
 const LAST_WORDS: usize = 1 << 10;
 
 /// A process that reads requests from its standard input and writes answers to its standard output, one JSON value a
-/// line.
-pub struct Process {
+/// line. It is started when it is first asked, and again after it was lost.
+pub struct Process<'a> {
+    command: &'a (dyn Fn() -> Command + Sync),
+    timeout: Duration,
+    running: Option<Running>,
+}
+
+struct Running {
     child: Child,
     /// `None` once it is told to end.
     requests: Option<ChildStdin>,
@@ -24,7 +30,7 @@ pub struct Process {
     last_words: Option<thread::JoinHandle<String>>,
 }
 
-/// Why a process did not answer. It has been ended and is of no more use.
+/// Why a process did not answer. It has been ended.
 #[derive(Debug)]
 pub enum Lost {
     /// It was killed after this long.
@@ -35,13 +41,45 @@ pub enum Lost {
     Unreadable(String),
 }
 
-impl Process {
-    /// Starts a process, which `command` says how to.
+impl<'a> Process<'a> {
+    /// A process that `command` says how to start, and that has that long for each request.
+    pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
+        Self {
+            command,
+            timeout,
+            running: None,
+        }
+    }
+
+    /// Sends a request and waits for its answer, which may be that there is none.
     ///
     /// # Errors
     ///
     /// When it cannot be started.
-    pub fn start(mut command: Command) -> io::Result<Self> {
+    pub fn ask<A: DeserializeOwned>(
+        &mut self,
+        request: &impl Serialize,
+    ) -> anyhow::Result<Result<A, Lost>> {
+        let request = serde_json::to_string(request)?;
+        let running = match &mut self.running {
+            Some(running) => running,
+            None => {
+                let started = Running::start((self.command)()).context("cannot start a worker")?;
+                self.running.insert(started)
+            }
+        };
+        let answer = running
+            .ask(request, self.timeout)
+            .and_then(|answer| serde_json::from_str(&answer).map_err(|_| Lost::Unreadable(answer)));
+        if answer.is_err() {
+            self.running = None;
+        }
+        Ok(answer)
+    }
+}
+
+impl Running {
+    fn start(mut command: Command) -> io::Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -68,37 +106,21 @@ impl Process {
         })
     }
 
-    /// Sends a request and waits for its answer.
-    ///
-    /// # Errors
-    ///
-    /// When there is none within `timeout`, or one that is not understood.
-    pub fn ask<A: DeserializeOwned>(
-        &mut self,
-        request: &impl Serialize,
-        timeout: Duration,
-    ) -> Result<A, Lost> {
-        let mut line =
-            serde_json::to_string(request).map_err(|error| Lost::Unreadable(error.to_string()))?;
-        line.push('\n');
+    fn ask(&mut self, mut request: String, timeout: Duration) -> Result<String, Lost> {
+        request.push('\n');
         let sent = match &mut self.requests {
-            Some(requests) => requests.write_all(line.as_bytes()).is_ok(),
+            Some(requests) => requests.write_all(request.as_bytes()).is_ok(),
             None => false,
         };
         if !sent {
             return Err(self.ended());
         }
-        match self.answers.recv_timeout(timeout) {
-            Ok(answer) => serde_json::from_str(&answer).map_err(|_| {
-                self.end();
-                Lost::Unreadable(answer)
-            }),
-            Err(RecvTimeoutError::Timeout) => {
-                self.end();
-                Err(Lost::Hung(timeout))
-            }
-            Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
-        }
+        self.answers
+            .recv_timeout(timeout)
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => Lost::Hung(timeout),
+                RecvTimeoutError::Disconnected => self.ended(),
+            })
     }
 
     /// What is to be told of a process that has ended itself.
@@ -121,7 +143,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for Running {
     fn drop(&mut self) {
         self.end();
     }

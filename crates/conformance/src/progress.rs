@@ -1,6 +1,6 @@
 //! What is shown while something runs.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -53,10 +53,11 @@ impl Modules {
 
     /// Writes a line that stays.
     pub fn println(&self, line: String) {
-        if io::stderr().is_terminal() {
-            self.bar.println(line);
+        if self.bar.is_hidden() {
+            // With stderr gone there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{line}");
         } else {
-            eprintln!("{line}");
+            self.bar.println(line);
         }
     }
 

@@ -1,6 +1,5 @@
 //! Processes that run files, so that a crash or a hang costs no more than its file.
 
-use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -68,37 +67,33 @@ impl Job {
 }
 
 /// A process that runs files.
-pub struct Worker(Process);
+pub struct Worker<'a>(Process<'a>);
 
-impl Worker {
-    /// Starts a worker, which `command` says how to.
-    ///
-    /// # Errors
-    ///
-    /// When the process cannot be started.
-    pub fn start(command: Command) -> io::Result<Self> {
-        Process::start(command).map(Self)
+impl<'a> Worker<'a> {
+    /// A worker that `command` starts, and that has that long for each file.
+    pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
+        Self(Process::new(command, timeout))
     }
 
-    /// Has a job run. A worker that does not answer within `timeout` is of no more use, and its file has failed.
+    /// Has a job run. When the worker is lost over it, its file has failed.
     ///
     /// # Errors
     ///
-    /// The result of the file, when this worker is to be replaced.
-    pub fn run(&mut self, job: &Job, timeout: Duration) -> Result<Judged, Judged> {
-        let request = Request {
+    /// When no process can be started.
+    pub fn run(&mut self, job: &Job) -> anyhow::Result<Judged> {
+        let answer = self.0.ask(&Request {
             suite: job.file.suite.clone(),
             name: job.file.name.clone(),
             path: job.file.path().map(PathBuf::from),
             lane: job.lane,
-        };
-        self.0.ask(&request, timeout).map_err(|lost| {
+        })?;
+        Ok(answer.unwrap_or_else(|lost| {
             let expected = match lost {
                 Lost::Hung(timeout) => format!("to end within {} s", timeout.as_secs_f64()),
                 Lost::Ended(_) => "not to end the process that runs it".to_owned(),
                 Lost::Unreadable(_) => "an answer".to_owned(),
             };
             Judged::from(Finding::of_file(expected, lost.to_string()))
-        })
+        }))
     }
 }

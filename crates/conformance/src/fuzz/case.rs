@@ -1,5 +1,7 @@
 //! What is made from a seed.
 
+use std::ops::Range;
+
 use arbitrary::Unstructured;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -18,7 +20,7 @@ pub struct Case {
 }
 
 /// How much random data a module is made of, in bytes.
-const DATA: std::ops::Range<usize> = 256..6144;
+const DATA: Range<usize> = 256..6144;
 
 /// One case out of this many is damaged.
 const DAMAGED: u32 = 8;
@@ -27,10 +29,10 @@ const DAMAGED: u32 = 8;
 const STEPS: u32 = 1_000;
 
 /// The most pages that a memory may have.
-pub const MAX_PAGES: u64 = 4;
+const MAX_PAGES: u64 = 4;
 
 /// The most elements that a table may have.
-pub const MAX_ELEMENTS: u64 = 64;
+const MAX_ELEMENTS: u64 = 64;
 
 impl Case {
     /// The case of this seed.

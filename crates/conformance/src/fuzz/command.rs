@@ -4,7 +4,7 @@ use std::fs;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,11 +14,10 @@ use clap::Args;
 
 use super::compare::{Difference, Tally};
 use super::minimise::minimise;
-use super::worker::Worker;
+use super::worker::{Worker, reference};
 use super::{Case, features, wast};
-use crate::hosts::wasmi::WasmiHost;
-use crate::progress;
-use crate::suite;
+use crate::run::with_deep_stack;
+use crate::{pool, progress, suite, worker};
 
 /// Runs random modules by `host:wasm` and by wasmi, and looks for what is not the same.
 ///
@@ -45,7 +44,7 @@ pub struct Fuzz {
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Run what is asked for on standard input.
-    #[arg(long = &super::worker::ARGUMENT[2..], hide = true)]
+    #[arg(long = &worker::ARGUMENT[2..], hide = true)]
     pub worker: bool,
 }
 
@@ -57,10 +56,45 @@ fn regressions() -> PathBuf {
     suite::spec_tests().join("regressions")
 }
 
-/// A seed that showed a difference.
-struct Found {
-    seed: u64,
-    difference: Difference,
+/// What came of a seed.
+type Ran = (u64, Result<Tally, Difference>);
+
+/// The seeds of a run, of which each worker takes the next.
+struct Seeds<'a> {
+    asked: &'a Fuzz,
+    first: u64,
+    started: Instant,
+    taken: AtomicU64,
+    /// How many showed a difference. Counted where they ran, since to make one smaller takes long.
+    differences: AtomicUsize,
+}
+
+impl Seeds<'_> {
+    fn next(&self) -> Option<u64> {
+        let limit = self.asked.seconds.map(NonZeroU64::get);
+        let is_over = limit.is_some_and(|limit| self.started.elapsed().as_secs() >= limit);
+        if is_over || self.differences.load(Ordering::Relaxed) >= ENOUGH {
+            return None;
+        }
+        let index = self.taken.fetch_add(1, Ordering::Relaxed);
+        let is_asked = self.asked.count.is_none_or(|count| index < count.get());
+        is_asked.then(|| self.first.wrapping_add(index))
+    }
+
+    /// Runs seeds until there are no more, or nobody wants to know.
+    fn run(&self, worker: &mut Worker<'_>, results: &mpsc::Sender<anyhow::Result<Ran>>) {
+        while let Some(seed) = self.next() {
+            let ran = worker.run_seed(seed);
+            if matches!(ran, Ok(Err(_))) {
+                self.differences.fetch_add(1, Ordering::Relaxed);
+            }
+            let is_broken = ran.is_err();
+            let told = results.send(ran.map(|ran| (seed, ran)));
+            if is_broken || told.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 /// What came of a run.
@@ -78,63 +112,37 @@ impl Fuzz {
     ///
     /// When no process can be started, or a difference cannot be written.
     pub fn run(&self, command: &(dyn Fn() -> Command + Sync)) -> anyhow::Result<Summary> {
-        let first = self.seed.unwrap_or_else(|| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            now.map_or(0, |now| now.as_secs())
-        });
-        let started = Instant::now();
-        let is_over = || {
-            let limit = self.seconds.map(|limit| Duration::from_secs(limit.get()));
-            limit.is_some_and(|limit| started.elapsed() >= limit)
+        let seeds = Seeds {
+            asked: self,
+            first: self.seed.unwrap_or_else(|| {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                now.map_or(0, |now| now.as_secs())
+            }),
+            started: Instant::now(),
+            taken: AtomicU64::new(0),
+            differences: AtomicUsize::new(0),
         };
-        let timeout = Duration::from_secs(self.timeout.get());
-        let next = AtomicU64::new(0);
-        let differences = AtomicUsize::new(0);
-        let stop = AtomicBool::new(false);
-        let work = |results: mpsc::Sender<anyhow::Result<Result<Tally, Found>>>| {
-            let mut worker = Worker::new(command, timeout);
-            while !stop.load(Ordering::Relaxed) && !is_over() {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if self.count.is_some_and(|count| index >= count.get()) {
-                    return;
-                }
-                let seed = first.wrapping_add(index);
-                let ran = worker.run_seed(seed);
-                let ran = ran.map(|result| result.map_err(|difference| Found { seed, difference }));
-                // Here, since to make one smaller takes long.
-                let is_found = matches!(ran, Ok(Err(_)));
-                if is_found && differences.fetch_add(1, Ordering::Relaxed) + 1 >= ENOUGH {
-                    stop.store(true, Ordering::Relaxed);
-                }
-                let is_end = ran.is_err();
-                if results.send(ran).is_err() || is_end {
-                    return;
-                }
-            }
-        };
+        let new_worker = || Worker::new(command, Duration::from_secs(self.timeout.get()));
         let mut tally = Tally::default();
         let mut found = Vec::new();
-        let mut progress = progress::modules(first);
-        let jobs = self
-            .jobs
-            .unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+        let mut progress = progress::modules(seeds.first);
         let ended = thread::scope(|scope| -> anyhow::Result<()> {
             let (sender, results) = mpsc::channel();
-            for _ in 0..jobs.get() {
-                let sender = sender.clone();
+            for _ in 0..pool::workers(self.jobs).get() {
+                let (seeds, sender) = (&seeds, sender.clone());
                 thread::Builder::new()
-                    .spawn_scoped(scope, || work(sender))
+                    .spawn_scoped(scope, move || seeds.run(&mut new_worker(), &sender))
                     .context("cannot start a thread")?;
             }
             drop(sender);
-            let mut worker = Worker::new(command, timeout);
+            let mut worker = new_worker();
             for result in results {
-                match result.inspect_err(|_| stop.store(true, Ordering::Relaxed))? {
-                    Ok(one) => tally += one,
-                    Err(difference) => {
+                match result? {
+                    (_, Ok(one)) => tally += one,
+                    (seed, Err(difference)) => {
                         tally.modules += 1;
-                        progress.println(format!("{}: {}", difference.seed, difference.difference));
-                        found.push(self.keep(difference, &mut worker)?);
+                        progress.println(format!("{seed}: {difference}"));
+                        found.push(self.keep(seed, difference, &mut worker)?);
                     }
                 }
                 progress.tell(tally.modules, found.len());
@@ -145,20 +153,25 @@ impl Fuzz {
         ended?;
         Ok(Summary {
             tally,
-            seconds: started.elapsed().as_secs_f64(),
+            seconds: seeds.started.elapsed().as_secs_f64(),
             found,
         })
     }
 
     /// Makes a case smaller and writes it to a file.
-    fn keep(&self, found: Found, worker: &mut Worker<'_>) -> anyhow::Result<(PathBuf, String)> {
-        let case = Case::new(found.seed)?;
-        let (case, difference) = minimise(&case, found.difference, worker)?;
+    fn keep(
+        &self,
+        seed: u64,
+        difference: Difference,
+        worker: &mut Worker<'_>,
+    ) -> anyhow::Result<(PathBuf, String)> {
+        // Where it panics, that is what the worker died of.
+        let case = with_deep_stack(|| Case::new(seed))??;
+        let (case, difference) = minimise(&case, difference, worker)?;
         let features = features();
-        let mut reference = WasmiHost::new(&features);
-        let script = wast::script(&case, &difference, &features, &mut reference);
+        let script = wast::script(&case, &difference, &features, &mut reference(&features)?);
         let folder = self.out.clone().unwrap_or_else(regressions);
-        let path = folder.join(format!("fuzz-{}.wast", case.seed));
+        let path = folder.join(format!("fuzz-{seed}.wast"));
         write(&path, &script)?;
         Ok((path, difference.to_string()))
     }

@@ -8,8 +8,9 @@ use wasmparser::types::EntityType;
 use wasmparser::{FuncType, Validator};
 
 use super::case::Case;
+use crate::compare::matches_trap;
 use crate::features::Features;
-use crate::host::{Failure, FailureKind, Inspect, InstanceId, Source};
+use crate::host::{Failure, FailureKind, Inspect, Source};
 use crate::value::{self, Value};
 
 /// How often every function is called.
@@ -158,7 +159,7 @@ pub fn compare(
     ours: &mut dyn Inspect,
     theirs: &mut dyn Inspect,
 ) -> Result<Tally, Difference> {
-    let mut run = Run {
+    let mut hosts = Hosts {
         ours,
         theirs: case.intact.then_some(theirs),
         tally: Tally {
@@ -166,21 +167,30 @@ pub fn compare(
             ..Tally::default()
         },
     };
-    match run.all(case, features) {
-        Ok(()) => Ok(run.tally),
+    let ended = match Exports::of(&case.module, features) {
+        Some(exports) => hosts.run(case, &exports),
+        None => hosts.refuse(case),
+    };
+    match ended {
+        Ok(()) => Ok(hosts.tally),
         Err(Stop::CutShort) => {
-            run.tally.cut_short += 1;
-            Ok(run.tally)
+            hosts.tally.cut_short += 1;
+            Ok(hosts.tally)
         }
         Err(Stop::Differs(difference)) => Err(difference),
     }
 }
 
-struct Run<'a> {
+/// The hosts that run a case.
+struct Hosts<'a> {
     ours: &'a mut dyn Inspect,
+    /// `None` when ours runs alone.
     theirs: Option<&'a mut dyn Inspect>,
     tally: Tally,
 }
+
+/// What each host answered; `None` for one that was not asked.
+type Answers<T> = (T, Option<T>);
 
 enum Stop {
     CutShort,
@@ -195,117 +205,113 @@ fn differs<T>(step: Step, expected: impl fmt::Display, got: impl fmt::Display) -
     }))
 }
 
-impl Run<'_> {
-    fn all(&mut self, case: &Case, features: &Features) -> Result<(), Stop> {
+impl Hosts<'_> {
+    /// Compiles a module that is not valid.
+    fn refuse(&mut self, case: &Case) -> Result<(), Stop> {
+        self.tally.invalid += 1;
+        match self.ours.compile(Source::Binary(&case.module)) {
+            Err(failure) if failure.kind == FailureKind::Invalid => Ok(()),
+            Err(failure) => differs(Step::Compile, "an invalid module", failure),
+            Ok(_) => differs(Step::Compile, "an invalid module", "no error"),
+        }
+    }
+
+    /// Runs a module that is valid.
+    fn run(&mut self, case: &Case, exports: &Exports) -> Result<(), Stop> {
+        self.tally.alone += u64::from(self.theirs.is_none());
         let source = Source::Binary(&case.module);
-        let exports = Exports::of(&case.module, features);
-        let module = match (self.ours.compile(source), &exports) {
-            (Ok(module), Some(_)) => module,
-            (
-                Err(Failure {
-                    kind: FailureKind::Invalid,
-                    ..
-                }),
-                None,
-            ) => {
-                self.tally.invalid += 1;
-                return Ok(());
-            }
-            (Ok(_), None) => return differs(Step::Compile, "an invalid module", "no error"),
-            (Err(failure), None) => return differs(Step::Compile, "an invalid module", failure),
-            (Err(failure), Some(_)) => return differs(Step::Compile, "a module", failure),
+        let unasked = ((), Some(()));
+        let modules = self.ask(&Step::Compile, unasked, |host, ()| host.compile(source))?;
+        let Some(modules) = modules else {
+            return Ok(());
         };
-        let exports = exports.unwrap_or_default();
-        let our_instance = self.ours.instantiate(module);
-        let their_instance = match &mut self.theirs {
-            Some(theirs) => match theirs.compile(source) {
-                Ok(module) => theirs.instantiate(module),
-                Err(failure) => return differs(Step::Compile, failure, "a module"),
-            },
-            None => {
-                self.tally.alone += 1;
-                Ok(InstanceId(0))
-            }
-        };
-        let (our_instance, their_instance) = match (our_instance, their_instance) {
-            (Ok(ours), Ok(theirs)) => (ours, theirs),
-            (ours, theirs) => {
-                let (ours, theirs) = (ours.map(|_| "an instance"), theirs.map(|_| "an instance"));
-                return self.agree(Step::Instantiate, ours, theirs).map(|_| ());
-            }
+        let instantiate = |host: &mut dyn Inspect, module| host.instantiate(module);
+        let Some(instances) = self.ask(&Step::Instantiate, modules, instantiate)? else {
+            return Ok(());
         };
         for (round, name, args) in exports.calls(case) {
-            let ours = self.ours.invoke(our_instance, name, &args);
-            let theirs = self.theirs.as_mut();
-            let theirs = theirs.map(|theirs| theirs.invoke(their_instance, name, &args));
             let step = Step::Call {
                 name: name.to_owned(),
                 round,
             };
-            let ours = ours.map(|values| value::list(&values));
-            let theirs = theirs.map(|result| result.map(|values| value::list(&values)));
-            if self.agree(step, ours.clone(), theirs.unwrap_or(ours))? {
+            let call = |host: &mut dyn Inspect, instance| host.invoke(instance, name, &args);
+            if let Some((ours, Some(theirs))) = self.ask(&step, instances, call)? {
+                if ours != theirs {
+                    return differs(step, value::list(&theirs), value::list(&ours));
+                }
                 self.tally.returned += 1;
             }
         }
         for name in &exports.globals {
-            let ours = self.ours.get(our_instance, name);
-            let theirs = self.theirs.as_mut();
-            let theirs = theirs.map(|theirs| theirs.get(their_instance, name));
             let step = Step::Global { name: name.clone() };
-            self.agree(step, ours.clone(), theirs.unwrap_or(ours))?;
-            self.tally.globals += 1;
+            let get = |host: &mut dyn Inspect, instance| host.get(instance, name);
+            if let Some((ours, Some(theirs))) = self.ask(&step, instances, get)? {
+                if ours != theirs {
+                    return differs(step, theirs, ours);
+                }
+                self.tally.globals += 1;
+            }
+        }
+        if self.theirs.is_none() {
+            return Ok(());
         }
         for (name, _) in &exports.memories {
-            let ours = self.ours.memory(our_instance, name);
-            let theirs = self.theirs.as_mut();
-            let theirs = theirs.map(|theirs| theirs.memory(their_instance, name));
-            let name = name.clone();
-            match (ours, theirs) {
-                (Ok(ours), Some(Ok(theirs))) => same_bytes(name, &ours, &theirs)?,
-                (Ok(_), None) => {}
-                (ours, theirs) => {
-                    let theirs = theirs.unwrap_or(Ok(Vec::new())).map(|_| "bytes");
-                    let step = Step::Memory { name, at: None };
-                    self.agree(step, ours.map(|_| "bytes"), theirs)?;
+            let step = |at| Step::Memory {
+                name: name.clone(),
+                at,
+            };
+            let look = |host: &mut dyn Inspect, instance| host.memory(instance, name);
+            if let Some((ours, Some(theirs))) = self.ask(&step(None), instances, look)? {
+                if ours.len() != theirs.len() {
+                    return differs(step(None), theirs.len(), ours.len());
                 }
+                let mut bytes = ours.iter().zip(&theirs);
+                if let Some(at) = bytes.position(|(ours, theirs)| ours != theirs) {
+                    return differs(step(Some(at)), theirs[at], ours[at]);
+                }
+                self.tally.memories += 1;
             }
-            self.tally.memories += 1;
         }
         Ok(())
     }
 
-    /// Whether both returned. They may also both have trapped, for one reason.
-    fn agree<T: fmt::Display + PartialEq>(
+    /// Asks each host; `None` when they failed as hosts may, and alike.
+    fn ask<I: Copy, T>(
         &mut self,
-        step: Step,
-        ours: Result<T, Failure>,
-        theirs: Result<T, Failure>,
-    ) -> Result<bool, Stop> {
+        step: &Step,
+        of: Answers<I>,
+        ask: impl Fn(&mut dyn Inspect, I) -> Result<T, Failure>,
+    ) -> Result<Option<Answers<T>>, Stop> {
+        let ours = ask(self.ours, of.0);
+        let theirs = match (&mut self.theirs, of.1) {
+            (Some(host), Some(of)) => Some(ask(*host, of)),
+            _ => None,
+        };
         let is_cut_short = |result: &Result<T, Failure>| {
             let kind = result.as_ref().err().map(|failure| failure.kind);
             matches!(kind, Some(FailureKind::Exhaustion | FailureKind::OutOfFuel))
         };
-        if is_cut_short(&ours) || is_cut_short(&theirs) {
+        if is_cut_short(&ours) || theirs.as_ref().is_some_and(is_cut_short) {
             return Err(Stop::CutShort);
         }
         match (ours, theirs) {
-            (Ok(ours), Ok(theirs)) if ours == theirs => Ok(true),
-            (Err(ours), Err(theirs)) if is_expected(&ours) && is_same(&ours, &theirs) => {
-                self.tally.trapped += 1;
-                Ok(false)
-            }
+            (Ok(ours), None) => Ok(Some((ours, None))),
+            (Ok(ours), Some(Ok(theirs))) => Ok(Some((ours, Some(theirs)))),
             // A damaged module may import what there is not, or ask for more than there may be.
-            (Err(ours), Ok(_)) if self.theirs.is_none() && is_expected(&ours) => Ok(false),
-            (ours, theirs) => differs(step, told(theirs), told(ours)),
+            (Err(ours), None) if is_expected(&ours) => Ok(None),
+            (Err(ours), Some(Err(theirs))) if is_expected(&ours) && is_same(&ours, &theirs) => {
+                self.tally.trapped += 1;
+                Ok(None)
+            }
+            (ours, theirs) => {
+                let told = |result: Result<T, Failure>| match result {
+                    Ok(_) => "an answer".to_owned(),
+                    Err(failure) => failure.to_string(),
+                };
+                let expected = theirs.map_or("an answer, a trap or a refusal".to_owned(), told);
+                differs(step.clone(), expected, told(ours))
+            }
         }
-    }
-}
-
-fn told<T: fmt::Display>(result: Result<T, Failure>) -> String {
-    match result {
-        Ok(value) => value.to_string(),
-        Err(failure) => failure.to_string(),
     }
 }
 
@@ -316,50 +322,5 @@ fn is_expected(failure: &Failure) -> bool {
 
 fn is_same(ours: &Failure, theirs: &Failure) -> bool {
     ours.kind == theirs.kind
-        && (ours.kind != FailureKind::Trap || reason(&ours.message) == reason(&theirs.message))
-}
-
-/// The reasons of traps, in words that are in the messages of both engines.
-const REASONS: [&str; 10] = [
-    "unreachable",
-    "out of bounds memory access",
-    // Before the next: wasmtime says both of a call through a table.
-    "undefined element",
-    "out of bounds table access",
-    "uninitialized element",
-    "integer divide by zero",
-    "integer overflow",
-    "invalid conversion to integer",
-    "indirect call type mismatch",
-    "null reference",
-];
-
-/// Why it trapped, or the whole message if that is none of the [reasons](REASONS).
-pub fn reason(message: &str) -> &str {
-    let found = REASONS.into_iter().find(|reason| message.contains(reason));
-    match found {
-        // wasmi has one word for an access to a table and for a call through one.
-        Some("undefined element") => "out of bounds table access",
-        Some(reason) => reason,
-        None => message,
-    }
-}
-
-/// Compares what is in a memory of this name.
-fn same_bytes(name: String, ours: &[u8], theirs: &[u8]) -> Result<(), Stop> {
-    if ours.len() != theirs.len() {
-        let step = Step::Memory { name, at: None };
-        return differs(step, theirs.len(), ours.len());
-    }
-    match ours
-        .iter()
-        .zip(theirs)
-        .position(|(ours, theirs)| ours != theirs)
-    {
-        None => Ok(()),
-        Some(at) => {
-            let step = Step::Memory { name, at: Some(at) };
-            differs(step, theirs[at], ours[at])
-        }
-    }
+        && (ours.kind != FailureKind::Trap || matches_trap(&ours.message, &theirs.message))
 }

@@ -1,7 +1,7 @@
 //! Writes a case as a script, for the suite `spec-tests`.
 
 use super::Case;
-use super::compare::{Difference, Exports, Step, reason};
+use super::compare::{Difference, Exports, Step};
 use crate::features::Features;
 use crate::host::{FailureKind, Inspect, InstanceId, Source};
 use crate::value::{Top, Value};
@@ -30,8 +30,7 @@ pub fn script(
     let instance = match compiled.and_then(|module| reference.instantiate(module)) {
         Ok(instance) => instance,
         Err(failure) if failure.kind == FailureKind::Trap => {
-            let reason = reason(&failure.message);
-            return format!("{head}(assert_trap\n{module}\n{reason:?})\n");
+            return format!("{head}(assert_trap\n{module}\n{:?})\n", failure.message);
         }
         Err(_) => return format!("{head}{module}\n"),
     };
@@ -41,7 +40,7 @@ pub fn script(
         script += &match reference.invoke(instance, name, &args) {
             Ok(values) => format!("(assert_return {invoke}{})\n", constants(&values)),
             Err(failure) if failure.kind == FailureKind::Trap => {
-                format!("(assert_trap {invoke} {:?})\n", reason(&failure.message))
+                format!("(assert_trap {invoke} {:?})\n", failure.message)
             }
             // What runs out of stack or fuel here need not elsewhere.
             Err(_) => return script,
@@ -128,17 +127,20 @@ fn constant(value: &Value) -> String {
     match *value {
         Value::I32(value) => format!("(i32.const {value})"),
         Value::I64(value) => format!("(i64.const {value})"),
-        Value::F32(bits) => {
-            let (value, nan) = (f32::from_bits(bits), bits & 0x007f_ffff);
-            format!(
+        Value::F32(bits) => match f32::from_bits(bits) {
+            nan if nan.is_nan() => format!(
                 "(f32.const {})",
-                float(f64::from(value), format!("{value:?}"), u64::from(nan))
-            )
-        }
-        Value::F64(bits) => {
-            let (value, nan) = (f64::from_bits(bits), bits & 0x000f_ffff_ffff_ffff);
-            format!("(f64.const {})", float(value, format!("{value:?}"), nan))
-        }
+                self::nan(nan.is_sign_negative(), (bits & 0x007f_ffff).into())
+            ),
+            value => format!("(f32.const {value:?})"),
+        },
+        Value::F64(bits) => match f64::from_bits(bits) {
+            nan if nan.is_nan() => format!(
+                "(f64.const {})",
+                self::nan(nan.is_sign_negative(), bits & 0x000f_ffff_ffff_ffff)
+            ),
+            value => format!("(f64.const {value:?})"),
+        },
         Value::V128(bytes) => {
             let lanes = bytes.map(|byte| byte.to_string()).join(" ");
             format!("(v128.const i8x16 {lanes})")
@@ -151,12 +153,7 @@ fn constant(value: &Value) -> String {
     }
 }
 
-/// A float that is no NaN as it prints, and a NaN with its payload.
-fn float(value: f64, shown: String, nan: u64) -> String {
-    let sign = if value.is_sign_negative() { "-" } else { "" };
-    if value.is_nan() {
-        format!("{sign}nan:{nan:#x}")
-    } else {
-        shown
-    }
+fn nan(is_negative: bool, payload: u64) -> String {
+    let sign = if is_negative { "-" } else { "" };
+    format!("{sign}nan:{payload:#x}")
 }

@@ -4,22 +4,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::compare::{Difference, Step, Tally, compare};
 use super::{Case, features};
 use crate::features::Features;
-use crate::hosts::script::{ScriptHost, Sessions};
+use crate::hosts::script::{Fence, ScriptHost, Sessions};
 use crate::hosts::wasmi::WasmiHost;
 use crate::process::{self, Lost, Process};
 use crate::run::{panic_message, with_deep_stack};
 
-/// The argument that makes a worker of `cargo conformance fuzz`.
-pub const ARGUMENT: &str = "--worker";
-
-/// The budget of fuel of a store of `host:wasm`, and of wasmi's. What ends by itself needs far less.
-const FUEL: u32 = 20_000_000;
+/// The fence around a store of `host:wasm`. What is as it was made needs far less; what was damaged may ask for
+/// anything.
+const FENCE: Fence = Fence {
+    fuel: 20_000_000,
+    max_memory_bytes: 64 << 20,
+};
 
 /// A case on its way to a worker. The module is only in it when the seed does not tell it.
 #[derive(Serialize, Deserialize)]
@@ -51,8 +51,8 @@ impl Runner {
     /// When a host does not start.
     pub fn run(&self, case: &Case) -> anyhow::Result<Result<Tally, Difference>> {
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let mut ours = ScriptHost::with_fuel(&self.features, &self.sessions, FUEL)?;
-            let mut theirs = WasmiHost::with_fuel(&self.features, u64::from(FUEL))?;
+            let mut ours = ScriptHost::fenced(&self.features, &self.sessions, FENCE)?;
+            let mut theirs = reference(&self.features)?;
             Ok(compare(case, &self.features, &mut ours, &mut theirs))
         }));
         ran.unwrap_or_else(|panic| {
@@ -60,6 +60,15 @@ impl Runner {
             Ok(Err(died(Step::Survive, got)))
         })
     }
+}
+
+/// The other engine, under as much fuel: what was made smaller may have lost what ends it.
+///
+/// # Errors
+///
+/// When it does not start.
+pub fn reference(features: &Features) -> anyhow::Result<WasmiHost> {
+    WasmiHost::with_fuel(features, FENCE.fuel.into())
 }
 
 fn died(step: Step, got: String) -> Difference {
@@ -91,24 +100,16 @@ pub fn serve() -> anyhow::Result<()> {
     })?
 }
 
-/// A worker, started again whenever it is lost.
-pub struct Worker<'a> {
-    command: &'a (dyn Fn() -> Command + Sync),
-    timeout: Duration,
-    process: Option<Process>,
-}
+/// A process that runs cases.
+pub struct Worker<'a>(Process<'a>);
 
 impl<'a> Worker<'a> {
     /// A worker that `command` starts, and that has that long for each case.
     pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
-        Self {
-            command,
-            timeout,
-            process: None,
-        }
+        Self(Process::new(command, timeout))
     }
 
-    /// Runs the case of a seed.
+    /// Runs the case of a seed. To lose the worker over it is a difference.
     ///
     /// # Errors
     ///
@@ -130,15 +131,7 @@ impl<'a> Worker<'a> {
     }
 
     fn ask(&mut self, request: &Request) -> anyhow::Result<Result<Tally, Difference>> {
-        let process = match &mut self.process {
-            Some(process) => process,
-            None => {
-                let started = Process::start((self.command)()).context("cannot start a worker")?;
-                self.process.insert(started)
-            }
-        };
-        Ok(process.ask(request, self.timeout).unwrap_or_else(|lost| {
-            self.process = None;
+        Ok(self.0.ask(request)?.unwrap_or_else(|lost| {
             let step = match lost {
                 Lost::Hung(_) => Step::End,
                 Lost::Ended(_) | Lost::Unreadable(_) => Step::Survive,

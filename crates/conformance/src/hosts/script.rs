@@ -40,6 +40,13 @@ impl Sessions {
     }
 }
 
+/// The limits of a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Fence {
+    pub fuel: u32,
+    pub max_memory_bytes: u32,
+}
+
 /// What JavaScript tells of a value that came out.
 struct Told<'a> {
     ty: &'a str,
@@ -73,13 +80,15 @@ impl ScriptHost {
         Self::begin(features, sessions, &[])
     }
 
-    /// The same, whose store has a budget of fuel.
+    /// The same, whose store has limits.
     ///
     /// # Errors
     ///
     /// When wasmtime cannot have this set of features, or JavaScript does not start.
-    pub fn with_fuel(features: &Features, sessions: &Sessions, fuel: u32) -> anyhow::Result<Self> {
-        Self::begin(features, sessions, &[Argument::Number(fuel as usize)])
+    pub fn fenced(features: &Features, sessions: &Sessions, fence: Fence) -> anyhow::Result<Self> {
+        let limits = [fence.fuel, fence.max_memory_bytes];
+        let args = limits.map(|limit| Argument::Number(limit as usize));
+        Self::begin(features, sessions, &args)
     }
 
     fn begin(

@@ -100,6 +100,9 @@ fn failure(error: Error) -> Failure {
     match (error.kind(), error.as_trap_code()) {
         (_, Some(TrapCode::StackOverflow)) => Failure::new(FailureKind::Exhaustion, message),
         (_, Some(TrapCode::OutOfFuel)) => Failure::new(FailureKind::OutOfFuel, message),
+        (_, Some(TrapCode::UnreachableCodeReached)) => {
+            Failure::new(FailureKind::Trap, "unreachable")
+        }
         (_, Some(_)) => Failure::new(FailureKind::Trap, message),
         // To the specification these are traps.
         (

@@ -112,9 +112,9 @@ function settle(promise) {
 }
 
 globalThis.host = {
-  begin: (fuel) =>
+  begin: (fuel, maxMemoryBytes) =>
     attempt(() => {
-      store = new wasm.WasmStore({ fuel });
+      store = new wasm.WasmStore({ fuel, maxMemoryBytes });
       modules = [];
       instances = [];
       registered = { __proto__: null };
