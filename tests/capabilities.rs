@@ -89,9 +89,9 @@ fn any_file_compiles_where_no_list_is_given() {
     capabilities.allow_file_compile = true;
     let path = files.path("outside/add.wat");
     let told = Js::with(capabilities).run(&format!(
-        "return (await compileFile({path:?})).exports.length"
+        "return [(await compileFile({path:?})).exports.length, await codeOf(() => compileFile('/dev/null'))]"
     ));
-    assert_eq!(told, json!(0));
+    assert_eq!(told, json!([0, 5000]));
 }
 
 #[test]
@@ -174,6 +174,23 @@ fn shared_memories_count_with_all_that_they_may_grow_to() {
 }
 
 #[test]
+fn a_memory_does_not_grow_past_where_it_would_move() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_memory_bytes = Some(5 << 30);
+    let told = Js::with(capabilities).run(
+        r#"
+        const store = new WasmStore();
+        const [large, small] = [1, 2].map((minimum) => new WasmMemory(store, { minimum, address: "i64" }));
+        return [
+            await codeOf(() => large.grow(65536)), large.grow(65535), large.byteLength,
+            await codeOf(() => large.grow(1)), small.grow(1000), await codeOf(() => small.grow(16384)),
+        ];
+        "#,
+    );
+    assert_eq!(told, json!([5003, 1, 1u64 << 32, 5003, 2, 5003]));
+}
+
+#[test]
 fn a_table_cap_is_for_all_tables_together() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_table_elements = 10;
@@ -183,11 +200,12 @@ fn a_table_cap_is_for_all_tables_together() {
         return [
             tables.call("grow", [2]),
             await codeOf(() => load("(module (table 6 funcref) (table 5 funcref))")),
+            await codeOf(() => load("(module (table 6 funcref) (table 4 funcref))")) ?? null,
             await codeOf(() => new WasmTable(new WasmStore(), { element: "funcref", minimum: 11 })),
         ];
         "#,
     );
-    assert_eq!(told, json!([3, 5001, 5001]));
+    assert_eq!(told, json!([3, 5001, null, 5001]));
 }
 
 #[test]

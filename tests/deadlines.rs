@@ -96,6 +96,21 @@ fn the_deadline_of_one_store_is_not_that_of_another() {
 }
 
 #[test]
+fn an_early_deadline_does_not_wait_for_a_later_one() {
+    let told = run(
+        WasmCapabilities::default(),
+        "const long = await loops({ timeoutMs: 1e9 });
+         const short = await loops({ timeoutMs: 5 });
+         const waits = long.callAsync('count', [1e8]);
+         const told = [];
+         for (let i = 0; i < 3; i++) told.push((await caught(() => short.call('spin'))).trap);
+         await waits;
+         return told;",
+    );
+    assert_eq!(told, json!(["interrupt", "interrupt", "interrupt"]));
+}
+
+#[test]
 fn no_guest_catches_a_deadline() {
     let told = run(
         WasmCapabilities::default(),

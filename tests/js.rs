@@ -55,6 +55,14 @@ const PRELUDE: &str = r#"
     delete globalThis.WebAssembly;
 "#;
 
+deno_core::extension!(host, ops = [op_host_terminate]);
+
+/// Ends the JavaScript that is running, as a host may from anywhere.
+#[deno_core::op2(fast)]
+fn op_host_terminate(isolate: &mut v8::Isolate) {
+    isolate.terminate_execution();
+}
+
 impl Js {
     /// A runtime that grants nothing.
     pub fn new() -> Self {
@@ -70,7 +78,7 @@ impl Js {
         let wasm = WasmState::new(capabilities).unwrap();
         let _guard = tokio.enter();
         let runtime = JsRuntime::new(RuntimeOptions {
-            extensions: vec![ext_wasm::host_wasm::init(wasm)],
+            extensions: vec![ext_wasm::host_wasm::init(wasm), host::init()],
             ..Default::default()
         });
         drop(_guard);
@@ -134,6 +142,15 @@ impl Js {
             return serde_json::Value::Null;
         }
         serde_json::from_str(&value.to_rust_string_lossy(scope)).unwrap()
+    }
+
+    /// Evaluates an expression that [ends](op_host_terminate) all JavaScript that is running.
+    pub fn terminated(&mut self, expression: &str) {
+        let ended = self
+            .runtime
+            .execute_script("test:terminated", expression.to_owned());
+        assert!(ended.is_err(), "{expression} goes on");
+        self.runtime.v8_isolate().cancel_terminate_execution();
     }
 
     /// The bits of the values that the last call returned.

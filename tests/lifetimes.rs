@@ -23,12 +23,14 @@ fn a_dropped_instance_is_gone_and_others_are_not() {
         }
         module[Symbol.dispose]();
         const { op_wasm_get_export: lookUp } = Deno.core.ops;
+        const c = await fixture("memory", {}, { store: b.store });
+        c.drop();
         return [before, live(), codes.every((code) => code === 5002), b.call("size"),
             await codeOf(() => instantiate(module)), await codeOf(() => lookUp(a.id, "size")),
-            typeof lookUp(b.id, "size")];
+            typeof lookUp(b.id, "size"), await codeOf(() => lookUp(c.id, "size"))];
         "#,
     );
-    assert_eq!(told, json!([2, 1, true, 1, 5001, 5002, "number"]));
+    assert_eq!(told, json!([2, 2, true, 1, 5001, 5002, "number", 5002]));
 }
 
 #[test]

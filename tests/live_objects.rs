@@ -131,6 +131,18 @@ fn several_memories_are_told_apart_by_name() {
 }
 
 #[test]
+fn shared_memories_are_told_apart() {
+    let told = Js::new().run(
+        r#"
+        const { namespace: { own, a, b } } = await load(`(module (memory (export "own") 1)
+            (memory (export "a") 2 2 shared) (memory (export "b") 3 3 shared))`);
+        return [own, a, b].map((memory) => memory.byteLength / 65536);
+        "#,
+    );
+    assert_eq!(told, json!([1, 2, 3]));
+}
+
+#[test]
 fn every_type_that_needs_no_definition_can_be_named() {
     let told = Js::new().run(
         r#"

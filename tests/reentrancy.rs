@@ -44,6 +44,25 @@ fn arguments_and_results_of_nested_calls_do_not_mix() {
 }
 
 #[test]
+fn a_guest_ends_with_the_javascript_that_called_it() {
+    let mut js = Js::new();
+    js.run(
+        r#"
+        globalThis.terminates = true;
+        globalThis.ran = 0;
+        globalThis.instance = await fixture("callback", { env: { twice(x) {
+            ran++;
+            if (terminates) Deno.core.ops.op_host_terminate();
+            for (;;) if (!terminates) return 2 * x;
+        } } });
+        "#,
+    );
+    js.terminated("instance.call('run', [1])");
+    let told = js.run("terminates = false; return [instance.call('run', [1]), ran];");
+    assert_eq!(told, json!([3, 2]));
+}
+
+#[test]
 fn recursion_through_javascript_ends_in_an_error_and_leaves_everything_usable() {
     let told = Js::new().run(
         r#"

@@ -152,10 +152,9 @@ fn host_values_and_objects_are_handles() {
     let sum = call(&gc, "sum", &[pair]);
     assert_eq!(sum, Ok(Outcome::Returned(vec![WasmValue::I32(42)])));
     let unknown = WasmValue::Ref(RefHandle::Object(1000));
-    assert_eq!(
-        call(&gc, "sum", &[unknown]).unwrap_err().code,
-        WasmErrorCode::TypeMismatch
-    );
+    let error = call(&gc, "sum", &[unknown]).unwrap_err();
+    assert_eq!(error.code, WasmErrorCode::TypeMismatch);
+    assert!(error.message.starts_with("value 0: "), "{}", error.message);
 }
 
 #[test]
@@ -166,6 +165,8 @@ fn a_lease_keeps_a_memory_mapped() {
         .new_memory(wasmtime::MemoryType::new(1, None))
         .unwrap();
     memory.write(0, b"alive").unwrap();
+    let second = store.new_memory(wasmtime::MemoryType::new(1, None));
+    assert_eq!((memory.handle(), second.unwrap().handle()), (0, 1));
     let view = memory.view().unwrap();
     let base = view.base as usize;
     drop((memory, store));

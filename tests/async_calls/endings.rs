@@ -54,6 +54,17 @@ fn a_signal_ends_a_call() {
 }
 
 #[test]
+fn a_call_that_has_ended_is_forgotten() {
+    let told = run("
+        const g = await guest({});
+        const knows = () => codeOf(() => Deno.core.ops.op_wasm_has_deadline(0));
+        const call = g.callAsync('add', [1, 2]);
+        const during = await knows();
+        return [await call, during ?? null, await knows()];");
+    assert_eq!(told, json!([3, null, 5002]));
+}
+
+#[test]
 fn an_import_may_abort_its_own_call() {
     let told = run("
         const reason = {};

@@ -219,6 +219,23 @@ fn a_command_that_was_refused_can_be_started_later() {
         return results;",
     );
     assert_eq!(told, json!([5002, 5002, 0, 5002, 5002]));
+    let told = run("const command = await load(`(module
+             (import \"env\" \"begun\" (func $begun))
+             (func (export \"_start\"))
+             (func (export \"spin\") (call $begun) (loop $again (br $again))))`,
+             { env: { begun: () => begun() } }, { interruptible: true });
+        command.func('_start');
+        const ends = new AbortController();
+        let begun, spinning;
+        await new Promise((resolve) => {
+            begun = resolve;
+            spinning = caught(() => command.callAsync('spin', [], { signal: ends.signal }));
+        });
+        const refused = await codeOf(() => command.start());
+        ends.abort();
+        await spinning;
+        return [refused, command.start()];");
+    assert_eq!(told, json!([5002, 0]));
 }
 
 #[test]
@@ -230,6 +247,7 @@ fn values_that_a_refused_call_was_given_are_let_go_of() {
         const ends = new AbortController();
         let begun, spinning;
         const busy = await guest({ interruptible: true }, (n) => (begun(), n));
+        const give = busy.func('give');
         await new Promise((resolve) => {
             begun = resolve;
             spinning = caught(() => busy.callAsync('ask_and_spin', [0], { signal: ends.signal }));
@@ -239,7 +257,7 @@ fn values_that_a_refused_call_was_given_are_let_go_of() {
             refs.push(...values.map((value) => new WeakRef(value)));
             // One cannot be interrupted, the other is busy.
             await codeOf(() => g.callAsync('give', [values[0]], { signal }));
-            await codeOf(() => busy.call('give', [values[1]]));
+            await codeOf(() => give(values[1]));
         }
         ends.abort();
         await spinning;
