@@ -1,0 +1,191 @@
+//! A JavaScript runtime with `host:wasm`, and the native functions that it is measured against.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use deno_core::{
+    JsRuntime, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions, op2, v8,
+};
+use ext_wasm::{WasmCapabilities, WasmState};
+
+/// How many bytes [`op_bench_copy`] copies.
+pub const MIB: usize = 1 << 20;
+
+/// A runtime whose scripts can be timed.
+pub struct Js {
+    inner: RefCell<Inner>,
+}
+
+struct Inner {
+    runtime: JsRuntime,
+    event_loop: tokio::runtime::Runtime,
+    modules: u32,
+}
+
+#[op2(fast)]
+fn op_bench_add_i32(a: i32, b: i32) -> i32 {
+    a.wrapping_add(b)
+}
+
+#[op2(fast)]
+#[bigint]
+fn op_bench_add_i64(#[bigint] a: i64, #[bigint] b: i64) -> i64 {
+    a.wrapping_add(b)
+}
+
+#[op2(fast)]
+fn op_bench_add_f64(a: f64, b: f64) -> f64 {
+    a + b
+}
+
+#[op2(fast)]
+fn op_bench_mixed8(
+    a: i32,
+    #[bigint] b: i64,
+    c: f32,
+    d: f64,
+    e: i32,
+    #[bigint] f: i64,
+    g: f32,
+    h: f64,
+) -> f64 {
+    f64::from(a.wrapping_add(e)) + b.wrapping_add(f) as f64 + f64::from(c + g) + d + h
+}
+
+/// Calls a JavaScript function `n` times with a number, and uses the number it returns.
+#[op2(nofast, reentrant)]
+fn op_bench_call_js(
+    scope: &mut v8::PinScope<'_, '_>,
+    function: v8::Local<'_, v8::Function>,
+    n: i32,
+) -> i32 {
+    let this = v8::undefined(scope).into();
+    let mut sum = 0i32;
+    for i in 0..n {
+        v8::scope!(let scope, scope);
+        let argument = v8::Integer::new(scope, i).into();
+        let returned = function.call(scope, this, &[argument]);
+        sum = sum.wrapping_add(
+            returned
+                .and_then(|value| value.int32_value(scope))
+                .unwrap_or(0),
+        );
+    }
+    sum
+}
+
+/// A copy of one MiB in a fresh buffer.
+#[op2]
+#[buffer]
+fn op_bench_copy(state: &mut OpState) -> Vec<u8> {
+    state.borrow::<Bytes>().0.to_vec()
+}
+
+struct Bytes(Vec<u8>);
+
+deno_core::extension!(
+    bench,
+    ops = [
+        op_bench_add_i32,
+        op_bench_add_i64,
+        op_bench_add_f64,
+        op_bench_mixed8,
+        op_bench_call_js,
+        op_bench_copy,
+    ],
+    state = |state| state.put(Bytes(vec![1; MIB]))
+);
+
+impl Js {
+    /// A runtime in which a script was evaluated that may import `host:wasm`, with the native functions
+    /// as `ops`.
+    pub fn new(script: &str) -> anyhow::Result<Self> {
+        let event_loop = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut capabilities = WasmCapabilities::default();
+        capabilities.allow_wasi = true;
+        capabilities.max_instances = 100_000;
+        let wasm = WasmState::new(capabilities)?;
+        let entered = event_loop.enter();
+        let runtime = JsRuntime::new(RuntimeOptions {
+            extensions: vec![ext_wasm::host_wasm::init(wasm), bench::init()],
+            ..Default::default()
+        });
+        drop(entered);
+        let this = Self {
+            inner: RefCell::new(Inner {
+                runtime,
+                event_loop,
+                modules: 0,
+            }),
+        };
+        this.module(&format!(
+            "delete globalThis.WebAssembly;
+             const {{ ops, encode: text }} = Deno.core;
+             import {{ compile, instantiate, WasmStore }} from 'host:wasm';
+             {script}"
+        ))?;
+        Ok(this)
+    }
+
+    /// Evaluates a module.
+    fn module(&self, code: &str) -> anyhow::Result<()> {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.modules += 1;
+        let specifier = ModuleSpecifier::parse(&format!("bench:{}", inner.modules))?;
+        let runtime = &mut inner.runtime;
+        let code = code.to_owned();
+        inner.event_loop.block_on(async {
+            let id = runtime
+                .load_side_es_module_from_code(&specifier, code)
+                .await?;
+            let evaluated = runtime.mod_evaluate(id);
+            runtime
+                .run_event_loop(PollEventLoopOptions::default())
+                .await?;
+            Ok(evaluated.await?)
+        })
+    }
+
+    /// Puts bytes where scripts find them, under this name.
+    pub fn put(&self, name: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+        let inner = &mut *self.inner.borrow_mut();
+        deno_core::scope!(scope, inner.runtime);
+        let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+        let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+        let key = v8::String::new(scope, name).map(v8::Local::from);
+        let global = scope.get_current_context().global(scope);
+        let put = key.and_then(|key| global.set(scope, key, buffer.into()));
+        anyhow::ensure!(put == Some(true), "{name} cannot be put");
+        Ok(())
+    }
+
+    /// How long a script takes.
+    pub fn time(&self, script: &str) -> anyhow::Result<Duration> {
+        let inner = &mut *self.inner.borrow_mut();
+        let start = Instant::now();
+        inner
+            .runtime
+            .execute_script("bench:run", script.to_owned())?;
+        Ok(start.elapsed())
+    }
+
+    /// How long the promise that a script makes takes to be fulfilled.
+    pub fn time_promise(&self, script: &str) -> anyhow::Result<Duration> {
+        let inner = &mut *self.inner.borrow_mut();
+        let start = Instant::now();
+        let promise = {
+            // Compiling happens on the event loop's other threads.
+            let _entered = inner.event_loop.enter();
+            inner
+                .runtime
+                .execute_script("bench:run", script.to_owned())?
+        };
+        let resolved = Box::pin(inner.runtime.resolve(promise));
+        let options = PollEventLoopOptions::default();
+        let waiting = inner.runtime.with_event_loop_promise(resolved, options);
+        inner.event_loop.block_on(waiting)?;
+        Ok(start.elapsed())
+    }
+}

@@ -1,0 +1,50 @@
+//! What `host:wasm` costs beside what it is made of, measured in the same run: raw wasmtime, the
+//! JavaScript engine's own calls into native code, a copy of memory.
+//!
+//! `cargo bench` prints one table; `cargo bench -- --json FILE` writes the same as JSON.
+
+#[cfg(feature = "quickjs")]
+extern crate no_wamr as _;
+
+mod calls;
+mod guests;
+mod js;
+mod lanes;
+mod measure;
+mod memory;
+mod modules;
+mod raw;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use measure::Bench;
+
+/// Measures host:wasm beside wasmtime and the JavaScript engine.
+#[derive(Parser)]
+struct Options {
+    /// Write the rows to FILE, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Only rows whose name contains NAME.
+    #[arg(value_name = "NAME")]
+    only: Vec<String>,
+    /// What `cargo bench` says to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let mut bench = Bench::new(options.only);
+    calls::measure(&mut bench)?;
+    memory::measure(&mut bench)?;
+    modules::measure(&mut bench)?;
+    guests::measure(&mut bench)?;
+    lanes::measure(&mut bench)?;
+    println!("{}", bench.table());
+    if let Some(path) = options.json {
+        bench.write_json(&path)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Rounds of two sides in turns, and what they come to.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+/// How many rounds each side of a row has, unless they take too long.
+const ROUNDS: usize = 41;
+/// How few they may be.
+const LEAST_ROUNDS: usize = 9;
+/// How long a row may take, beyond the least rounds.
+const TIME: Duration = Duration::from_secs(4);
+
+/// The JavaScript engine of this build.
+pub const ENGINE: &str = if cfg!(feature = "quickjs") {
+    "quickjs"
+} else {
+    "v8"
+};
+
+/// The rows that were asked for.
+pub struct Bench {
+    only: Vec<String>,
+    rows: Vec<Row>,
+}
+
+/// One line of the table. Times are in nanoseconds.
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    engine: &'static str,
+    /// The median of the rounds, as the reference's.
+    ours: f64,
+    reference: f64,
+    ratio: f64,
+    unit: &'static str,
+    /// The quartiles of the rounds' own ratios.
+    spread: [f64; 2],
+    rounds: usize,
+    /// What the ratio is to be at most, if there is such a thing.
+    target: Option<f64>,
+    /// What the reference is.
+    against: String,
+}
+
+/// What a row is about.
+pub struct Subject<'a> {
+    pub name: &'a str,
+    /// What the ratio is to be at most.
+    pub target: Option<f64>,
+    /// What the reference is.
+    pub against: &'a str,
+    /// How many of the thing one round does.
+    pub per_round: u32,
+}
+
+impl Bench {
+    pub fn new(only: Vec<String>) -> Self {
+        Self {
+            only,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Whether a row is asked for, so that its setting is worth making.
+    pub fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| name.contains(part))
+    }
+
+    /// Measures a row, unless it is not asked for: rounds of both sides in turns, after one of each
+    /// that does not count.
+    pub fn compare(
+        &mut self,
+        subject: &Subject<'_>,
+        mut ours: impl FnMut() -> anyhow::Result<Duration>,
+        mut reference: impl FnMut() -> anyhow::Result<Duration>,
+    ) -> anyhow::Result<()> {
+        if !self.wants(subject.name) {
+            return Ok(());
+        }
+        eprintln!("{} …", subject.name);
+        let warm_up = ours()? + reference()?;
+        let fit = TIME.as_nanos() / warm_up.as_nanos().max(1);
+        let rounds = usize::try_from(fit)
+            .unwrap_or(ROUNDS)
+            .clamp(LEAST_ROUNDS, ROUNDS);
+        let mut pairs = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
+            pairs.push((ours()?.as_nanos() as f64, reference()?.as_nanos() as f64));
+        }
+        self.add(subject, &pairs);
+        Ok(())
+    }
+
+    /// Takes in a row that was measured elsewhere, in nanoseconds a round.
+    pub fn add(&mut self, subject: &Subject<'_>, pairs: &[(f64, f64)]) {
+        let sorted = |of: &dyn Fn(&(f64, f64)) -> f64| {
+            let mut values: Vec<f64> = pairs.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let quartile = |values: &[f64], n: usize| values[(values.len() - 1) * n / 4];
+        let ours = quartile(&sorted(&|pair| pair.0), 2);
+        let reference = quartile(&sorted(&|pair| pair.1), 2);
+        let ratios = sorted(&|pair| pair.0 / pair.1);
+        let per = f64::from(subject.per_round);
+        self.rows.push(Row {
+            name: subject.name.to_owned(),
+            engine: ENGINE,
+            ours: ours / per,
+            reference: reference / per,
+            ratio: ours / reference,
+            unit: "ns",
+            spread: [quartile(&ratios, 1), quartile(&ratios, 3)],
+            rounds: pairs.len(),
+            target: subject.target,
+            against: subject.against.to_owned(),
+        });
+    }
+
+    /// The table, for people.
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN);
+        table.set_header([
+            "row",
+            "ours",
+            "reference",
+            "ratio",
+            "quartiles",
+            "target",
+            "the reference is",
+        ]);
+        for column in 1..=5 {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        for row in &self.rows {
+            table.add_row([
+                row.name.clone(),
+                time(row.ours),
+                time(row.reference),
+                ratio(row.ratio),
+                format!("{}–{}", ratio(row.spread[0]), ratio(row.spread[1])),
+                row.target
+                    .map_or_else(String::new, |target| format!("≤ {target}")),
+                row.against.clone(),
+            ]);
+        }
+        format!("JavaScript engine: {ENGINE}\n{table}")
+    }
+
+    /// Writes the rows as JSON.
+    pub fn write_json(&self, path: &Path) -> anyhow::Result<()> {
+        let json = serde_json::to_string_pretty(&self.rows)?;
+        std::fs::write(path, json + "\n")
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+fn ratio(ratio: f64) -> String {
+    if ratio < 0.1 {
+        format!("{ratio:.4}")
+    } else {
+        format!("{ratio:.2}")
+    }
+}
+
+fn time(nanoseconds: f64) -> String {
+    match nanoseconds {
+        n if n < 1e4 => format!("{n:.1} ns"),
+        n if n < 1e7 => format!("{:.1} µs", n / 1e3),
+        n => format!("{:.1} ms", n / 1e6),
+    }
+}

@@ -1,0 +1,163 @@
+//! Modules that are compiled, and instances of them.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+use wasmtime::{Linker, Module, Store};
+
+use crate::js::Js;
+use crate::measure::{Bench, Subject};
+use crate::raw::{self, ok};
+
+/// What is compiled: the row's name, a program of `tests/programs/fetch.sh`, and how many functions
+/// a generated module has that is about as large, where the program is not there.
+const PROGRAMS: [(&str, &str, u32); 3] = [
+    ("compile_10kb", "highwayhasher", 150),
+    ("compile_200kb", "tree-sitter", 3_000),
+    ("compile_2mb", "resvg", 30_000),
+];
+
+/// How many instances one round makes.
+const INSTANCES: u32 = 200;
+
+pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
+    for (name, program, functions) in PROGRAMS {
+        if bench.wants(name) || bench.wants("compile_again") {
+            compile(bench, name, program, functions)?;
+        }
+    }
+    instantiate(bench, "instantiate", 0)?;
+    instantiate(bench, "instantiate_10_imports", 10)
+}
+
+fn compile(bench: &mut Bench, name: &str, program: &str, functions: u32) -> anyhow::Result<()> {
+    let (wasm, what) = module(program, functions)?;
+    let js = Js::new(
+        "// Other bytes each time, which nobody has compiled before.
+         const fresh = (bytes) => {
+             const source = new Uint8Array(bytes.byteLength + 6 + 4);
+             source.set(new Uint8Array(bytes));
+             source.set([0, 8, 3, 0x62, 0x62, 0x62], bytes.byteLength);
+             new DataView(source.buffer).setUint32(bytes.byteLength + 6, count++);
+             return source;
+         };
+         let count = 0;
+         let kept;
+         globalThis.prepare = () => { globalThis.next = fresh(bytes); };
+         globalThis.first = async () => { (await compile(next)).drop(); };
+         globalThis.keep = async () => { kept = await compile(bytes); };
+         globalThis.again = async () => { (await compile(bytes)).drop(); };",
+    )?;
+    js.put("bytes", wasm.clone())?;
+    let engine = raw::engine()?;
+    let reference = || {
+        let start = Instant::now();
+        ok(Module::from_binary(&engine, &wasm))?;
+        anyhow::Ok(start.elapsed())
+    };
+    let against = format!("Module::new of {what}");
+    let subject = Subject {
+        name,
+        target: Some(1.05),
+        against: &against,
+        per_round: 1,
+    };
+    let first = || {
+        js.time("prepare()")?;
+        js.time_promise("first()")
+    };
+    bench.compare(&subject, first, reference)?;
+    js.time_promise("keep()")?;
+    let subject = Subject {
+        name: &name.replace("compile", "compile_again"),
+        target: Some(0.02),
+        ..subject
+    };
+    bench.compare(&subject, || js.time_promise("again()"), reference)
+}
+
+/// A module, and what it is.
+fn module(program: &str, functions: u32) -> anyhow::Result<(Vec<u8>, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/programs");
+    if let Ok(wasm) = std::fs::read(root.join(program).with_extension("wasm")) {
+        let what = format!("{program}, {} kB", wasm.len().div_ceil(1000));
+        return Ok((wasm, what));
+    }
+    eprintln!("no {program}.wasm, which tests/programs/fetch.sh gets: one is generated");
+    let wasm = generated(functions)?;
+    let what = format!("{} generated kB", wasm.len().div_ceil(1000));
+    Ok((wasm, what))
+}
+
+/// A module of `functions` functions, each a loop over some arithmetic.
+fn generated(functions: u32) -> anyhow::Result<Vec<u8>> {
+    let mut text = String::from("(module (memory 1)");
+    for i in 0..functions {
+        write!(
+            text,
+            "(func (export \"f{i}\") (param $n i32) (result i32) (local $sum i32)
+                (loop $more
+                    (i32.store (local.get $n) (local.get $sum))
+                    (local.set $sum (i32.add (local.get $sum)
+                        (i32.mul (local.get $n) (i32.const {i}))))
+                    (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+                (local.get $sum))"
+        )?;
+    }
+    text.push(')');
+    Ok(wat::parse_str(text)?)
+}
+
+/// Instances of a small module, each in a store of its own.
+fn instantiate(bench: &mut Bench, name: &str, imports: usize) -> anyhow::Result<()> {
+    if !bench.wants(name) {
+        return Ok(());
+    }
+    let mut text = String::from("(module ");
+    for i in 0..imports {
+        write!(
+            text,
+            "(import \"env\" \"f{i}\" (func (param i32) (result i32)))"
+        )?;
+    }
+    text.push_str(
+        r#"(memory (export "memory") 1)
+        (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#,
+    );
+    let js = Js::new(&format!(
+        "const module = await compile(text(`{text}`));
+         const env = {{}};
+         for (let i = 0; i < {imports}; i++) env['f' + i] = (x) => x;
+         globalThis.run = async (n) => {{
+             for (let i = 0; i < n; i++) (await instantiate(module, {{ env }})).drop();
+         }};"
+    ))?;
+    let engine = raw::engine()?;
+    let module = ok(Module::new(&engine, wat::parse_str(&text)?))?;
+    let mut linker = Linker::new(&engine);
+    for i in 0..imports {
+        ok(linker.func_wrap("env", &format!("f{i}"), |x: i32| x))?;
+    }
+    let pre = RefCell::new(ok(linker.instantiate_pre(&module))?);
+    let reference = || {
+        let start = Instant::now();
+        for _ in 0..INSTANCES {
+            let mut store = Store::new(&engine, ());
+            std::hint::black_box(ok(pre.borrow().instantiate(&mut store))?);
+        }
+        anyhow::Ok(start.elapsed())
+    };
+    let subject = Subject {
+        name,
+        target: Some(1.5),
+        against: "InstancePre::instantiate in a new store",
+        per_round: INSTANCES,
+    };
+    bench.compare(
+        &subject,
+        || js.time_promise(&format!("run({INSTANCES})")),
+        reference,
+    )
+}
