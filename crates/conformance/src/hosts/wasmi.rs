@@ -103,7 +103,8 @@ fn failure(error: Error) -> Failure {
         (_, Some(TrapCode::UnreachableCodeReached)) => {
             Failure::new(FailureKind::Trap, "unreachable")
         }
-        (_, Some(_)) => Failure::new(FailureKind::Trap, message),
+        // Its own words tell the instruction too.
+        (_, Some(code)) => Failure::new(FailureKind::Trap, code.to_string()),
         // To the specification these are traps.
         (
             ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. })

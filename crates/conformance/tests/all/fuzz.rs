@@ -46,6 +46,42 @@ fn the_engines_agree_on_a_fixed_set() {
 }
 
 #[test]
+fn the_engines_give_the_same_reasons_for_traps() {
+    let text = r#"(module
+        (type $f (func))
+        (memory 1)
+        (table $t 2 3 funcref)
+        (elem $e func 0)
+        (data $d "x")
+        (func (export "unreachable") unreachable)
+        (func (export "divide") (drop (i32.div_u (i32.const 1) (i32.const 0))))
+        (func (export "overflow") (drop (i32.div_s (i32.const 0x80000000) (i32.const -1))))
+        (func (export "convert") (drop (i32.trunc_f32_s (f32.const nan))))
+        (func (export "null") (call_indirect (type $f) (i32.const 0)))
+        (func (export "beyond") (call_indirect (type $f) (i32.const 2)))
+        (func (export "load") (drop (i32.load (i32.const 65536))))
+        (func (export "memory.fill") (memory.fill (i32.const 65536) (i32.const 0) (i32.const 1)))
+        (func (export "memory.copy") (memory.copy (i32.const 0) (i32.const 65536) (i32.const 1)))
+        (func (export "memory.init") (memory.init $d (i32.const 0) (i32.const 0) (i32.const 2)))
+        (func (export "table.get") (drop (table.get $t (i32.const 2))))
+        (func (export "table.set") (table.set $t (i32.const 2) (ref.null func)))
+        (func (export "table.fill") (table.fill $t (i32.const 2) (ref.null func) (i32.const 1)))
+        (func (export "table.copy") (table.copy $t $t (i32.const 0) (i32.const 2) (i32.const 1)))
+        (func (export "table.init") (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 2)))
+        (func (export "recursion") (call 15)))"#;
+    let case = Case {
+        seed: 0,
+        module: wat::parse_str(text).unwrap(),
+        intact: true,
+    };
+    let ran = with_deep_stack(|| Runner::default().run(&case)).unwrap();
+    let tally = ran
+        .unwrap()
+        .unwrap_or_else(|difference| panic!("{difference}"));
+    assert_eq!((tally.trapped, tally.returned), (15, 0), "{tally:?}");
+}
+
+#[test]
 fn a_seed_always_makes_the_same_case() {
     let mut damaged = 0;
     for seed in 0..50 {
