@@ -1,40 +1,116 @@
 import { quote } from "./check.ts";
-import { misfit, readValues, writeValues } from "./codec.ts";
+import { misfit, read, readValues, writeValues } from "./codec.ts";
 import type { Signature } from "./codec.ts";
-import { op_wasm_call } from "./core.ts";
+import {
+  op_wasm_call,
+  op_wasm_call_numbers,
+  op_wasm_call_with,
+  op_wasm_hands_over_numbers,
+} from "./core.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
-import { RETURNED, stopped } from "./outcome.ts";
+import { ENDED, frameU32 } from "./frame.ts";
+import { GROWN, MISFIT, RETURNED, stopped } from "./outcome.ts";
 import type { StoreState } from "./store_state.ts";
+import type { WasmFunction } from "./types.ts";
 
-export function callFunc(
-  store: StoreState,
-  handle: number,
-  signature: Signature,
-  args: unknown[],
-  name: string | undefined,
-): unknown {
+/** Whether the engine hands numbers to an op in less time than it takes to put them in the frame. */
+const handsOverNumbers = op_wasm_hands_over_numbers();
+
+/** A function of a guest, for JavaScript. */
+export interface Callee {
+  store: StoreState;
+  /** By which it is called. */
+  number: number;
+  signature: Signature;
+  /** For messages. */
+  name: string | undefined;
+}
+
+/** The JavaScript function that calls it. */
+export function functionOf(callee: Callee): WasmFunction {
+  const { store, number, signature } = callee;
+  if (!handsOverNumbers || !signature.numbers || signature.params.length > 2) {
+    return (...args: unknown[]): unknown => call(callee, args);
+  }
+  const { imports } = store;
+  switch (signature.params.length) {
+    case 0:
+      return (...more: unknown[]): unknown => {
+        if (more.length !== 0) return call(callee, more);
+        let result;
+        try {
+          result = op_wasm_call_numbers(number, imports);
+        } catch (error) {
+          throw stopped(store, error);
+        }
+        return result === null ? notReturned(callee, []) : result;
+      };
+    case 1:
+      return (first: unknown, ...more: unknown[]): unknown => {
+        if (more.length !== 0) return call(callee, [first, ...more]);
+        let result;
+        try {
+          result = op_wasm_call_numbers(number, imports, first);
+        } catch (error) {
+          throw stopped(store, error);
+        }
+        return result === null ? notReturned(callee, [first]) : result;
+      };
+    default:
+      return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
+        if (more.length !== 0) return call(callee, [first, second, ...more]);
+        let result;
+        try {
+          result = op_wasm_call_numbers(number, imports, first, second);
+        } catch (error) {
+          throw stopped(store, error);
+        }
+        return result === null ? notReturned(callee, [first, second]) : result;
+      };
+  }
+}
+
+/** What to do where a call with numbers did not just return. */
+function notReturned(callee: Callee, args: unknown[]): unknown {
+  const ended = frameU32[ENDED];
+  // To find out what is wrong.
+  if (ended === MISFIT) return call(callee, args);
+  endedOddly(callee.store, ended);
+  return takeResults(callee.store, callee.signature);
+}
+
+/** Calls a function with its arguments in the frame. */
+function call({ store, number, signature, name }: Callee, args: unknown[]): unknown {
   putArguments(store, signature, args, name);
+  const { imports } = store;
   let ended;
-  const outer = store.enter(false);
   try {
-    ended = op_wasm_call(store.id, handle);
+    // Without imports of JavaScript's, its engine need not be ready to run any.
+    ended = imports.length === 1 ? op_wasm_call(number) : op_wasm_call_with(number, imports);
   } catch (error) {
     throw stopped(store, error);
-  } finally {
-    store.leave(outer);
   }
-  if (ended !== RETURNED) throw store.thrown(ended);
+  if (ended !== RETURNED) endedOddly(store, ended);
   return takeResults(store, signature);
+}
+
+/** Detaches views of what has grown, and throws what the guest did if it did not return. */
+function endedOddly(store: StoreState, ended: number): void {
+  const how = ended & ~GROWN;
+  const error = how === RETURNED ? undefined : store.thrown(how);
+  if (how !== ended) store.checkViews();
+  if (error !== undefined) throw error;
 }
 
 /** Puts the arguments of a call into the frame. */
 export function putArguments(
   store: StoreState,
-  { params }: Signature,
+  { params, takesAnything }: Signature,
   args: unknown[],
   name: string | undefined,
 ): void {
-  if (args.length !== params.length) {
+  // Too few are an `undefined` that does not fit, unless it would.
+  if (args.length > params.length || (takesAnything && args.length < params.length)) {
     throw new WasmError(
       `${name === undefined ? "the function" : quote(name)} takes ${params.length} arguments, ` +
         `got ${args.length}`,
@@ -48,7 +124,7 @@ export function putArguments(
 /** What a call returned, out of the frame. */
 export function takeResults(store: StoreState, { results }: Signature): unknown {
   if (results.length === 0) return undefined;
-  if (results.length === 1) return results[0].read(store, 0);
+  if (results.length === 1) return read(store, results[0], 0);
   return readValues(store, results);
 }
 

@@ -114,18 +114,11 @@ async function drive(
 
 /** Runs the import that the guest waits for, if it does. Returns where the call has got to. */
 function advance(store: StoreState, call: number): number {
-  const outer = store.enter(true);
-  let ended;
   try {
-    ended = op_wasm_advance(call);
+    return op_wasm_advance(call, store.imports);
   } catch (error) {
-    store.refresh();
     throw stopped(store, error);
-  } finally {
-    store.exit(outer);
   }
-  if (ended < RUNNING) store.refresh();
-  return ended;
 }
 
 /** Gives the guest what comes of a promise that an import returned. */

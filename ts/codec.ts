@@ -33,66 +33,96 @@ import type { StoreState } from "./store_state.ts";
 /** How values of one type go into and out of a slot. */
 export interface Codec {
   type: string;
-  /** The value in a slot. */
-  read(store: StoreState, slot: number): unknown;
-  /** Puts a value into a slot; `false` if it is not of the type. */
-  write(store: StoreState, slot: number, value: unknown): boolean;
+  kind: number;
 }
+
+// The kinds of types. The functions below switch over them, and do not call one function out of
+// many, so that engines see all of what a call does.
+const I32 = 0;
+const I64 = 1;
+const F32 = 2;
+const F64 = 3;
+const V128 = 4;
+/** Any JavaScript value. */
+const EXTERN_REF = 5;
+const FUNC_REF = 6;
+/** A reference of which JavaScript sees a handle. */
+const OBJECT_REF = 7;
 
 const codecs: Map<string, Codec> = new SafeMap();
 
-function numeric(
-  type: string,
-  read: (store: StoreState, slot: number) => unknown,
-  write: (store: StoreState, slot: number, value: unknown) => boolean,
-): void {
-  codecs.set(type, { type, read, write });
+/** The value in a slot. */
+export function read(store: StoreState, codec: Codec, slot: number): unknown {
+  switch (codec.kind) {
+    case I32:
+      return frame32[slot << 2];
+    case I64:
+      return frame64[slot << 1];
+    case F32:
+      return frameF32[slot << 2];
+    case F64:
+      return frameF64[slot << 1];
+    case V128:
+      return readVector(slot);
+    default:
+      return readRef(store, slot);
+  }
 }
 
-numeric("i32", (_, slot) => frame32[slot << 2], (_, slot, value) => {
-  if (
-    typeof value !== "number" || !(value >= -2147483648 && value <= 4294967295) ||
-    MathTrunc(value) !== value
-  ) return false;
-  frame32[slot << 2] = value;
-  return true;
-});
-
-numeric("i64", (_, slot) => frame64[slot << 1], (_, slot, value) => {
-  if (typeof value === "bigint") {
-    if (value < -0x8000000000000000n || value > 0xffffffffffffffffn) return false;
-    frame64[slot << 1] = value;
-    return true;
+/** Puts a value into a slot; `false` if it is not of the type. */
+export function write(store: StoreState, codec: Codec, slot: number, value: unknown): boolean {
+  switch (codec.kind) {
+    case I32:
+      if (typeof value !== "number") return false;
+      if ((value | 0) !== value) {
+        if (!(value >= -2147483648 && value <= 4294967295) || MathTrunc(value) !== value) {
+          return false;
+        }
+      }
+      frame32[slot << 2] = value;
+      return true;
+    case I64:
+      if (typeof value === "bigint") {
+        if (value < -0x8000000000000000n || value > 0xffffffffffffffffn) return false;
+        frame64[slot << 1] = value;
+        return true;
+      }
+      if (!NumberIsSafeInteger(value)) return false;
+      frame64[slot << 1] = BigInt(value);
+      return true;
+    case F32:
+      if (typeof value !== "number") return false;
+      frameF32[slot << 2] = value;
+      return true;
+    case F64:
+      if (typeof value !== "number") return false;
+      frameF64[slot << 1] = value;
+      return true;
+    case V128:
+      return writeVector(slot, value);
+    case EXTERN_REF:
+      return writeObject(store, slot, value) || writeRef(slot, HOST, store.hold(value));
+    case FUNC_REF:
+      return writeFunc(store, slot, value);
+    default:
+      return writeObject(store, slot, value);
   }
-  if (!NumberIsSafeInteger(value)) return false;
-  frame64[slot << 1] = BigInt(value);
-  return true;
-});
+}
 
-numeric("f32", (_, slot) => frameF32[slot << 2], (_, slot, value) => {
-  if (typeof value !== "number") return false;
-  frameF32[slot << 2] = value;
-  return true;
-});
-
-numeric("f64", (_, slot) => frameF64[slot << 1], (_, slot, value) => {
-  if (typeof value !== "number") return false;
-  frameF64[slot << 1] = value;
-  return true;
-});
-
-numeric("v128", (_, slot) => {
+function readVector(slot: number): Uint8Array {
   const bytes = new Uint8Array(16);
   for (let i = 0; i < 16; i++) bytes[i] = frame8[(slot << 4) + i];
   return bytes;
-}, (_, slot, value) => {
+}
+
+function writeVector(slot: number, value: unknown): boolean {
   if (
     TypedArrayPrototypeGetSymbolToStringTag(value) !== "Uint8Array" ||
     TypedArrayPrototypeGetByteLength(value) !== 16
   ) return false;
   TypedArrayPrototypeSet(frame8, value, slot << 4);
   return true;
-});
+}
 
 export function readRef(store: StoreState, slot: number): unknown {
   const number = frameU32[slot << 2];
@@ -127,22 +157,44 @@ function writeObject(store: StoreState, slot: number, value: unknown): boolean {
   return handle !== undefined && writeRef(slot, OBJECT, handle);
 }
 
-function writeExtern(store: StoreState, slot: number, value: unknown): boolean {
-  return writeObject(store, slot, value) || writeRef(slot, HOST, store.hold(value));
+function kindOf(type: string): number {
+  switch (type) {
+    case "i32":
+      return I32;
+    case "i64":
+      return I64;
+    case "f32":
+      return F32;
+    case "f64":
+      return F64;
+    case "v128":
+      return V128;
+    case "externref":
+    case "(ref extern)":
+      return EXTERN_REF;
+    case "funcref":
+    case "(ref func)":
+    case "(ref $func)":
+    case "(ref null $func)":
+      return FUNC_REF;
+    default:
+      return OBJECT_REF;
+  }
 }
 
 /** How values of a type, as the text format writes it, go into and out of slots. */
 export function codec(type: string): Codec {
   let codec = codecs.get(type);
   if (codec === undefined) {
-    let write = writeObject;
-    if (type === "externref" || type === "(ref extern)") write = writeExtern;
-    else if (type === "funcref" || type === "(ref func)") write = writeFunc;
-    else if (type === "(ref $func)" || type === "(ref null $func)") write = writeFunc;
-    codec = { type, read: readRef, write };
+    codec = { type, kind: kindOf(type) };
     codecs.set(type, codec);
   }
   return codec;
+}
+
+/** Whether the values are JavaScript's numbers, whatever they are. */
+function isNumber({ kind }: Codec): boolean {
+  return kind === I32 || kind === F32 || kind === F64;
 }
 
 function codecsOf(types: string[]): Codec[] {
@@ -154,7 +206,7 @@ function codecsOf(types: string[]): Codec[] {
 /** Puts `values` into the first slots. Returns the index of the first that does not fit, or −1. */
 export function writeValues(store: StoreState, codecs: Codec[], values: unknown[]): number {
   for (let i = 0; i < codecs.length; i++) {
-    if (codecs[i].write(store, i, values[i])) continue;
+    if (write(store, codecs[i], i, values[i])) continue;
     releaseValues(store, codecs, i);
     return i;
   }
@@ -168,7 +220,7 @@ export function releaseValues(
   count: number = codecs.length,
 ): void {
   for (let i = 0; i < count; i++) {
-    if (codecs[i].write === writeExtern && frameU32[(i << 2) + 1] === HOST) {
+    if (codecs[i].kind === EXTERN_REF && frameU32[(i << 2) + 1] === HOST) {
       store.release(frameU32[i << 2]);
     }
   }
@@ -184,7 +236,7 @@ export function misfit(codecs: Codec[], values: unknown[], index: number, what: 
 
 /** Puts one value into the first slot. */
 export function writeValue(store: StoreState, codec: Codec, value: unknown): void {
-  if (codec.write(store, 0, value)) return;
+  if (write(store, codec, 0, value)) return;
   throw new WasmError(`expected ${codec.type}, got ${describe(value)}`, TypeMismatch);
 }
 
@@ -192,14 +244,26 @@ export function writeValue(store: StoreState, codec: Codec, value: unknown): voi
 export interface Signature {
   params: Codec[];
   results: Codec[];
+  /** Whether all of them are JavaScript's numbers, and the result is at most one. */
+  numbers: boolean;
+  /** Whether a missing argument could be taken for `undefined`. */
+  takesAnything: boolean;
 }
 
 export function signatureOf(type: { params: string[]; results: string[] }): Signature {
-  return { params: codecsOf(type.params), results: codecsOf(type.results) };
+  const params = codecsOf(type.params);
+  const results = codecsOf(type.results);
+  let numbers = results.length === 0 || (results.length === 1 && isNumber(results[0]));
+  let takesAnything = false;
+  for (let i = 0; i < params.length; i++) {
+    numbers &&= isNumber(params[i]);
+    takesAnything ||= params[i].kind === EXTERN_REF;
+  }
+  return { params, results, numbers, takesAnything };
 }
 
 export function readValues(store: StoreState, codecs: Codec[]): unknown[] {
   const values = [];
-  for (let i = 0; i < codecs.length; i++) values[i] = codecs[i].read(store, i);
+  for (let i = 0; i < codecs.length; i++) values[i] = read(store, codecs[i], i);
   return values;
 }

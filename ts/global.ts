@@ -1,4 +1,4 @@
-import { codec, writeValue } from "./codec.ts";
+import { codec, read, writeValue } from "./codec.ts";
 import type { Codec } from "./codec.ts";
 import {
   op_wasm_get_global,
@@ -40,7 +40,7 @@ export class WasmGlobal {
   get value(): any {
     const codec = this.#content();
     op_wasm_get_global(this.#store.id, this.#handle);
-    return codec.read(this.#store, 0);
+    return read(this.#store, codec, 0);
   }
 
   /** By the same rules as a function's argument; `TypeMismatch` if it is immutable. */

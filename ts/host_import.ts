@@ -14,13 +14,11 @@ import {
   THREW,
 } from "./outcome.ts";
 import { referenceHandle } from "./reference.ts";
-import { active, activeWaits } from "./store_state.ts";
 import type { StoreState } from "./store_state.ts";
 import type { WasmFunction } from "./types.ts";
 
 /** A JavaScript function that a guest imports. */
 export interface HostImport {
-  callback: WasmFunction;
   signature: Signature;
   /** For messages. */
   name: string;
@@ -32,19 +30,33 @@ export interface PendingImport {
   imported: HostImport;
 }
 
+// What `dispatch` is to do: run the import with its arguments in the frame, also where a memory has
+// grown, or take what it returned or threw.
+const RUN_GROWN = 1;
+const RETURN = 2;
+const THROW = 3;
+
 /**
- * Runs the import of this number of the store that is running, its arguments in the frame, which
- * its results replace. Returns how it ended; what it threw is then in the first slot.
+ * Runs the import of this number of the store that `imports` belongs to, its arguments in the frame,
+ * which its results replace; or takes what it returned or threw. Returns how it ended; what it threw
+ * is then in the first slot.
  */
-export function dispatch(index: number): number {
-  const store = active;
-  const waits = activeWaits;
-  const imported = store.imports[index];
+export function dispatch(
+  imports: [StoreState, ...WasmFunction[]],
+  index: number,
+  waits: boolean,
+  task: number,
+  value: unknown,
+): number {
+  const store = imports[0];
+  const imported = store.hostImports[index];
   let ended;
   try {
-    store.refresh();
+    if (task === RETURN) return returned(store, imported, value);
+    if (task === THROW) return threw(store, imported, value);
+    if (task === RUN_GROWN) store.checkViews();
     const args = readValues(store, imported.signature.params);
-    const result = ReflectApply(imported.callback, undefined, args);
+    const result = ReflectApply(imports[index], undefined, args);
     if (waits && core.isPromise(result)) {
       const promise = settled(result);
       // Should nobody come to wait for it any more, it is nobody's failure.

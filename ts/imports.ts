@@ -64,7 +64,8 @@ export function toImport(
   }
   if (wanted.kind === "function" && typeof value === "function") {
     const signature = signatureOf(wanted);
-    ArrayPrototypePush(store.imports, { callback: value, signature, name: importName(wanted) });
+    ArrayPrototypePush(store.imports, value);
+    ArrayPrototypePush(store.hostImports, { signature, name: importName(wanted) });
     return { kind: "host", handle: store.imports.length - 1 };
   }
   if (wanted.kind === "global" && wanted.mutable) {

@@ -23,7 +23,7 @@ import { exitStatus } from "./outcome.ts";
 import type { WasmStore } from "./store.ts";
 import type { StoreState } from "./store_state.ts";
 import type { WasmTable } from "./table.ts";
-import type { ExportInfo, ExportKind, ImportValue, WasmFunction } from "./types.ts";
+import type { ExportInfo, ExportKind, ExternType, ImportValue, WasmFunction } from "./types.ts";
 
 /** A module brought to life: guest code that can be called. */
 export class WasmInstance {
@@ -36,6 +36,8 @@ export class WasmInstance {
   #store: StoreState;
   #infos: Map<string, ExportInfo> = new SafeMap();
   #live: Map<string, ImportValue> = new SafeMap();
+  /** The functions that were called by name. */
+  #callees: Map<string, { func: WasmFunction; arity: number }> = new SafeMap();
   #namespace: Readonly<Record<string, ImportValue>> | undefined;
   #dropped: boolean = false;
   #started: boolean = false;
@@ -66,8 +68,19 @@ export class WasmInstance {
    */
   // deno-lint-ignore no-explicit-any
   call(name: string, args: readonly unknown[] = []): any {
-    const func = this.func(name);
-    return ReflectApply(func, undefined, checkArguments(func, args, name));
+    if (this.#dropped || this.#store.dropped) this.#alive();
+    const { func, arity } = this.#callees.get(name) ?? this.#callee(name);
+    if (ArrayIsArray(args) && args.length === arity) {
+      switch (arity) {
+        case 0:
+          return func();
+        case 1:
+          return func(args[0]);
+        case 2:
+          return func(args[0], args[1]);
+      }
+    }
+    return ReflectApply(func, undefined, checkArguments(arity, args, name));
   }
 
   /**
@@ -88,8 +101,8 @@ export class WasmInstance {
    */
   // deno-lint-ignore no-explicit-any
   async callAsync(name: string, args: readonly unknown[] = [], options?: CallOptions): Promise<any> {
-    const func = this.func(name);
-    const checked = checkArguments(func, args, name);
+    const { func, arity } = this.#callee(name);
+    const checked = checkArguments(arity, args, name);
     const { handle } = placeOf(func);
     return await callAsync(this.#store, handle, checked, name, checkCallOptions(options));
   }
@@ -246,6 +259,17 @@ export class WasmInstance {
     return start;
   }
 
+  #callee(name: string): { func: WasmFunction; arity: number } {
+    const func = this.func(name);
+    let callee = this.#callees.get(name);
+    if (callee === undefined) {
+      const info = this.#infos.get(name) as ExternType & { kind: "function" };
+      callee = { func, arity: info.params.length };
+      this.#callees.set(name, callee);
+    }
+    return callee;
+  }
+
   #alive(): void {
     if (this.#dropped || this.#store.dropped) {
       throw new WasmError(`instance ${this.id} was dropped`, RuntimeError);
@@ -281,7 +305,7 @@ export class WasmInstance {
 }
 
 /** A copy of the arguments of a function, if they are as many as it takes. */
-function checkArguments(func: WasmFunction, args: readonly unknown[], name: string): unknown[] {
+function checkArguments(arity: number, args: readonly unknown[], name: string): unknown[] {
   if (!ArrayIsArray(args)) {
     throw new WasmError(
       `the arguments of ${quote(name)} must be an array, got ${describe(args)}`,
@@ -290,9 +314,9 @@ function checkArguments(func: WasmFunction, args: readonly unknown[], name: stri
   }
   // An array of the wrong length is reported as such, however long it says it is.
   const length = args.length;
-  if (length !== func.length) {
+  if (length !== arity) {
     throw new WasmError(
-      `${quote(name)} takes ${func.length} arguments, got ${length}`,
+      `${quote(name)} takes ${arity} arguments, got ${length}`,
       TypeMismatch,
     );
   }

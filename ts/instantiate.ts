@@ -95,15 +95,14 @@ function start(id: number, module: WasmModule, store: StoreState, found: unknown
     imports[i] = toImport(store, module.imports[i], found[i]);
   }
   let made;
-  const outer = store.enter(false);
   try {
-    made = op_wasm_instantiate(id, store.id, imports);
+    made = op_wasm_instantiate(id, store.id, imports, store.imports);
   } catch (error) {
     throw stopped(store, error);
-  } finally {
-    store.leave(outer);
   }
-  if (made[0] !== RETURNED) throw store.thrown(made[0]);
+  const thrown = made[0] === RETURNED ? undefined : store.thrown(made[0]);
+  store.checkViews();
+  if (thrown !== undefined) throw thrown;
   const instance = construct(WasmInstance, internal, made[1], module, store);
   if (store.hasWasi) initialize(instance);
   return instance;

@@ -14,11 +14,13 @@ import { place } from "./live.ts";
 import type { WasmStore } from "./store.ts";
 import type { StoreState } from "./store_state.ts";
 import type { MemoryType } from "./types.ts";
+import type { View } from "./view.ts";
 
 /** A linear memory. */
 export class WasmMemory {
   #store: StoreState;
   #handle: number;
+  #view: View | undefined;
 
   /** Makes a memory of zeroed pages. */
   constructor(store: WasmStore, type: MemoryType);
@@ -46,7 +48,11 @@ export class WasmMemory {
    * is dropped; then take it again. That of a shared memory stays as long as it was.
    */
   get buffer(): ArrayBuffer | SharedArrayBuffer {
-    return this.#store.view(this.#handle);
+    const view = this.#view;
+    // The app may have detached it. What it may have made of `byteLength` fools nobody else.
+    if (view?.current && view.buffer.byteLength === view.length) return view.buffer;
+    this.#view = this.#store.view(this.#handle);
+    return this.#view.buffer;
   }
 
   /**

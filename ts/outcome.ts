@@ -20,12 +20,17 @@ export const EXCEPTION = 2;
 export const ABORTED = 3;
 /** An import, which returned a promise: it has not ended. */
 export const PENDING = 4;
+/** A call that never began: an argument is no number that fits. */
+export const MISFIT = 6;
+/** Beside one of these: a memory has grown. */
+export const GROWN = 8;
 
 /** Remembers whether the error of an op that ran a guest is one that no guest may catch. */
 export function stopped(store: StoreState, error: WasmError): WasmError {
   const { trap, exitCode, wasmStack, code } = error;
   const ran = trap !== undefined || exitCode !== undefined || wasmStack !== undefined;
   if (ran || code === FuelExhausted) stops.set(error, store);
+  store.checkViews();
   return error;
 }
 

@@ -1,5 +1,5 @@
 import { isDetached } from "./bytes.ts";
-import { callFunc } from "./call.ts";
+import { functionOf } from "./call.ts";
 import { readRef, signatureOf } from "./codec.ts";
 import type { Signature } from "./codec.ts";
 import { construct, internal } from "./construct.ts";
@@ -11,6 +11,8 @@ import {
   ObjectDefineProperty,
   op_wasm_collect,
   op_wasm_drop_store,
+  op_wasm_forget_store,
+  op_wasm_func_number,
   op_wasm_func_type,
   op_wasm_memory_length,
   op_wasm_memory_view,
@@ -23,7 +25,7 @@ import {
   Uint8Array,
 } from "./core.ts";
 import { RuntimeError, WasmError } from "./errors.ts";
-import { frameU32, GROWTHS } from "./frame.ts";
+import { frameU32 } from "./frame.ts";
 import type { HostImport, PendingImport } from "./host_import.ts";
 import { liveClass, places } from "./live.ts";
 import { checkOptions } from "./options.ts";
@@ -35,14 +37,9 @@ import type { ExportKind, ImportValue, WasmFunction } from "./types.ts";
 import { detach, owners } from "./view.ts";
 import type { View } from "./view.ts";
 
-const droppedStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
-  (id: number) => op_wasm_drop_store(id),
+const forgottenStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
+  (id: number) => op_wasm_forget_store(id),
 );
-
-/** The store whose guest is running, if one is. */
-export let active: StoreState | undefined;
-/** Whether its call waits for imports that return promises. */
-export let activeWaits: boolean = false;
 
 /**
  * The JavaScript side of a store: everything JavaScript that its guests hold.
@@ -58,7 +55,10 @@ export class StoreState {
   readonly hasWasi: boolean;
   dropped: boolean = false;
   readonly instances: Set<number> = new SafeSet();
-  readonly imports: HostImport[] = [];
+  /** Itself, and the functions that its guests import. */
+  readonly imports: [StoreState, ...WasmFunction[]] = [this];
+  /** What is known of these, in the same places. */
+  readonly hostImports: (HostImport | undefined)[] = [undefined];
   /** The values that guests hold as `externref`, by number. */
   readonly held: unknown[] = [];
   /** Which import threw a held value. */
@@ -78,7 +78,6 @@ export class StoreState {
   pending: PendingImport | undefined;
   /** Resolves when the guest has to end although it waits for a promise. */
   end: Promise<boolean> | undefined;
-  #growths: number = 0;
   #aborted: WasmError | undefined;
   #handle: WasmStore | undefined;
 
@@ -87,7 +86,7 @@ export class StoreState {
     this.id = op_wasm_new_store(checked);
     this.implicit = implicit;
     this.hasWasi = checked.wasi !== undefined;
-    droppedStores.register(this, this.id, this);
+    forgottenStores.register(this, this.id);
   }
 
   /** The store as apps see it. */
@@ -99,36 +98,7 @@ export class StoreState {
     this.#handle = handle;
   }
 
-  /** To be called before an op that runs a guest of this store. */
-  enter(waits: boolean): StoreState | undefined {
-    const outer = active;
-    active = this;
-    activeWaits = waits;
-    return outer;
-  }
-
-  /** To be called after it, with what `enter` returned, if the guest may still be running. */
-  exit(outer: StoreState | undefined): void {
-    active = outer;
-    // An import that is running has asked already.
-    activeWaits = false;
-  }
-
-  /** To be called after it, with what `enter` returned, if no guest runs. */
-  leave(outer: StoreState | undefined): void {
-    this.exit(outer);
-    this.refresh();
-  }
-
-  /** Detaches the views of memories that grew. To be called whenever a guest may have run. */
-  refresh(): void {
-    const growths = frameU32[GROWTHS];
-    if (growths === this.#growths) return;
-    this.#growths = growths;
-    this.checkViews();
-  }
-
-  /** Detaches the views of memories that grew. */
+  /** Detaches the views of memories that grew. To be called whenever one may have. */
   checkViews(): void {
     if (this.dropped) return;
     this.#views.forEach((view: View, memory: number) => {
@@ -147,17 +117,19 @@ export class StoreState {
     });
   }
 
-  /** A memory's bytes as a buffer, the same until they are more. */
-  view(memory: number): ArrayBuffer | SharedArrayBuffer {
+  /** A view of a memory's bytes, the same until they are more. */
+  view(memory: number): View {
     let view = this.#views.get(memory);
     if (view === undefined || !this.#isCurrent(view, memory)) {
       const buffer = op_wasm_memory_view(this.id, memory);
       const length = TypedArrayPrototypeGetByteLength(new Uint8Array(buffer));
-      view = { buffer, length, shared: core.isSharedArrayBuffer(buffer) };
+      const shared = core.isSharedArrayBuffer(buffer);
+      // Nobody tells when a shared memory grows, nor when the app detaches what has no bytes.
+      view = { buffer, length, shared, current: !shared && length !== 0 };
       owners.set(buffer, this);
       this.#views.set(memory, view);
     }
-    return view.buffer;
+    return view;
   }
 
   /** Whether a view still shows all of its memory: the app may have detached it. */
@@ -218,7 +190,8 @@ export class StoreState {
     let func = this.#funcs[handle];
     if (func === undefined) {
       const signature = this.signature(handle);
-      func = (...args: unknown[]): unknown => callFunc(this, handle, signature, args, name);
+      const number = op_wasm_func_number(this.id, handle);
+      func = functionOf({ store: this, number, signature, name });
       ObjectDefineProperty(func, "length", {
         __proto__: null,
         value: signature.params.length,
@@ -259,7 +232,6 @@ export class StoreState {
   drop(): void {
     if (this.dropped) return;
     this.dropped = true;
-    droppedStores.unregister(this);
     this.detachViews();
     op_wasm_drop_store(this.id);
     this.awaitEnd();

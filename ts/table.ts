@@ -1,5 +1,5 @@
 import { toInteger } from "./check.ts";
-import { codec, writeValue } from "./codec.ts";
+import { codec, read, writeValue } from "./codec.ts";
 import type { Codec } from "./codec.ts";
 import {
   op_wasm_get_table,
@@ -56,7 +56,7 @@ export class WasmTable {
   get(index: number): any {
     const codec = this.#element();
     op_wasm_get_table(this.#store.id, this.#handle, toInteger(index, "index", MemoryError));
-    return codec.read(this.#store, 0);
+    return read(this.#store, codec, 0);
   }
 
   /**

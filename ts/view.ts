@@ -35,9 +35,12 @@ export interface View {
   buffer: ArrayBuffer | SharedArrayBuffer;
   length: number;
   shared: boolean;
+  /** Whether it shows all of its memory, as far as is known without a look at that. */
+  current: boolean;
 }
 
 export function detach(view: View): void {
+  view.current = false;
   // What threads share stays as long as it was, as in browsers.
   if (!view.shared) op_wasm_detach(view.buffer);
 }

@@ -16,8 +16,7 @@ const SLOTS: usize = 1000;
 /// One frame serves every call of a runtime: whoever reads it copies the slots out before
 /// anything else can run, so that nested calls may write over them.
 ///
-/// Behind the slots is one more, whose first 32 bits tell the store's growth count: see
-/// [`Frame::set_growths`].
+/// Behind the slots is one more, for [`Frame::set_ended`].
 pub struct Frame {
     slots: Arc<[Cell<ValRaw>]>,
 }
@@ -53,10 +52,14 @@ impl Frame {
         }
     }
 
-    /// Tells JavaScript how often a memory of the store that just ran has grown, so that it
-    /// detaches views when the number is new to it.
-    pub fn set_growths(&self, growths: u32) {
-        self.slots[SLOTS].set(ValRaw::u32(growths));
+    /// The slots themselves.
+    pub fn slots(&self) -> &[Cell<ValRaw>] {
+        &self.slots[..SLOTS]
+    }
+
+    /// Tells JavaScript how a call ended, where there is no other way to.
+    pub fn set_ended(&self, ended: u32) {
+        self.slots[SLOTS].set(ValRaw::u32(ended));
     }
 
     /// The slots as an `ArrayBuffer`. It may outlive the frame: the memory is shared.

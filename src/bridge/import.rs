@@ -3,23 +3,52 @@
 use deno_core::v8;
 use wasmtime::ValRaw;
 
-use super::{Bridge, scope};
-use crate::runtime::{HostFunction, RefHandle, Stop, WasmError, WasmErrorCode, WasmStore};
+use super::Bridge;
+use super::number::Numbers;
+use super::scope::{Guest, with_import};
+use crate::runtime::{
+    ExternInfo, HostFunction, RefHandle, Stop, WasmError, WasmErrorCode, WasmStore,
+};
+
+/// How many arguments an import takes that is called from here.
+const FEW: usize = 8;
 
 /// The function that JavaScript keeps under this number for the instance's store.
 ///
 /// JavaScript keeps it, and not this, so that an import that refers to its own instance does
 /// not keep the two alive.
-pub struct JsImport(pub u32);
+pub struct JsImport {
+    number: u32,
+    /// If it takes and returns nothing but a few numbers: then it is called from here.
+    numbers: Option<Numbers>,
+}
+
+impl JsImport {
+    /// The function of this number, of this type.
+    pub fn new(number: u32, ty: Option<&ExternInfo>) -> Self {
+        let numbers = ty.and_then(Numbers::of);
+        let numbers = numbers.filter(|numbers| numbers.params.len() <= FEW);
+        Self { number, numbers }
+    }
+}
 
 impl HostFunction for JsImport {
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop> {
-        scope::with_current(|scope, bridge| {
-            bridge.frame.write(frame);
-            bridge
-                .frame
-                .set_growths(store.growths().map_err(Stop::Error)?);
-            dispatch(scope, bridge, self.0)?.read(bridge, frame)
+        let grown = store.take_grown().map_err(Stop::Error)?;
+        with_import(self.number, |scope, bridge, guest, function| {
+            let mut import = Import {
+                number: self.number,
+                bridge,
+                guest,
+                frame,
+            };
+            match (&self.numbers, function) {
+                // Views are to be detached where the memory has grown or is going to be used elsewhere.
+                (Some(numbers), Some(function)) if !grown && !guest.waits => {
+                    import.call(scope, numbers, function)
+                }
+                _ => import.run(scope, grown),
+            }
         })
         .unwrap_or_else(|| Err(stop("an import was called while no JavaScript runs")))
     }
@@ -65,28 +94,97 @@ impl Completion {
     }
 }
 
-/// Runs the import with its arguments in the frame.
-fn dispatch(
-    scope: &mut v8::PinScope<'_, '_>,
-    bridge: &Bridge,
-    index: u32,
-) -> Result<Completion, Stop> {
-    let function = bridge.dispatch.borrow().clone();
-    let function = function.ok_or_else(|| stop("host:wasm was never evaluated"))?;
-    v8::tc_scope!(let scope, scope);
-    let function = v8::Local::new(scope, function);
-    let this = v8::undefined(scope).into();
-    let index = v8::Integer::new_from_unsigned(scope, index).into();
-    match function.call(scope, this, &[index]) {
-        Some(completion) => {
-            Completion::from_number(completion.uint32_value(scope).unwrap_or(u32::MAX))
+/// What `dispatch` is to do.
+#[derive(Clone, Copy)]
+enum Task {
+    /// Run the import, with its arguments in the frame.
+    Run,
+    /// The same, of a store in which a memory has grown.
+    RunGrown,
+    /// Take what it returned.
+    Return,
+    /// Take what it threw.
+    Throw,
+}
+
+/// A call of an import.
+struct Import<'a, 's> {
+    number: u32,
+    bridge: &'a Bridge,
+    guest: Guest<'s>,
+    frame: &'a mut [ValRaw],
+}
+
+impl Import<'_, '_> {
+    /// Calls the function with numbers. What it does beside returning one is JavaScript's to judge.
+    fn call(
+        &mut self,
+        scope: &mut v8::PinScope<'_, '_>,
+        numbers: &Numbers,
+        function: v8::Local<'_, v8::Function>,
+    ) -> Result<(), Stop> {
+        let this: v8::Local<'_, v8::Value> = v8::undefined(scope).into();
+        let mut args = [this; FEW];
+        for ((arg, number), slot) in args.iter_mut().zip(&numbers.params).zip(&*self.frame) {
+            *arg = number.value(scope, slot);
         }
-        None if scope.has_terminated() => {
-            Err(stop("JavaScript was terminated while the guest ran"))
+        v8::tc_scope!(let scope, scope);
+        let Some(returned) = function.call(scope, this, &args[..numbers.params.len()]) else {
+            if scope.has_terminated() {
+                return Err(terminated());
+            }
+            let thrown = scope.exception().unwrap_or(this);
+            scope.reset();
+            return self.dispatch(scope, Task::Throw, thrown);
+        };
+        let Some(result) = numbers.result else {
+            return Ok(());
+        };
+        match (result.slot(returned), self.frame.first_mut()) {
+            (Some(value), Some(slot)) => {
+                *slot = value;
+                Ok(())
+            }
+            _ => self.dispatch(scope, Task::Return, returned),
         }
-        // `dispatch` catches whatever the import throws; only where the stack has no room left
-        // even for that does an exception come through.
-        None => Err(Stop::Error(WasmError::stack_exhausted())),
+    }
+
+    /// Has JavaScript run the function.
+    fn run(&mut self, scope: &mut v8::PinScope<'_, '_>, grown: bool) -> Result<(), Stop> {
+        self.bridge.frame.write(self.frame);
+        v8::tc_scope!(let scope, scope);
+        let nothing = v8::undefined(scope).into();
+        let task = if grown { Task::RunGrown } else { Task::Run };
+        self.dispatch(scope, task, nothing)
+    }
+
+    fn dispatch(
+        &mut self,
+        scope: &mut v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>,
+        task: Task,
+        value: v8::Local<'_, v8::Value>,
+    ) -> Result<(), Stop> {
+        let function = self.bridge.dispatch.borrow().clone();
+        let function = function.ok_or_else(|| stop("host:wasm was never evaluated"))?;
+        let function = v8::Local::new(scope, function);
+        let this = v8::undefined(scope).into();
+        let args = [
+            self.guest.imports.into(),
+            v8::Integer::new_from_unsigned(scope, self.number).into(),
+            v8::Boolean::new(scope, self.guest.waits).into(),
+            v8::Integer::new(scope, task as i32).into(),
+            value,
+        ];
+        match function.call(scope, this, &args) {
+            Some(completion) => {
+                let completion = completion.uint32_value(scope).unwrap_or(u32::MAX);
+                Completion::from_number(completion)?.read(self.bridge, self.frame)
+            }
+            None if scope.has_terminated() => Err(terminated()),
+            // `dispatch` catches whatever the import throws; only where the stack has no room left
+            // even for that does an exception come through.
+            None => Err(Stop::Error(WasmError::stack_exhausted())),
+        }
     }
 }
 
@@ -100,6 +198,10 @@ fn thrown(bridge: &Bridge) -> Result<u32, Stop> {
 fn reference(bridge: &Bridge) -> Result<RefHandle, Stop> {
     RefHandle::from_bits(bridge.frame.first().get_u64())
         .ok_or_else(|| stop("an import threw something unknown"))
+}
+
+fn terminated() -> Stop {
+    stop("JavaScript was terminated while the guest ran")
 }
 
 fn stop(message: &str) -> Stop {

@@ -1,11 +1,13 @@
 //! Between JavaScript and the runtime: the ops, and what they need of the JS engine.
 
+mod call;
 mod compile;
 mod error;
 mod frame;
 mod import;
 mod instance;
 mod memory;
+mod number;
 mod objects;
 mod running;
 mod scope;
@@ -13,10 +15,11 @@ mod store;
 mod view;
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use deno_core::{OpState, op2, v8};
 
+pub use call::*;
 pub use compile::*;
 pub use instance::*;
 pub use memory::*;
@@ -34,6 +37,7 @@ pub struct Bridge {
     frame: Frame,
     /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
     dispatch: RefCell<Option<v8::Global<v8::Function>>>,
+    funcs: Funcs,
     /// The calls that nobody waits for.
     calls: Calls,
     /// How often an instance was to be made of a module that was ready.
@@ -47,6 +51,7 @@ impl Bridge {
             state,
             frame: Frame::new(),
             dispatch: RefCell::default(),
+            funcs: Funcs::default(),
             calls: Calls::default(),
             ready: Cell::default(),
         }
@@ -62,6 +67,25 @@ impl Bridge {
     /// hold on to this instead.
     fn of(ops: &Rc<RefCell<OpState>>) -> Rc<Self> {
         ops.borrow().borrow::<Rc<Self>>().clone()
+    }
+
+    /// Runs `f` with the bridge that [`Bridge::of`] returns, for which it does not have to look if it
+    /// is the one of last time.
+    fn with<R>(ops: &Rc<RefCell<OpState>>, f: impl FnOnce(&Self) -> R) -> R {
+        thread_local! {
+            static LAST: RefCell<(Weak<RefCell<OpState>>, Weak<Bridge>)> = RefCell::default();
+        }
+        let last = LAST.with_borrow(|(of, bridge)| {
+            // No other state has the place of one to which there is a `Weak`.
+            let same = std::ptr::eq(of.as_ptr(), Rc::as_ptr(ops));
+            same.then(|| bridge.upgrade()).flatten()
+        });
+        let bridge = last.unwrap_or_else(|| {
+            let bridge = Self::of(ops);
+            LAST.set((Rc::downgrade(ops), Rc::downgrade(&bridge)));
+            bridge
+        });
+        f(&bridge)
     }
 }
 

@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
+use super::Bridge;
+use super::call::{RETURNED, RUNNING, WAITING};
 use super::import::Completion;
-use super::instance::{RETURNED, RUNNING, WAITING, finish};
-use super::{Bridge, scope};
+use super::scope::{self, Guest};
 use crate::runtime::{CallOptions, Progress, RunningCall, WasmError};
 
 /// The calls of one `JsRuntime` that are under way, by number. When it goes they are given up.
@@ -78,25 +79,29 @@ pub async fn op_wasm_call_ready(state: Rc<RefCell<OpState>>, call: u32) -> Resul
 /// Runs the import that the guest waits for, if it does. Returns whether the guest runs, waits, or
 /// how it ended; then its results or what it threw are in the frame.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_advance(
-    scope: &mut v8::PinScope<'_, '_>,
+pub fn op_wasm_advance<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     call: u32,
+    imports: v8::Local<'s, v8::Array>,
 ) -> Result<u32, WasmError> {
     let bridge = Bridge::of(&state);
     let call = bridge.call(call)?;
-    let outcome = match scope::enter(scope, &bridge, || call.advance()) {
-        Ok(Progress::Running) => return Ok(RUNNING),
-        Ok(Progress::Waiting) => return Ok(WAITING),
-        Ok(Progress::Ended(outcome)) => Ok(outcome),
-        Err(error) => Err(error),
+    let guest = Guest {
+        imports,
+        waits: true,
     };
-    Ok(match finish(&bridge, call.store(), outcome)? {
+    let outcome = match scope::enter(scope, &bridge, guest, || call.advance())? {
+        Progress::Running => return Ok(RUNNING),
+        Progress::Waiting => return Ok(WAITING),
+        Progress::Ended(outcome) => outcome,
+    };
+    Ok(match bridge.ended(outcome) {
         Ok(frame) => {
             bridge.frame.write(&frame);
             RETURNED
         }
-        Err(thrown) => thrown,
+        Err(ended) => ended,
     })
 }
 

@@ -107,7 +107,17 @@ pub fn op_wasm_output(state: &mut OpState, store: u32, stderr: bool) -> Result<V
 pub fn op_wasm_drop_store(state: &mut OpState, store: u32) -> bool {
     let bridge = state.borrow::<Rc<Bridge>>();
     bridge.give_up_calls(store);
+    bridge.funcs.drop_store(store);
     bridge.state.drop_store(store)
+}
+
+/// Drops a store, of which JavaScript knows nothing any more.
+#[op2(fast)]
+pub fn op_wasm_forget_store(state: &mut OpState, store: u32) {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.give_up_calls(store);
+    bridge.funcs.forget_store(store);
+    bridge.state.drop_store(store);
 }
 
 /// Fails if the store is busy.

@@ -1,19 +1,33 @@
-//! Functions, as the host calls them with values.
+//! Functions, as the host calls them.
 
-use wasmtime::ValRaw;
+use std::cell::Cell;
+
+use wasmtime::{AsContextMut, ValRaw};
 
 use super::error::WasmError;
-use super::store::{Outcome, Signature, WasmStore};
+use super::store::{FuncEntry, Outcome, Signature, WasmStore, call_in};
 use super::types::{ExternInfo, type_name};
 use super::value::WasmValue;
-use std::sync::Arc;
+
+/// How many slots a call copies to its own stack; more go to the heap.
+const FEW: usize = 8;
 
 /// A function of a store.
 #[derive(Clone)]
 pub struct WasmFunc {
     store: WasmStore,
     handle: u32,
-    signature: Arc<Signature>,
+    pub(super) entry: FuncEntry,
+}
+
+/// A call that has ended, in the slots where its arguments were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// How it ended. Its results are in the slots if it returned.
+    pub outcome: Outcome<()>,
+    /// Whether a memory of the store was allowed to grow since this was last told, here or by
+    /// [`WasmStore::take_grown`].
+    pub grown: bool,
 }
 
 impl WasmStore {
@@ -22,15 +36,15 @@ impl WasmStore {
     /// # Errors
     /// `FunctionNotFound` if there is none.
     pub fn func(&self, handle: u32) -> Result<WasmFunc, WasmError> {
-        let signature = self.with(|store| {
+        let entry = self.with(|store| {
             let entry = store.data().funcs.get(handle);
             let entry = entry.map_err(|error| WasmError::not_found(error.message))?;
-            Ok(entry.signature.clone())
+            Ok(entry.clone())
         })?;
         Ok(WasmFunc {
             store: self.clone(),
             handle,
-            signature,
+            entry,
         })
     }
 }
@@ -41,29 +55,34 @@ impl WasmFunc {
         self.handle
     }
 
+    /// The store that it belongs to.
+    pub fn store(&self) -> &WasmStore {
+        &self.store
+    }
+
     /// Its type.
     pub fn signature(&self) -> &Signature {
-        &self.signature
+        &self.entry.signature
     }
 
     /// Its type, as data.
     pub fn info(&self) -> ExternInfo {
         let names = |types: &[wasmtime::ValType]| types.iter().map(type_name).collect();
         ExternInfo::Function {
-            params: names(&self.signature.params),
-            results: names(&self.signature.results),
+            params: names(&self.signature().params),
+            results: names(&self.signature().results),
         }
     }
 
-    /// Calls it.
+    /// Calls it with values.
     ///
     /// # Errors
     /// `TypeMismatch` if the arguments do not fit its parameters; otherwise as
-    /// [`WasmStore::call_frame`].
+    /// [`WasmFunc::call_frame`].
     pub fn call(&self, args: &[WasmValue]) -> Result<Outcome<Vec<WasmValue>>, WasmError> {
         let Signature {
             params, results, ..
-        } = &*self.signature;
+        } = self.signature();
         if args.len() != params.len() {
             return Err(WasmError::mismatch(format!(
                 "expected {} arguments, got {}",
@@ -71,12 +90,59 @@ impl WasmFunc {
                 args.len()
             )));
         }
-        let mut frame = vec![ValRaw::u64(0); self.signature.slots()];
+        let mut frame = vec![ValRaw::u64(0); self.signature().slots()];
         for ((slot, arg), ty) in frame.iter_mut().zip(args).zip(params) {
             *slot = arg.to_slot(ty)?;
         }
-        let called = self.store.call_frame(self.handle, &mut frame)?;
+        let called = self.call_frame(&mut frame)?;
         let read = |(slot, ty)| WasmValue::from_slot(slot, ty);
         Ok(called.map(|()| frame.iter().zip(results).map(read).collect()))
+    }
+
+    /// Calls it with arguments in the first slots of `frame`, which its results then replace.
+    /// References travel as the bits of their [`RefHandle`].
+    ///
+    /// # Errors
+    /// `TypeMismatch` if a reference does not fit its parameter or the frame is too short,
+    /// `RuntimeError` for traps and a store that is busy, `FuelExhausted`.
+    ///
+    /// [`RefHandle`]: super::RefHandle
+    pub fn call_frame(&self, frame: &mut [ValRaw]) -> Result<Outcome<()>, WasmError> {
+        self.store.run(|store| call_in(store, &self.entry, frame))
+    }
+
+    /// As [`WasmFunc::call_frame`], with slots that host functions may use meanwhile: the arguments
+    /// are copied out first, and the results put back last.
+    ///
+    /// # Errors
+    /// As [`WasmFunc::call_frame`].
+    pub fn call_slots(&self, slots: &[Cell<ValRaw>]) -> Result<Called, WasmError> {
+        let count = self.signature().slots();
+        let slots = slots
+            .get(..count)
+            .ok_or_else(|| WasmError::mismatch("the call frame is too short for the function"))?;
+        let mut few = [ValRaw::u64(0); FEW];
+        let mut many = Vec::new();
+        let frame = match few.get_mut(..count) {
+            Some(frame) => frame,
+            None => {
+                many.resize(count, ValRaw::u64(0));
+                &mut many[..]
+            }
+        };
+        for (slot, from) in frame.iter_mut().zip(slots) {
+            *slot = from.get();
+        }
+        let called = self.store.run(|mut store| {
+            let outcome = call_in(store.as_context_mut(), &self.entry, frame)?;
+            let grown = store.data_mut().limits.take_grown();
+            Ok(Called { outcome, grown })
+        })?;
+        if called.outcome == Outcome::Returned(()) {
+            for (slot, to) in frame.iter().zip(slots) {
+                to.set(*slot);
+            }
+        }
+        Ok(called)
     }
 }

@@ -78,7 +78,7 @@ pub(crate) struct Limits {
     memory: Account,
     tables: Account,
     max_instances: usize,
-    growths: u32,
+    grown: bool,
 }
 
 impl Limits {
@@ -87,13 +87,13 @@ impl Limits {
             memory: Account::new(options.max_memory_bytes.unwrap_or(u64::MAX)),
             tables: Account::new(capabilities.max_table_elements),
             max_instances: capabilities.max_instances as usize,
-            growths: 0,
+            grown: false,
         }
     }
 
-    /// How often a memory was allowed to grow; wraps around.
-    pub(crate) fn growths(&self) -> u32 {
-        self.growths
+    /// Whether a memory was allowed to grow since this was last asked.
+    pub(crate) fn take_grown(&mut self) -> bool {
+        std::mem::take(&mut self.grown)
     }
 
     /// Counts memory that wasmtime does not ask about: what shared memories may grow by. Their
@@ -173,7 +173,7 @@ impl ResourceLimiter for Limits {
     ) -> wasmtime::Result<bool> {
         let moves = current > 0 && desired as u64 > MEMORY_RESERVATION;
         let granted = !moves && self.memory.grow(current, desired, maximum);
-        self.growths = self.growths.wrapping_add(granted.into());
+        self.grown |= granted;
         Ok(granted)
     }
 

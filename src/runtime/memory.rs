@@ -169,10 +169,17 @@ impl WasmMemory {
     /// # Errors
     /// `MemoryError` if any of them is out of bounds, before anything is allocated.
     pub fn read_vec(&self, offset: u64, len: u64) -> Result<Vec<u8>, WasmError> {
-        let range = self.with(|store, memory| bounds(offset, len, memory.len(&store), "read"))?;
-        let mut bytes = vec![0; range.len()];
-        self.read(offset, &mut bytes)?;
-        Ok(bytes)
+        self.with(|store, memory| {
+            let range = bounds(offset, len, memory.len(&store), "read")?;
+            Ok(match memory {
+                Linear::Own(memory) => memory.data(&store)[range].to_vec(),
+                Linear::Shared(memory) => {
+                    let mut bytes = vec![0; range.len()];
+                    read_shared(&memory.data()[range], &mut bytes);
+                    bytes
+                }
+            })
+        })
     }
 
     /// Copies `from` to `offset` on.

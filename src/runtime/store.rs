@@ -144,32 +144,24 @@ impl WasmStore {
             })
         })
     }
-
-    /// Calls the function of handle `func`, with arguments in the first slots of `frame`, which
-    /// its results then replace. References travel as the bits of their [`RefHandle`].
-    ///
-    /// # Errors
-    /// `TypeMismatch` if a reference does not fit its parameter, `FunctionNotFound` for an unknown
-    /// handle, `RuntimeError` for traps, `FuelExhausted`.
-    pub fn call_frame(&self, func: u32, frame: &mut [ValRaw]) -> Result<Outcome<()>, WasmError> {
-        self.run(|store| call_in(store, func, frame))
-    }
 }
 
-/// See [`WasmStore::call_frame`].
-fn call_in(
+/// Calls a function of this store: see [`WasmFunc::call_frame`].
+///
+/// [`WasmFunc::call_frame`]: super::WasmFunc::call_frame
+pub(crate) fn call_in(
     mut store: StoreContextMut<'_, StoreData>,
-    func: u32,
+    FuncEntry { func, signature }: &FuncEntry,
     frame: &mut [ValRaw],
 ) -> Result<Outcome<()>, WasmError> {
-    let FuncEntry { func, signature } = store.data().funcs.get(func)?.clone();
     let frame = frame
         .get_mut(..signature.slots())
         .ok_or_else(|| WasmError::mismatch("the call frame is too short for the function"))?;
     if signature.refs {
         lower(store.as_context_mut(), frame, &signature.params)?;
     }
-    // SAFETY: the frame is long enough and holds a value of each parameter's type: any bits are a
+    // SAFETY: wasmtime checks that the function is one of this store, the signature is its own, and
+    // the frame is long enough and holds a value of each parameter's type: any bits are a
     // number, and references were just made from handles that `lower` checked. No collection can
     // have happened since. The caller's `&mut` keeps the frame from everyone else during the call.
     let called = unsafe { func.call_unchecked(store.as_context_mut(), frame) };
@@ -206,12 +198,15 @@ impl WasmStore {
         self.with(|mut store| store.set_fuel(fuel).map_err(|_| unmetered()))
     }
 
-    /// How often any of the store's memories was allowed to grow; wraps around.
+    /// Whether any of the store's memories was allowed to grow since this was last asked, here or by
+    /// [`WasmFunc::call_cells`].
     ///
     /// # Errors
     /// `RuntimeError` if the store is busy; so for the others here.
-    pub fn growths(&self) -> Result<u32, WasmError> {
-        self.with(|store| Ok(store.data().limits.growths()))
+    ///
+    /// [`WasmFunc::call_cells`]: super::WasmFunc::call_cells
+    pub fn take_grown(&self) -> Result<bool, WasmError> {
+        self.with(|mut store| Ok(store.data_mut().limits.take_grown()))
     }
 
     /// Forgets the host's hold on the object of this number, if there is one; as soon as can be, if

@@ -46,7 +46,8 @@ pub(super) fn host_call(
         Some(Bound { way, asks: None }) => way.run_back(|| host.call(&store, frame)),
         None => host.call(&store, frame),
     });
-    if bound.is_some()
+    // The guest may go on for long before it looks itself.
+    if (bound.is_some() || store.cell.interruptible)
         && let Some(due) = store.cell.interrupt.due()
     {
         return Err(due);

@@ -134,7 +134,7 @@ pub(super) fn ask(
 }
 
 impl WasmStore {
-    /// Starts a call of the function of handle `func`, as [`WasmStore::call_frame`], and returns
+    /// Starts a call of the function of handle `func`, as [`WasmFunc::call_frame`], and returns
     /// while it runs. It may take as long as `timeout`, whatever the store's calls may otherwise;
     /// `held` is kept until it has ended.
     ///
@@ -150,6 +150,7 @@ impl WasmStore {
         if !self.is_at_rest() {
             return Err(WasmError::busy());
         }
+        let func = self.func(func)?.entry;
         let watch = self.with(|store| deadline::begin(store, timeout, true))?;
         let thread = GuestThread::take()?;
         let number = watch.as_ref().map_or(0, Watch::number);
@@ -168,7 +169,7 @@ impl WasmStore {
             // while this one waits.
             let store = unsafe { &mut *cell.store.get() };
             let ended = catch_unwind(AssertUnwindSafe(|| {
-                let called = call_in(store.as_context_mut(), func, &mut frame)?;
+                let called = call_in(store.as_context_mut(), &func, &mut frame)?;
                 Ok(called.map(|()| frame))
             }));
             drop((watch, held));
@@ -219,7 +220,7 @@ impl RunningCall {
     /// be called again, after [`ready`](Self::ready), until it has ended or fails.
     ///
     /// # Errors
-    /// As [`WasmStore::call_frame`]; `RuntimeError` if the call was given up.
+    /// As [`WasmFunc::call_frame`]; `RuntimeError` if the call was given up.
     ///
     /// # Panics
     /// If the guest's thread did.

@@ -15,7 +15,8 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             await compile(text('(module (memory (export "memory") 32))')),
         );
         const bytes = new Uint8Array({MIB}).fill(1);
-        const plain = {{ memory: {{ buffer: new ArrayBuffer({MIB}) }} }};
+        const plain = {{ buffer: new ArrayBuffer({MIB}) }};
+        const memory = instance.memory();
         instance.writeMemory(0, bytes);
         globalThis.read = (n) => {{
             for (let i = 0; i < n; i++) instance.readMemory(0, {MIB});
@@ -26,12 +27,12 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         globalThis.copy = (n) => {{ for (let i = 0; i < n; i++) ops.op_bench_copy(); }};
         globalThis.view = (n) => {{
             let sum = 0;
-            for (let i = 0; i < n; i++) sum += new Uint8Array(instance.memory().buffer)[i];
+            for (let i = 0; i < n; i++) sum += new Uint8Array(memory.buffer)[i];
             return sum;
         }};
         globalThis.plainView = (n) => {{
             let sum = 0;
-            for (let i = 0; i < n; i++) sum += new Uint8Array(plain.memory.buffer)[i];
+            for (let i = 0; i < n; i++) sum += new Uint8Array(plain.buffer)[i];
             return sum;
         }};
         "#

@@ -1,0 +1,227 @@
+//! Ops on functions: what they are, and calls that their caller waits for.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+use wasmtime::ValRaw;
+
+use super::Bridge;
+use super::number::Numbers;
+use super::scope::{self, Guest};
+use crate::runtime::{Called, ExternInfo, Outcome, RefHandle, WasmError, WasmErrorCode, WasmFunc};
+
+/// How a run of guest code ended, as `host:wasm` is told. What was thrown is in the frame's
+/// first slot.
+pub(super) const RETURNED: u32 = 0;
+const THREW: u32 = 1;
+const EXCEPTION: u32 = 2;
+const ABORTED: u32 = 3;
+/// It has not ended: see `running`.
+pub(super) const RUNNING: u32 = 4;
+pub(super) const WAITING: u32 = 5;
+/// It never began: an argument is no number that fits.
+const MISFIT: u32 = 6;
+/// Beside one of these: a memory of the store has grown since JavaScript was last told so.
+pub(super) const GROWN: u32 = 8;
+
+/// The functions that JavaScript may call, by number.
+///
+/// A number is another function's only when JavaScript has collected what knew it: a function whose
+/// store was dropped can still be called, and has to fail.
+#[derive(Default)]
+pub struct Funcs(RefCell<Table>);
+
+#[derive(Default)]
+struct Table {
+    entries: Vec<Entry>,
+    of_store: HashMap<u32, Vec<u32>>,
+    free: Vec<u32>,
+}
+
+enum Entry {
+    Func(Rc<Callable>),
+    /// Its store, of this number, was dropped.
+    Dropped(u32),
+}
+
+struct Callable {
+    func: WasmFunc,
+    numbers: Option<Numbers>,
+}
+
+impl Funcs {
+    fn add(&self, store: u32, func: WasmFunc) -> Result<u32, WasmError> {
+        let table = &mut *self.0.borrow_mut();
+        let entry = Entry::Func(Rc::new(Callable {
+            numbers: Numbers::of(&func.info()),
+            func,
+        }));
+        let number = match table.free.pop() {
+            Some(number) => {
+                table.entries[number as usize] = entry;
+                number
+            }
+            None => {
+                let number = u32::try_from(table.entries.len())
+                    .map_err(|_| error("too many functions were exported"))?;
+                table.entries.push(entry);
+                number
+            }
+        };
+        table.of_store.entry(store).or_default().push(number);
+        Ok(number)
+    }
+
+    fn get(&self, number: u32) -> Result<Rc<Callable>, WasmError> {
+        match self.0.borrow().entries.get(number as usize) {
+            Some(Entry::Func(callable)) => Ok(callable.clone()),
+            Some(Entry::Dropped(store)) => Err(error(format!("store {store} was dropped"))),
+            None => Err(error("no such function")),
+        }
+    }
+
+    /// Lets go of the functions of a store that was dropped.
+    pub fn drop_store(&self, store: u32) {
+        let table = &mut *self.0.borrow_mut();
+        for &number in table.of_store.get(&store).into_iter().flatten() {
+            table.entries[number as usize] = Entry::Dropped(store);
+        }
+    }
+
+    /// Their numbers may be given to others: nobody knows the functions of this store any more.
+    pub fn forget_store(&self, store: u32) {
+        self.drop_store(store);
+        let table = &mut *self.0.borrow_mut();
+        table
+            .free
+            .extend(table.of_store.remove(&store).into_iter().flatten());
+    }
+}
+
+impl Bridge {
+    /// Ends a run: leaves what was thrown in the frame. Returns what the run did, or how else it
+    /// ended.
+    pub(super) fn ended<T>(&self, outcome: Outcome<T>) -> Result<T, u32> {
+        let (ended, thrown) = match outcome {
+            Outcome::Returned(value) => return Ok(value),
+            Outcome::Threw(index) => (THREW, RefHandle::Host(index)),
+            Outcome::Exception(handle) => (EXCEPTION, handle),
+            Outcome::Aborted => (ABORTED, RefHandle::Null),
+        };
+        let slot = ValRaw::u64(thrown.to_bits());
+        self.frame.write(&[slot]);
+        Err(ended)
+    }
+
+    /// Calls a function with its arguments in the frame. Returns how it ended.
+    fn call_func(&self, func: &WasmFunc) -> Result<u32, WasmError> {
+        let Called { outcome, grown } = func.call_slots(self.frame.slots())?;
+        let ended = self.ended(outcome).err().unwrap_or(RETURNED);
+        Ok(if grown { ended | GROWN } else { ended })
+    }
+}
+
+/// Calls a function with its arguments in the frame, which its results replace. Returns how it
+/// ended. The function's store has no functions of JavaScript, which could not run here.
+#[op2(fast)]
+pub fn op_wasm_call(state: Rc<RefCell<OpState>>, func: u32) -> Result<u32, WasmError> {
+    Bridge::with(&state, |bridge| {
+        let callable = bridge.funcs.get(func)?;
+        bridge.call_func(&callable.func)
+    })
+}
+
+/// As [`op_wasm_call`], of a function whose store may call JavaScript's.
+#[op2(nofast, reentrant)]
+pub fn op_wasm_call_with<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
+    func: u32,
+    imports: v8::Local<'s, v8::Array>,
+) -> Result<u32, WasmError> {
+    let bridge = Bridge::of(&state);
+    let callable = bridge.funcs.get(func)?;
+    let guest = Guest::of(imports);
+    scope::enter(scope, &bridge, guest, || bridge.call_func(&callable.func))
+}
+
+/// Whether [`op_wasm_call_numbers`] is quicker than to write arguments into the frame.
+#[op2(fast)]
+pub fn op_wasm_hands_over_numbers() -> bool {
+    cfg!(feature = "quickjs")
+}
+
+/// Calls a function of at most two numbers with them, and returns its result. If anything but a
+/// result comes of it, that is `null`, and the slot behind the frame tells what it was.
+#[op2(reentrant)]
+pub fn op_wasm_call_numbers<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
+    func: u32,
+    imports: v8::Local<'s, v8::Array>,
+    first: v8::Local<'s, v8::Value>,
+    second: v8::Local<'s, v8::Value>,
+) -> Result<v8::Local<'s, v8::Value>, WasmError> {
+    let bridge = Bridge::of(&state);
+    let callable = bridge.funcs.get(func)?;
+    let slots = bridge.frame.slots();
+    let ended = match &callable.numbers {
+        Some(numbers) if fill(slots, numbers, [first, second]) => {
+            let guest = Guest::of(imports);
+            scope::enter(scope, &bridge, guest, || bridge.call_func(&callable.func))?
+        }
+        _ => MISFIT,
+    };
+    let result = callable.numbers.as_ref().and_then(|numbers| numbers.result);
+    Ok(match result {
+        Some(result) if ended == RETURNED => result.value(scope, &slots[0].get()),
+        None if ended == RETURNED => v8::undefined(scope).into(),
+        _ => {
+            bridge.frame.set_ended(ended);
+            v8::null(scope).into()
+        }
+    })
+}
+
+/// Puts arguments into slots. Returns whether they are as many as there are, and all fit.
+fn fill(slots: &[Cell<ValRaw>], numbers: &Numbers, args: [v8::Local<'_, v8::Value>; 2]) -> bool {
+    numbers.params.len() <= args.len()
+        && numbers
+            .params
+            .iter()
+            .zip(args)
+            .zip(slots)
+            .all(|((number, arg), slot)| {
+                let value = number.slot(arg);
+                value.is_some_and(|value| {
+                    slot.set(value);
+                    true
+                })
+            })
+}
+
+/// The number by which a function is called.
+#[op2(fast)]
+pub fn op_wasm_func_number(state: &mut OpState, store: u32, func: u32) -> Result<u32, WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let func = bridge.state.store(store)?.func(func)?;
+    bridge.funcs.add(store, func)
+}
+
+/// The type of a function.
+#[op2]
+#[serde]
+pub fn op_wasm_func_type(
+    state: &mut OpState,
+    store: u32,
+    func: u32,
+) -> Result<ExternInfo, WasmError> {
+    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
+    Ok(store.func(func)?.info())
+}
+
+fn error(message: impl Into<String>) -> WasmError {
+    WasmError::new(WasmErrorCode::RuntimeError, message)
+}

@@ -1,0 +1,87 @@
+//! Numbers, between JavaScript and slots of the call frame.
+//!
+//! What `ts/codec.ts` does for every type this does again for those that are JavaScript's numbers, on
+//! paths where that is much quicker: an import is called from here anyway.
+
+use deno_core::v8;
+use wasmtime::ValRaw;
+
+use crate::runtime::ExternInfo;
+
+/// The types whose values are numbers in JavaScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    I32,
+    F32,
+    F64,
+}
+
+impl Number {
+    fn named(ty: &str) -> Option<Self> {
+        match ty {
+            "i32" => Some(Self::I32),
+            "f32" => Some(Self::F32),
+            "f64" => Some(Self::F64),
+            _ => None,
+        }
+    }
+
+    /// The value as a slot of this type; `None` if it does not fit.
+    pub fn slot(self, value: v8::Local<'_, v8::Value>) -> Option<ValRaw> {
+        if self == Self::I32 && value.is_int32() {
+            let value: v8::Local<'_, v8::Int32> = value.try_into().ok()?;
+            return Some(ValRaw::i32(value.value()));
+        }
+        let value: v8::Local<'_, v8::Number> = value.try_into().ok()?;
+        let value = value.value();
+        match self {
+            Self::I32 => {
+                let fits = (-2_147_483_648.0..=4_294_967_295.0).contains(&value);
+                // The upper half of the range is that of the same bits without a sign.
+                (fits && value.trunc() == value).then(|| ValRaw::u32(value as i64 as u32))
+            }
+            Self::F32 => Some(ValRaw::f32((value as f32).to_bits())),
+            Self::F64 => Some(ValRaw::f64(value.to_bits())),
+        }
+    }
+
+    /// The value in a slot of this type.
+    pub fn value<'s>(
+        self,
+        scope: &mut v8::PinScope<'s, '_>,
+        slot: &ValRaw,
+    ) -> v8::Local<'s, v8::Value> {
+        match self {
+            Self::I32 => v8::Integer::new(scope, slot.get_i32()).into(),
+            Self::F32 => v8::Number::new(scope, f32::from_bits(slot.get_f32()).into()).into(),
+            Self::F64 => v8::Number::new(scope, f64::from_bits(slot.get_f64())).into(),
+        }
+    }
+}
+
+/// The type of a function that takes and returns nothing but numbers, one at most of the latter.
+pub struct Numbers {
+    pub params: Box<[Number]>,
+    pub result: Option<Number>,
+}
+
+impl Numbers {
+    /// The type that this one is, if it is such a type.
+    pub fn of(ty: &ExternInfo) -> Option<Self> {
+        let ExternInfo::Function { params, results } = ty else {
+            return None;
+        };
+        let all = |types: &[String]| types.iter().map(|ty| Number::named(ty)).collect();
+        let params: Option<Box<[Number]>> = all(params);
+        let results: Option<Box<[Number]>> = all(results);
+        let result = match *results? {
+            [] => None,
+            [result] => Some(result),
+            _ => return None,
+        };
+        Some(Self {
+            params: params?,
+            result,
+        })
+    }
+}
