@@ -74,6 +74,37 @@ fn guest_objects_are_opaque_and_come_back_as_what_they_were() {
 }
 
 #[test]
+fn guest_objects_pass_as_externref_and_exceptions_as_exnref() {
+    let told = Js::new().run(
+        r#"
+        const gc = await fixture("gc");
+        const outside = gc.call("externalize", [gc.call("pair", [3, 4])]);
+        const inside = gc.call("internalize", [outside]);
+        const thrower = await load(`(module
+            (tag $t (param i32))
+            (func (export "catch") (param i32) (result exnref)
+                (block $caught (result exnref)
+                    (try_table (catch_all_ref $caught) (throw $t (local.get 0)))
+                    (unreachable)))
+            (func (export "payload") (param exnref) (result i32)
+                (block $caught (result i32)
+                    (try_table (catch $t $caught) (throw_ref (local.get 0)))
+                    (unreachable))))`);
+        const exceptions = [5, 6].map((number) => thrower.call("catch", [number]));
+        return [
+            typeof outside, gc.call("internalize", [null]), typeof inside,
+            exceptions.map((exception) => thrower.call("payload", [exception])),
+            (await caught(() => thrower.call("payload", [null]))).trap,
+        ];
+        "#,
+    );
+    assert_eq!(
+        told,
+        json!(["object", null, "object", [5, 6], "null reference"])
+    );
+}
+
+#[test]
 fn a_guests_collector_and_the_apps_handles_agree() {
     let told = Js::new().run(
         r#"

@@ -133,6 +133,21 @@ fn a_host_function_that_panics_leaves_the_store_usable() {
 }
 
 #[test]
+fn a_handle_has_bits_and_other_bits_are_no_handle() {
+    for handle in [
+        RefHandle::Null,
+        RefHandle::Host(7),
+        RefHandle::Func(u32::MAX),
+        RefHandle::Object(0),
+    ] {
+        assert_eq!(RefHandle::from_bits(handle.to_bits()), Some(handle));
+    }
+    for bits in [1, 4 << 32, u64::MAX] {
+        assert_eq!(RefHandle::from_bits(bits), None);
+    }
+}
+
+#[test]
 fn host_values_and_objects_are_handles() {
     let state = state();
     let refs = instance(&state, include_str!("../wat/reference_types.wat"), vec![]);

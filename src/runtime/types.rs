@@ -250,6 +250,7 @@ pub(crate) fn parse_type(name: &str) -> Option<ValType> {
         "nullexternref" => nullable(HeapType::NoExtern),
         "nullfuncref" => nullable(HeapType::NoFunc),
         "exnref" => nullable(HeapType::Exn),
+        "nullexnref" => nullable(HeapType::NoExn),
         _ => return None,
     })
 }

@@ -229,5 +229,12 @@ mod tests {
         let kept = GuestThread::take().unwrap();
         assert!(!Arc::ptr_eq(&kept.line, &last));
         assert_eq!(idle().len(), IDLE - 1);
+
+        // A thread that is not kept ends, and lets go of its end of the line.
+        let line = Arc::downgrade(&kept.line);
+        drop(kept);
+        while line.strong_count() > 0 {
+            thread::yield_now();
+        }
     }
 }
