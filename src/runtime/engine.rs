@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use wasmtime::{Collector, Config, Engine, Strategy};
 
 use super::error::WasmError;
+use super::known::Known;
 
 /// The address space set aside for each linear memory, in bytes.
 ///
@@ -36,26 +37,47 @@ impl Checks {
 }
 
 /// The engines: one for each way code is compiled, since wasmtime cannot mix them in one store.
+///
+/// A clone is another handle to the same ones.
 #[derive(Clone)]
-pub struct Engines {
-    /// Made when first needed, and shared by the clones: code runs on the engine that made it.
-    engines: Arc<[OnceLock<Engine>; Checks::WAYS]>,
+pub struct Engines(Arc<Shared>);
+
+struct Shared {
+    /// Made when first needed.
+    engines: [OnceLock<Engine>; Checks::WAYS],
     tune: Option<Tune>,
+    /// What they have compiled.
+    known: Known,
 }
 
 impl Engines {
     /// Engines with every feature of WebAssembly 3.0, and shared memories, switched on; `tune`
-    /// may change that.
+    /// may change that. Without, they are the same ones for the whole process, so that what one of
+    /// its runtimes has compiled the others need not.
     ///
     /// # Errors
     /// `CompileError` if this machine or the tuned configuration is not supported.
     pub fn new(tune: Option<Tune>) -> Result<Self, WasmError> {
-        let this = Self {
-            engines: Arc::default(),
-            tune,
+        static UNTUNED: OnceLock<Engines> = OnceLock::new();
+        let this = match tune {
+            Some(tune) => Self::with(Some(tune)),
+            None => UNTUNED.get_or_init(|| Self::with(None)).clone(),
         };
         this.get(Checks::default())?;
         Ok(this)
+    }
+
+    fn with(tune: Option<Tune>) -> Self {
+        Self(Arc::new(Shared {
+            engines: Default::default(),
+            tune,
+            known: Known::default(),
+        }))
+    }
+
+    /// The code that they have compiled and somebody uses.
+    pub(crate) fn known(&self) -> &Known {
+        &self.0.known
     }
 
     /// The engine whose code checks for these.
@@ -63,11 +85,11 @@ impl Engines {
     /// # Errors
     /// As [`Engines::new`].
     pub fn get(&self, checks: Checks) -> Result<&Engine, WasmError> {
-        let slot = &self.engines[checks.index()];
+        let slot = &self.0.engines[checks.index()];
         if let Some(engine) = slot.get() {
             return Ok(engine);
         }
-        let engine = engine(checks, self.tune.as_ref())?;
+        let engine = engine(checks, self.0.tune.as_ref())?;
         Ok(slot.get_or_init(|| engine))
     }
 }

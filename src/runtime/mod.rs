@@ -14,6 +14,7 @@ mod host;
 mod instance;
 mod intern;
 mod interrupt;
+mod known;
 mod limits;
 mod memory;
 mod module;

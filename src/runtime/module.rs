@@ -1,9 +1,10 @@
 //! Compiled modules.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use wasmparser::{FunctionBody, MemoryType, Operator, Parser, Payload, TypeRef};
-use wasmtime::Module;
+use wasmtime::{ExportType, ImportType, Module};
 
 use super::engine::{Checks, Engines};
 use super::error::WasmError;
@@ -25,16 +26,19 @@ pub struct WasmModule {
 impl WasmModule {
     pub(crate) fn new(id: u32, code: Arc<Code>) -> Self {
         let module = code.any();
+        let export = |export: ExportType<'_>| ExportInfo::new(export.name(), &export.ty());
+        let exports = code
+            .exports
+            .get_or_init(|| module.exports().map(export).collect());
+        let import =
+            |import: ImportType<'_>| ImportInfo::new(import.module(), import.name(), &import.ty());
+        let imports = code
+            .imports
+            .get_or_init(|| module.imports().map(import).collect());
         Self {
             id,
-            exports: module
-                .exports()
-                .map(|export| ExportInfo::new(export.name(), &export.ty()))
-                .collect(),
-            imports: module
-                .imports()
-                .map(|import| ImportInfo::new(import.module(), import.name(), &import.ty()))
-                .collect(),
+            exports: exports.clone(),
+            imports: imports.clone(),
             code,
         }
     }
@@ -64,9 +68,26 @@ pub struct Code {
     pub(crate) sharing: Sharing,
     /// By [`Checks::index`].
     modules: [OnceLock<Module>; Checks::WAYS],
+    exports: OnceLock<Arc<[ExportInfo]>>,
+    imports: OnceLock<Arc<[ImportInfo]>>,
 }
 
 impl Code {
+    fn new(wasm: &[u8]) -> Self {
+        Self {
+            sharing: Sharing::of(wasm),
+            wasm: wasm.into(),
+            modules: Default::default(),
+            exports: OnceLock::new(),
+            imports: OnceLock::new(),
+        }
+    }
+
+    /// The binary that it was compiled from.
+    pub(crate) fn wasm(&self) -> &[u8] {
+        &self.wasm
+    }
+
     /// The machine code with these checks, if it was compiled.
     pub(crate) fn get(&self, checks: Checks) -> Option<&Module> {
         self.modules[checks.index()].get()
@@ -98,20 +119,21 @@ impl Compiler {
         Self { engines, checks }
     }
 
-    /// Compiles a module in the binary or the text format.
+    /// Compiles a module in the binary or the text format; or finds that somebody uses the code of the
+    /// same module, and returns that.
     ///
     /// # Errors
     /// `CompileError` if it is malformed, invalid, or uses a feature that is off.
     pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
         let wasm = encode(source)?;
-        let code = Code {
-            sharing: Sharing::of(&wasm),
-            wasm: wasm.into(),
-            modules: Default::default(),
-        };
+        if let Some(code) = self.engines.known().find(&wasm) {
+            self.prepare(&code, self.checks)?;
+            return Ok(code);
+        }
+        let code = Code::new(&wasm);
         self.prepare(&code, self.checks)?;
-        tracing::debug!(bytes = code.wasm.len(), "compiled a module");
-        Ok(Arc::new(code))
+        tracing::debug!(bytes = wasm.len(), "compiled a module");
+        Ok(self.engines.known().add(code))
     }
 
     /// Makes sure that `code` can be instantiated in a store with these checks.
@@ -197,12 +219,13 @@ fn waits(body: &FunctionBody<'_>) -> bool {
 }
 
 /// The binary format of `source`. What starts like a binary is one; the rest is read as text.
-fn encode(source: &[u8]) -> Result<Vec<u8>, WasmError> {
+fn encode(source: &[u8]) -> Result<Cow<'_, [u8]>, WasmError> {
     if source.starts_with(b"\0asm") {
-        return Ok(source.to_vec());
+        return Ok(Cow::Borrowed(source));
     }
     let text = std::str::from_utf8(source).map_err(|_| {
         WasmError::compile("not WebAssembly: neither the binary magic `\\0asm` nor UTF-8 text")
     })?;
-    wat::parse_str(text).map_err(|error| WasmError::compile(format!("{error}")))
+    let wasm = wat::parse_str(text).map_err(|error| WasmError::compile(format!("{error}")))?;
+    Ok(Cow::Owned(wasm))
 }
