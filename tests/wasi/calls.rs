@@ -147,6 +147,23 @@ fn random_bytes_are_as_many_as_there_is_room_for() {
 }
 
 #[test]
+fn a_memory_that_threads_share_will_do() {
+    let told = js(granting(vec![])).run(
+        "const shared = await load(`(module
+             (import \"wasi_snapshot_preview1\" \"random_get\" (func $random (param i32 i32) (result i32)))
+             (import \"wasi_snapshot_preview1\" \"args_sizes_get\" (func $sizes (param i32 i32) (result i32)))
+             (memory (export \"memory\") 1 1 shared)
+             (func (export \"random\") (result i32) (call $random (i32.const 64) (i32.const 32)))
+             (func (export \"sizes\") (result i32) (call $sizes (i32.const 0) (i32.const 4))))`,
+             {}, { wasi: { args: ['a', 'bc'] } });
+         const results = [shared.call('random'), shared.call('sizes')];
+         const random = shared.readMemory(64, 32).some((byte) => byte !== 0);
+         return [results, random, [...new Uint32Array(shared.readMemory(0, 8).buffer)]];",
+    );
+    assert_eq!(told, json!([[0, 0], true, [2, 5]]));
+}
+
+#[test]
 fn a_captured_stream_is_no_terminal() {
     let mut js = js(granting(vec![]));
     let told = js.run(
