@@ -8,7 +8,7 @@ import {
   op_wasm_hands_over_numbers,
 } from "./core.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
-import { ENDED, frameU32 } from "./frame.ts";
+import { frameU32, TOLD } from "./frame.ts";
 import { GROWN, MISFIT, RETURNED, stopped } from "./outcome.ts";
 import type { StoreState } from "./store_state.ts";
 import type { WasmFunction } from "./types.ts";
@@ -72,7 +72,7 @@ export function functionOf(callee: Callee): WasmFunction {
 
 /** What to do where a call with numbers did not just return. */
 function notReturned(callee: Callee, args: unknown[]): unknown {
-  const ended = frameU32[ENDED];
+  const ended = frameU32[TOLD];
   // To find out what is wrong.
   if (ended === MISFIT) return call(callee, args);
   endedOddly(callee.store, ended);

@@ -15,13 +15,18 @@ import {
 } from "./outcome.ts";
 import { referenceHandle } from "./reference.ts";
 import type { StoreState } from "./store_state.ts";
-import type { WasmFunction } from "./types.ts";
+import { importName } from "./types.ts";
+import type { ImportInfo, WasmFunction } from "./types.ts";
 
 /** A JavaScript function that a guest imports. */
 export interface HostImport {
   signature: Signature;
-  /** For messages. */
-  name: string;
+  info: ImportInfo;
+}
+
+/** What it is called in messages. */
+export function nameOf({ info }: HostImport): string {
+  return importName(info);
 }
 
 /** An import that has returned a promise, for which its guest waits. */
@@ -81,20 +86,20 @@ async function settled(promise: Promise<unknown>): Promise<unknown> {
 /** Gives the guest what an import returned. Returns how it ended. */
 // deno-lint-ignore no-explicit-any
 export function returned(store: StoreState, imported: HostImport, result: any): number {
-  const { name, signature: { results } } = imported;
+  const { results } = imported.signature;
   if (results.length === 0) return RETURNED;
   let values: unknown[] = [result];
   if (results.length !== 1) {
     if (!ArrayIsArray(result) || result.length !== results.length) {
       return store.abort(
-        new WasmError(`${name} must return an array of ${results.length} values`, TypeMismatch),
+        new WasmError(`${nameOf(imported)} must return an array of ${results.length} values`, TypeMismatch),
       );
     }
     values = copyOf(result, results.length);
   }
   const misfits = writeValues(store, results, values);
   if (misfits < 0) return RETURNED;
-  return store.abort(misfit(results, values, misfits, `result ${misfits} of ${name}`));
+  return store.abort(misfit(results, values, misfits, `result ${misfits} of ${nameOf(imported)}`));
 }
 
 /** Gives the guest what an import threw. Returns how it ended. */
@@ -109,10 +114,10 @@ export function threw(store: StoreState, imported: HostImport, error: any): numb
   if (stoppedIn !== undefined) {
     // An exit ends all of a program, however deep in it.
     const exits = stoppedIn === store && error.exitCode !== undefined;
-    return store.abort(exits ? error : importThrew(imported.name, error));
+    return store.abort(exits ? error : importThrew(nameOf(imported), error));
   }
   const held = store.hold(error);
-  store.throwers.set(held, imported.name);
+  store.throwers[held] = imported;
   writeRef(0, HOST, held);
   return THREW;
 }

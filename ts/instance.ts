@@ -16,14 +16,22 @@ import type { WasmErrorCode } from "./errors.ts";
 import type { WasmGlobal } from "./global.ts";
 import { placeOf } from "./live.ts";
 import type { WasmMemory } from "./memory.ts";
-import type { WasmModule } from "./module.ts";
+import type { ModuleDetails } from "./module.ts";
 import { checkCallOptions } from "./options.ts";
 import type { CallOptions } from "./options.ts";
 import { exitStatus } from "./outcome.ts";
 import type { WasmStore } from "./store.ts";
 import type { StoreState } from "./store_state.ts";
 import type { WasmTable } from "./table.ts";
-import type { ExportInfo, ExportKind, ExternType, ImportValue, WasmFunction } from "./types.ts";
+import type { ExportInfo, ExportKind, ImportValue, WasmFunction } from "./types.ts";
+
+/** An export that was asked for. */
+interface LiveExport {
+  kind: ExportKind;
+  object: ImportValue;
+  /** How many arguments it takes, if it is a function. */
+  arity: number;
+}
 
 /** A module brought to life: guest code that can be called. */
 export class WasmInstance {
@@ -34,25 +42,22 @@ export class WasmInstance {
   /** What it exports, in its module's order. */
   readonly exports: readonly ExportInfo[];
   #store: StoreState;
-  #infos: Map<string, ExportInfo> = new SafeMap();
-  #live: Map<string, ImportValue> = new SafeMap();
-  /** The functions that were called by name. */
-  #callees: Map<string, { func: WasmFunction; arity: number }> = new SafeMap();
+  #module: ModuleDetails;
+  /** The exports that were asked for, by name. */
+  #live: Map<string, LiveExport> | undefined;
   #namespace: Readonly<Record<string, ImportValue>> | undefined;
   #dropped: boolean = false;
   #started: boolean = false;
 
-  private constructor(key: symbol, id: number, module: WasmModule, store: StoreState) {
+  private constructor(key: symbol, id: number, module: ModuleDetails, store: StoreState) {
     illegal(key);
     this.id = id;
     this.moduleId = module.id;
     this.exports = module.exports;
     this.#store = store;
-    for (let i = 0; i < module.exports.length; i++) {
-      this.#infos.set(module.exports[i].name, module.exports[i]);
-    }
+    this.#module = module;
     ObjectFreeze(this);
-    store.instances.add(id);
+    store.instances++;
   }
 
   /** The store it lives in. */
@@ -69,7 +74,11 @@ export class WasmInstance {
   // deno-lint-ignore no-explicit-any
   call(name: string, args: readonly unknown[] = []): any {
     if (this.#dropped || this.#store.dropped) this.#alive();
-    const { func, arity } = this.#callees.get(name) ?? this.#callee(name);
+    let live = this.#live?.get(name);
+    if (live === undefined || live.kind !== "function") {
+      live = this.#find(name, "function", FunctionNotFound);
+    }
+    const { object: func, arity } = live as { object: WasmFunction; arity: number };
     if (ArrayIsArray(args) && args.length === arity) {
       switch (arity) {
         case 0:
@@ -101,7 +110,7 @@ export class WasmInstance {
    */
   // deno-lint-ignore no-explicit-any
   async callAsync(name: string, args: readonly unknown[] = [], options?: CallOptions): Promise<any> {
-    const { func, arity } = this.#callee(name);
+    const { object: func, arity } = this.#find(name, "function", FunctionNotFound);
     const checked = checkArguments(arity, args, name);
     const { handle } = placeOf(func);
     return await callAsync(this.#store, handle, checked, name, checkCallOptions(options));
@@ -110,7 +119,7 @@ export class WasmInstance {
   /** What is known about an export. */
   getExport(name: string): ExportInfo {
     this.#alive();
-    const info = this.#infos.get(name);
+    const info = this.#module.exportsByName.get(name);
     if (info === undefined) throw new WasmError(`no export named ${quote(name)}`, FunctionNotFound);
     return info;
   }
@@ -245,8 +254,8 @@ export class WasmInstance {
     if (this.#dropped) return;
     this.#dropped = true;
     op_wasm_drop_instance(this.id);
-    this.#store.instances.delete(this.id);
-    if (this.#store.implicit && this.#store.instances.size === 0) this.#store.drop();
+    this.#store.instances--;
+    if (this.#store.implicit && this.#store.instances === 0) this.#store.drop();
   }
 
   [Symbol.dispose](): void {
@@ -259,17 +268,6 @@ export class WasmInstance {
     return start;
   }
 
-  #callee(name: string): { func: WasmFunction; arity: number } {
-    const func = this.func(name);
-    let callee = this.#callees.get(name);
-    if (callee === undefined) {
-      const info = this.#infos.get(name) as ExternType & { kind: "function" };
-      callee = { func, arity: info.params.length };
-      this.#callees.set(name, callee);
-    }
-    return callee;
-  }
-
   #alive(): void {
     if (this.#dropped || this.#store.dropped) {
       throw new WasmError(`instance ${this.id} was dropped`, RuntimeError);
@@ -277,22 +275,28 @@ export class WasmInstance {
   }
 
   #export<T extends ImportValue>(name: string, kind: ExportKind, missing: WasmErrorCode): T {
+    return this.#find(name, kind, missing).object as T;
+  }
+
+  #find(name: string, kind: ExportKind, missing: WasmErrorCode): LiveExport {
     this.#alive();
-    const info = this.#infos.get(name);
+    this.#live ??= new SafeMap();
+    let live = this.#live.get(name);
+    if (live?.kind === kind) return live;
+    const info = this.#module.exportsByName.get(name);
     if (info === undefined || info.kind !== kind) {
       const what = info === undefined ? "there is none" : `it is a ${info.kind}`;
       throw new WasmError(`no ${kind} is exported as ${quote(name)}: ${what}`, missing);
     }
-    let object = this.#live.get(name);
-    if (object === undefined) {
-      object = this.#store.live(kind, op_wasm_get_export(this.id, name), name);
-      this.#live.set(name, object);
-    }
-    return object as T;
+    const object = this.#store.live(kind, op_wasm_get_export(this.id, name), name);
+    const arity = info.kind === "function" ? info.params.length : 0;
+    live = { kind, object, arity };
+    this.#live.set(name, live);
+    return live;
   }
 
   #memoryName(): string {
-    if (this.#infos.get("memory")?.kind === "memory") return "memory";
+    if (this.#module.exportsByName.get("memory")?.kind === "memory") return "memory";
     let only = "memory";
     let memories = 0;
     for (let i = 0; i < this.exports.length; i++) {

@@ -1,18 +1,20 @@
 import { describe, isObject } from "./check.ts";
 import { construct, internal } from "./construct.ts";
-import { ObjectKeys, op_wasm_instantiate, op_wasm_prepare } from "./core.ts";
+import { ObjectKeys, op_wasm_instantiate, op_wasm_is_ready, op_wasm_prepare } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
-import { importName, lookUp, toImport } from "./imports.ts";
+import { frameU32, TOLD } from "./frame.ts";
+import { lookUp, toImports } from "./imports.ts";
 import { WasmInstance } from "./instance.ts";
 import { placeOf } from "./live.ts";
-import { moduleIdOf } from "./module.ts";
-import type { WasmModule } from "./module.ts";
+import { detailsOf } from "./module.ts";
+import type { ModuleDetails, WasmModule } from "./module.ts";
 import { checkOptions } from "./options.ts";
 import type { InstantiateOptions, StoreOptions } from "./options.ts";
 import { RETURNED, stopped } from "./outcome.ts";
-import { roomForInstance } from "./room.ts";
+import { roomForInstances } from "./room.ts";
 import { storeStateOf } from "./store.ts";
 import { StoreState } from "./store_state.ts";
+import { importName } from "./types.ts";
 import type { Imports } from "./types.ts";
 
 /**
@@ -29,27 +31,31 @@ export async function instantiate(
   imports?: Imports,
   options?: InstantiateOptions,
 ): Promise<WasmInstance> {
-  const id = moduleIdOf(module);
-  if (id === undefined) {
+  const details = detailsOf(module);
+  if (details === undefined) {
     throw new WasmError(`expected a WasmModule, got ${describe(module)}`, InstantiateError);
   }
-  const found = lookUp(module, imports);
-  const store = await storeFor(module, found, options);
+  const found = lookUp(details, imports);
+  let store = sharedStore(details, found, options);
+  if (store === undefined) {
+    if (roomForInstances.isScarce()) await roomForInstances.make();
+    store = new StoreState(options as StoreOptions, true);
+  }
   try {
-    await op_wasm_prepare(id, store.id);
-    return start(id, module, store, found);
+    if (!op_wasm_is_ready(details.id, store.id)) await op_wasm_prepare(details.id, store.id);
+    return start(details, store, found);
   } catch (error) {
-    if (store.implicit && store.instances.size === 0) store.drop();
+    if (store.implicit && store.instances === 0) store.drop();
     throw error;
   }
 }
 
-/** The store that an instance with these imports lives in. */
-async function storeFor(
-  module: WasmModule,
+/** The store that an instance with these imports lives in, unless it gets one of its own. */
+function sharedStore(
+  module: ModuleDetails,
   found: unknown[],
   options: InstantiateOptions | undefined,
-): Promise<StoreState> {
+): StoreState | undefined {
   let store;
   if (isObject(options) && "store" in options && options.store !== undefined) {
     store = storeStateOf(options.store);
@@ -75,10 +81,7 @@ async function storeFor(
       );
     }
   }
-  if (store === undefined) {
-    await roomForInstance();
-    return new StoreState(options as StoreOptions, true);
-  }
+  if (store === undefined) return undefined;
   if (ObjectKeys(checkOptions(options as StoreOptions)).length > 0) {
     throw new WasmError(
       "limits and WASI belong to the store: give them where it is made",
@@ -89,21 +92,19 @@ async function storeFor(
 }
 
 /** Instantiates in a store whose engine the module is compiled for. */
-function start(id: number, module: WasmModule, store: StoreState, found: unknown[]): WasmInstance {
-  const imports = [];
-  for (let i = 0; i < found.length; i++) {
-    imports[i] = toImport(store, module.imports[i], found[i]);
-  }
-  let made;
+function start(module: ModuleDetails, store: StoreState, found: unknown[]): WasmInstance {
+  const externs = toImports(store, module, found);
+  let ended;
   try {
-    made = op_wasm_instantiate(id, store.id, imports, store.imports);
+    ended = op_wasm_instantiate(module.id, store.id, externs, store.imports);
   } catch (error) {
     throw stopped(store, error);
   }
-  const thrown = made[0] === RETURNED ? undefined : store.thrown(made[0]);
+  const id = frameU32[TOLD];
+  const thrown = ended === RETURNED ? undefined : store.thrown(ended);
   store.checkViews();
   if (thrown !== undefined) throw thrown;
-  const instance = construct(WasmInstance, internal, made[1], module, store);
+  const instance = construct(WasmInstance, internal, id, module, store);
   if (store.hasWasi) initialize(instance);
   return instance;
 }

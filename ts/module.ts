@@ -1,5 +1,6 @@
 import { toBytes } from "./bytes.ts";
 import { describe, isObject } from "./check.ts";
+import { signatureOf } from "./codec.ts";
 import { construct, illegal, internal } from "./construct.ts";
 import {
   ObjectFreeze,
@@ -9,9 +10,11 @@ import {
   op_wasm_drop_module,
   op_wasm_validate,
   SafeFinalizationRegistry,
+  SafeMap,
 } from "./core.ts";
 import { CompileError, TypeMismatch, WasmError } from "./errors.ts";
-import { roomForModule } from "./room.ts";
+import type { HostImport } from "./host_import.ts";
+import { roomForModules } from "./room.ts";
 import type { ExportInfo, ImportInfo } from "./types.ts";
 
 const droppedModules: FinalizationRegistry<number> = new SafeFinalizationRegistry(
@@ -21,8 +24,39 @@ const droppedModules: FinalizationRegistry<number> = new SafeFinalizationRegistr
 /** What is told of a module that was just compiled. */
 type ModuleInfo = { id: number; exports: ExportInfo[]; imports: ImportInfo[] };
 
-/** The number of a module; `undefined` for anything else. */
-export let moduleIdOf: (value: unknown) => number | undefined;
+/** What is known of a module; `undefined` for anything else. */
+export let detailsOf: (value: unknown) => ModuleDetails | undefined;
+
+/** What the instances of a module share. */
+export class ModuleDetails {
+  readonly id: number;
+  readonly exports: readonly ExportInfo[];
+  readonly imports: readonly ImportInfo[];
+  #exportsByName: Map<string, ExportInfo> | undefined;
+  readonly #hostImports: HostImport[] = [];
+
+  constructor({ id, exports, imports }: ModuleInfo) {
+    this.id = id;
+    this.exports = frozen(exports);
+    this.imports = frozen(imports);
+  }
+
+  get exportsByName(): Map<string, ExportInfo> {
+    if (this.#exportsByName === undefined) {
+      this.#exportsByName = new SafeMap();
+      for (let i = 0; i < this.exports.length; i++) {
+        this.#exportsByName.set(this.exports[i].name, this.exports[i]);
+      }
+    }
+    return this.#exportsByName;
+  }
+
+  /** The import of this index, which is a function of JavaScript's. */
+  hostImport(index: number): HostImport {
+    const info = this.imports[index] as ImportInfo & { kind: "function" };
+    return this.#hostImports[index] ??= { signature: signatureOf(info), info };
+  }
+}
 
 /** A compiled module. */
 export class WasmModule {
@@ -32,17 +66,19 @@ export class WasmModule {
   readonly exports: readonly ExportInfo[];
   /** What it imports, in its own order. */
   readonly imports: readonly ImportInfo[];
-  #id: number;
+  #details: ModuleDetails;
 
   static {
-    moduleIdOf = (value) => isObject(value) && #id in value ? value.#id : undefined;
+    detailsOf = (value) => isObject(value) && #details in value ? value.#details : undefined;
   }
 
   private constructor(key: symbol, info: ModuleInfo) {
     illegal(key);
-    this.id = this.#id = info.id;
-    this.exports = frozen(info.exports);
-    this.imports = frozen(info.imports);
+    const details = new ModuleDetails(info);
+    this.#details = details;
+    this.id = details.id;
+    this.exports = details.exports;
+    this.imports = details.imports;
     ObjectFreeze(this);
     droppedModules.register(this, info.id, this);
   }
@@ -52,13 +88,13 @@ export class WasmModule {
     if (typeof name !== "string") {
       throw new WasmError(`a section's name is a string, got ${describe(name)}`, TypeMismatch);
     }
-    return op_wasm_custom_sections(this.#id, name);
+    return op_wasm_custom_sections(this.#details.id, name);
   }
 
   /** Frees the module. Its instances live on. */
   drop(): void {
     droppedModules.unregister(this);
-    op_wasm_drop_module(this.#id);
+    op_wasm_drop_module(this.#details.id);
   }
 
   [Symbol.dispose](): void {
@@ -77,7 +113,7 @@ function frozen<T>(infos: T[]): readonly T[] {
  */
 async function made(info: ModuleInfo): Promise<WasmModule> {
   const module = construct(WasmModule, internal, info);
-  await roomForModule();
+  if (roomForModules.isScarce()) await roomForModules.make();
   return module;
 }
 

@@ -13,21 +13,30 @@ const FEW = 1000;
  * What lets JavaScript collect things that nobody refers to, when there have come to be many: its
  * collector does not see how much memory each stands for.
  */
-function roomFor(live: () => number, most: () => number): () => Promise<void> {
-  let collectAt = FEW;
-  return async () => {
-    const before = live();
-    if (before < collectAt && before < most()) return;
+class Room {
+  readonly #live: () => number;
+  readonly #most: () => number;
+  #collectAt: number = FEW;
+
+  constructor(live: () => number, most: () => number) {
+    this.#live = live;
+    this.#most = most;
+  }
+
+  /** Whether it is time to. */
+  isScarce(): boolean {
+    const live = this.#live();
+    return live >= this.#collectAt || live >= this.#most();
+  }
+
+  async make(): Promise<void> {
     op_wasm_collect_js();
     // Things are dropped by finalizers, which run in a turn of the event loop of their own.
     await op_wasm_turn();
-    const left = live();
-    collectAt = 2 * left < FEW ? FEW : 2 * left;
-  };
+    const left = this.#live();
+    this.#collectAt = 2 * left < FEW ? FEW : 2 * left;
+  }
 }
 
-/** Makes room for an instance. */
-export const roomForInstance = roomFor(op_wasm_live_instances, op_wasm_max_instances);
-
-/** Makes room for a module. */
-export const roomForModule = roomFor(op_wasm_live_modules, () => Infinity);
+export const roomForInstances: Room = new Room(op_wasm_live_instances, op_wasm_max_instances);
+export const roomForModules: Room = new Room(op_wasm_live_modules, () => Infinity);

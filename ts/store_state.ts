@@ -19,13 +19,12 @@ import {
   op_wasm_new_store,
   op_wasm_refuse_busy,
   SafeFinalizationRegistry,
-  SafeMap,
-  SafeSet,
   TypedArrayPrototypeGetByteLength,
   Uint8Array,
 } from "./core.ts";
 import { RuntimeError, WasmError } from "./errors.ts";
 import { frameU32 } from "./frame.ts";
+import { nameOf } from "./host_import.ts";
 import type { HostImport, PendingImport } from "./host_import.ts";
 import { liveClass, places } from "./live.ts";
 import { checkOptions } from "./options.ts";
@@ -54,26 +53,25 @@ export class StoreState {
   /** Whether its guests have WASI. */
   readonly hasWasi: boolean;
   dropped: boolean = false;
-  readonly instances: Set<number> = new SafeSet();
+  /** How many instances live in it. */
+  instances: number = 0;
   /** Itself, and the functions that its guests import. */
   readonly imports: [StoreState, ...WasmFunction[]] = [this];
   /** What is known of these, in the same places. */
   readonly hostImports: (HostImport | undefined)[] = [undefined];
   /** The values that guests hold as `externref`, by number. */
   readonly held: unknown[] = [];
-  /** Which import threw a held value. */
-  readonly throwers: Map<number, string> = new SafeMap();
+  /** Which import threw a held value, by its number. */
+  readonly throwers: (HostImport | undefined)[] = [];
   readonly #free: number[] = [];
   #collectAt: number = 1024;
   readonly #funcs: WasmFunction[] = [];
   readonly #signatures: Signature[] = [];
-  readonly #objects: Record<Exclude<ExportKind, "function">, Map<number, ImportValue>> = {
-    memory: new SafeMap(),
-    global: new SafeMap(),
-    table: new SafeMap(),
-    tag: new SafeMap(),
+  readonly #objects: Partial<Record<Exclude<ExportKind, "function">, ImportValue[]>> = {
+    __proto__: null,
   };
-  readonly #views: Map<number, View> = new SafeMap();
+  /** By the memory's number. */
+  readonly #views: (View | undefined)[] = [];
   /** What the guest waits for, if `dispatch` just said so. */
   pending: PendingImport | undefined;
   /** Resolves when the guest has to end although it waits for a promise. */
@@ -82,10 +80,16 @@ export class StoreState {
   #handle: WasmStore | undefined;
 
   constructor(options: StoreOptions | undefined, implicit: boolean) {
-    const checked = checkOptions(options);
-    this.id = op_wasm_new_store(checked);
+    const { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi } = checkOptions(options);
+    this.id = op_wasm_new_store(
+      fuel ?? -1,
+      maxMemoryBytes ?? -1,
+      timeoutMs ?? -1,
+      interruptible === true,
+      wasi,
+    );
     this.implicit = implicit;
-    this.hasWasi = checked.wasi !== undefined;
+    this.hasWasi = wasi !== undefined;
     forgottenStores.register(this, this.id);
   }
 
@@ -101,25 +105,27 @@ export class StoreState {
   /** Detaches the views of memories that grew. To be called whenever one may have. */
   checkViews(): void {
     if (this.dropped) return;
-    this.#views.forEach((view: View, memory: number) => {
-      if (view.length === op_wasm_memory_length(this.id, memory)) return;
+    for (let memory = 0; memory < this.#views.length; memory++) {
+      const view = this.#views[memory];
+      if (view === undefined || view.length === op_wasm_memory_length(this.id, memory)) continue;
       detach(view);
-      this.#views.delete(memory);
-    });
+      this.#views[memory] = undefined;
+    }
   }
 
   /** Detaches all views: the memories are going to be in use elsewhere. */
   detachViews(): void {
-    this.#views.forEach((view: View, memory: number) => {
-      if (view.shared) return;
+    for (let memory = 0; memory < this.#views.length; memory++) {
+      const view = this.#views[memory];
+      if (view === undefined || view.shared) continue;
       detach(view);
-      this.#views.delete(memory);
-    });
+      this.#views[memory] = undefined;
+    }
   }
 
   /** A view of a memory's bytes, the same until they are more. */
   view(memory: number): View {
-    let view = this.#views.get(memory);
+    let view = this.#views[memory];
     if (view === undefined || !this.#isCurrent(view, memory)) {
       const buffer = op_wasm_memory_view(this.id, memory);
       const length = TypedArrayPrototypeGetByteLength(new Uint8Array(buffer));
@@ -127,7 +133,8 @@ export class StoreState {
       // Nobody tells when a shared memory grows, nor when the app detaches what has no bytes.
       view = { buffer, length, shared, current: !shared && length !== 0 };
       owners.set(buffer, this);
-      this.#views.set(memory, view);
+      while (this.#views.length < memory) ArrayPrototypePush(this.#views, undefined);
+      this.#views[memory] = view;
     }
     return view;
   }
@@ -158,7 +165,7 @@ export class StoreState {
   /** Lets go of a value that no guest holds. */
   release(number: number): void {
     this.held[number] = undefined;
-    this.throwers.delete(number);
+    this.throwers[number] = undefined;
     ArrayPrototypePush(this.#free, number);
   }
 
@@ -179,7 +186,7 @@ export class StoreState {
     }
     const number = frameU32[0];
     const value = readRef(this, 0);
-    if (ended === THREW) return importThrew(this.throwers.get(number), value);
+    if (ended === THREW) return importThrew(nameOf(this.throwers[number]), value);
     const error = new WasmError("uncaught WebAssembly exception", RuntimeError, { cause: value });
     exceptions.set(error, value as WasmReference);
     return error;
@@ -211,17 +218,14 @@ export class StoreState {
   /** The live object of this kind and number: the same each time. */
   live(kind: ExportKind, handle: number, name?: string): ImportValue {
     if (kind === "function") return this.func(handle, name);
-    let object = this.#objects[kind].get(handle);
-    if (object === undefined) {
-      object = construct(liveClass(kind), internal, this, handle);
-      this.#objects[kind].set(handle, object);
-    }
-    return object;
+    const objects = this.#objects[kind] ??= [];
+    return objects[handle] ??= construct(liveClass(kind), internal, this, handle);
   }
 
   /** Enters an object that an app made. */
   adopt(kind: Exclude<ExportKind, "function">, handle: number, object: ImportValue): void {
-    this.#objects[kind].set(handle, object);
+    const objects = this.#objects[kind] ??= [];
+    objects[handle] = object;
   }
 
   /** Has the event loop wait for the end of the guest, which was just told to end. */

@@ -1,3 +1,4 @@
+import { quote } from "./check.ts";
 import type { WasmGlobal } from "./global.ts";
 import type { WasmMemory } from "./memory.ts";
 import type { WasmTable } from "./table.ts";
@@ -19,6 +20,11 @@ export type ExportInfo = { name: string } & ExternType;
 
 /** One import of a module. */
 export type ImportInfo = { module: string; name: string } & ExternType;
+
+/** What an import is called in messages. */
+export function importName({ module, name }: ImportInfo): string {
+  return `import ${quote(module)}.${quote(name)}`;
+}
 
 /** The type of a memory. Sizes are in pages of 64 KiB. */
 export interface MemoryType {

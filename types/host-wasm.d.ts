@@ -191,11 +191,6 @@ declare module "host:wasm" {
     /** Makes a tag that is like no other. */
     constructor(store: WasmStore, type: TagType);
   }
-  /** A struct, array, i31, or exception of a guest: nothing to look into, only to pass back. */
-  export class WasmReference {
-    #private;
-    private constructor();
-  }
   /** A global variable. */
   export class WasmGlobal {
     #private;
@@ -272,6 +267,11 @@ declare module "host:wasm" {
    * holds, or the live object of an instance or made by the app.
    */
   export type ImportValue = WasmFunction | WasmMemory | WasmGlobal | WasmTable | WasmTag | number | bigint;
+  /** A struct, array, i31, or exception of a guest: nothing to look into, only to pass back. */
+  export class WasmReference {
+    #private;
+    private constructor();
+  }
   /** A compiled module. */
   export class WasmModule {
     #private;

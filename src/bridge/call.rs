@@ -141,10 +141,11 @@ pub fn op_wasm_call_with<'s>(
     func: u32,
     imports: v8::Local<'s, v8::Array>,
 ) -> Result<u32, WasmError> {
-    let bridge = Bridge::of(&state);
-    let callable = bridge.funcs.get(func)?;
-    let guest = Guest::of(imports);
-    scope::enter(scope, &bridge, guest, || bridge.call_func(&callable.func))
+    Bridge::with(&state, |bridge| {
+        let callable = bridge.funcs.get(func)?;
+        let guest = Guest::of(imports);
+        scope::enter(scope, bridge, guest, || bridge.call_func(&callable.func))
+    })
 }
 
 /// Whether [`op_wasm_call_numbers`] is quicker than to write arguments into the frame.
@@ -154,7 +155,7 @@ pub fn op_wasm_hands_over_numbers() -> bool {
 }
 
 /// Calls a function of at most two numbers with them, and returns its result. If anything but a
-/// result comes of it, that is `null`, and the slot behind the frame tells what it was.
+/// result comes of it, that is `null`, and what it was is told.
 #[op2(reentrant)]
 pub fn op_wasm_call_numbers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -164,24 +165,25 @@ pub fn op_wasm_call_numbers<'s>(
     first: v8::Local<'s, v8::Value>,
     second: v8::Local<'s, v8::Value>,
 ) -> Result<v8::Local<'s, v8::Value>, WasmError> {
-    let bridge = Bridge::of(&state);
-    let callable = bridge.funcs.get(func)?;
-    let slots = bridge.frame.slots();
-    let ended = match &callable.numbers {
-        Some(numbers) if fill(slots, numbers, [first, second]) => {
-            let guest = Guest::of(imports);
-            scope::enter(scope, &bridge, guest, || bridge.call_func(&callable.func))?
-        }
-        _ => MISFIT,
-    };
-    let result = callable.numbers.as_ref().and_then(|numbers| numbers.result);
-    Ok(match result {
-        Some(result) if ended == RETURNED => result.value(scope, &slots[0].get()),
-        None if ended == RETURNED => v8::undefined(scope).into(),
-        _ => {
-            bridge.frame.set_ended(ended);
-            v8::null(scope).into()
-        }
+    Bridge::with(&state, |bridge| {
+        let callable = bridge.funcs.get(func)?;
+        let slots = bridge.frame.slots();
+        let ended = match &callable.numbers {
+            Some(numbers) if fill(slots, numbers, [first, second]) => {
+                let guest = Guest::of(imports);
+                scope::enter(scope, bridge, guest, || bridge.call_func(&callable.func))?
+            }
+            _ => MISFIT,
+        };
+        let result = callable.numbers.as_ref().and_then(|numbers| numbers.result);
+        Ok(match result {
+            Some(result) if ended == RETURNED => result.value(scope, &slots[0].get()),
+            None if ended == RETURNED => v8::undefined(scope).into(),
+            _ => {
+                bridge.frame.tell(ended);
+                v8::null(scope).into()
+            }
+        })
     })
 }
 

@@ -76,7 +76,20 @@ pub async fn op_wasm_compile_file(
 /// not keep everything else from its turn anyway.
 const READY_BEFORE_TURN: u32 = 16;
 
-/// Makes sure that the module's machine code for the store's engine exists.
+/// Whether the module can be instantiated in the store right away. Now and then it should not be,
+/// though it could: then, too, it is to be prepared.
+#[op2(fast)]
+pub fn op_wasm_is_ready(state: &mut OpState, module: u32, store: u32) -> Result<bool, WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    if !bridge.is_compiled(module, store)? {
+        return Ok(false);
+    }
+    let count = bridge.ready.get().wrapping_add(1);
+    bridge.ready.set(count);
+    Ok(!count.is_multiple_of(READY_BEFORE_TURN))
+}
+
+/// Makes sure that the module's machine code for the store's engine exists, or else takes a turn.
 #[op2]
 pub async fn op_wasm_prepare(
     state: Rc<RefCell<OpState>>,
@@ -84,18 +97,21 @@ pub async fn op_wasm_prepare(
     store: u32,
 ) -> Result<(), WasmError> {
     let bridge = Bridge::of(&state);
+    if bridge.is_compiled(module, store)? {
+        tokio::task::yield_now().await;
+        return Ok(());
+    }
     let compiler = bridge.state.compiler();
     let code = bridge.state.module(module)?.code();
     let checks = bridge.state.checks(store)?;
-    if code.is_ready(checks) {
-        let count = bridge.ready.get().wrapping_add(1);
-        bridge.ready.set(count);
-        if count.is_multiple_of(READY_BEFORE_TURN) {
-            tokio::task::yield_now().await;
-        }
-        return Ok(());
-    }
     off_thread(move || compiler.prepare(&code, checks)).await
+}
+
+impl Bridge {
+    fn is_compiled(&self, module: u32, store: u32) -> Result<bool, WasmError> {
+        let code = self.state.module(module)?.code();
+        Ok(code.is_ready(self.state.checks(store)?))
+    }
 }
 
 #[op2(fast)]

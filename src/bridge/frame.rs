@@ -16,7 +16,7 @@ const SLOTS: usize = 1000;
 /// One frame serves every call of a runtime: whoever reads it copies the slots out before
 /// anything else can run, so that nested calls may write over them.
 ///
-/// Behind the slots is one more, for [`Frame::set_ended`].
+/// Behind the slots is one more, for [`Frame::tell`].
 pub struct Frame {
     slots: Arc<[Cell<ValRaw>]>,
 }
@@ -57,9 +57,9 @@ impl Frame {
         &self.slots[..SLOTS]
     }
 
-    /// Tells JavaScript how a call ended, where there is no other way to.
-    pub fn set_ended(&self, ended: u32) {
-        self.slots[SLOTS].set(ValRaw::u32(ended));
+    /// Tells JavaScript a number beside what an op returns.
+    pub fn tell(&self, number: u32) {
+        self.slots[SLOTS].set(ValRaw::u32(number));
     }
 
     /// The slots as an `ArrayBuffer`. It may outlive the frame: the memory is shared.

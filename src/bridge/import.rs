@@ -25,9 +25,8 @@ pub struct JsImport {
 
 impl JsImport {
     /// The function of this number, of this type.
-    pub fn new(number: u32, ty: Option<&ExternInfo>) -> Self {
-        let numbers = ty.and_then(Numbers::of);
-        let numbers = numbers.filter(|numbers| numbers.params.len() <= FEW);
+    pub fn new(number: u32, ty: &ExternInfo) -> Self {
+        let numbers = Numbers::of(ty).filter(|numbers| numbers.params.len() <= FEW);
         Self { number, numbers }
     }
 }

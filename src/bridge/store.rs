@@ -9,21 +9,9 @@ use serde::Deserialize;
 use super::Bridge;
 use crate::runtime::{Preopen, StdioConfig, StoreOptions, WasiConfig, WasmError, WasmErrorCode};
 
-/// `StoreOptions` of `host:wasm`, checked there.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Options {
-    fuel: Option<u64>,
-    max_memory_bytes: Option<u64>,
-    timeout_ms: Option<u64>,
-    #[serde(default)]
-    interruptible: bool,
-    wasi: Option<Wasi>,
-}
-
 /// `WasiConfig` of `host:wasm`, checked there.
 #[derive(Deserialize)]
-struct Wasi {
+pub struct Wasi {
     args: Vec<String>,
     env: Vec<(String, String)>,
     /// The guest's name, the host's path, and whether it may only be read.
@@ -72,14 +60,22 @@ impl From<Wasi> for WasiConfig {
     }
 }
 
+/// Makes a store with the `StoreOptions` of `host:wasm`, checked there. A negative number is none.
 #[op2]
-pub fn op_wasm_new_store(state: &mut OpState, #[serde] options: Options) -> Result<u32, WasmError> {
+pub fn op_wasm_new_store(
+    state: &mut OpState,
+    #[number] fuel: i64,
+    #[number] max_memory_bytes: i64,
+    #[number] timeout_ms: i64,
+    interruptible: bool,
+    #[serde] wasi: Option<Wasi>,
+) -> Result<u32, WasmError> {
     let wanted = StoreOptions {
-        fuel: options.fuel,
-        max_memory_bytes: options.max_memory_bytes,
-        timeout_ms: options.timeout_ms,
-        interruptible: options.interruptible,
-        wasi: options.wasi.map(WasiConfig::from),
+        fuel: u64::try_from(fuel).ok(),
+        max_memory_bytes: u64::try_from(max_memory_bytes).ok(),
+        timeout_ms: u64::try_from(timeout_ms).ok(),
+        interruptible,
+        wasi: wasi.map(WasiConfig::from),
     };
     let (id, _) = state.borrow::<Rc<Bridge>>().state.new_store(wanted)?;
     Ok(id)
