@@ -1,7 +1,8 @@
 //! What `host:wasm` costs beside what it is made of, measured in the same run: raw wasmtime, the
 //! JavaScript engine's own calls into native code, a copy of memory.
 //!
-//! `cargo bench` prints one table; `cargo bench -- --json FILE` writes the same as JSON.
+//! `cargo bench` prints one table; `cargo bench -- --json FILE` writes the same as JSON, and
+//! `cargo bench -- --scale FILE` shows how costs grow with numbers.
 
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
@@ -14,6 +15,7 @@ mod measure;
 mod memory;
 mod modules;
 mod raw;
+mod scale;
 
 use std::path::PathBuf;
 
@@ -26,6 +28,9 @@ struct Options {
     /// Write the rows to FILE, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Instead, measure what things cost where there are many of them, and plot it to FILE (SVG).
+    #[arg(long, value_name = "FILE")]
+    scale: Option<PathBuf>,
     /// Only rows whose name contains NAME.
     #[arg(value_name = "NAME")]
     only: Vec<String>,
@@ -36,6 +41,9 @@ struct Options {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    if let Some(path) = options.scale {
+        return scale::measure(&path);
+    }
     let mut bench = Bench::new(options.only);
     calls::measure(&mut bench)?;
     memory::measure(&mut bench)?;

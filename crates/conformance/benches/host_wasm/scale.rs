@@ -1,0 +1,246 @@
+//! What things cost where there are many of them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use plotters::prelude::*;
+use wasmtime::{Instance, Module, Store};
+
+use crate::js::Js;
+use crate::measure::ENGINE;
+use crate::raw::{self, ok};
+
+/// How many instances are alive, or how many exports a module has.
+const COUNTS: [u32; 5] = [1, 10, 100, 1_000, 10_000];
+/// How often each thing is measured; the median counts.
+const ROUNDS: usize = 9;
+const CALLS: u32 = 20_000;
+const INSTANCES: u32 = 20;
+const COPIES: u32 = 20;
+
+/// Costs by how many there are.
+struct Line {
+    name: &'static str,
+    points: Vec<(u32, f64)>,
+}
+
+/// A diagram: lines of one unit, over one kind of number.
+struct Panel {
+    title: &'static str,
+    over: &'static str,
+    lines: Vec<Line>,
+}
+
+/// Measures, prints, and plots to a file.
+pub fn measure(path: &Path) -> anyhow::Result<()> {
+    let (calls, instances, copies) = instances()?;
+    let (by_exports, made_by_exports) = exports()?;
+    let panels = [
+        Panel {
+            title: "a call, in ns",
+            over: "live instances",
+            lines: vec![calls],
+        },
+        Panel {
+            title: "an instance made and dropped, in µs",
+            over: "live instances",
+            lines: vec![instances],
+        },
+        Panel {
+            title: "1 MiB written, in µs",
+            over: "live instances",
+            lines: vec![copies],
+        },
+        Panel {
+            title: "a call by name, in ns, and an instance, in µs",
+            over: "exports",
+            lines: vec![by_exports, made_by_exports],
+        },
+    ];
+    for panel in &panels {
+        for line in &panel.lines {
+            let points = line.points.iter();
+            let points = points.map(|(count, cost)| format!("{count}: {cost:.1}"));
+            let points: Vec<String> = points.collect();
+            println!(
+                "{} ({}), by {}: {}",
+                panel.title,
+                line.name,
+                panel.over,
+                points.join(", ")
+            );
+        }
+    }
+    memory()?;
+    plot(path, &panels)
+}
+
+fn median(mut round: impl FnMut() -> anyhow::Result<Duration>) -> anyhow::Result<Duration> {
+    round()?;
+    let mut times = (0..ROUNDS)
+        .map(|_| round())
+        .collect::<Result<Vec<_>, _>>()?;
+    times.sort();
+    Ok(times[ROUNDS / 2])
+}
+
+/// Keeps `live` instances, and makes and drops others.
+const MANY: &str = r#"
+    const module = await compile(text(`(module (memory (export "memory") 32)
+        (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))`));
+    const kept = [];
+    globalThis.keep = async (n) => { while (kept.length < n) kept.push(await instantiate(module)); };
+    globalThis.call = (n) => {
+        const add = kept[0].func("add");
+        for (let i = 0; i < n; i++) add(i, 1);
+    };
+    globalThis.make = async (n) => { for (let i = 0; i < n; i++) (await instantiate(module)).drop(); };
+    const bytes = new Uint8Array(2 ** 20).fill(1);
+    globalThis.write = (n) => { for (let i = 0; i < n; i++) kept[0].writeMemory(0, bytes); };
+"#;
+
+fn instances() -> anyhow::Result<(Line, Line, Line)> {
+    let js = Js::new(MANY)?;
+    let line = |name| Line {
+        name,
+        points: Vec::new(),
+    };
+    let (mut calls, mut made, mut copies) =
+        (line("func"), line("instantiate"), line("writeMemory"));
+    for count in COUNTS {
+        js.time_promise(&format!("keep({count})"))?;
+        let call = median(|| js.time(&format!("call({CALLS})")))?;
+        calls.points.push((count, nanoseconds(call, CALLS)));
+        let make = median(|| js.time_promise(&format!("make({INSTANCES})")))?;
+        made.points
+            .push((count, nanoseconds(make, INSTANCES) / 1e3));
+        let copy = median(|| js.time(&format!("write({COPIES})")))?;
+        copies.points.push((count, nanoseconds(copy, COPIES) / 1e3));
+    }
+    Ok((calls, made, copies))
+}
+
+fn exports() -> anyhow::Result<(Line, Line)> {
+    let js = Js::new(
+        r#"
+        let module, instance, name;
+        globalThis.exporting = async (n) => {
+            let source = "(module";
+            for (let i = 0; i < n; i++) {
+                source += `(func (export "f${i}") (param i32 i32) (result i32)
+                    (i32.add (local.get 0) (i32.const ${i})))`;
+            }
+            module = await compile(text(source + ")"));
+            instance = await instantiate(module);
+            name = `f${n - 1}`;
+        };
+        globalThis.call = (n) => { for (let i = 0; i < n; i++) instance.call(name, [i, 1]); };
+        globalThis.make = async (n) => { for (let i = 0; i < n; i++) (await instantiate(module)).drop(); };
+        "#,
+    )?;
+    let line = |name| Line {
+        name,
+        points: Vec::new(),
+    };
+    let (mut calls, mut made) = (line("call"), line("instantiate"));
+    for count in &COUNTS[1..] {
+        js.time_promise(&format!("exporting({count})"))?;
+        let call = median(|| js.time(&format!("call({CALLS})")))?;
+        calls.points.push((*count, nanoseconds(call, CALLS)));
+        let make = median(|| js.time_promise(&format!("make({INSTANCES})")))?;
+        made.points
+            .push((*count, nanoseconds(make, INSTANCES) / 1e3));
+    }
+    Ok((calls, made))
+}
+
+fn nanoseconds(time: Duration, per: u32) -> f64 {
+    time.as_nanos() as f64 / f64::from(per)
+}
+
+/// What an idle instance takes of the machine's memory, beside one of wasmtime's own.
+fn memory() -> anyhow::Result<()> {
+    const COUNT: u32 = 5_000;
+    let Some(before) = resident() else {
+        println!("memory of an idle instance: not measured on this system");
+        return Ok(());
+    };
+    let js = Js::new(MANY)?;
+    js.time_promise("keep(1)")?;
+    let first = resident().unwrap_or(before);
+    js.time_promise(&format!("keep({})", COUNT + 1))?;
+    let ours = resident().unwrap_or(first).saturating_sub(first) / u64::from(COUNT);
+    drop(js);
+
+    let engine = raw::engine()?;
+    let module = ok(Module::new(
+        &engine,
+        r#"(module (memory (export "memory") 32)
+            (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#,
+    ))?;
+    let one = || {
+        let mut store = Store::new(&engine, ());
+        ok(Instance::new(&mut store, &module, &[]))?;
+        anyhow::Ok(store)
+    };
+    let mut kept = vec![one()?];
+    let first = resident().unwrap_or(before);
+    for _ in 0..COUNT {
+        kept.push(one()?);
+    }
+    let theirs = resident().unwrap_or(first).saturating_sub(first) / u64::from(COUNT);
+    println!("an idle instance: {ours} bytes; wasmtime's alone: {theirs} bytes");
+    Ok(())
+}
+
+/// How many bytes of the machine's memory this process has.
+fn resident() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
+fn plot(path: &Path, panels: &[Panel; 4]) -> anyhow::Result<()> {
+    let area = SVGBackend::new(path, (1000, 640)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let (title, rest) = area.split_vertically(40);
+    title.titled(
+        &format!("host:wasm on {ENGINE}: flat is good"),
+        ("sans-serif", 20),
+    )?;
+    for (area, panel) in rest.split_evenly((2, 2)).iter().zip(panels) {
+        let points = panel.lines.iter().flat_map(|line| &line.points);
+        let most = points.map(|(_, cost)| *cost).fold(0.0, f64::max);
+        let counts = f64::from(COUNTS[0])..f64::from(COUNTS[COUNTS.len() - 1]);
+        let mut chart = ChartBuilder::on(area)
+            .caption(panel.title, ("sans-serif", 15))
+            .margin(12)
+            .x_label_area_size(36)
+            .y_label_area_size(56)
+            .build_cartesian_2d(counts.log_scale(), 0.0..most * 1.3)?;
+        chart
+            .configure_mesh()
+            .x_desc(panel.over)
+            .x_labels(5)
+            .y_labels(5)
+            .draw()?;
+        for (line, color) in panel.lines.iter().zip([BLUE, RED]) {
+            let points = || {
+                line.points
+                    .iter()
+                    .map(|(count, cost)| (f64::from(*count), *cost))
+            };
+            chart
+                .draw_series(LineSeries::new(points(), color.stroke_width(2)))?
+                .label(line.name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color));
+            chart.draw_series(points().map(|point| Circle::new(point, 3, color.filled())))?;
+        }
+        chart.configure_series_labels().border_style(BLACK).draw()?;
+    }
+    area.present()
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    println!("plotted to {}", path.display());
+    Ok(())
+}
