@@ -13,6 +13,7 @@ mod error_codes;
 mod exceptions;
 mod fixtures;
 mod fuel;
+mod hot_calls;
 mod js;
 mod lifecycles;
 mod lifetimes;

@@ -1,0 +1,127 @@
+//! Calls that an engine has made quick, because there were so many of them, end as any other.
+
+use serde_json::json;
+
+use crate::js::Js;
+
+/// What the functions do with some numbers; any other they return.
+const GUEST: &str = r#"(module
+    (import "env" "import" (func $import (param i32) (result i32)))
+    (memory (export "memory") 1)
+    (func $own (export "own") (param i32) (result i32)
+        (if (i32.eq (local.get 0) (i32.const -1)) (then unreachable))
+        (if (i32.eq (local.get 0) (i32.const -2)) (then (drop (memory.grow (i32.const 1)))))
+        (local.get 0))
+    (func (export "through") (param i32) (result i32)
+        (call $own (call $import (local.get 0)))))"#;
+
+/// `hot(f)` calls a function until it is quick. `ends(f, memory)` tells how calls with those numbers end.
+const HELPERS: &str = r#"
+    const attempt = (f, ...args) => {
+        try { return f(...args); } catch (error) { return [error.code, error.trap ?? null]; }
+    };
+    const hot = (f) => {
+        const once = (x) => { try { return f(x); } catch (error) { return [error.code, error.trap ?? null]; } };
+        for (let i = 0; i < 100_000; i++) if (once(i) !== i) throw `${i} is ${once(i)}`;
+        return once;
+    };
+    const ends = (once, memory) => {
+        const view = memory.buffer;
+        const told = [once(-1), once(7), once(-2), view.byteLength, memory.byteLength / 65536];
+        return [...told, once(1.5), once(2 ** 32 - 3), once(2n), once(), once(8)];
+    };
+"#;
+
+#[test]
+fn of_a_guest_without_imports() {
+    let told = Js::new().run(&format!(
+        "{HELPERS}
+         const guest = await load({}.replace(/\\(import.*/, '(func $import (param i32) (result i32) (local.get 0))'));
+         const once = hot(guest.func('own'));
+         const told = ends(once, guest.memory());
+         guest.store.drop();
+         return [told, once(1)];",
+        json!(GUEST)
+    ));
+    assert_eq!(told, json!([ended(), [5002, null]]));
+}
+
+#[test]
+fn of_a_guest_with_imports() {
+    let told = Js::new().run(&format!(
+        "{HELPERS}
+         const guest = await load({}, {{ env: {{ import: (x) => x }} }});
+         return ['own', 'through'].map((name) => ends(hot(guest.func(name)), guest.memory()));",
+        json!(GUEST)
+    ));
+    let mut second = ended();
+    second[4] = json!(3);
+    assert_eq!(told, json!([ended(), second]));
+}
+
+fn ended() -> serde_json::Value {
+    json!([
+        [5002, "unreachable"],
+        7,
+        -2,
+        0,
+        2,
+        [5005, null],
+        -3,
+        [5005, null],
+        [5005, null],
+        8
+    ])
+}
+
+#[test]
+fn of_an_import() {
+    let told = Js::new().run(&format!(
+        "{HELPERS}
+         let result = (x) => x;
+         let guest, inner;
+         guest = await load({}, {{ env: {{ import: (x) => result(x) }} }});
+         const once = hot(guest.func('through'));
+         const own = guest.func('own');
+         const memory = guest.memory();
+         const told = [];
+         for (result of [
+             () => {{ throw 'mine' }}, () => 'no number', () => 2 ** 32, () => undefined, () => 2 ** 32 - 1,
+             () => -2, () => own(5), () => (attempt(own, -1), 6),
+             () => {{
+                 const view = memory.buffer;
+                 own(-2);
+                 return view.byteLength;
+             }},
+             (x) => x,
+         ]) told.push(once(9));
+         return told;",
+        json!(GUEST)
+    ));
+    assert_eq!(
+        told,
+        json!([
+            [5002, null],
+            [5005, null],
+            [5005, null],
+            [5005, null],
+            [5002, "unreachable"],
+            -2,
+            5,
+            6,
+            0,
+            9
+        ])
+    );
+}
+
+#[test]
+fn of_runtimes_one_after_another() {
+    for i in 0..4 {
+        let told = Js::new().run(&format!(
+            "const guest = await load('(module (func (export \"own\") (result i32) (i32.const {i})))');
+             return guest.call('own');"
+        ));
+        assert_eq!(told, json!(i));
+    }
+}
