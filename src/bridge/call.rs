@@ -74,6 +74,7 @@ impl Funcs {
         Ok(number)
     }
 
+    #[inline]
     fn get(&self, number: u32) -> Result<Rc<Callable>, WasmError> {
         match self.0.borrow().entries.get(number as usize) {
             Some(Entry::Func(callable)) => Ok(callable.clone()),
@@ -103,6 +104,7 @@ impl Funcs {
 impl Bridge {
     /// Ends a run: leaves what was thrown in the frame. Returns what the run did, or how else it
     /// ended.
+    #[inline]
     pub(super) fn ended<T>(&self, outcome: Outcome<T>) -> Result<T, u32> {
         let (ended, thrown) = match outcome {
             Outcome::Returned(value) => return Ok(value),
@@ -116,6 +118,7 @@ impl Bridge {
     }
 
     /// Calls a function with its arguments in the frame. Returns how it ended.
+    #[inline]
     fn call_func(&self, func: &WasmFunc) -> Result<u32, WasmError> {
         let Called { outcome, grown } = func.call_slots(self.frame.slots())?;
         let ended = self.ended(outcome).err().unwrap_or(RETURNED);

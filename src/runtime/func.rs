@@ -111,16 +111,21 @@ impl WasmFunc {
         self.store.run(|store| call_in(store, &self.entry, frame))
     }
 
-    /// As [`WasmFunc::call_frame`], with slots that host functions may use meanwhile: the arguments
-    /// are copied out first, and the results put back last.
+    /// As [`WasmFunc::call_frame`], with slots that host functions may use meanwhile: where there are
+    /// any, the arguments are copied out first, and the results put back last.
     ///
     /// # Errors
     /// As [`WasmFunc::call_frame`].
+    #[inline]
     pub fn call_slots(&self, slots: &[Cell<ValRaw>]) -> Result<Called, WasmError> {
         let count = self.signature().slots();
         let slots = slots
             .get(..count)
             .ok_or_else(|| WasmError::mismatch("the call frame is too short for the function"))?;
+        if self.store.is_unhosted() && !self.signature().refs {
+            let (outcome, grown) = self.store.call_in_place(&self.entry, slots)?;
+            return Ok(Called { outcome, grown });
+        }
         let mut few = [ValRaw::u64(0); FEW];
         let mut many = Vec::new();
         let frame = match few.get_mut(..count) {

@@ -93,6 +93,7 @@ impl WasmStore {
                 interruptible,
                 interrupt,
                 waits,
+                hosted: Cell::new(false),
                 way: RefCell::new(None),
                 away: AtomicBool::new(false),
                 nested: Cell::new(0),
@@ -134,6 +135,7 @@ impl WasmStore {
         host: Arc<dyn HostFunction>,
     ) -> Result<Func, WasmError> {
         let signature = Signature::new(&ty);
+        self.cell.hosted.set(true);
         self.with(|store| {
             // SAFETY: `host_call` reads the parameters and writes the results by `signature`,
             // which is `ty` taken apart, after checking every reference it writes against it.
@@ -146,9 +148,41 @@ impl WasmStore {
     }
 }
 
+impl WasmStore {
+    /// Whether nothing but guests and WASI can run in it: nobody who knows of a call's slots.
+    #[inline]
+    pub(crate) fn is_unhosted(&self) -> bool {
+        !self.cell.hosted.get()
+    }
+
+    /// Calls a function of this store, which [is unhosted](Self::is_unhosted), of numbers alone, with
+    /// arguments in `slots`, which its results then replace.
+    #[inline]
+    pub(crate) fn call_in_place(
+        &self,
+        FuncEntry { func, signature }: &FuncEntry,
+        slots: &[Cell<ValRaw>],
+    ) -> Result<(Outcome<()>, bool), WasmError> {
+        assert!(self.is_unhosted() && !signature.refs && signature.slots() <= slots.len());
+        let slots = std::ptr::from_ref(slots) as *mut [ValRaw];
+        self.run(|mut store| {
+            // SAFETY: as in `call_in`: the signature is the function's, the slots are long enough, and
+            // any bits are a number. They are `Cell`s, which may be written, and until the call has
+            // ended only wasmtime does: no function of the host is in the store to reach them.
+            let called = unsafe { func.call_unchecked(store.as_context_mut(), slots) };
+            let grown = store.data_mut().limits.take_grown();
+            match called {
+                Ok(()) => Ok((Outcome::Returned(()), grown)),
+                Err(error) => Ok((outcome(store, &error)?, grown)),
+            }
+        })
+    }
+}
+
 /// Calls a function of this store: see [`WasmFunc::call_frame`].
 ///
 /// [`WasmFunc::call_frame`]: super::WasmFunc::call_frame
+#[inline]
 pub(crate) fn call_in(
     mut store: StoreContextMut<'_, StoreData>,
     FuncEntry { func, signature }: &FuncEntry,

@@ -12,7 +12,7 @@ use wasmtime::{AsContextMut, Store, StoreContextMut};
 use super::running::Event;
 use super::thread::Way;
 use super::{StoreData, WasmStore};
-use crate::runtime::deadline;
+use crate::runtime::deadline::{self, Watch};
 use crate::runtime::error::WasmError;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::wasi::Outputs;
@@ -27,6 +27,8 @@ pub(super) struct StoreCell {
     pub(super) interrupt: Arc<Interrupt>,
     /// Whether its guests may wait, which can be interrupted too.
     pub(super) waits: bool,
+    /// Whether the host has made functions for it, which may do anything.
+    pub(super) hosted: Cell<bool>,
     /// The way to the guest's thread, while a guest runs on one.
     pub(super) way: RefCell<Option<Bound>>,
     /// Whether it is the turn of a guest whose caller does not wait: then nothing else in here may
@@ -147,18 +149,23 @@ impl WasmStore {
     ///
     /// # Errors
     /// As [`WasmStore::with`]; `RuntimeError` if there can be no thread to keep its deadline.
+    #[inline]
     pub(crate) fn run<R>(
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
-        if !self.is_at_rest() {
-            return self.with(f);
-        }
-        let timeout = self.cell.timeout;
         let begins = self.cell.interruptible || self.cell.waits;
-        let begin = || self.with(|store| deadline::begin(store, timeout, false));
-        let _watch = begins.then(begin).transpose()?;
+        let _watch = if begins && self.is_at_rest() {
+            self.begin()?
+        } else {
+            None
+        };
         self.with(f)
+    }
+
+    /// Starts the time of a call.
+    fn begin(&self) -> Result<Option<Watch>, WasmError> {
+        self.with(|store| deadline::begin(store, self.cell.timeout, false))
     }
 
     /// Runs `f` with the store, wherever it is.
@@ -166,7 +173,27 @@ impl WasmStore {
     /// # Errors
     /// `RuntimeError` if `f` of another `with`, or a guest whose caller does not wait, has the store;
     /// what `f` returns otherwise.
+    #[inline]
     pub(crate) fn with<R>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
+    ) -> Result<R, WasmError> {
+        if !self.is_at_rest() {
+            return self.with_lent(f);
+        }
+        self.cell.access.set(Access::Taken);
+        let _restore = Restore {
+            cell: &self.cell.access,
+            access: Access::Rest,
+        };
+        // SAFETY: this thread alone reaches the cell, and `access` was `Rest`: no other
+        // reference into the store exists, and none is made while it is `Taken`.
+        let store = unsafe { &mut *self.cell.store.get() };
+        f(store.as_context_mut())
+    }
+
+    /// Runs `f` with a store that a host function lent out, if one did.
+    fn with_lent<R>(
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
@@ -180,40 +207,34 @@ impl WasmStore {
             cell: &self.cell.access,
             access,
         };
-        match access {
-            Access::Rest => {
-                // SAFETY: this thread alone reaches the cell, and `access` was `Rest`: no other
-                // reference into the store exists, and none is made while it is `Taken`.
-                let store = unsafe { &mut *self.cell.store.get() };
-                f(store.as_context_mut())
+        let Access::Host(mut context) = access else {
+            return Err(WasmError::busy());
+        };
+        // SAFETY: the pointer is to a context on the stack of a `lend` that has not
+        // returned (its `Restore` takes the pointer away when it does), which holds the
+        // store's only live borrow and does not use it meanwhile. `access` is `Taken`
+        // until `f` is done, so that the context is borrowed once at a time.
+        let context = unsafe { context.as_mut() };
+        let bound = self.cell.way.borrow().clone();
+        match bound {
+            // The guest is in the middle of a call on that thread, and what `f` does (run
+            // more of it, collect its garbage) has to find that call on its stack.
+            Some(Bound { way, asks }) => {
+                let _nested = Nested::new(&self.cell, asks);
+                way.run(|| f(context.as_context_mut()))
             }
-            Access::Host(mut context) => {
-                // SAFETY: the pointer is to a context on the stack of a `lend` that has not
-                // returned (its `Restore` takes the pointer away when it does), which holds the
-                // store's only live borrow and does not use it meanwhile. `access` is `Taken`
-                // until `f` is done, so that the context is borrowed once at a time.
-                let context = unsafe { context.as_mut() };
-                let bound = self.cell.way.borrow().clone();
-                match bound {
-                    // The guest is in the middle of a call on that thread, and what `f` does (run
-                    // more of it, collect its garbage) has to find that call on its stack.
-                    Some(Bound { way, asks }) => {
-                        let _nested = Nested::new(&self.cell, asks);
-                        way.run(|| f(context.as_context_mut()))
-                    }
-                    None => f(context.as_context_mut()),
-                }
-            }
-            Access::Taken => Err(WasmError::busy()),
+            None => f(context.as_context_mut()),
         }
     }
 
     /// Whether nothing runs in it.
+    #[inline]
     pub(super) fn is_at_rest(&self) -> bool {
         !self.is_away() && matches!(self.cell.access.get(), Access::Rest)
     }
 
     /// Whether a guest runs in it whose caller does not wait.
+    #[inline]
     pub(super) fn is_away(&self) -> bool {
         self.cell.away.load(Ordering::Acquire)
     }

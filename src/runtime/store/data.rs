@@ -55,7 +55,7 @@ pub struct Signature {
     /// What it returns.
     pub results: Box<[ValType]>,
     /// Whether any of them is a reference, which needs translating.
-    pub(super) refs: bool,
+    pub(crate) refs: bool,
 }
 
 impl Signature {
