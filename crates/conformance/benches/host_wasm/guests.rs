@@ -21,6 +21,7 @@ const FENCES: [(&str, &str, Option<f64>); 3] = [
 
 pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let text = include_str!("kernels.wat");
+    let quoted = serde_json::to_string(text)?;
     for (fence, options, target) in FENCES {
         for (kernel, n) in KERNELS {
             let name = format!("{fence}_{kernel}");
@@ -28,7 +29,7 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
                 continue;
             }
             let js = Js::new(&format!(
-                "const instance = await instantiate(await compile(text(`{text}`)), {{}}, {options});
+                "const instance = await instantiate(await compile(text({quoted})), {{}}, {options});
                  const run = instance.func('{kernel}');
                  globalThis.run = () => run({n});"
             ))?;
