@@ -118,7 +118,8 @@ async function made(info: ModuleInfo): Promise<WasmModule> {
 }
 
 /**
- * Compiles a module in the binary or the text format, away from the event loop.
+ * Compiles a module in the binary or the text format, away from the event loop; or shares the code of
+ * the same module, if somebody in this process still has one.
  *
  * @throws {WasmError} `CompileError` if it is not valid.
  */

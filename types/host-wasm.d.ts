@@ -289,7 +289,8 @@ declare module "host:wasm" {
     [Symbol.dispose](): void;
   }
   /**
-   * Compiles a module in the binary or the text format, away from the event loop.
+   * Compiles a module in the binary or the text format, away from the event loop; or shares the code of
+   * the same module, if somebody in this process still has one.
    *
    * @throws {WasmError} `CompileError` if it is not valid.
    */
