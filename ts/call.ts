@@ -33,6 +33,8 @@ export function functionOf(callee: Callee): WasmFunction {
     return (...args: unknown[]): unknown => call(callee, args);
   }
   const { imports } = store;
+  // One function for each number of arguments: to an interpreter, an array of them and a loop over it
+  // cost as much again as the call.
   switch (signature.params.length) {
     case 0:
       return (...more: unknown[]): unknown => {

@@ -70,7 +70,7 @@ export function read(store: StoreState, codec: Codec, slot: number): unknown {
 }
 
 /** Puts a value into a slot; `false` if it is not of the type. */
-export function write(store: StoreState, codec: Codec, slot: number, value: unknown): boolean {
+function write(store: StoreState, codec: Codec, slot: number, value: unknown): boolean {
   switch (codec.kind) {
     case I32:
       if (typeof value !== "number") return false;

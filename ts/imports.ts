@@ -44,68 +44,63 @@ export function missing(wanted: ImportInfo, why: string): WasmError {
 }
 
 // The kinds of imports, as the op takes them.
-const FUNCTION = 0;
 const GLOBAL = 2;
 const HOST_FUNCTION = 5;
 const WASI_FUNCTION = 6;
 const KINDS: Record<ExportKind, number> = {
   __proto__: null,
-  function: FUNCTION,
+  function: 0,
   memory: 1,
   global: GLOBAL,
   table: 3,
   tag: 4,
 };
 
-/** The imports that were found for a module, in the form that the op takes. */
-export function toImports(store: StoreState, details: ModuleDetails, found: unknown[]): Uint32Array {
+/** The imports that were found for a module, as the op takes them: pairs of a kind and a number. */
+export function toImports(store: StoreState, module: ModuleDetails, found: unknown[]): Uint32Array {
   const externs = new Uint32Array(2 * found.length);
   for (let i = 0; i < found.length; i++) {
-    const place = placeOf(found[i]);
-    externs[2 * i] = place === undefined ? HOST_FUNCTION : KINDS[place.kind];
-    externs[2 * i + 1] = place === undefined
-      ? toImport(store, details, i, found[i], externs)
-      : placed(details.imports[i], place);
+    const wanted = module.imports[i];
+    const value = found[i];
+    const place = placeOf(value);
+    if (place !== undefined) {
+      if (place.kind !== wanted.kind) throw missing(wanted, `got a ${place.kind}`);
+      put(externs, i, KINDS[place.kind], place.handle);
+    } else if (value === WASI) {
+      if (!store.hasWasi) {
+        throw missing(wanted, "the store has no WASI, for which there is the option wasi");
+      }
+      put(externs, i, WASI_FUNCTION, 0);
+    } else if (wanted.kind === "function" && typeof value === "function") {
+      ArrayPrototypePush(store.imports, value);
+      ArrayPrototypePush(store.hostImports, module.hostImport(i));
+      put(externs, i, HOST_FUNCTION, store.imports.length - 1);
+    } else if (wanted.kind === "global") {
+      put(externs, i, GLOBAL, toGlobal(store, wanted, value));
+    } else {
+      throw missing(wanted, `got ${describe(value)}`);
+    }
   }
   return externs;
 }
 
-function placed(wanted: ImportInfo, { kind, handle }: { kind: ExportKind; handle: number }): number {
-  if (kind !== wanted.kind) throw missing(wanted, `got a ${kind}`);
-  return handle;
+function put(externs: Uint32Array, index: number, kind: number, number: number): void {
+  externs[2 * index] = kind;
+  externs[2 * index + 1] = number;
 }
 
-/** The number of an import that is no live object. Says of what kind it is, if not a function. */
-function toImport(
+/** The number of a global that holds a value. */
+function toGlobal(
   store: StoreState,
-  details: ModuleDetails,
-  index: number,
+  wanted: ImportInfo & { kind: "global" },
   value: unknown,
-  externs: Uint32Array,
 ): number {
-  const wanted = details.imports[index];
-  if (value === WASI) {
-    if (!store.hasWasi) {
-      throw missing(wanted, "the store has no WASI, for which there is the option wasi");
-    }
-    externs[2 * index] = WASI_FUNCTION;
-    return 0;
-  }
-  if (wanted.kind === "function" && typeof value === "function") {
-    ArrayPrototypePush(store.imports, value);
-    ArrayPrototypePush(store.hostImports, details.hostImport(index));
-    return store.imports.length - 1;
-  }
-  if (wanted.kind === "global" && wanted.mutable) {
+  if (wanted.mutable) {
     throw missing(wanted, `a mutable one is a WasmGlobal, got ${describe(value)}`);
   }
-  if (wanted.kind === "global") {
-    externs[2 * index] = GLOBAL;
-    try {
-      return newGlobal(store, wanted.value, false, value);
-    } catch (error) {
-      throw missing(wanted, error.message);
-    }
+  try {
+    return newGlobal(store, wanted.value, false, value);
+  } catch (error) {
+    throw missing(wanted, error.message);
   }
-  throw missing(wanted, `got ${describe(value)}`);
 }

@@ -1,7 +1,6 @@
 //! Ops on functions: what they are, and calls that their caller waits for.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
@@ -10,7 +9,7 @@ use wasmtime::ValRaw;
 use super::Bridge;
 use super::number::Numbers;
 use super::scope::{self, Guest};
-use crate::runtime::{Called, ExternInfo, Outcome, RefHandle, WasmError, WasmErrorCode, WasmFunc};
+use crate::runtime::{ExternInfo, Outcome, RefHandle, WasmError, WasmFunc};
 
 /// How a run of guest code ended, as `host:wasm` is told. What was thrown is in the frame's
 /// first slot.
@@ -24,82 +23,7 @@ pub(super) const WAITING: u32 = 5;
 /// It never began: an argument is no number that fits.
 const MISFIT: u32 = 6;
 /// Beside one of these: a memory of the store has grown since JavaScript was last told so.
-pub(super) const GROWN: u32 = 8;
-
-/// The functions that JavaScript may call, by number.
-///
-/// A number is another function's only when JavaScript has collected what knew it: a function whose
-/// store was dropped can still be called, and has to fail.
-#[derive(Default)]
-pub struct Funcs(RefCell<Table>);
-
-#[derive(Default)]
-struct Table {
-    entries: Vec<Entry>,
-    of_store: HashMap<u32, Vec<u32>>,
-    free: Vec<u32>,
-}
-
-enum Entry {
-    Func(Rc<Callable>),
-    /// Its store, of this number, was dropped.
-    Dropped(u32),
-}
-
-struct Callable {
-    func: WasmFunc,
-    numbers: Option<Numbers>,
-}
-
-impl Funcs {
-    fn add(&self, store: u32, func: WasmFunc) -> Result<u32, WasmError> {
-        let table = &mut *self.0.borrow_mut();
-        let entry = Entry::Func(Rc::new(Callable {
-            numbers: Numbers::of(&func.info()),
-            func,
-        }));
-        let number = match table.free.pop() {
-            Some(number) => {
-                table.entries[number as usize] = entry;
-                number
-            }
-            None => {
-                let number = u32::try_from(table.entries.len())
-                    .map_err(|_| error("too many functions were exported"))?;
-                table.entries.push(entry);
-                number
-            }
-        };
-        table.of_store.entry(store).or_default().push(number);
-        Ok(number)
-    }
-
-    #[inline]
-    fn get(&self, number: u32) -> Result<Rc<Callable>, WasmError> {
-        match self.0.borrow().entries.get(number as usize) {
-            Some(Entry::Func(callable)) => Ok(callable.clone()),
-            Some(Entry::Dropped(store)) => Err(error(format!("store {store} was dropped"))),
-            None => Err(error("no such function")),
-        }
-    }
-
-    /// Lets go of the functions of a store that was dropped.
-    pub fn drop_store(&self, store: u32) {
-        let table = &mut *self.0.borrow_mut();
-        for &number in table.of_store.get(&store).into_iter().flatten() {
-            table.entries[number as usize] = Entry::Dropped(store);
-        }
-    }
-
-    /// Their numbers may be given to others: nobody knows the functions of this store any more.
-    pub fn forget_store(&self, store: u32) {
-        self.drop_store(store);
-        let table = &mut *self.0.borrow_mut();
-        table
-            .free
-            .extend(table.of_store.remove(&store).into_iter().flatten());
-    }
-}
+const GROWN: u32 = 8;
 
 impl Bridge {
     /// Ends a run: leaves what was thrown in the frame. Returns what the run did, or how else it
@@ -120,8 +44,9 @@ impl Bridge {
     /// Calls a function with its arguments in the frame. Returns how it ended.
     #[inline]
     fn call_func(&self, func: &WasmFunc) -> Result<u32, WasmError> {
-        let Called { outcome, grown } = func.call_slots(self.frame.slots())?;
+        let outcome = func.call_slots(self.frame.slots())?;
         let ended = self.ended(outcome).err().unwrap_or(RETURNED);
+        let grown = func.store().take_grown();
         Ok(if grown { ended | GROWN } else { ended })
     }
 }
@@ -190,21 +115,15 @@ pub fn op_wasm_call_numbers<'s>(
     })
 }
 
-/// Puts arguments into slots. Returns whether they are as many as there are, and all fit.
+/// Puts arguments into slots. Returns whether there are enough of them, and all fit.
 fn fill(slots: &[Cell<ValRaw>], numbers: &Numbers, args: [v8::Local<'_, v8::Value>; 2]) -> bool {
-    numbers.params.len() <= args.len()
-        && numbers
-            .params
-            .iter()
-            .zip(args)
-            .zip(slots)
-            .all(|((number, arg), slot)| {
-                let value = number.slot(arg);
-                value.is_some_and(|value| {
-                    slot.set(value);
-                    true
-                })
-            })
+    for (i, number) in numbers.params.iter().enumerate() {
+        let Some(value) = args.get(i).and_then(|arg| number.slot(*arg)) else {
+            return false;
+        };
+        slots[i].set(value);
+    }
+    true
 }
 
 /// The number by which a function is called.
@@ -225,8 +144,4 @@ pub fn op_wasm_func_type(
 ) -> Result<ExternInfo, WasmError> {
     let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
     Ok(store.func(func)?.info())
-}
-
-fn error(message: impl Into<String>) -> WasmError {
-    WasmError::new(WasmErrorCode::RuntimeError, message)
 }

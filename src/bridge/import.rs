@@ -6,9 +6,7 @@ use wasmtime::ValRaw;
 use super::Bridge;
 use super::number::Numbers;
 use super::scope::{Guest, with_import};
-use crate::runtime::{
-    ExternInfo, HostFunction, RefHandle, Stop, WasmError, WasmErrorCode, WasmStore,
-};
+use crate::runtime::{ExternInfo, HostFunction, RefHandle, Stop, WasmError, WasmStore};
 
 /// How many arguments an import takes that is called from here.
 const FEW: usize = 8;
@@ -33,7 +31,7 @@ impl JsImport {
 
 impl HostFunction for JsImport {
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop> {
-        let grown = store.take_grown().map_err(Stop::Error)?;
+        let grown = store.take_grown();
         with_import(self.number, |scope, bridge, guest, function| {
             let mut import = Import {
                 number: self.number,
@@ -204,5 +202,5 @@ fn terminated() -> Stop {
 }
 
 fn stop(message: &str) -> Stop {
-    Stop::Error(WasmError::new(WasmErrorCode::RuntimeError, message))
+    Stop::Error(WasmError::runtime(message))
 }

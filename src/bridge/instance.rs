@@ -9,7 +9,7 @@ use super::Bridge;
 use super::call::RETURNED;
 use super::import::JsImport;
 use super::scope::{self, Guest};
-use crate::runtime::{ExternInfo, Import, WasmError, WasmErrorCode};
+use crate::runtime::{ExternInfo, Import, WasmError};
 
 /// What an import of this type is satisfied with, as `host:wasm` tells it: a kind, and a number among
 /// those of that kind in the instance's store.
@@ -24,12 +24,7 @@ fn import(kind: u32, number: u32, ty: &ExternInfo) -> Result<Import, WasmError> 
         5 => Import::Host(Box::new(JsImport::new(number, ty))),
         // Of which the module tells which.
         6 => Import::Wasi,
-        _ => {
-            return Err(WasmError::new(
-                WasmErrorCode::InstantiateError,
-                "an import of an unknown kind",
-            ));
-        }
+        _ => return Err(WasmError::instantiate("an import of an unknown kind")),
     })
 }
 

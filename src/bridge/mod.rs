@@ -4,6 +4,7 @@ mod call;
 mod compile;
 mod error;
 mod frame;
+mod funcs;
 mod import;
 mod instance;
 mod memory;
@@ -29,6 +30,7 @@ pub use store::*;
 
 use crate::runtime::WasmState;
 use frame::Frame;
+use funcs::Funcs;
 use running::Calls;
 
 /// What the ops of one `JsRuntime` share.

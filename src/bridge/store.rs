@@ -99,21 +99,25 @@ pub fn op_wasm_output(state: &mut OpState, store: u32, stderr: bool) -> Result<V
     })
 }
 
+impl Bridge {
+    fn drop_store(&self, store: u32) -> bool {
+        self.give_up_calls(store);
+        self.funcs.drop_store(store);
+        self.state.drop_store(store)
+    }
+}
+
 #[op2(fast)]
 pub fn op_wasm_drop_store(state: &mut OpState, store: u32) -> bool {
-    let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.give_up_calls(store);
-    bridge.funcs.drop_store(store);
-    bridge.state.drop_store(store)
+    state.borrow::<Rc<Bridge>>().drop_store(store)
 }
 
 /// Drops a store, of which JavaScript knows nothing any more.
 #[op2(fast)]
 pub fn op_wasm_forget_store(state: &mut OpState, store: u32) {
     let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.give_up_calls(store);
+    bridge.drop_store(store);
     bridge.funcs.forget_store(store);
-    bridge.state.drop_store(store);
 }
 
 /// Fails if the store is busy.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use wasmtime::{AsContextMut, ValRaw};
+use wasmtime::ValRaw;
 
 use super::error::WasmError;
 use super::store::{FuncEntry, Outcome, Signature, WasmStore, call_in};
@@ -18,16 +18,6 @@ pub struct WasmFunc {
     store: WasmStore,
     handle: u32,
     pub(super) entry: FuncEntry,
-}
-
-/// A call that has ended, in the slots where its arguments were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Called {
-    /// How it ended. Its results are in the slots if it returned.
-    pub outcome: Outcome<()>,
-    /// Whether a memory of the store was allowed to grow since this was last told, here or by
-    /// [`WasmStore::take_grown`].
-    pub grown: bool,
 }
 
 impl WasmStore {
@@ -117,14 +107,13 @@ impl WasmFunc {
     /// # Errors
     /// As [`WasmFunc::call_frame`].
     #[inline]
-    pub fn call_slots(&self, slots: &[Cell<ValRaw>]) -> Result<Called, WasmError> {
+    pub fn call_slots(&self, slots: &[Cell<ValRaw>]) -> Result<Outcome<()>, WasmError> {
         let count = self.signature().slots();
         let slots = slots
             .get(..count)
             .ok_or_else(|| WasmError::mismatch("the call frame is too short for the function"))?;
         if self.store.is_unhosted() && !self.signature().refs {
-            let (outcome, grown) = self.store.call_in_place(&self.entry, slots)?;
-            return Ok(Called { outcome, grown });
+            return self.store.call_in_place(&self.entry, slots);
         }
         let mut few = [ValRaw::u64(0); FEW];
         let mut many = Vec::new();
@@ -138,16 +127,12 @@ impl WasmFunc {
         for (slot, from) in frame.iter_mut().zip(slots) {
             *slot = from.get();
         }
-        let called = self.store.run(|mut store| {
-            let outcome = call_in(store.as_context_mut(), &self.entry, frame)?;
-            let grown = store.data_mut().limits.take_grown();
-            Ok(Called { outcome, grown })
-        })?;
-        if called.outcome == Outcome::Returned(()) {
+        let ended = self.call_frame(frame)?;
+        if ended == Outcome::Returned(()) {
             for (slot, to) in frame.iter().zip(slots) {
                 to.set(*slot);
             }
         }
-        Ok(called)
+        Ok(ended)
     }
 }

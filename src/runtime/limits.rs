@@ -1,5 +1,8 @@
 //! What one store may use, and wasmtime's way of asking.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use wasmtime::ResourceLimiter;
 
 use super::capabilities::WasmCapabilities;
@@ -78,7 +81,8 @@ pub(crate) struct Limits {
     memory: Account,
     tables: Account,
     max_instances: usize,
-    grown: bool,
+    /// Whether a memory was allowed to grow, until somebody has asked: see `WasmStore::take_grown`.
+    pub(crate) grown: Arc<AtomicBool>,
 }
 
 impl Limits {
@@ -87,13 +91,8 @@ impl Limits {
             memory: Account::new(options.max_memory_bytes.unwrap_or(u64::MAX)),
             tables: Account::new(capabilities.max_table_elements),
             max_instances: capabilities.max_instances as usize,
-            grown: false,
+            grown: Arc::default(),
         }
-    }
-
-    /// Whether a memory was allowed to grow since this was last asked.
-    pub(crate) fn take_grown(&mut self) -> bool {
-        std::mem::take(&mut self.grown)
     }
 
     /// Counts memory that wasmtime does not ask about: what shared memories may grow by. Their
@@ -173,7 +172,7 @@ impl ResourceLimiter for Limits {
     ) -> wasmtime::Result<bool> {
         let moves = current > 0 && desired as u64 > MEMORY_RESERVATION;
         let granted = !moves && self.memory.grow(current, desired, maximum);
-        self.grown |= granted;
+        self.grown.fetch_or(granted, Ordering::Relaxed);
         Ok(granted)
     }
 

@@ -30,7 +30,7 @@ mod wasi;
 pub use capabilities::WasmCapabilities;
 pub use engine::{Checks, Engines, MEMORY_RESERVATION, Tune};
 pub use error::{WasmError, WasmErrorCode};
-pub use func::{Called, WasmFunc};
+pub use func::WasmFunc;
 pub use global::WasmGlobal;
 pub use granted::Files;
 pub use host::{HostFunction, Stop};

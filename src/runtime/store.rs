@@ -17,7 +17,7 @@ mod thread;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use wasmtime::{AsContextMut, Engine, Func, FuncType, Store, StoreContextMut, ValRaw};
@@ -65,6 +65,7 @@ impl WasmStore {
         let interrupt = Arc::<Interrupt>::default();
         let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
         let waits = wasi.is_some();
+        let grown = limits.grown.clone();
         let cell = Arc::new_cyclic(|cell| {
             let data = StoreData {
                 cell: cell.clone(),
@@ -93,6 +94,7 @@ impl WasmStore {
                 interruptible,
                 interrupt,
                 waits,
+                grown,
                 hosted: Cell::new(false),
                 way: RefCell::new(None),
                 away: AtomicBool::new(false),
@@ -146,9 +148,7 @@ impl WasmStore {
             })
         })
     }
-}
 
-impl WasmStore {
     /// Whether nothing but guests and WASI can run in it: nobody who knows of a call's slots.
     #[inline]
     pub(crate) fn is_unhosted(&self) -> bool {
@@ -162,20 +162,13 @@ impl WasmStore {
         &self,
         FuncEntry { func, signature }: &FuncEntry,
         slots: &[Cell<ValRaw>],
-    ) -> Result<(Outcome<()>, bool), WasmError> {
+    ) -> Result<Outcome<()>, WasmError> {
         assert!(self.is_unhosted() && !signature.refs && signature.slots() <= slots.len());
         let slots = std::ptr::from_ref(slots) as *mut [ValRaw];
-        self.run(|mut store| {
-            // SAFETY: as in `call_in`: the signature is the function's, the slots are long enough, and
-            // any bits are a number. They are `Cell`s, which may be written, and until the call has
-            // ended only wasmtime does: no function of the host is in the store to reach them.
-            let called = unsafe { func.call_unchecked(store.as_context_mut(), slots) };
-            let grown = store.data_mut().limits.take_grown();
-            match called {
-                Ok(()) => Ok((Outcome::Returned(()), grown)),
-                Err(error) => Ok((outcome(store, &error)?, grown)),
-            }
-        })
+        // SAFETY: the slots are long enough, and any bits are a number. They are `Cell`s, which may be
+        // written, and until the call has ended only wasmtime does: no function of the host is in the
+        // store to reach them.
+        self.run(|store| unsafe { call_raw(store, func, slots) })
     }
 }
 
@@ -194,18 +187,30 @@ pub(crate) fn call_in(
     if signature.refs {
         lower(store.as_context_mut(), frame, &signature.params)?;
     }
-    // SAFETY: wasmtime checks that the function is one of this store, the signature is its own, and
-    // the frame is long enough and holds a value of each parameter's type: any bits are a
+    // SAFETY: the frame is long enough and holds a value of each parameter's type: any bits are a
     // number, and references were just made from handles that `lower` checked. No collection can
-    // have happened since. The caller's `&mut` keeps the frame from everyone else during the call.
-    let called = unsafe { func.call_unchecked(store.as_context_mut(), frame) };
-    match called {
-        Ok(()) => {
-            if signature.refs {
-                lift(store, frame, &signature.results)?;
-            }
-            Ok(Outcome::Returned(()))
-        }
+    // have happened since. The `&mut` keeps the frame from everyone else during the call.
+    let ended = unsafe { call_raw(store.as_context_mut(), func, frame) }?;
+    if signature.refs && ended == Outcome::Returned(()) {
+        lift(store, frame, &signature.results)?;
+    }
+    Ok(ended)
+}
+
+/// Calls a function of this store with arguments in `slots`, which its results then replace.
+///
+/// # Safety
+/// `slots` are as many as the function takes and as it returns, and hold a value of each parameter's
+/// type, references in wasmtime's raw form. Until this returns nobody else reads or writes them.
+#[inline]
+unsafe fn call_raw(
+    mut store: StoreContextMut<'_, StoreData>,
+    func: &Func,
+    slots: *mut [ValRaw],
+) -> Result<Outcome<()>, WasmError> {
+    // SAFETY: as promised; that the function is one of this store, wasmtime checks.
+    match unsafe { func.call_unchecked(store.as_context_mut(), slots) } {
+        Ok(()) => Ok(Outcome::Returned(())),
         Err(error) => outcome(store, &error),
     }
 }
@@ -232,15 +237,11 @@ impl WasmStore {
         self.with(|mut store| store.set_fuel(fuel).map_err(|_| unmetered()))
     }
 
-    /// Whether any of the store's memories was allowed to grow since this was last asked, here or by
-    /// [`WasmFunc::call_cells`].
-    ///
-    /// # Errors
-    /// `RuntimeError` if the store is busy; so for the others here.
-    ///
-    /// [`WasmFunc::call_cells`]: super::WasmFunc::call_cells
-    pub fn take_grown(&self) -> Result<bool, WasmError> {
-        self.with(|mut store| Ok(store.data_mut().limits.take_grown()))
+    /// Whether any of the store's memories was allowed to grow since this was last asked.
+    pub fn take_grown(&self) -> bool {
+        let grown = &self.cell.grown;
+        // Whose turn it is has been told with more than this. To look first spares a locked write.
+        grown.load(Ordering::Relaxed) && grown.swap(false, Ordering::Relaxed)
     }
 
     /// Forgets the host's hold on the object of this number, if there is one; as soon as can be, if

@@ -27,6 +27,9 @@ pub(super) struct StoreCell {
     pub(super) interrupt: Arc<Interrupt>,
     /// Whether its guests may wait, which can be interrupted too.
     pub(super) waits: bool,
+    /// Whether a memory was allowed to grow, and nobody was told yet: shared with `Limits`. Not part of
+    /// the store, so that to ask is cheap wherever the store is.
+    pub(super) grown: Arc<AtomicBool>,
     /// Whether the host has made functions for it, which may do anything.
     pub(super) hosted: Cell<bool>,
     /// The way to the guest's thread, while a guest runs on one.
