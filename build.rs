@@ -30,7 +30,7 @@ fn main() {
         "op_wasm_global_type",
         "op_wasm_grow_memory",
         "op_wasm_grow_table",
-        "op_wasm_hands_over_numbers",
+        "op_wasm_call_numbers_checks",
         "op_wasm_has_deadline",
         "op_wasm_instantiate",
         "op_wasm_interrupted",

@@ -30,5 +30,5 @@ pub fn frame_bits(state: &OpState, count: usize) -> Vec<u128> {
 }
 
 fn init_state(state: &mut OpState, wasm: WasmState) {
-    state.put(Rc::new(Bridge::new(wasm)));
+    Bridge::put(state, wasm);
 }

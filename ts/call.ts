@@ -1,11 +1,11 @@
 import { quote } from "./check.ts";
-import { misfit, read, readValues, writeValues } from "./codec.ts";
-import type { Signature } from "./codec.ts";
+import { I32, misfit, read, readValues, writeValues } from "./codec.ts";
+import type { Codec, Signature } from "./codec.ts";
 import {
   op_wasm_call,
   op_wasm_call_numbers,
+  op_wasm_call_numbers_checks,
   op_wasm_call_with,
-  op_wasm_hands_over_numbers,
 } from "./core.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
 import { frameU32, TOLD } from "./frame.ts";
@@ -13,8 +13,8 @@ import { GROWN, MISFIT, RETURNED, stopped } from "./outcome.ts";
 import type { StoreState } from "./store_state.ts";
 import type { WasmFunction } from "./types.ts";
 
-/** Whether the engine hands numbers to an op in less time than it takes to put them in the frame. */
-const handsOverNumbers = op_wasm_hands_over_numbers();
+/** Whether the op does what `fit` would do, and runs imports. */
+const opChecks = op_wasm_call_numbers_checks();
 
 /** A function of a guest, for JavaScript. */
 export interface Callee {
@@ -29,55 +29,69 @@ export interface Callee {
 /** The JavaScript function that calls it. */
 export function functionOf(callee: Callee): WasmFunction {
   const { store, number, signature } = callee;
-  if (!handsOverNumbers || !signature.numbers || signature.params.length > 2) {
-    return (...args: unknown[]): unknown => call(callee, args);
-  }
+  const { params, results, numbers } = signature;
+  if (!numbers || params.length > 2) return (...args: unknown[]): unknown => call(callee, args);
   const { imports } = store;
-  // One function for each number of arguments: to an interpreter, an array of them and a loop over it
-  // cost as much again as the call.
-  switch (signature.params.length) {
+  const [type1, type2] = params;
+  const returns = results.length !== 0;
+  // One function for each number of arguments: an array of them and a loop over it cost as much again
+  // as the call.
+  switch (params.length) {
     case 0:
       return (...more: unknown[]): unknown => {
-        if (more.length !== 0) return call(callee, more);
+        if (more.length !== 0 || !(opChecks || imports.length === 1)) return call(callee, more);
         let result;
         try {
-          result = op_wasm_call_numbers(number, imports);
+          result = op_wasm_call_numbers(number, imports, 0, 0);
         } catch (error) {
           throw stopped(store, error);
         }
-        return result === null ? notReturned(callee, []) : result;
+        if (result !== result) return told(callee, []);
+        return returns ? result : undefined;
       };
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
-        if (more.length !== 0) return call(callee, [first, ...more]);
+        if (more.length !== 0 || !(opChecks || (imports.length === 1 && fits(type1, first)))) {
+          return call(callee, [first, ...more]);
+        }
         let result;
         try {
-          result = op_wasm_call_numbers(number, imports, first);
+          result = op_wasm_call_numbers(number, imports, first, 0);
         } catch (error) {
           throw stopped(store, error);
         }
-        return result === null ? notReturned(callee, [first]) : result;
+        if (result !== result) return told(callee, [first]);
+        return returns ? result : undefined;
       };
     default:
       return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
-        if (more.length !== 0) return call(callee, [first, second, ...more]);
+        if (
+          more.length !== 0 ||
+          !(opChecks || (imports.length === 1 && fits(type1, first) && fits(type2, second)))
+        ) return call(callee, [first, second, ...more]);
         let result;
         try {
           result = op_wasm_call_numbers(number, imports, first, second);
         } catch (error) {
           throw stopped(store, error);
         }
-        return result === null ? notReturned(callee, [first, second]) : result;
+        if (result !== result) return told(callee, [first, second]);
+        return returns ? result : undefined;
       };
   }
 }
 
-/** What to do where a call with numbers did not just return. */
-function notReturned(callee: Callee, args: unknown[]): unknown {
+/** Whether a number can be handed over as it is; others may fit. */
+function fits({ kind }: Codec, value: unknown): boolean {
+  return typeof value === "number" && (kind !== I32 || (value | 0) === value);
+}
+
+/** What a call with numbers came to, as it was told. */
+function told(callee: Callee, args: unknown[]): unknown {
   const ended = frameU32[TOLD];
   // To find out what is wrong.
   if (ended === MISFIT) return call(callee, args);
-  endedOddly(callee.store, ended);
+  if (ended !== RETURNED) endedOddly(callee.store, ended);
   return takeResults(callee.store, callee.signature);
 }
 

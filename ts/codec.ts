@@ -4,6 +4,8 @@ import { describe } from "./check.ts";
 import { construct, internal } from "./construct.ts";
 import {
   BigInt,
+  BigIntAsIntN,
+  BigIntAsUintN,
   core,
   MathTrunc,
   NumberIsSafeInteger,
@@ -38,7 +40,7 @@ export interface Codec {
 
 // The kinds of types. The functions below switch over them, and do not call one function out of
 // many, so that engines see all of what a call does.
-const I32 = 0;
+export const I32 = 0;
 const I64 = 1;
 const F32 = 2;
 const F64 = 3;
@@ -71,24 +73,19 @@ export function read(store: StoreState, codec: Codec, slot: number): unknown {
 
 /** Puts a value into a slot; `false` if it is not of the type. */
 function write(store: StoreState, codec: Codec, slot: number, value: unknown): boolean {
-  switch (codec.kind) {
+  return writePlain(codec.kind, slot, value) || writeOther(store, codec.kind, slot, value);
+}
+
+/** Puts what most values are into a slot. Small enough for engines to have it where it is called. */
+function writePlain(kind: number, slot: number, value: unknown): boolean {
+  switch (kind) {
     case I32:
-      if (typeof value !== "number") return false;
-      if ((value | 0) !== value) {
-        if (!(value >= -2147483648 && value <= 4294967295) || MathTrunc(value) !== value) {
-          return false;
-        }
-      }
+      if (typeof value !== "number" || (value | 0) !== value) return false;
       frame32[slot << 2] = value;
       return true;
     case I64:
-      if (typeof value === "bigint") {
-        if (value < -0x8000000000000000n || value > 0xffffffffffffffffn) return false;
-        frame64[slot << 1] = value;
-        return true;
-      }
-      if (!NumberIsSafeInteger(value)) return false;
-      frame64[slot << 1] = BigInt(value);
+      if (typeof value !== "bigint" || BigIntAsIntN(64, value) !== value) return false;
+      frame64[slot << 1] = value;
       return true;
     case F32:
       if (typeof value !== "number") return false;
@@ -98,14 +95,41 @@ function write(store: StoreState, codec: Codec, slot: number, value: unknown): b
       if (typeof value !== "number") return false;
       frameF64[slot << 1] = value;
       return true;
+    default:
+      return false;
+  }
+}
+
+/** Puts into a slot what `writePlain` does not. */
+function writeOther(store: StoreState, kind: number, slot: number, value: unknown): boolean {
+  switch (kind) {
+    case I32:
+      // An integer above those with a sign.
+      if (
+        typeof value !== "number" || !(value >= -2147483648 && value <= 4294967295) ||
+        MathTrunc(value) !== value
+      ) return false;
+      frame32[slot << 2] = value;
+      return true;
+    case I64:
+      if (typeof value === "bigint") {
+        if (BigIntAsUintN(64, value) !== value) return false;
+        frame64[slot << 1] = value;
+        return true;
+      }
+      if (!NumberIsSafeInteger(value)) return false;
+      frame64[slot << 1] = BigInt(value);
+      return true;
     case V128:
       return writeVector(slot, value);
     case EXTERN_REF:
       return writeObject(store, slot, value) || writeRef(slot, HOST, store.hold(value));
     case FUNC_REF:
       return writeFunc(store, slot, value);
-    default:
+    case OBJECT_REF:
       return writeObject(store, slot, value);
+    default:
+      return false;
   }
 }
 

@@ -1,15 +1,14 @@
 //! Ops on functions: what they are, and calls that their caller waits for.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 use wasmtime::ValRaw;
 
 use super::Bridge;
-use super::number::Numbers;
 use super::scope::{self, Guest};
-use crate::runtime::{ExternInfo, Outcome, RefHandle, WasmError, WasmFunc};
+use crate::runtime::{ExternInfo, Outcome, RefHandle, Stopped, WasmError, WasmFunc};
 
 /// How a run of guest code ended, as `host:wasm` is told. What was thrown is in the frame's
 /// first slot.
@@ -20,10 +19,8 @@ const ABORTED: u32 = 3;
 /// It has not ended: see `running`.
 pub(super) const RUNNING: u32 = 4;
 pub(super) const WAITING: u32 = 5;
-/// It never began: an argument is no number that fits.
-const MISFIT: u32 = 6;
 /// Beside one of these: a memory of the store has grown since JavaScript was last told so.
-const GROWN: u32 = 8;
+pub(super) const GROWN: u32 = 8;
 
 impl Bridge {
     /// Ends a run: leaves what was thrown in the frame. Returns what the run did, or how else it
@@ -41,13 +38,25 @@ impl Bridge {
         Err(ended)
     }
 
-    /// Calls a function with its arguments in the frame. Returns how it ended.
+    /// Ends a call. Returns how it ended.
     #[inline]
-    fn call_func(&self, func: &WasmFunc) -> Result<u32, WasmError> {
-        let outcome = func.call_slots(self.frame.slots())?;
-        let ended = self.ended(outcome).err().unwrap_or(RETURNED);
+    pub(super) fn called(
+        &self,
+        func: &WasmFunc,
+        called: Result<(), Stopped>,
+    ) -> Result<u32, WasmError> {
+        let ended = match called {
+            Ok(()) => RETURNED,
+            Err(_) => self.ended(Outcome::of(called)?).err().unwrap_or(RETURNED),
+        };
         let grown = func.store().take_grown();
         Ok(if grown { ended | GROWN } else { ended })
+    }
+
+    /// Calls a function with its arguments in the frame. Returns how it ended.
+    #[inline]
+    pub(super) fn call_func(&self, func: &WasmFunc) -> Result<u32, WasmError> {
+        self.called(func, func.call_slots(self.frame.slots()))
     }
 }
 
@@ -74,56 +83,6 @@ pub fn op_wasm_call_with<'s>(
         let guest = Guest::of(imports);
         scope::enter(scope, bridge, guest, || bridge.call_func(&callable.func))
     })
-}
-
-/// Whether [`op_wasm_call_numbers`] is quicker than to write arguments into the frame.
-#[op2(fast)]
-pub fn op_wasm_hands_over_numbers() -> bool {
-    cfg!(feature = "quickjs")
-}
-
-/// Calls a function of at most two numbers with them, and returns its result. If anything but a
-/// result comes of it, that is `null`, and what it was is told.
-#[op2(reentrant)]
-pub fn op_wasm_call_numbers<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    state: Rc<RefCell<OpState>>,
-    func: u32,
-    imports: v8::Local<'s, v8::Array>,
-    first: v8::Local<'s, v8::Value>,
-    second: v8::Local<'s, v8::Value>,
-) -> Result<v8::Local<'s, v8::Value>, WasmError> {
-    Bridge::with(&state, |bridge| {
-        let callable = bridge.funcs.get(func)?;
-        let slots = bridge.frame.slots();
-        let ended = match &callable.numbers {
-            Some(numbers) if fill(slots, numbers, [first, second]) => {
-                let guest = Guest::of(imports);
-                scope::enter(scope, bridge, guest, || bridge.call_func(&callable.func))?
-            }
-            _ => MISFIT,
-        };
-        let result = callable.numbers.as_ref().and_then(|numbers| numbers.result);
-        Ok(match result {
-            Some(result) if ended == RETURNED => result.value(scope, &slots[0].get()),
-            None if ended == RETURNED => v8::undefined(scope).into(),
-            _ => {
-                bridge.frame.tell(ended);
-                v8::null(scope).into()
-            }
-        })
-    })
-}
-
-/// Puts arguments into slots. Returns whether there are enough of them, and all fit.
-fn fill(slots: &[Cell<ValRaw>], numbers: &Numbers, args: [v8::Local<'_, v8::Value>; 2]) -> bool {
-    for (i, number) in numbers.params.iter().enumerate() {
-        let Some(value) = args.get(i).and_then(|arg| number.slot(*arg)) else {
-            return false;
-        };
-        slots[i].set(value);
-    }
-    true
 }
 
 /// The number by which a function is called.

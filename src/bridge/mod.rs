@@ -1,6 +1,7 @@
 //! Between JavaScript and the runtime: the ops, and what they need of the JS engine.
 
 mod call;
+mod call_numbers;
 mod compile;
 mod error;
 mod frame;
@@ -16,11 +17,12 @@ mod store;
 mod view;
 
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
 pub use call::*;
+pub use call_numbers::*;
 pub use compile::*;
 pub use instance::*;
 pub use memory::*;
@@ -47,8 +49,7 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// A bridge to `state`.
-    pub fn new(state: WasmState) -> Self {
+    fn new(state: WasmState) -> Self {
         Self {
             state,
             frame: Frame::new(),
@@ -57,6 +58,12 @@ impl Bridge {
             calls: Calls::default(),
             ready: Cell::default(),
         }
+    }
+
+    /// Puts a bridge to `wasm` where ops find it.
+    pub fn put(state: &mut OpState, wasm: WasmState) {
+        state.put(Rc::new(Self::new(wasm)));
+        state.put(Forget);
     }
 
     /// See [`crate::frame_bits`].
@@ -73,21 +80,34 @@ impl Bridge {
 
     /// Runs `f` with the bridge that [`Bridge::of`] returns, for which it does not have to look if it
     /// is the one of last time.
+    #[inline]
     fn with<R>(ops: &Rc<RefCell<OpState>>, f: impl FnOnce(&Self) -> R) -> R {
-        thread_local! {
-            static LAST: RefCell<(Weak<RefCell<OpState>>, Weak<Bridge>)> = RefCell::default();
-        }
-        let last = LAST.with_borrow(|(of, bridge)| {
-            // No other state has the place of one to which there is a `Weak`.
-            let same = std::ptr::eq(of.as_ptr(), Rc::as_ptr(ops));
-            same.then(|| bridge.upgrade()).flatten()
-        });
-        let bridge = last.unwrap_or_else(|| {
+        let (last, bridge) = LAST.get();
+        if !std::ptr::eq(last, Rc::as_ptr(ops)) {
             let bridge = Self::of(ops);
-            LAST.set((Rc::downgrade(ops), Rc::downgrade(&bridge)));
-            bridge
-        });
-        f(&bridge)
+            LAST.set((Rc::as_ptr(ops), Rc::as_ptr(&bridge)));
+            return f(&bridge);
+        }
+        // SAFETY: it is the bridge of `ops`, which is alive and holds it for as long, since nobody else
+        // can name its type to take it out. Were `ops` in the place of another state that is gone,
+        // that one's `Forget` would have emptied this, on the same thread: they are not `Send`.
+        f(unsafe { &*bridge })
+    }
+}
+
+thread_local! {
+    /// A state, and its bridge.
+    static LAST: Cell<(*const RefCell<OpState>, *const Bridge)> = const { Cell::new(NOTHING) };
+}
+
+const NOTHING: (*const RefCell<OpState>, *const Bridge) = (std::ptr::null(), std::ptr::null());
+
+/// Has the thread forget the bridge of the state that this is in, when that goes.
+struct Forget;
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        LAST.set(NOTHING);
     }
 }
 

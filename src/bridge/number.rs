@@ -28,20 +28,36 @@ impl Number {
 
     /// The value as a slot of this type; `None` if it does not fit.
     pub fn slot(self, value: v8::Local<'_, v8::Value>) -> Option<ValRaw> {
-        if self == Self::I32 && value.is_int32() {
-            let value: v8::Local<'_, v8::Int32> = value.try_into().ok()?;
+        if self == Self::I32
+            && let Ok(value) = v8::Local::<v8::Int32>::try_from(value)
+        {
             return Some(ValRaw::i32(value.value()));
         }
         let value: v8::Local<'_, v8::Number> = value.try_into().ok()?;
         let value = value.value();
+        let fits = self != Self::I32
+            || ((-2_147_483_648.0..=4_294_967_295.0).contains(&value) && value.trunc() == value);
+        fits.then(|| self.slot_of(value))
+    }
+
+    /// A slot of this type with the value, or what of it fits.
+    #[inline]
+    pub fn slot_of(self, value: f64) -> ValRaw {
         match self {
-            Self::I32 => {
-                let fits = (-2_147_483_648.0..=4_294_967_295.0).contains(&value);
-                // The upper half of the range is that of the same bits without a sign.
-                (fits && value.trunc() == value).then(|| ValRaw::u32(value as i64 as u32))
-            }
-            Self::F32 => Some(ValRaw::f32((value as f32).to_bits())),
-            Self::F64 => Some(ValRaw::f64(value.to_bits())),
+            // The upper half of the range is that of the same bits without a sign.
+            Self::I32 => ValRaw::u32(value as i64 as u32),
+            Self::F32 => ValRaw::f32((value as f32).to_bits()),
+            Self::F64 => ValRaw::f64(value.to_bits()),
+        }
+    }
+
+    /// The value in a slot of this type, which a double can be of each.
+    #[inline]
+    pub fn double_of(self, slot: &ValRaw) -> f64 {
+        match self {
+            Self::I32 => slot.get_i32().into(),
+            Self::F32 => f32::from_bits(slot.get_f32()).into(),
+            Self::F64 => f64::from_bits(slot.get_f64()),
         }
     }
 
@@ -53,8 +69,7 @@ impl Number {
     ) -> v8::Local<'s, v8::Value> {
         match self {
             Self::I32 => v8::Integer::new(scope, slot.get_i32()).into(),
-            Self::F32 => v8::Number::new(scope, f32::from_bits(slot.get_f32()).into()).into(),
-            Self::F64 => v8::Number::new(scope, f64::from_bits(slot.get_f64())).into(),
+            Self::F32 | Self::F64 => v8::Number::new(scope, self.double_of(slot)).into(),
         }
     }
 }

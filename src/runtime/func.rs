@@ -5,7 +5,7 @@ use std::cell::Cell;
 use wasmtime::ValRaw;
 
 use super::error::WasmError;
-use super::store::{FuncEntry, Outcome, Signature, WasmStore, call_in};
+use super::store::{FuncEntry, Outcome, Signature, Stopped, WasmStore, call_in};
 use super::types::{ExternInfo, type_name};
 use super::value::WasmValue;
 
@@ -84,7 +84,7 @@ impl WasmFunc {
         for ((slot, arg), ty) in frame.iter_mut().zip(args).zip(params) {
             *slot = arg.to_slot(ty)?;
         }
-        let called = self.call_frame(&mut frame)?;
+        let called = Outcome::of(self.call_frame(&mut frame))?;
         let read = |(slot, ty)| WasmValue::from_slot(slot, ty);
         Ok(called.map(|()| frame.iter().zip(results).map(read).collect()))
     }
@@ -93,11 +93,12 @@ impl WasmFunc {
     /// References travel as the bits of their [`RefHandle`].
     ///
     /// # Errors
-    /// `TypeMismatch` if a reference does not fit its parameter or the frame is too short,
-    /// `RuntimeError` for traps and a store that is busy, `FuelExhausted`.
+    /// Of the [`Outcome`]: `TypeMismatch` if a reference does not fit its parameter or the frame is
+    /// too short, `RuntimeError` for traps and a store that is busy, `FuelExhausted`.
     ///
     /// [`RefHandle`]: super::RefHandle
-    pub fn call_frame(&self, frame: &mut [ValRaw]) -> Result<Outcome<()>, WasmError> {
+    #[inline]
+    pub fn call_frame(&self, frame: &mut [ValRaw]) -> Result<(), Stopped> {
         self.store.run(|store| call_in(store, &self.entry, frame))
     }
 
@@ -107,7 +108,7 @@ impl WasmFunc {
     /// # Errors
     /// As [`WasmFunc::call_frame`].
     #[inline]
-    pub fn call_slots(&self, slots: &[Cell<ValRaw>]) -> Result<Outcome<()>, WasmError> {
+    pub fn call_slots(&self, slots: &[Cell<ValRaw>]) -> Result<(), Stopped> {
         let count = self.signature().slots();
         let slots = slots
             .get(..count)
@@ -127,12 +128,10 @@ impl WasmFunc {
         for (slot, from) in frame.iter_mut().zip(slots) {
             *slot = from.get();
         }
-        let ended = self.call_frame(frame)?;
-        if ended == Outcome::Returned(()) {
-            for (slot, to) in frame.iter().zip(slots) {
-                to.set(*slot);
-            }
+        self.call_frame(frame)?;
+        for (slot, to) in frame.iter().zip(slots) {
+            to.set(*slot);
         }
-        Ok(ended)
+        Ok(())
     }
 }

@@ -39,7 +39,7 @@ pub use limits::{CallOptions, StoreOptions};
 pub use memory::{MemoryView, WasmMemory};
 pub use module::{Code, Compiler, WasmModule};
 pub use state::WasmState;
-pub use store::{Outcome, Progress, RunningCall, Signature, StoreLease, WasmStore};
+pub use store::{Outcome, Progress, RunningCall, Signature, Stopped, StoreLease, WasmStore};
 pub use table::WasmTable;
 pub(crate) use types::parse_type;
 pub use types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};

@@ -26,8 +26,8 @@ use self::cell::{Access, StoreCell};
 pub use self::data::Signature;
 pub(crate) use self::data::{FuncEntry, StoreData};
 use self::host_call::host_call;
-pub use self::outcome::Outcome;
 pub(crate) use self::outcome::{Aborted, outcome, ran};
+pub use self::outcome::{Outcome, Stopped};
 use self::raw::{lift, lower};
 pub use self::running::{Progress, RunningCall};
 pub(crate) use self::shared::{read_shared, write_shared};
@@ -162,7 +162,7 @@ impl WasmStore {
         &self,
         FuncEntry { func, signature }: &FuncEntry,
         slots: &[Cell<ValRaw>],
-    ) -> Result<Outcome<()>, WasmError> {
+    ) -> Result<(), Stopped> {
         assert!(self.is_unhosted() && !signature.refs && signature.slots() <= slots.len());
         let slots = std::ptr::from_ref(slots) as *mut [ValRaw];
         // SAFETY: the slots are long enough, and any bits are a number. They are `Cell`s, which may be
@@ -180,7 +180,7 @@ pub(crate) fn call_in(
     mut store: StoreContextMut<'_, StoreData>,
     FuncEntry { func, signature }: &FuncEntry,
     frame: &mut [ValRaw],
-) -> Result<Outcome<()>, WasmError> {
+) -> Result<(), Stopped> {
     let frame = frame
         .get_mut(..signature.slots())
         .ok_or_else(|| WasmError::mismatch("the call frame is too short for the function"))?;
@@ -190,11 +190,11 @@ pub(crate) fn call_in(
     // SAFETY: the frame is long enough and holds a value of each parameter's type: any bits are a
     // number, and references were just made from handles that `lower` checked. No collection can
     // have happened since. The `&mut` keeps the frame from everyone else during the call.
-    let ended = unsafe { call_raw(store.as_context_mut(), func, frame) }?;
-    if signature.refs && ended == Outcome::Returned(()) {
+    unsafe { call_raw(store.as_context_mut(), func, frame) }?;
+    if signature.refs {
         lift(store, frame, &signature.results)?;
     }
-    Ok(ended)
+    Ok(())
 }
 
 /// Calls a function of this store with arguments in `slots`, which its results then replace.
@@ -207,12 +207,10 @@ unsafe fn call_raw(
     mut store: StoreContextMut<'_, StoreData>,
     func: &Func,
     slots: *mut [ValRaw],
-) -> Result<Outcome<()>, WasmError> {
+) -> Result<(), Stopped> {
     // SAFETY: as promised; that the function is one of this store, wasmtime checks.
-    match unsafe { func.call_unchecked(store.as_context_mut(), slots) } {
-        Ok(()) => Ok(Outcome::Returned(())),
-        Err(error) => outcome(store, &error),
-    }
+    unsafe { func.call_unchecked(store.as_context_mut(), slots) }
+        .map_err(|error| outcome(store, &error).into())
 }
 
 impl WasmStore {

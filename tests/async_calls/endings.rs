@@ -259,10 +259,7 @@ fn a_store_is_usable_when_its_call_was_dropped() {
                 .unwrap(),
         );
         // Busy until the guest has noticed.
-        while let Err(error) = store
-            .func(nothing)
-            .and_then(|func| func.call_frame(&mut []))
-        {
+        while let Err(error) = store.func(nothing).and_then(|func| func.call(&[])) {
             assert!(error.message.starts_with("busy"), "{error}");
             std::thread::yield_now();
         }

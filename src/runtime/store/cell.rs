@@ -153,17 +153,17 @@ impl WasmStore {
     /// # Errors
     /// As [`WasmStore::with`]; `RuntimeError` if there can be no thread to keep its deadline.
     #[inline]
-    pub(crate) fn run<R>(
+    pub(crate) fn run<R, E: From<WasmError>>(
         &self,
-        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
-    ) -> Result<R, WasmError> {
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
+    ) -> Result<R, E> {
         let begins = self.cell.interruptible || self.cell.waits;
         let _watch = if begins && self.is_at_rest() {
             self.begin()?
         } else {
             None
         };
-        self.with(f)
+        self.enter(f)
     }
 
     /// Starts the time of a call.
@@ -181,6 +181,15 @@ impl WasmStore {
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
+        self.enter(f)
+    }
+
+    /// As [`WasmStore::with`], with errors of any type.
+    #[inline]
+    fn enter<R, E: From<WasmError>>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
+    ) -> Result<R, E> {
         if !self.is_at_rest() {
             return self.with_lent(f);
         }
@@ -196,12 +205,12 @@ impl WasmStore {
     }
 
     /// Runs `f` with a store that a host function lent out, if one did.
-    fn with_lent<R>(
+    fn with_lent<R, E: From<WasmError>>(
         &self,
-        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, WasmError>,
-    ) -> Result<R, WasmError> {
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
+    ) -> Result<R, E> {
         if self.is_away() {
-            return Err(WasmError::busy());
+            return Err(WasmError::busy().into());
         }
         // Dropped last, when nothing in the cell is touched any more.
         let _after = AfterNested(&self.cell);
@@ -211,7 +220,7 @@ impl WasmStore {
             access,
         };
         let Access::Host(mut context) = access else {
-            return Err(WasmError::busy());
+            return Err(WasmError::busy().into());
         };
         // SAFETY: the pointer is to a context on the stack of a `lend` that has not
         // returned (its `Restore` takes the pointer away when it does), which holds the

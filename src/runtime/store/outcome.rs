@@ -20,6 +20,19 @@ pub enum Outcome<T> {
     Aborted,
 }
 
+impl Outcome<()> {
+    /// That of a call.
+    ///
+    /// # Errors
+    /// What stopped the guest, or kept it from being called, if that was no host function.
+    pub fn of(called: Result<(), Stopped>) -> Result<Self, WasmError> {
+        match called {
+            Ok(()) => Ok(Self::Returned(())),
+            Err(Stopped(ended)) => *ended,
+        }
+    }
+}
+
 impl<T> Outcome<T> {
     /// This outcome, with what it returned changed by `f`.
     pub fn map<R>(self, f: impl FnOnce(T) -> R) -> Outcome<R> {
@@ -29,6 +42,24 @@ impl<T> Outcome<T> {
             Self::Exception(handle) => Outcome::Exception(handle),
             Self::Aborted => Outcome::Aborted,
         }
+    }
+}
+
+/// What became of a call that did not return: see [`Outcome::of`]. In a box, so that a call that does
+/// return does not pay for its size.
+#[derive(Debug)]
+pub struct Stopped(Box<Result<Outcome<()>, WasmError>>);
+
+impl From<Result<Outcome<()>, WasmError>> for Stopped {
+    #[cold]
+    fn from(outcome: Result<Outcome<()>, WasmError>) -> Self {
+        Self(Box::new(outcome))
+    }
+}
+
+impl From<WasmError> for Stopped {
+    fn from(error: WasmError) -> Self {
+        Err(error).into()
     }
 }
 

@@ -169,8 +169,8 @@ impl WasmStore {
             // while this one waits.
             let store = unsafe { &mut *cell.store.get() };
             let ended = catch_unwind(AssertUnwindSafe(|| {
-                let called = call_in(store.as_context_mut(), &func, &mut frame)?;
-                Ok(called.map(|()| frame))
+                let called = call_in(store.as_context_mut(), &func, &mut frame);
+                Ok(Outcome::of(called)?.map(|()| frame))
             }));
             drop((watch, held));
             cell.way.replace(None);
