@@ -1,10 +1,11 @@
 // What instantiate makes of the imports that it is given.
 
 import { describe, isObject, quote } from "./check.ts";
-import { ArrayPrototypePush, Uint32Array } from "./core.ts";
+import { Uint32Array } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import { newGlobal } from "./global.ts";
 import { placeOf } from "./live.ts";
+import type { Place } from "./live.ts";
 import type { ModuleDetails } from "./module.ts";
 import type { StoreState } from "./store_state.ts";
 import { importName } from "./types.ts";
@@ -13,26 +14,36 @@ import type { ExportKind, ImportInfo, Imports } from "./types.ts";
 /** Stands for a function of WASI that the app does not provide itself. */
 const WASI: unique symbol = Symbol("WASI");
 
-/** The values of a module's imports, in its order. */
-export function lookUp(module: ModuleDetails, imports: Imports | undefined): unknown[] {
+/** What was found for a module's imports, in its order. */
+export interface Found {
+  values: unknown[];
+  /** The places of those that are live objects. */
+  places: (Place | undefined)[];
+}
+
+/** Looks the imports of a module up. */
+export function lookUp(module: ModuleDetails, imports: Imports | undefined): Found {
   if (imports !== undefined && !isObject(imports) && typeof imports !== "function") {
     throw new WasmError(`imports must be an object, got ${describe(imports)}`, InstantiateError);
   }
-  const found = [];
+  const values = [];
+  const places = [];
   for (let i = 0; i < module.imports.length; i++) {
     const wanted = module.imports[i];
     const namespace = imports?.[wanted.module];
     if (namespace === undefined && isWasi(wanted.module)) {
-      found[i] = WASI;
+      values[i] = WASI;
       continue;
     }
     if (!isObject(namespace) && typeof namespace !== "function") {
       throw missing(wanted, `the import module ${quote(wanted.module)} is ${describe(namespace)}`);
     }
-    found[i] = namespace[wanted.name];
-    if (found[i] === undefined) throw missing(wanted, "there is none");
+    const value = namespace[wanted.name];
+    if (value === undefined) throw missing(wanted, "there is none");
+    values[i] = value;
+    places[i] = placeOf(value);
   }
-  return found;
+  return { values, places };
 }
 
 function isWasi(module: string): boolean {
@@ -57,36 +68,39 @@ const KINDS: Record<ExportKind, number> = {
 };
 
 /** The imports that were found for a module, as the op takes them: pairs of a kind and a number. */
-export function toImports(store: StoreState, module: ModuleDetails, found: unknown[]): Uint32Array {
-  const externs = new Uint32Array(2 * found.length);
-  for (let i = 0; i < found.length; i++) {
+export function toImports(store: StoreState, module: ModuleDetails, found: Found): Uint32Array {
+  const { values, places } = found;
+  const externs = new Uint32Array(2 * values.length);
+  for (let i = 0; i < values.length; i++) {
     const wanted = module.imports[i];
-    const value = found[i];
-    const place = placeOf(value);
+    const value = values[i];
+    const place = places[i];
+    let kind, number;
     if (place !== undefined) {
       if (place.kind !== wanted.kind) throw missing(wanted, `got a ${place.kind}`);
-      put(externs, i, KINDS[place.kind], place.handle);
+      kind = KINDS[place.kind];
+      number = place.handle;
+    } else if (wanted.kind === "function" && typeof value === "function") {
+      kind = HOST_FUNCTION;
+      number = store.imports.length;
+      store.imports[number] = value;
+      store.hostImports[number] = module.hostImport(i);
     } else if (value === WASI) {
       if (!store.hasWasi) {
         throw missing(wanted, "the store has no WASI, for which there is the option wasi");
       }
-      put(externs, i, WASI_FUNCTION, 0);
-    } else if (wanted.kind === "function" && typeof value === "function") {
-      ArrayPrototypePush(store.imports, value);
-      ArrayPrototypePush(store.hostImports, module.hostImport(i));
-      put(externs, i, HOST_FUNCTION, store.imports.length - 1);
+      kind = WASI_FUNCTION;
+      number = 0;
     } else if (wanted.kind === "global") {
-      put(externs, i, GLOBAL, toGlobal(store, wanted, value));
+      kind = GLOBAL;
+      number = toGlobal(store, wanted, value);
     } else {
       throw missing(wanted, `got ${describe(value)}`);
     }
+    externs[2 * i] = kind;
+    externs[2 * i + 1] = number;
   }
   return externs;
-}
-
-function put(externs: Uint32Array, index: number, kind: number, number: number): void {
-  externs[2 * index] = kind;
-  externs[2 * index + 1] = number;
 }
 
 /** The number of a global that holds a value. */

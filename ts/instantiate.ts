@@ -4,8 +4,8 @@ import { ObjectKeys, op_wasm_instantiate, op_wasm_is_ready, op_wasm_prepare } fr
 import { InstantiateError, WasmError } from "./errors.ts";
 import { frameU32, TOLD } from "./frame.ts";
 import { lookUp, toImports } from "./imports.ts";
+import type { Found } from "./imports.ts";
 import { WasmInstance } from "./instance.ts";
-import { placeOf } from "./live.ts";
 import { detailsOf } from "./module.ts";
 import type { ModuleDetails, WasmModule } from "./module.ts";
 import { checkOptions } from "./options.ts";
@@ -53,7 +53,7 @@ export async function instantiate(
 /** The store that an instance with these imports lives in, unless it gets one of its own. */
 function sharedStore(
   module: ModuleDetails,
-  found: unknown[],
+  { places }: Found,
   options: InstantiateOptions | undefined,
 ): StoreState | undefined {
   let store;
@@ -67,8 +67,8 @@ function sharedStore(
     }
   }
   let joined;
-  for (let i = 0; i < found.length; i++) {
-    const home = placeOf(found[i])?.store;
+  for (let i = 0; i < places.length; i++) {
+    const home = places[i]?.store;
     if (home === undefined) continue;
     if (store === undefined) {
       store = home;
@@ -92,7 +92,7 @@ function sharedStore(
 }
 
 /** Instantiates in a store whose engine the module is compiled for. */
-function start(module: ModuleDetails, store: StoreState, found: unknown[]): WasmInstance {
+function start(module: ModuleDetails, store: StoreState, found: Found): WasmInstance {
   const externs = toImports(store, module, found);
   let ended;
   try {

@@ -13,7 +13,7 @@ import { WasmTag } from "./tag.ts";
 import type { ExportKind, ImportValue } from "./types.ts";
 
 /** Which thing of which store a live object is. */
-interface Place {
+export interface Place {
   store: StoreState;
   kind: ExportKind;
   handle: number;

@@ -16,6 +16,8 @@ const FEW = 1000;
 class Room {
   readonly #live: () => number;
   readonly #most: () => number;
+  /** What that told. */
+  #cap: number | undefined;
   #collectAt: number = FEW;
 
   constructor(live: () => number, most: () => number) {
@@ -26,7 +28,7 @@ class Room {
   /** Whether it is time to. */
   isScarce(): boolean {
     const live = this.#live();
-    return live >= this.#collectAt || live >= this.#most();
+    return live >= this.#collectAt || live >= (this.#cap ??= this.#most());
   }
 
   async make(): Promise<void> {

@@ -55,8 +55,8 @@ export class StoreState {
   dropped: boolean = false;
   /** How many instances live in it. */
   instances: number = 0;
-  /** Itself, and the functions that its guests import. */
-  readonly imports: [StoreState, ...WasmFunction[]] = [this];
+  /** Itself, as long as a guest can run, and the functions that its guests import. */
+  readonly imports: [StoreState | undefined, ...WasmFunction[]] = [this];
   /** What is known of these, in the same places. */
   readonly hostImports: (HostImport | undefined)[] = [undefined];
   /** The values that guests hold as `externref`, by number. */
@@ -237,7 +237,8 @@ export class StoreState {
     if (this.dropped) return;
     this.dropped = true;
     this.detachViews();
-    op_wasm_drop_store(this.id);
+    // What refers to itself is garbage that an engine has to look for.
+    if (op_wasm_drop_store(this.id)) this.imports[0] = undefined;
     this.awaitEnd();
   }
 }

@@ -42,7 +42,8 @@ pub fn op_wasm_call_numbers(
             return Err(WasmError::runtime("not a function of numbers"));
         };
         let mut slots = [ValRaw::u64(0); FEW];
-        for ((slot, number), arg) in slots.iter_mut().zip(&numbers.params).zip([first, second]) {
+        let args = [first, second];
+        for ((slot, number), arg) in slots.iter_mut().zip(numbers.params()).zip(args) {
             *slot = number.slot_of(arg);
         }
         let called = callable.func.call_frame(&mut slots);
@@ -116,7 +117,7 @@ mod checked {
         numbers: &Numbers,
         args: [v8::Local<'_, v8::Value>; FEW],
     ) -> bool {
-        for (i, number) in numbers.params.iter().enumerate() {
+        for (i, number) in numbers.params().iter().enumerate() {
             let Some(value) = args.get(i).and_then(|arg| number.slot(*arg)) else {
                 return false;
             };

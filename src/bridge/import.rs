@@ -4,12 +4,9 @@ use deno_core::v8;
 use wasmtime::ValRaw;
 
 use super::Bridge;
-use super::number::Numbers;
+use super::number::{FEW, Numbers};
 use super::scope::{Guest, with_import};
 use crate::runtime::{ExternInfo, HostFunction, RefHandle, Stop, WasmError, WasmStore};
-
-/// How many arguments an import takes that is called from here.
-const FEW: usize = 8;
 
 /// The function that JavaScript keeps under this number for the instance's store.
 ///
@@ -24,7 +21,7 @@ pub struct JsImport {
 impl JsImport {
     /// The function of this number, of this type.
     pub fn new(number: u32, ty: &ExternInfo) -> Self {
-        let numbers = Numbers::of(ty).filter(|numbers| numbers.params.len() <= FEW);
+        let numbers = Numbers::of(ty);
         Self { number, numbers }
     }
 }
@@ -122,11 +119,12 @@ impl Import<'_, '_> {
     ) -> Result<(), Stop> {
         let this: v8::Local<'_, v8::Value> = v8::undefined(scope).into();
         let mut args = [this; FEW];
-        for ((arg, number), slot) in args.iter_mut().zip(&numbers.params).zip(&*self.frame) {
+        let params = numbers.params();
+        for ((arg, number), slot) in args.iter_mut().zip(params).zip(&*self.frame) {
             *arg = number.value(scope, slot);
         }
         v8::tc_scope!(let scope, scope);
-        let Some(returned) = function.call(scope, this, &args[..numbers.params.len()]) else {
+        let Some(returned) = function.call(scope, this, &args[..params.len()]) else {
             if scope.has_terminated() {
                 return Err(terminated());
             }

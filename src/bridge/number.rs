@@ -74,9 +74,13 @@ impl Number {
     }
 }
 
-/// The type of a function that takes and returns nothing but numbers, one at most of the latter.
+/// The most parameters of [`Numbers`].
+pub const FEW: usize = 8;
+
+/// The type of a function that takes a few numbers and returns one at most, and nothing else.
 pub struct Numbers {
-    pub params: Box<[Number]>,
+    params: [Number; FEW],
+    count: usize,
     pub result: Option<Number>,
 }
 
@@ -86,17 +90,23 @@ impl Numbers {
         let ExternInfo::Function { params, results } = ty else {
             return None;
         };
-        let all = |types: &[String]| types.iter().map(|ty| Number::named(ty)).collect();
-        let params: Option<Box<[Number]>> = all(params);
-        let results: Option<Box<[Number]>> = all(results);
-        let result = match *results? {
+        let mut few = [Number::I32; FEW];
+        for (number, ty) in few.get_mut(..params.len())?.iter_mut().zip(params) {
+            *number = Number::named(ty)?;
+        }
+        let result = match &results[..] {
             [] => None,
-            [result] => Some(result),
+            [result] => Some(Number::named(result)?),
             _ => return None,
         };
         Some(Self {
-            params: params?,
+            params: few,
+            count: params.len(),
             result,
         })
+    }
+
+    pub fn params(&self) -> &[Number] {
+        &self.params[..self.count]
     }
 }

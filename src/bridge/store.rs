@@ -100,13 +100,20 @@ pub fn op_wasm_output(state: &mut OpState, store: u32, stderr: bool) -> Result<V
 }
 
 impl Bridge {
+    /// Returns whether nothing runs in it any more.
     fn drop_store(&self, store: u32) -> bool {
+        let rests = self
+            .state
+            .store(store)
+            .is_ok_and(|store| store.is_at_rest());
         self.give_up_calls(store);
         self.funcs.drop_store(store);
-        self.state.drop_store(store)
+        self.state.drop_store(store);
+        rests
     }
 }
 
+/// Drops a store. Returns whether nothing runs in it any more.
 #[op2(fast)]
 pub fn op_wasm_drop_store(state: &mut OpState, store: u32) -> bool {
     state.borrow::<Rc<Bridge>>().drop_store(store)

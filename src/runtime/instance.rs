@@ -1,13 +1,13 @@
 //! From a module and its imports to an instance.
 
-use wasmtime::{Extern, ExternType, ImportType, Instance, Linker, Module, StoreContextMut};
+use wasmtime::{Extern, Instance, Linker, StoreContextMut};
 
 use super::error::WasmError;
 use super::host::HostFunction;
 use super::memory::Linear;
-use super::module::WasmModule;
+use super::module::{Compiled, WasmModule};
 use super::store::{Outcome, StoreData, WasmStore, outcome, ran};
-use super::types::{ExportInfo, ExportKind};
+use super::types::{ExportInfo, ExportKind, ImportInfo};
 use super::wasi;
 
 /// A module brought to life in a store.
@@ -52,16 +52,16 @@ impl WasmInstance {
         id: u32,
         store: &WasmStore,
         module: &WasmModule,
-        code: &Module,
+        code: &Compiled,
         imports: Vec<Import>,
         wasi: WasiLinker<'_>,
     ) -> Result<Outcome<Self>, WasmError> {
-        let externs = link(store, code, imports, wasi)?;
+        let externs = link(store, module, code, imports, wasi)?;
         let made = store.run(|mut store| {
             store.data_mut().limits.take_refusal();
             let limits = &mut store.data_mut().limits;
             limits.reserve_shared(module.code.sharing.growth)?;
-            match Instance::new(&mut store, code, &externs) {
+            match Instance::new(&mut store, &code.module, &externs) {
                 Ok(instance) => {
                     store.data_mut().count_instance();
                     Ok(Outcome::Returned(instance))
@@ -138,21 +138,23 @@ fn intern(
 /// What `imports` stand for, in the module's order.
 fn link(
     store: &WasmStore,
-    code: &Module,
+    module: &WasmModule,
+    code: &Compiled,
     imports: Vec<Import>,
     wasi: WasiLinker<'_>,
 ) -> Result<Vec<Extern>, WasmError> {
-    if imports.len() != code.imports().len() {
+    let declared = &module.imports;
+    if imports.len() != declared.len() {
         return Err(WasmError::instantiate(format!(
             "the module has {} imports, {} were given",
-            code.imports().len(),
+            declared.len(),
             imports.len()
         )));
     }
-    let resolve = |import: Import, declared: &ImportType<'_>| match import {
-        Import::Host(host) => match declared.ty() {
-            ExternType::Func(ty) => store.host_func(ty, host.into()).map(Extern::Func),
-            _ => Err(WasmError::instantiate("a function is no such import")),
+    let resolve = |import: Import, i: usize| match import {
+        Import::Host(host) => match &code.functions[i] {
+            Some(ty) => store.host_func(ty, host.into()).map(Extern::Func),
+            None => Err(WasmError::instantiate("a function is no such import")),
         },
         Import::Func(handle) => store.with(|s| Ok(s.data().funcs.get(handle)?.func.into())),
         Import::Memory(handle) => store.with(|s| {
@@ -166,17 +168,15 @@ fn link(
         Import::Tag(handle) => store.with(|s| Ok((*s.data().tags.get(handle)?).into())),
         Import::Wasi => {
             let linker = wasi()?;
-            store.with(|s| wasi::function(s, linker, declared.module(), declared.name()))
+            store.with(|s| wasi::function(s, linker, &declared[i].module, &declared[i].name))
         }
     };
-    code.imports()
-        .zip(imports)
-        .map(|(declared, import)| {
-            let name = format!("{:?}.{:?}", declared.module(), declared.name());
-            resolve(import, &declared).map_err(|error| WasmError {
-                message: format!("import {name}: {}", error.message),
-                ..error
-            })
+    let import = |(i, import)| {
+        resolve(import, i).map_err(|error| {
+            let ImportInfo { module, name, .. } = &declared[i];
+            let message = format!("import {module:?}.{name:?}: {}", error.message);
+            WasmError { message, ..error }
         })
-        .collect()
+    };
+    imports.into_iter().enumerate().map(import).collect()
 }

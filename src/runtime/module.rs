@@ -8,6 +8,7 @@ use wasmtime::{ExportType, ImportType, Module};
 
 use super::engine::{Checks, Engines};
 use super::error::WasmError;
+use super::store::HostType;
 use super::types::{ExportInfo, ImportInfo};
 
 /// A compiled module, as the state knows it.
@@ -67,7 +68,7 @@ pub struct Code {
     wasm: Box<[u8]>,
     pub(crate) sharing: Sharing,
     /// By [`Checks::index`].
-    modules: [OnceLock<Module>; Checks::WAYS],
+    compiled: [OnceLock<Compiled>; Checks::WAYS],
     exports: OnceLock<Arc<[ExportInfo]>>,
     imports: OnceLock<Arc<[ImportInfo]>>,
 }
@@ -77,7 +78,7 @@ impl Code {
         Self {
             sharing: Sharing::of(wasm),
             wasm: wasm.into(),
-            modules: Default::default(),
+            compiled: Default::default(),
             exports: OnceLock::new(),
             imports: OnceLock::new(),
         }
@@ -89,8 +90,8 @@ impl Code {
     }
 
     /// The machine code with these checks, if it was compiled.
-    pub(crate) fn get(&self, checks: Checks) -> Option<&Module> {
-        self.modules[checks.index()].get()
+    pub(crate) fn get(&self, checks: Checks) -> Option<&Compiled> {
+        self.compiled[checks.index()].get()
     }
 
     /// Whether there is machine code with these checks, so that [`prepare`](Compiler::prepare) has
@@ -100,8 +101,25 @@ impl Code {
     }
 
     fn any(&self) -> &Module {
-        let module = self.modules.iter().find_map(OnceLock::get);
-        module.expect("a `Code` is only made together with its first module")
+        let compiled = self.compiled.iter().find_map(OnceLock::get);
+        let compiled = compiled.expect("a `Code` is only made together with its first module");
+        &compiled.module
+    }
+}
+
+/// A module's machine code for one engine.
+pub(crate) struct Compiled {
+    pub(crate) module: Module,
+    /// The types of its imports that are functions, in the order of all imports. Kept, since to ask for
+    /// one takes longer than the rest of what an import costs.
+    pub(crate) functions: Box<[Option<HostType>]>,
+}
+
+impl Compiled {
+    fn new(module: Module) -> Self {
+        let function = |import: ImportType<'_>| import.ty().func().cloned().map(HostType::new);
+        let functions = module.imports().map(function).collect();
+        Self { module, functions }
     }
 }
 
@@ -146,7 +164,7 @@ impl Compiler {
         }
         let module = Module::from_binary(self.engines.get(checks)?, &code.wasm)
             .map_err(|error| WasmError::compile(format!("{error:#}")))?;
-        code.modules[checks.index()].get_or_init(|| module);
+        code.compiled[checks.index()].get_or_init(|| Compiled::new(module));
         Ok(())
     }
 

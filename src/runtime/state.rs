@@ -257,7 +257,7 @@ impl WasmState {
             ));
         }
         self.compiler().prepare(&module.code, checks)?;
-        let code = module.code.get(checks).cloned();
+        let code = module.code.get(checks);
         let code = code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?;
         let store = self.store(store_id)?;
         let cap = self.capabilities.max_instances;
@@ -269,7 +269,7 @@ impl WasmState {
         let id = next(&self.next_instance_id)
             .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
         let wasi = || self.wasi_linker(checks);
-        let made = WasmInstance::new(id, &store, &module, &code, imports, &wasi)?;
+        let made = WasmInstance::new(id, &store, &module, code, imports, &wasi)?;
         if let Outcome::Returned(instance) = &made {
             // Its start function may have dropped it: nobody would drop the instance.
             self.entry(store_id, |_| ())?;

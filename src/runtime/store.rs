@@ -20,11 +20,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use wasmtime::{AsContextMut, Engine, Func, FuncType, Store, StoreContextMut, ValRaw};
+use wasmtime::{AsContextMut, Engine, Func, Store, StoreContextMut, ValRaw};
 
 use self::cell::{Access, StoreCell};
 pub use self::data::Signature;
-pub(crate) use self::data::{FuncEntry, StoreData};
+pub(crate) use self::data::{FuncEntry, HostType, StoreData};
 use self::host_call::host_call;
 pub(crate) use self::outcome::{Aborted, outcome, ran};
 pub use self::outcome::{Outcome, Stopped};
@@ -133,16 +133,16 @@ impl WasmStore {
     /// A function of this store that runs `host`.
     pub(crate) fn host_func(
         &self,
-        ty: FuncType,
+        HostType { ty, signature }: &HostType,
         host: Arc<dyn HostFunction>,
     ) -> Result<Func, WasmError> {
-        let signature = Signature::new(&ty);
+        let signature = signature.clone();
         self.cell.hosted.set(true);
         self.with(|store| {
             // SAFETY: `host_call` reads the parameters and writes the results by `signature`,
             // which is `ty` taken apart, after checking every reference it writes against it.
             Ok(unsafe {
-                Func::new_unchecked(store, ty, move |caller, slots| {
+                Func::new_unchecked(store, ty.clone(), move |caller, slots| {
                     host_call(caller, slots, &signature, &host)
                 })
             })

@@ -241,7 +241,7 @@ impl WasmStore {
 
     /// Whether nothing runs in it.
     #[inline]
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub fn is_at_rest(&self) -> bool {
         !self.is_away() && matches!(self.cell.access.get(), Access::Rest)
     }
 

@@ -75,6 +75,22 @@ impl Signature {
     }
 }
 
+/// A type that functions of the host can have.
+pub(crate) struct HostType {
+    pub(super) ty: FuncType,
+    /// Of `ty`.
+    pub(super) signature: Arc<Signature>,
+}
+
+impl HostType {
+    pub(crate) fn new(ty: FuncType) -> Self {
+        Self {
+            signature: Arc::new(Signature::new(&ty)),
+            ty,
+        }
+    }
+}
+
 impl StoreData {
     /// The number of `func`, the same each time for the same function.
     pub(crate) fn intern_func(
