@@ -35,6 +35,9 @@ struct Args {
     /// Lets instances with WASI be given this folder, and those in it. May be given several times.
     #[arg(long, value_name = "DIR", requires = "allow_wasi")]
     allow_preopen: Vec<PathBuf>,
+    /// Keeps machine code in this folder, for the next time.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// The most bytes that the memories of one store may hold.
     #[arg(long, value_name = "BYTES")]
     max_memory: Option<u64>,
@@ -53,6 +56,7 @@ impl Args {
         capabilities.compile_paths = self.allow_compile.clone();
         capabilities.allow_wasi = self.allow_wasi;
         capabilities.preopen_paths = self.allow_preopen.clone();
+        capabilities.cache_path = self.cache.clone();
         capabilities.max_memory_bytes = self.max_memory;
         capabilities.max_timeout_ms = self.max_timeout;
         capabilities.max_fuel = self.max_fuel;

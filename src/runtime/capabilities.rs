@@ -15,6 +15,14 @@ pub struct WasmCapabilities {
     /// Folders and files that `compileFile` may read; empty means any, if `allow_file_compile`.
     /// Links are resolved before a path is compared.
     pub compile_paths: Vec<PathBuf>,
+    /// A folder for machine code, so that a module which another process has compiled, or an earlier
+    /// one, need not be compiled again; it is made if there is none. Default: none.
+    ///
+    /// wasmtime, whose own cache this is, runs what it finds there: whoever can write to the folder can
+    /// run anything in this process. It is refused if guests in this process may be given it, one
+    /// around it, or one in it; that no guest of another process is, and nobody else writes there, is
+    /// for the host to see to.
+    pub cache_path: Option<PathBuf>,
     /// Whether stores may have WASI. Default: no.
     pub allow_wasi: bool,
     /// Folders that guests with WASI may be given, and whatever is in them. Links are resolved
@@ -47,6 +55,7 @@ impl Default for WasmCapabilities {
         Self {
             allow_file_compile: false,
             compile_paths: Vec::new(),
+            cache_path: None,
             allow_wasi: false,
             preopen_paths: Vec::new(),
             max_output_bytes: 16 << 20,

@@ -1,9 +1,12 @@
 //! The wasmtime engines: how guest code is compiled.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
-use wasmtime::{Collector, Config, Engine, Strategy};
+use wasmtime::{Cache, Collector, Config, Engine, Strategy};
 
+use super::cache;
 use super::error::WasmError;
 use super::known::Known;
 
@@ -46,33 +49,55 @@ struct Shared {
     /// Made when first needed.
     engines: [OnceLock<Engine>; Checks::WAYS],
     tune: Option<Tune>,
+    cache: Option<Cache>,
     /// What they have compiled.
     known: Known,
 }
 
 impl Engines {
     /// Engines with every feature of WebAssembly 3.0, and shared memories, switched on; `tune`
-    /// may change that. Without, they are the same ones for the whole process, so that what one of
-    /// its runtimes has compiled the others need not.
+    /// may change that. Without, those with the same cache are the same ones for the whole process, so
+    /// that what one of its runtimes has compiled the others need not. `cache` is a folder without
+    /// links, for wasmtime's own cache of machine code.
     ///
     /// # Errors
-    /// `CompileError` if this machine or the tuned configuration is not supported.
-    pub fn new(tune: Option<Tune>) -> Result<Self, WasmError> {
-        static UNTUNED: OnceLock<Engines> = OnceLock::new();
+    /// `CompileError` if this machine or the tuned configuration is not supported, or the cache cannot
+    /// be used.
+    pub(crate) fn new(tune: Option<Tune>, cache: Option<PathBuf>) -> Result<Self, WasmError> {
+        type Untuned = HashMap<Option<PathBuf>, Engines>;
+        static UNTUNED: LazyLock<Mutex<Untuned>> = LazyLock::new(Mutex::default);
         let this = match tune {
-            Some(tune) => Self::with(Some(tune)),
-            None => UNTUNED.get_or_init(|| Self::with(None)).clone(),
+            Some(tune) => Self::with(Some(tune), cache.as_deref())?,
+            None => {
+                // The map is whole whatever panicked while it was locked.
+                let untuned = &mut *UNTUNED.lock().unwrap_or_else(PoisonError::into_inner);
+                match untuned.get(&cache) {
+                    Some(engines) => engines.clone(),
+                    None => {
+                        let engines = Self::with(None, cache.as_deref())?;
+                        untuned.insert(cache, engines.clone());
+                        engines
+                    }
+                }
+            }
         };
         this.get(Checks::default())?;
         Ok(this)
     }
 
-    fn with(tune: Option<Tune>) -> Self {
-        Self(Arc::new(Shared {
+    fn with(tune: Option<Tune>, cache: Option<&Path>) -> Result<Self, WasmError> {
+        Ok(Self(Arc::new(Shared {
             engines: Default::default(),
             tune,
+            cache: cache.map(cache::open).transpose()?,
             known: Known::default(),
-        }))
+        })))
+    }
+
+    /// How many modules were found in the cache.
+    #[cfg(test)]
+    pub(crate) fn cache_hits(&self) -> usize {
+        self.0.cache.as_ref().map_or(0, Cache::cache_hits)
     }
 
     /// The code that they have compiled and somebody uses.
@@ -89,35 +114,38 @@ impl Engines {
         if let Some(engine) = slot.get() {
             return Ok(engine);
         }
-        let engine = engine(checks, self.0.tune.as_ref())?;
+        let engine = self.0.engine(checks)?;
         Ok(slot.get_or_init(|| engine))
     }
 }
 
-fn engine(checks: Checks, tune: Option<&Tune>) -> Result<Engine, WasmError> {
-    let mut config = Config::new();
-    config
-        .strategy(Strategy::Cranelift)
-        .collector(Collector::Auto)
-        .consume_fuel(checks.fuel)
-        .epoch_interruption(checks.interrupt)
-        .memory_reservation(MEMORY_RESERVATION)
-        .memory_may_move(false)
-        .shared_memory(true)
-        .wasm_threads(true)
-        .wasm_reference_types(true)
-        .wasm_simd(true)
-        .wasm_relaxed_simd(true)
-        .wasm_multi_memory(true)
-        .wasm_memory64(true)
-        .wasm_tail_call(true)
-        .wasm_function_references(true)
-        .wasm_gc(true)
-        .wasm_exceptions(true)
-        .wasm_extended_const(true);
-    if let Some(tune) = tune {
-        tune(&mut config);
+impl Shared {
+    fn engine(&self, checks: Checks) -> Result<Engine, WasmError> {
+        let mut config = Config::new();
+        config
+            .cache(self.cache.clone())
+            .strategy(Strategy::Cranelift)
+            .collector(Collector::Auto)
+            .consume_fuel(checks.fuel)
+            .epoch_interruption(checks.interrupt)
+            .memory_reservation(MEMORY_RESERVATION)
+            .memory_may_move(false)
+            .shared_memory(true)
+            .wasm_threads(true)
+            .wasm_reference_types(true)
+            .wasm_simd(true)
+            .wasm_relaxed_simd(true)
+            .wasm_multi_memory(true)
+            .wasm_memory64(true)
+            .wasm_tail_call(true)
+            .wasm_function_references(true)
+            .wasm_gc(true)
+            .wasm_exceptions(true)
+            .wasm_extended_const(true);
+        if let Some(tune) = &self.tune {
+            tune(&mut config);
+        }
+        Engine::new(&config)
+            .map_err(|error| WasmError::compile(format!("no engine for this machine: {error:#}")))
     }
-    Engine::new(&config)
-        .map_err(|error| WasmError::compile(format!("no engine for this machine: {error:#}")))
 }

@@ -55,6 +55,12 @@ impl Granted {
         })
     }
 
+    /// Whether what is granted and what is in `folder`, a path without links, have anything in common.
+    pub(super) fn meets(&self, folder: &Path) -> bool {
+        let mut grants = self.0.iter();
+        grants.any(|Grant { path, .. }| path.starts_with(folder) || folder.starts_with(path))
+    }
+
     /// Opens the file at `path`; `None` if it is not granted, no file, or cannot be read.
     pub(super) fn file(&self, path: &Path) -> Option<File> {
         let (dir, rest) = self.find(path)?;

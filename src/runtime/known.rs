@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn code_is_known_for_as_long_as_it_is_used() {
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
-        let engines = Engines::new(Some(tune)).unwrap();
+        let engines = Engines::new(Some(tune), None).unwrap();
         let compiler = Compiler::new(engines.clone(), Checks::default());
         let one = compiler.compile(b"(module)").unwrap();
         let same = compiler

@@ -3,6 +3,7 @@
 //! [`WasmState`] holds everything. A guest's references and the host's values meet as numbers
 //! ([`RefHandle`]), so that nothing here depends on what the host's values are.
 
+mod cache;
 mod capabilities;
 mod deadline;
 mod engine;
@@ -28,7 +29,7 @@ mod value;
 mod wasi;
 
 pub use capabilities::WasmCapabilities;
-pub use engine::{Checks, Engines, MEMORY_RESERVATION, Tune};
+pub use engine::{Checks, MEMORY_RESERVATION, Tune};
 pub use error::{WasmError, WasmErrorCode};
 pub use func::WasmFunc;
 pub use global::WasmGlobal;

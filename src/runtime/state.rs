@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use wasmtime::{Linker, ValRaw};
 
+use super::cache;
 use super::capabilities::WasmCapabilities;
 use super::engine::{Checks, Engines, Tune};
 use super::error::WasmError;
@@ -27,7 +28,7 @@ pub struct WasmState {
     engine: Engines,
     capabilities: WasmCapabilities,
     files: Arc<Files>,
-    preopens: Granted,
+    preopens: Arc<Granted>,
     modules: RefCell<HashMap<u32, WasmModule>>,
     stores: RefCell<HashMap<u32, Entry>>,
     instances: RefCell<HashMap<u32, WasmInstance>>,
@@ -51,7 +52,8 @@ impl WasmState {
     /// An empty state.
     ///
     /// # Errors
-    /// `CompileError` if wasmtime does not support this machine.
+    /// `CompileError` if wasmtime does not support this machine, or the cache of the capabilities cannot
+    /// be used.
     pub fn new(capabilities: WasmCapabilities) -> Result<Self, WasmError> {
         Self::with_engine(capabilities, None)
     }
@@ -60,15 +62,17 @@ impl WasmState {
     /// on or off that apps have no say in.
     ///
     /// # Errors
-    /// `CompileError` if wasmtime does not support this machine or configuration.
+    /// As [`WasmState::new`]; `CompileError` if wasmtime does not support the configuration.
     pub fn with_engine(
         capabilities: WasmCapabilities,
         tune: Option<Tune>,
     ) -> Result<Self, WasmError> {
+        let preopens = Arc::new(Granted::new(&capabilities.preopen_paths));
+        let cache = cache::enter(capabilities.cache_path.as_deref(), &preopens)?;
         Ok(Self {
-            engine: Engines::new(tune)?,
+            engine: Engines::new(tune, cache)?,
             files: Arc::new(Files::new(&capabilities)),
-            preopens: Granted::new(&capabilities.preopen_paths),
+            preopens,
             capabilities,
             modules: RefCell::default(),
             stores: RefCell::default(),
