@@ -46,6 +46,8 @@ pub struct WasmState {
 struct Entry {
     store: WasmStore,
     checks: Checks,
+    /// The instances that were made in it, some of which may be dropped.
+    instances: Vec<u32>,
 }
 
 impl WasmState {
@@ -180,6 +182,7 @@ impl WasmState {
         let entry = Entry {
             store: store.clone(),
             checks,
+            instances: Vec::new(),
         };
         self.stores.borrow_mut().insert(id, entry);
         Ok((id, store))
@@ -225,9 +228,10 @@ impl WasmState {
         let Some(entry) = self.stores.borrow_mut().remove(&id) else {
             return false;
         };
-        self.instances
-            .borrow_mut()
-            .retain(|_, instance| !instance.store().same(&entry.store));
+        let mut instances = self.instances.borrow_mut();
+        for id in &entry.instances {
+            instances.remove(id);
+        }
         tracing::debug!(id, "dropped a store");
         true
     }
@@ -276,7 +280,10 @@ impl WasmState {
         let made = WasmInstance::new(id, &store, &module, code, imports, &wasi)?;
         if let Outcome::Returned(instance) = &made {
             // Its start function may have dropped it: nobody would drop the instance.
-            self.entry(store_id, |_| ())?;
+            let stores = &mut *self.stores.borrow_mut();
+            let entry = stores.get_mut(&store_id);
+            let entry = entry.ok_or_else(|| dropped("store", store_id))?;
+            entry.instances.push(id);
             self.instances.borrow_mut().insert(id, instance.clone());
             tracing::debug!(id, module = module.id, "instantiated");
         }

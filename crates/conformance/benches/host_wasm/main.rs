@@ -17,7 +17,7 @@ mod modules;
 mod raw;
 mod scale;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use measure::Bench;
@@ -25,7 +25,7 @@ use measure::Bench;
 /// Measures host:wasm beside wasmtime and the JavaScript engine.
 #[derive(Parser)]
 struct Options {
-    /// Write the rows to FILE, as JSON.
+    /// Write the rows to FILE, as JSON. A relative path starts at the root of the repository.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Instead, measure what things cost where there are many of them, and plot it to FILE (SVG).
@@ -42,7 +42,7 @@ struct Options {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if let Some(path) = options.scale {
-        return scale::measure(&path);
+        return scale::measure(&from_root(&path));
     }
     let mut bench = Bench::new(options.only);
     calls::measure(&mut bench)?;
@@ -52,7 +52,14 @@ fn main() -> anyhow::Result<()> {
     lanes::measure(&mut bench)?;
     println!("{}", bench.table());
     if let Some(path) = options.json {
-        bench.write_json(&path)?;
+        bench.write_json(&from_root(&path))?;
     }
     Ok(())
+}
+
+/// Cargo runs benchmarks in their package's folder, which is not where it was started.
+fn from_root(path: &Path) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
 }

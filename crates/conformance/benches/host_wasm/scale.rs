@@ -1,11 +1,11 @@
 //! What things cost where there are many of them.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use plotters::prelude::*;
-use wasmtime::{Instance, Module, Store};
+use wasmtime::{Engine, Instance, Module, Store};
 
 use crate::js::Js;
 use crate::measure::ENGINE;
@@ -34,7 +34,8 @@ struct Panel {
 
 /// Measures, prints, and plots to a file.
 pub fn measure(path: &Path) -> anyhow::Result<()> {
-    let (calls, instances, copies) = instances()?;
+    let memory = memory()?;
+    let [calls, made, made_raw, copies] = instances()?;
     let (by_exports, made_by_exports) = exports()?;
     let panels = [
         Panel {
@@ -45,7 +46,7 @@ pub fn measure(path: &Path) -> anyhow::Result<()> {
         Panel {
             title: "an instance made and dropped, in µs",
             over: "live instances",
-            lines: vec![instances],
+            lines: vec![made, made_raw],
         },
         Panel {
             title: "1 MiB written, in µs",
@@ -53,9 +54,19 @@ pub fn measure(path: &Path) -> anyhow::Result<()> {
             lines: vec![copies],
         },
         Panel {
-            title: "a call by name, in ns, and an instance, in µs",
+            title: "a call by name, in ns",
             over: "exports",
-            lines: vec![by_exports, made_by_exports],
+            lines: vec![by_exports],
+        },
+        Panel {
+            title: "an instance made and dropped, in µs",
+            over: "exports",
+            lines: vec![made_by_exports],
+        },
+        Panel {
+            title: "memory of an idle instance, in bytes",
+            over: "live instances",
+            lines: memory,
         },
     ];
     for panel in &panels {
@@ -72,7 +83,6 @@ pub fn measure(path: &Path) -> anyhow::Result<()> {
             );
         }
     }
-    memory()?;
     plot(path, &panels)
 }
 
@@ -85,10 +95,32 @@ fn median(mut round: impl FnMut() -> anyhow::Result<Duration>) -> anyhow::Result
     Ok(times[ROUNDS / 2])
 }
 
-/// Keeps `live` instances, and makes and drops others.
+const MODULE: &str = r#"(module (memory (export "memory") 32)
+    (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#;
+
+/// wasmtime alone, with the same module.
+struct Raw {
+    engine: Engine,
+    module: Module,
+}
+
+impl Raw {
+    fn new() -> anyhow::Result<Self> {
+        let engine = raw::engine()?;
+        let module = ok(Module::new(&engine, wat::parse_str(MODULE)?))?;
+        Ok(Self { engine, module })
+    }
+
+    fn instance(&self) -> anyhow::Result<Store<()>> {
+        let mut store = Store::new(&self.engine, ());
+        ok(Instance::new(&mut store, &self.module, &[]))?;
+        Ok(store)
+    }
+}
+
+/// Keeps instances, and makes and drops others.
 const MANY: &str = r#"
-    const module = await compile(text(`(module (memory (export "memory") 32)
-        (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))`));
+    const module = await compile(text(MODULE));
     const kept = [];
     globalThis.keep = async (n) => { while (kept.length < n) kept.push(await instantiate(module)); };
     globalThis.call = (n) => {
@@ -100,14 +132,22 @@ const MANY: &str = r#"
     globalThis.write = (n) => { for (let i = 0; i < n; i++) kept[0].writeMemory(0, bytes); };
 "#;
 
-fn instances() -> anyhow::Result<(Line, Line, Line)> {
-    let js = Js::new(MANY)?;
+fn many() -> anyhow::Result<Js> {
+    Js::new(&format!("const MODULE = `{MODULE}`;{MANY}"))
+}
+
+fn instances() -> anyhow::Result<[Line; 4]> {
+    let js = many()?;
     let line = |name| Line {
         name,
         points: Vec::new(),
     };
-    let (mut calls, mut made, mut copies) =
-        (line("func"), line("instantiate"), line("writeMemory"));
+    let raw = Raw::new()?;
+    let mut kept = Vec::new();
+    let mut calls = line("func");
+    let mut made = line("instantiate");
+    let mut made_raw = line("wasmtime alone");
+    let mut copies = line("writeMemory");
     for count in COUNTS {
         js.time_promise(&format!("keep({count})"))?;
         let call = median(|| js.time(&format!("call({CALLS})")))?;
@@ -115,10 +155,25 @@ fn instances() -> anyhow::Result<(Line, Line, Line)> {
         let make = median(|| js.time_promise(&format!("make({INSTANCES})")))?;
         made.points
             .push((count, nanoseconds(make, INSTANCES) / 1e3));
+        // As many of its own, beside which wasmtime makes more.
+        while kept.len() < count as usize {
+            kept.push(raw.instance()?);
+        }
+        let make = median(|| {
+            let start = Instant::now();
+            for _ in 0..INSTANCES {
+                drop(raw.instance()?);
+            }
+            Ok(start.elapsed())
+        })?;
+        made_raw
+            .points
+            .push((count, nanoseconds(make, INSTANCES) / 1e3));
+        kept.clear();
         let copy = median(|| js.time(&format!("write({COPIES})")))?;
         copies.points.push((count, nanoseconds(copy, COPIES) / 1e3));
     }
-    Ok((calls, made, copies))
+    Ok([calls, made, made_raw, copies])
 }
 
 fn exports() -> anyhow::Result<(Line, Line)> {
@@ -159,39 +214,36 @@ fn nanoseconds(time: Duration, per: u32) -> f64 {
     time.as_nanos() as f64 / f64::from(per)
 }
 
-/// What an idle instance takes of the machine's memory, beside one of wasmtime's own.
-fn memory() -> anyhow::Result<()> {
-    const COUNT: u32 = 5_000;
-    let Some(before) = resident() else {
-        println!("memory of an idle instance: not measured on this system");
-        return Ok(());
+/// What idle instances take of the machine's memory, beside wasmtime's own; nothing where the system
+/// does not tell. To be measured before anything else leaves memory free that they could take.
+fn memory() -> anyhow::Result<Vec<Line>> {
+    const COUNTS: [u32; 4] = [500, 1_000, 2_000, 5_000];
+    let grown = |make: &mut dyn FnMut(u32) -> anyhow::Result<()>| {
+        make(1)?;
+        let before = resident();
+        let mut points = Vec::new();
+        for count in COUNTS {
+            make(1 + count)?;
+            let bytes = before.and_then(|before| Some(resident()?.saturating_sub(before)));
+            points.extend(bytes.map(|bytes| (count, bytes as f64 / f64::from(count))));
+        }
+        anyhow::Ok(points)
     };
-    let js = Js::new(MANY)?;
-    js.time_promise("keep(1)")?;
-    let first = resident().unwrap_or(before);
-    js.time_promise(&format!("keep({})", COUNT + 1))?;
-    let ours = resident().unwrap_or(first).saturating_sub(first) / u64::from(COUNT);
-    drop(js);
-
-    let engine = raw::engine()?;
-    let module = ok(Module::new(
-        &engine,
-        r#"(module (memory (export "memory") 32)
-            (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#,
-    ))?;
-    let one = || {
-        let mut store = Store::new(&engine, ());
-        ok(Instance::new(&mut store, &module, &[]))?;
-        anyhow::Ok(store)
-    };
-    let mut kept = vec![one()?];
-    let first = resident().unwrap_or(before);
-    for _ in 0..COUNT {
-        kept.push(one()?);
-    }
-    let theirs = resident().unwrap_or(first).saturating_sub(first) / u64::from(COUNT);
-    println!("an idle instance: {ours} bytes; wasmtime's alone: {theirs} bytes");
-    Ok(())
+    let raw = Raw::new()?;
+    let mut kept = Vec::new();
+    let theirs = grown(&mut |count| {
+        while kept.len() < count as usize {
+            kept.push(raw.instance()?);
+        }
+        Ok(())
+    })?;
+    let js = many()?;
+    let ours = grown(&mut |count| js.time_promise(&format!("keep({count})")).map(drop))?;
+    let line = |name, points| Line { name, points };
+    Ok(vec![
+        line("host:wasm", ours),
+        line("wasmtime alone", theirs),
+    ])
 }
 
 /// How many bytes of the machine's memory this process has.
@@ -201,21 +253,22 @@ fn resident() -> Option<u64> {
     Some(pages * 4096)
 }
 
-fn plot(path: &Path, panels: &[Panel; 4]) -> anyhow::Result<()> {
-    let area = SVGBackend::new(path, (1000, 640)).into_drawing_area();
+fn plot(path: &Path, panels: &[Panel; 6]) -> anyhow::Result<()> {
+    let area = SVGBackend::new(path, (1200, 640)).into_drawing_area();
     area.fill(&WHITE)?;
     let (title, rest) = area.split_vertically(40);
     title.titled(
-        &format!("host:wasm on {ENGINE}: flat is good"),
+        &format!("host:wasm on the engine {ENGINE}: flat is good"),
         ("sans-serif", 20),
     )?;
-    for (area, panel) in rest.split_evenly((2, 2)).iter().zip(panels) {
+    for (area, panel) in rest.split_evenly((2, 3)).iter().zip(panels) {
         let points = panel.lines.iter().flat_map(|line| &line.points);
         let most = points.map(|(_, cost)| *cost).fold(0.0, f64::max);
         let counts = f64::from(COUNTS[0])..f64::from(COUNTS[COUNTS.len() - 1]);
         let mut chart = ChartBuilder::on(area)
             .caption(panel.title, ("sans-serif", 15))
             .margin(12)
+            .margin_right(32)
             .x_label_area_size(36)
             .y_label_area_size(56)
             .build_cartesian_2d(counts.log_scale(), 0.0..most * 1.3)?;
@@ -223,6 +276,8 @@ fn plot(path: &Path, panels: &[Panel; 4]) -> anyhow::Result<()> {
             .configure_mesh()
             .x_desc(panel.over)
             .x_labels(5)
+            .x_label_formatter(&|count| format!("{count:.0}"))
+            .y_label_formatter(&|cost| format!("{cost:.0}"))
             .y_labels(5)
             .draw()?;
         for (line, color) in panel.lines.iter().zip([BLUE, RED]) {
@@ -237,10 +292,15 @@ fn plot(path: &Path, panels: &[Panel; 4]) -> anyhow::Result<()> {
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color));
             chart.draw_series(points().map(|point| Circle::new(point, 3, color.filled())))?;
         }
-        chart.configure_series_labels().border_style(BLACK).draw()?;
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::LowerLeft)
+            .background_style(WHITE)
+            .border_style(BLACK)
+            .draw()?;
     }
     area.present()
         .with_context(|| format!("cannot write {}", path.display()))?;
-    println!("plotted to {}", path.display());
+    println!("plotted");
     Ok(())
 }
