@@ -53,7 +53,10 @@ pub async fn op_wasm_compile(
 ) -> Result<ModuleInfo, WasmError> {
     let bridge = Bridge::of(&state);
     let compiler = bridge.state.compiler();
-    let code = off_thread(move || compiler.compile(&source)).await?;
+    let code = match compiler.find_small(&source) {
+        Some(code) => code,
+        None => off_thread(move || compiler.compile(&source)).await?,
+    };
     bridge.state.add_module(code).map(ModuleInfo::from)
 }
 

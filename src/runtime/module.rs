@@ -123,6 +123,9 @@ impl Compiled {
     }
 }
 
+/// How many bytes take less time to compare than it takes to have another thread do so.
+const SMALL: usize = 32 << 10;
+
 /// Turns bytes into machine code. May be sent to another thread, which is where it belongs:
 /// compiling takes long.
 #[derive(Clone)]
@@ -152,6 +155,16 @@ impl Compiler {
         self.prepare(&code, self.checks)?;
         tracing::debug!(bytes = wasm.len(), "compiled a module");
         Ok(self.engines.known().add(code))
+    }
+
+    /// The code of a module that [`compile`](Compiler::compile) would have nothing to do for, if that
+    /// is found out in no time: it is in the binary format, small, and somebody uses it.
+    pub fn find_small(&self, source: &[u8]) -> Option<Arc<Code>> {
+        if source.len() > SMALL {
+            return None;
+        }
+        let code = self.engines.known().find(source)?;
+        code.is_ready(self.checks).then_some(code)
     }
 
     /// Makes sure that `code` can be instantiated in a store with these checks.

@@ -19,6 +19,8 @@ const PROGRAMS: [(&str, &str, u32); 3] = [
     ("compile_2mb", "resvg", 30_000),
 ];
 
+/// How often one round compiles what is compiled already.
+const AGAIN: u32 = 20;
 /// How many instances one round makes.
 const INSTANCES: u32 = 200;
 
@@ -44,38 +46,50 @@ fn compile(bench: &mut Bench, name: &str, program: &str, functions: u32) -> anyh
              return source;
          };
          let count = 0;
-         let kept;
-         globalThis.prepare = () => { globalThis.next = fresh(bytes); };
-         globalThis.first = async () => { (await compile(next)).drop(); };
+         let kept, next;
+         globalThis.prepare = (n) => { next = Array.from({ length: n }, () => fresh(bytes)); };
+         globalThis.first = async () => {
+             for (const bytes of next) (await compile(bytes)).drop();
+         };
          globalThis.keep = async () => { kept = await compile(bytes); };
-         globalThis.again = async () => { (await compile(bytes)).drop(); };",
+         globalThis.again = async (n) => {
+             for (let i = 0; i < n; i++) (await compile(bytes)).drop();
+         };",
     )?;
     js.put("bytes", wasm.clone())?;
     let engine = raw::engine()?;
-    let reference = || {
+    let reference = |times: u32| {
         let start = Instant::now();
-        ok(Module::from_binary(&engine, &wasm))?;
+        for _ in 0..times {
+            ok(Module::from_binary(&engine, &wasm))?;
+        }
         anyhow::Ok(start.elapsed())
     };
+    // As many as take some milliseconds.
+    let times = u32::try_from(100_000 / wasm.len())
+        .unwrap_or(u32::MAX)
+        .clamp(1, 20);
     let against = format!("Module::new of {what}");
     let subject = Subject {
         name,
         target: Some(1.05),
         against: &against,
-        per_round: 1,
+        per_round: times,
     };
     let first = || {
-        js.time("prepare()")?;
+        js.time(&format!("prepare({times})"))?;
         js.time_promise("first()")
     };
-    bench.compare(&subject, first, reference)?;
+    bench.compare(&subject, first, || reference(times))?;
     js.time_promise("keep()")?;
     let subject = Subject {
         name: &name.replace("compile", "compile_again"),
         target: Some(0.02),
+        per_round: AGAIN,
         ..subject
     };
-    bench.compare(&subject, || js.time_promise("again()"), reference)
+    let again = || js.time_promise(&format!("again({AGAIN})"));
+    bench.compare(&subject, again, || Ok(reference(1)? * AGAIN))
 }
 
 /// A module, and what it is.
