@@ -73,9 +73,8 @@ export class WasmInstance {
    */
   // deno-lint-ignore no-explicit-any
   call(name: string, args: readonly unknown[] = []): any {
-    if (this.#dropped || this.#store.dropped) this.#alive();
     let live = this.#live?.get(name);
-    if (live === undefined || live.kind !== "function") {
+    if (live === undefined || live.kind !== "function" || this.#store.dropped) {
       live = this.#find(name, "function", FunctionNotFound);
     }
     const { object: func, arity } = live as { object: WasmFunction; arity: number };
@@ -253,6 +252,7 @@ export class WasmInstance {
   drop(): void {
     if (this.#dropped) return;
     this.#dropped = true;
+    this.#live = undefined;
     op_wasm_drop_instance(this.id);
     this.#store.instances--;
     if (this.#store.implicit && this.#store.instances === 0) this.#store.drop();
