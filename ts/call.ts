@@ -30,10 +30,13 @@ export interface Callee {
 export function functionOf(callee: Callee): WasmFunction {
   const { store, number, signature } = callee;
   const { params, results, numbers } = signature;
-  if (!numbers || params.length > 2) return (...args: unknown[]): unknown => call(callee, args);
+  // Where the op does not check it returns nothing but numbers.
+  const returns = opChecks || results.length === 1;
+  if (!numbers || params.length > 2 || !returns) {
+    return (...args: unknown[]): unknown => call(callee, args);
+  }
   const { imports } = store;
   const [type1, type2] = params;
-  const returns = results.length !== 0;
   // One function for each number of arguments: an array of them and a loop over it cost as much again
   // as the call.
   switch (params.length) {
@@ -46,8 +49,7 @@ export function functionOf(callee: Callee): WasmFunction {
         } catch (error) {
           throw stopped(store, error);
         }
-        if (result !== result) return told(callee, []);
-        return returns ? result : undefined;
+        return result !== result ? told(callee, []) : result;
       };
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
@@ -60,8 +62,7 @@ export function functionOf(callee: Callee): WasmFunction {
         } catch (error) {
           throw stopped(store, error);
         }
-        if (result !== result) return told(callee, [first]);
-        return returns ? result : undefined;
+        return result !== result ? told(callee, [first]) : result;
       };
     default:
       return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
@@ -75,8 +76,7 @@ export function functionOf(callee: Callee): WasmFunction {
         } catch (error) {
           throw stopped(store, error);
         }
-        if (result !== result) return told(callee, [first, second]);
-        return returns ? result : undefined;
+        return result !== result ? told(callee, [first, second]) : result;
       };
   }
 }

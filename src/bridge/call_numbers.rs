@@ -23,8 +23,8 @@ pub fn op_wasm_call_numbers_checks() -> bool {
     cfg!(feature = "quickjs")
 }
 
-/// Calls a function of at most two numbers, of a store that has no functions of JavaScript. What does
-/// not fit of a number is cut off. Returns the result, or 0 if there is none.
+/// Calls a function of at most two numbers that returns one, of a store that has no functions of
+/// JavaScript. What does not fit of a number is cut off.
 ///
 /// NaN means that it is told how the call ended, and that what came of it is in the frame.
 #[cfg(not(feature = "quickjs"))]
@@ -38,7 +38,8 @@ pub fn op_wasm_call_numbers(
 ) -> Result<f64, WasmError> {
     Bridge::with(&state, |bridge| {
         let callable = bridge.funcs.get(func)?;
-        let Some(numbers) = &callable.numbers else {
+        let numbers = callable.numbers.as_ref();
+        let Some((numbers, returned)) = numbers.and_then(|all| Some((all, all.result?))) else {
             return Err(WasmError::runtime("not a function of numbers"));
         };
         let mut slots = [ValRaw::u64(0); FEW];
@@ -48,9 +49,7 @@ pub fn op_wasm_call_numbers(
         }
         let called = callable.func.call_frame(&mut slots);
         let ended = bridge.called(&callable.func, called)?;
-        let result = numbers
-            .result
-            .map_or(0.0, |number| number.double_of(&slots[0]));
+        let result = returned.double_of(&slots[0]);
         if ended & !super::call::GROWN == RETURNED {
             bridge.frame.write(&slots[..1]);
         }
