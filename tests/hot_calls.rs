@@ -125,3 +125,40 @@ fn of_runtimes_one_after_another() {
         assert_eq!(told, json!(i));
     }
 }
+
+/// Functions of numbers alone, of which there are at most two, go a way of their own.
+#[test]
+fn of_numbers() {
+    let told = Js::new().run(
+        r#"
+        const guest = await load(`(module
+            (func (export "nothing"))
+            (func (export "nan") (result f64) (f64.div (f64.const 0) (f64.const 0)))
+            (func (export "f64") (param f64) (result f64) (local.get 0))
+            (func (export "f32") (param f32) (result f32) (local.get 0))
+            (func (export "drop") (param i32 f32))
+            (func (export "second") (param i32 f64) (result f64) (local.get 1))
+            (func (export "sub") (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1))))`);
+        const numbers = [0.1, -0, NaN, Infinity, 2 ** 31, -(2 ** 31), 1e300, 5e-324];
+        const told = (value) => Object.is(value, -0) ? '-0' : value === undefined ? 'undefined' : String(value);
+        const { nothing, nan, f64, f32, drop, second, sub } = guest.namespace;
+        const round = () => [
+            nothing(), nan(), ...numbers.map((x) => f64(x)), ...numbers.map((x) => f32(x)), drop(1, 0.5),
+            ...numbers.map((x) => second(-1, x)),
+            sub(2 ** 32 - 1, 1), sub(-(2 ** 31), 1), sub(-0, -0), sub(7, 2 ** 31),
+        ].map(told).join(' ');
+        const wrong = () => [[f64, '1'], [f64], [nan, 1], [sub, 1], [sub, 1, 2, undefined], [sub, 0.5, 1],
+            [sub, 1, 2 ** 32], [second, 1, 1n], [sub, { valueOf() { throw 'called'; } }, 1]]
+            .map(([f, ...args]) => { try { return f(...args); } catch (error) { return error.code; } });
+        const first = [round(), wrong()];
+        for (let i = 0; i < 20_000; i++) if (round() !== first[0]) throw round();
+        for (let i = 0; i < 2_000; i++) if (String(wrong()) !== String(first[1])) throw wrong();
+        return first;
+        "#,
+    );
+    let same = "0.1 -0 NaN Infinity 2147483648 -2147483648 1e+300 5e-324";
+    let rounded = "0.10000000149011612 -0 NaN Infinity 2147483648 -2147483648 Infinity 0";
+    let subtracted = "-2 2147483647 0 -2147483641";
+    let round = format!("undefined NaN {same} {rounded} undefined {same} {subtracted}");
+    assert_eq!(told, json!([round, vec![5005; 9]]));
+}
