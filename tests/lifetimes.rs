@@ -197,3 +197,16 @@ fn a_store_that_its_start_function_drops_is_freed() {
     );
     assert_eq!(told, json!([5002, 0]));
 }
+
+#[test]
+fn others_have_their_turn_while_known_modules_are_compiled() {
+    let told = Js::new().run(
+        "const bytes = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+         const kept = await compile(bytes);
+         let turned = false;
+         Deno.core.ops.op_wasm_turn().then(() => turned = true);
+         for (let i = 0; i < 100; i++) (await compile(bytes)).drop();
+         return [turned, kept.id];",
+    );
+    assert_eq!(told[0], true);
+}

@@ -13,7 +13,7 @@ import { GROWN, MISFIT, RETURNED, stopped } from "./outcome.ts";
 import type { StoreState } from "./store_state.ts";
 import type { WasmFunction } from "./types.ts";
 
-/** Whether the op does what `fit` would do, and runs imports. */
+/** Whether the op does what `fits` would do, and runs imports. */
 const opChecks = op_wasm_call_numbers_checks();
 
 /** A function of a guest, for JavaScript. */

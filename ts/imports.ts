@@ -1,7 +1,7 @@
 // What instantiate makes of the imports that it is given.
 
 import { describe, isObject, quote } from "./check.ts";
-import { Uint32Array } from "./core.ts";
+import { ArrayPrototypePush, Uint32Array } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import { newGlobal } from "./global.ts";
 import { placeOf } from "./live.ts";
@@ -33,6 +33,7 @@ export function lookUp(module: ModuleDetails, imports: Imports | undefined): Fou
     const namespace = imports?.[wanted.module];
     if (namespace === undefined && isWasi(wanted.module)) {
       values[i] = WASI;
+      places[i] = undefined;
       continue;
     }
     if (!isObject(namespace) && typeof namespace !== "function") {
@@ -83,8 +84,8 @@ export function toImports(store: StoreState, module: ModuleDetails, found: Found
     } else if (wanted.kind === "function" && typeof value === "function") {
       kind = HOST_FUNCTION;
       number = store.imports.length;
-      store.imports[number] = value;
-      store.hostImports[number] = module.hostImport(i);
+      ArrayPrototypePush(store.imports, value);
+      ArrayPrototypePush(store.hostImports, module.hostImport(i));
     } else if (value === WASI) {
       if (!store.hasWasi) {
         throw missing(wanted, "the store has no WASI, for which there is the option wasi");

@@ -1,4 +1,4 @@
-//! Calls of functions of at most two numbers, which go past the call frame.
+//! Calls of functions of at most two numbers, which JavaScript need not put into the call frame.
 //!
 //! What takes the least time differs. V8 checks types in code that it has compiled, and hands over
 //! doubles; to open a scope takes it as long as the call. To QuickJS, which interprets, each step of a

@@ -54,7 +54,12 @@ pub async fn op_wasm_compile(
     let bridge = Bridge::of(&state);
     let compiler = bridge.state.compiler();
     let code = match compiler.find_small(&source) {
-        Some(code) => code,
+        Some(code) => {
+            if bridge.is_turn_due() {
+                tokio::task::yield_now().await;
+            }
+            code
+        }
         None => off_thread(move || compiler.compile(&source)).await?,
     };
     bridge.state.add_module(code).map(ModuleInfo::from)
@@ -74,9 +79,9 @@ pub async fn op_wasm_compile_file(
     bridge.state.add_module(code).map(ModuleInfo::from)
 }
 
-/// How many instances may be made one after another without a turn of the event loop. QuickJS's
-/// facade frees what they leave behind only there, and an app that makes instances in a loop should
-/// not keep everything else from its turn anyway.
+/// How many things that are ready may be had one after another without a turn of the event loop.
+/// QuickJS's facade frees what they leave behind only there, and an app that makes instances in a
+/// loop should not keep everything else from its turn anyway.
 const READY_BEFORE_TURN: u32 = 16;
 
 /// Whether the module can be instantiated in the store right away. Now and then it should not be,
@@ -87,9 +92,7 @@ pub fn op_wasm_is_ready(state: &mut OpState, module: u32, store: u32) -> Result<
     if !bridge.is_compiled(module, store)? {
         return Ok(false);
     }
-    let count = bridge.ready.get().wrapping_add(1);
-    bridge.ready.set(count);
-    Ok(!count.is_multiple_of(READY_BEFORE_TURN))
+    Ok(!bridge.is_turn_due())
 }
 
 /// Makes sure that the module's machine code for the store's engine exists, or else takes a turn.
@@ -111,6 +114,13 @@ pub async fn op_wasm_prepare(
 }
 
 impl Bridge {
+    /// Counts one more thing that was ready. Returns whether the event loop should have a turn first.
+    fn is_turn_due(&self) -> bool {
+        let count = self.ready.get().wrapping_add(1);
+        self.ready.set(count);
+        count.is_multiple_of(READY_BEFORE_TURN)
+    }
+
     fn is_compiled(&self, module: u32, store: u32) -> Result<bool, WasmError> {
         let code = self.state.module(module)?.code();
         Ok(code.is_ready(self.state.checks(store)?))

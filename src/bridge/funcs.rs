@@ -30,7 +30,7 @@ enum Entry {
 /// A function, and what is asked of it for every call.
 pub struct Callable {
     pub func: WasmFunc,
-    /// If it takes and returns nothing but numbers.
+    /// If it takes a few numbers and returns one at most, and nothing else.
     pub numbers: Option<Numbers>,
 }
 

@@ -44,7 +44,7 @@ pub struct Bridge {
     funcs: Funcs,
     /// The calls that nobody waits for.
     calls: Calls,
-    /// How often an instance was to be made of a module that was ready.
+    /// How often something was ready that need not have been.
     ready: Cell<u32>,
 }
 
@@ -88,10 +88,14 @@ impl Bridge {
             LAST.set((Rc::as_ptr(ops), Rc::as_ptr(&bridge)));
             return f(&bridge);
         }
-        // SAFETY: it is the bridge of `ops`, which is alive and holds it for as long, since nobody else
-        // can name its type to take it out. Were `ops` in the place of another state that is gone,
-        // that one's `Forget` would have emptied this, on the same thread: they are not `Send`.
-        f(unsafe { &*bridge })
+        // SAFETY: the pointer came from an `Rc`. It is the bridge of `ops`, which is alive: only together
+        // with a `Forget` does a bridge leave its state, since nobody else can name its type, and that
+        // would have emptied `LAST`, on the same thread: they are not `Send`. What `f` runs may do so.
+        let bridge = unsafe {
+            Rc::increment_strong_count(bridge);
+            Rc::from_raw(bridge)
+        };
+        f(&bridge)
     }
 }
 

@@ -3,17 +3,25 @@
 //! wasmtime runs what it finds there. Whoever can write to the folder can run anything in this process,
 //! so that no guest may be given a way to it.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use wasmtime::{Cache, CacheConfig};
 
 use super::error::WasmError;
 use super::granted::Granted;
 
-/// The folders that this process keeps machine code in, for as long as it lives, and those that its
-/// states grant to guests.
+/// What is in a folder of the host's: wasmtime removes whatever else it finds where it keeps its code.
+const OURS: &str = "ext_wasm";
+
+/// How often what is too much is removed; an app may compile one module after another.
+const CLEANUP: Duration = Duration::from_secs(30);
+
+/// The folders that this process has kept machine code in, and those that its states have granted to
+/// guests, who may have left something there. Both for as long as it lives.
 static FOLDERS: Mutex<Folders> = Mutex::new(Folders {
     caches: Vec::new(),
     granted: Vec::new(),
@@ -21,59 +29,107 @@ static FOLDERS: Mutex<Folders> = Mutex::new(Folders {
 
 struct Folders {
     caches: Vec<PathBuf>,
-    granted: Vec<Weak<Granted>>,
+    granted: Vec<PathBuf>,
 }
 
 /// Enters the folder of a state's cache, which is made if there is none, and what the state grants to
-/// guests. Returns the folder without links.
+/// guests. Returns where in the folder the code is to be kept.
 ///
 /// # Errors
-/// `CompileError` if the folder cannot be made, or guests of any state in this process could come to
-/// one that is used so.
-pub(super) fn enter(
-    cache: Option<&Path>,
-    granted: &Arc<Granted>,
-) -> Result<Option<PathBuf>, WasmError> {
-    let cache = cache.map(folder).transpose()?;
+/// `CompileError` if the folder cannot be used, others than this user can write to it, the path leads
+/// there through links, or guests of any state in this process could come, or could have come, to one
+/// that is used so.
+pub(super) fn enter(cache: Option<&Path>, granted: &Granted) -> Result<Option<PathBuf>, WasmError> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|error| unusable(path, error));
+    let cache = cache.map(absolute).transpose()?;
     // The lists are whole whatever panicked while they were locked.
     let folders = &mut *FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
-    folders.granted.retain(|granted| granted.strong_count() > 0);
-    let mut all_granted = folders.granted.iter().filter_map(Weak::upgrade);
-    let meets = folders.caches.iter().any(|used| granted.meets(used))
-        || cache.as_ref().is_some_and(|cache| {
-            granted.meets(cache) || all_granted.any(|granted| granted.meets(cache))
-        });
-    if meets {
+    let all_granted = || {
+        granted
+            .paths()
+            .chain(folders.granted.iter().map(PathBuf::as_path))
+    };
+    let met = cache
+        .iter()
+        .any(|cache| all_granted().any(|granted| meet(granted, cache)))
+        || folders
+            .caches
+            .iter()
+            .any(|cache| granted.paths().any(|granted| meet(granted, cache)));
+    if met {
         return Err(WasmError::compile(
-            "machine code cannot be kept where guests may be given files",
+            "machine code cannot be kept where guests are or were given files",
         ));
     }
-    folders.granted.push(Arc::downgrade(granted));
-    if let Some(cache) = &cache
-        && !folders.caches.contains(cache)
-    {
-        folders.caches.push(cache.clone());
+    let ours = cache.as_deref().map(folder).transpose()?;
+    for path in granted.paths() {
+        if !folders
+            .granted
+            .iter()
+            .any(|granted| path.starts_with(granted))
+        {
+            folders.granted.push(path.to_owned());
+        }
     }
-    Ok(cache)
+    if let Some(cache) = cache
+        && !folders.caches.contains(&cache)
+    {
+        folders.caches.push(cache);
+    }
+    Ok(ours)
 }
 
-/// Makes a folder, of which others than this user may know nothing, unless it exists.
+/// Whether one is in the other.
+fn meet(one: &Path, other: &Path) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+/// Makes our folder in the host's, and that if there is none.
 fn folder(path: &Path) -> Result<PathBuf, WasmError> {
+    let ours = path.join(OURS);
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let made = builder.create(path).and_then(|()| path.canonicalize());
-    made.map_err(|error| unusable(path, error))
+    let made = builder.create(&ours).and_then(|()| ours.canonicalize());
+    let real = made.map_err(|error| unusable(path, error))?;
+    if real != ours {
+        // Whoever can change a link chooses what is run.
+        let why = format!("it leads through links to {}", real.display());
+        return Err(unusable(path, why));
+    }
+    let private = is_private(&ours).map_err(|error| unusable(path, error))?;
+    if !private {
+        return Err(unusable(path, "others can write to it"));
+    }
+    Ok(ours)
 }
 
-/// wasmtime's cache in a folder.
+/// Whether a folder, in which this process can make files, is this user's, and nobody else can.
+fn is_private(folder: &Path) -> io::Result<bool> {
+    let file = folder.join(format!("{}.tried", std::process::id()));
+    fs::write(&file, "")?;
+    let private = {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let (of_folder, of_file) = (folder.metadata()?, file.metadata()?);
+            of_folder.uid() == of_file.uid() && of_folder.mode() & 0o022 == 0
+        }
+        #[cfg(not(unix))]
+        true
+    };
+    fs::remove_file(file)?;
+    Ok(private)
+}
+
+/// wasmtime's cache in a folder of ours.
 ///
 /// # Errors
 /// `CompileError` if wasmtime cannot use it.
 pub(super) fn open(folder: &Path) -> Result<Cache, WasmError> {
     let mut config = CacheConfig::new();
-    config.with_directory(folder);
+    config.with_directory(folder).with_cleanup_interval(CLEANUP);
     Cache::new(config).map_err(|error| unusable(folder, format!("{error:#}")))
 }
 
@@ -86,7 +142,7 @@ fn unusable(folder: &Path, why: impl std::fmt::Display) -> WasmError {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::sync::Arc;
 
     use super::*;
     use crate::runtime::engine::{Checks, Engines};
@@ -174,10 +230,7 @@ mod tests {
     #[test]
     fn states_share_what_is_kept_in_one_folder() {
         let cache = nowhere("shared");
-        let (one, other) = (
-            state(Some(&cache), &[]),
-            state(Some(&cache.join("x/..")), &[]),
-        );
+        let (one, other) = (state(Some(&cache), &[]), state(Some(&cache.join(".")), &[]));
         let (one, other) = (one.unwrap(), other.unwrap());
         let code = one.compile(MODULE).unwrap().code();
         assert!(Arc::ptr_eq(&code, &other.compile(MODULE).unwrap().code()));
@@ -186,53 +239,87 @@ mod tests {
         remove(&cache);
     }
 
-    #[cfg(unix)]
+    /// What the refusal says of a state.
+    fn refused(cache: Option<&Path>, preopens: &[PathBuf]) -> String {
+        let error = state(cache, preopens).err().unwrap();
+        assert_eq!(error.code, WasmErrorCode::CompileError);
+        error.message
+    }
+
     #[test]
     fn no_guest_comes_to_it() {
-        use std::os::unix::fs::{MetadataExt as _, symlink};
-
-        let root = nowhere("refused");
+        let root = nowhere("guests");
         let cache = root.join("around/cache");
-        let outside = root.join("outside");
-        fs::create_dir_all(cache.join("in")).unwrap();
-        fs::create_dir_all(&outside).unwrap();
-        symlink("around", root.join("link")).unwrap();
-        let refused = |cache: Option<&Path>, preopen: &Path| {
-            let error = state(cache, &[outside.clone(), preopen.to_owned()])
-                .err()
-                .unwrap();
-            assert_eq!(error.code, WasmErrorCode::CompileError);
-            assert!(error.message.contains("guests"), "{error}");
-        };
-        let overlapping = [
-            "",
-            "around",
-            "around/cache",
-            "around/cache/in",
-            "link/cache",
-        ];
-        for preopen in overlapping {
-            refused(Some(&cache), &root.join(preopen));
-            refused(Some(&root.join("link/cache")), &root.join(preopen));
+        let (outside, earlier) = (root.join("outside"), root.join("earlier"));
+        for folder in [
+            &cache.join("ext_wasm"),
+            &cache.join("in"),
+            &outside,
+            &earlier,
+        ] {
+            fs::create_dir_all(folder).unwrap();
         }
-        // Of another state, as long as there is one.
-        let other = state(None, &[root.join("around")]).unwrap();
-        let error = state(Some(&cache), &[]).err().unwrap();
-        assert!(error.message.contains("guests"), "{error}");
-        drop(other);
-        drop(state(Some(&cache), std::slice::from_ref(&outside)).unwrap());
-        // Code from there may still be used.
-        refused(None, &root.join("around"));
+        let overlapping =
+            ["", "around", "around/cache", "around/cache/in"].map(|path| root.join(path));
+        let guests = "machine code cannot be kept where guests are or were given files";
+        for preopen in &overlapping {
+            let preopens = [outside.clone(), preopen.clone()];
+            assert_eq!(refused(Some(&cache), &preopens), guests);
+        }
+        assert!(!cache.join("ext_wasm/modules").exists());
+        // Code from there may be used until the process ends.
+        drop(state(Some(&cache), &[outside]).unwrap());
+        for preopen in overlapping {
+            assert_eq!(refused(None, &[preopen]), guests);
+        }
+        // And a guest may have left something behind.
+        drop(state(None, std::slice::from_ref(&earlier)).unwrap());
+        assert_eq!(refused(Some(&earlier), &[]), guests);
+        assert_eq!(refused(Some(&earlier.join("new")), &[]), guests);
+        assert!(!earlier.join("new").exists());
+        remove(&root);
+    }
 
-        let made = outside.join("new/cache");
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_comes_to_it() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+        let root = nowhere("others");
+        let made = root.join("new/cache");
         drop(state(Some(&made), &[]).unwrap());
-        assert_eq!(made.metadata().unwrap().mode() & 0o777, 0o700);
-        fs::write(outside.join("file"), "").unwrap();
-        let error = state(Some(&outside.join("file")), &[]).err().unwrap();
+        let ours = made.join(OURS);
+        for folder in [&root, &made, &ours] {
+            let mode = folder.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{folder:?}");
+        }
+        for mode in [0o720, 0o702] {
+            fs::set_permissions(&ours, fs::Permissions::from_mode(mode)).unwrap();
+            let message = refused(Some(&made), &[]);
+            assert!(message.ends_with("others can write to it"), "{message}");
+        }
+        symlink("new", root.join("link")).unwrap();
+        for path in ["link/cache", "new/cache/../cache"] {
+            let message = refused(Some(&root.join(path)), &[]);
+            assert!(message.contains("leads through links to"), "{message}");
+        }
+        fs::write(root.join("file"), "").unwrap();
+        let message = refused(Some(&root.join("file")), &[]);
         assert!(
-            error.message.contains("cannot keep machine code in"),
-            "{error}"
+            message.starts_with("cannot keep machine code in"),
+            "{message}"
         );
+        // wasmtime removes whatever it does not know from its folder, which is not the host's.
+        let host = nowhere("others-own");
+        let state = state(Some(&host), &[]).unwrap();
+        state.compile(MODULE).unwrap();
+        assert!(host.join(OURS).join("modules").exists());
+        assert!(
+            files(&host)
+                .iter()
+                .all(|file| file.starts_with(host.join(OURS)))
+        );
+        remove(&host);
         remove(&root);
     }
 }

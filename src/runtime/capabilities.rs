@@ -19,9 +19,12 @@ pub struct WasmCapabilities {
     /// one, need not be compiled again; it is made if there is none. Default: none.
     ///
     /// wasmtime, whose own cache this is, runs what it finds there: whoever can write to the folder can
-    /// run anything in this process. It is refused if guests in this process may be given it, one
-    /// around it, or one in it; that no guest of another process is, and nobody else writes there, is
-    /// for the host to see to.
+    /// run anything in this process. It is refused if others than this user can write to it, if the
+    /// path leads through links, or if guests in this process are or were granted it, one around it,
+    /// or one in it. That no guest of another process is, by whatever path, is for the host to see to.
+    ///
+    /// wasmtime removes what was not used lately where there is more than about half a GiB. Each
+    /// folder that was named costs a thread for as long as the process lives.
     pub cache_path: Option<PathBuf>,
     /// Whether stores may have WASI. Default: no.
     pub allow_wasi: bool,

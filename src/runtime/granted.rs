@@ -55,10 +55,9 @@ impl Granted {
         })
     }
 
-    /// Whether what is granted and what is in `folder`, a path without links, have anything in common.
-    pub(super) fn meets(&self, folder: &Path) -> bool {
-        let mut grants = self.0.iter();
-        grants.any(|Grant { path, .. }| path.starts_with(folder) || folder.starts_with(path))
+    /// What is granted, without links.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|grant| &*grant.path)
     }
 
     /// Opens the file at `path`; `None` if it is not granted, no file, or cannot be read.

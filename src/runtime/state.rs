@@ -28,7 +28,7 @@ pub struct WasmState {
     engine: Engines,
     capabilities: WasmCapabilities,
     files: Arc<Files>,
-    preopens: Arc<Granted>,
+    preopens: Granted,
     modules: RefCell<HashMap<u32, WasmModule>>,
     stores: RefCell<HashMap<u32, Entry>>,
     instances: RefCell<HashMap<u32, WasmInstance>>,
@@ -54,8 +54,8 @@ impl WasmState {
     /// An empty state.
     ///
     /// # Errors
-    /// `CompileError` if wasmtime does not support this machine, or the cache of the capabilities cannot
-    /// be used.
+    /// `CompileError` if wasmtime does not support this machine, the cache of the capabilities cannot be
+    /// used, or they grant guests what this process keeps machine code in.
     pub fn new(capabilities: WasmCapabilities) -> Result<Self, WasmError> {
         Self::with_engine(capabilities, None)
     }
@@ -69,7 +69,7 @@ impl WasmState {
         capabilities: WasmCapabilities,
         tune: Option<Tune>,
     ) -> Result<Self, WasmError> {
-        let preopens = Arc::new(Granted::new(&capabilities.preopen_paths));
+        let preopens = Granted::new(&capabilities.preopen_paths);
         let cache = cache::enter(capabilities.cache_path.as_deref(), &preopens)?;
         Ok(Self {
             engine: Engines::new(tune, cache)?,

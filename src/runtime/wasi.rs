@@ -4,7 +4,6 @@ mod captured;
 mod functions;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use wasmtime::{Engine, Extern, Linker};
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -88,8 +87,6 @@ impl Outputs {
 pub(crate) struct Wasi {
     context: WasiP1Ctx,
     outputs: Outputs,
-    /// Counts as granted for as long as a guest may have it open: see `cache::enter`.
-    _preopens: Arc<Granted>,
 }
 
 impl Wasi {
@@ -100,7 +97,7 @@ impl Wasi {
     pub(crate) fn new(
         config: WasiConfig,
         capabilities: &WasmCapabilities,
-        preopens: &Arc<Granted>,
+        preopens: &Granted,
     ) -> Result<Self, WasmError> {
         if !capabilities.allow_wasi {
             return Err(WasmError::instantiate("the host grants no WASI"));
@@ -159,7 +156,6 @@ impl Wasi {
         Ok(Self {
             context: builder.build_p1(),
             outputs: Outputs { stdout, stderr },
-            _preopens: preopens.clone(),
         })
     }
 
