@@ -252,6 +252,7 @@ export class WasmInstance {
   drop(): void {
     if (this.#dropped) return;
     this.#dropped = true;
+    // So that a call need not look whether the instance was dropped.
     this.#live = undefined;
     op_wasm_drop_instance(this.id);
     this.#store.instances--;

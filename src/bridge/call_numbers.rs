@@ -23,42 +23,52 @@ pub fn op_wasm_call_numbers_checks() -> bool {
     cfg!(feature = "quickjs")
 }
 
-/// Calls a function of at most two numbers that returns one, of a store that has no functions of
-/// JavaScript. What does not fit of a number is cut off.
-///
-/// NaN means that it is told how the call ended, and that what came of it is in the frame.
+#[cfg(feature = "quickjs")]
+pub use checked::op_wasm_call_numbers;
 #[cfg(not(feature = "quickjs"))]
-#[op2(fast)]
-pub fn op_wasm_call_numbers(
-    state: Rc<RefCell<OpState>>,
-    func: u32,
-    _imports: v8::Local<'_, v8::Value>,
-    first: f64,
-    second: f64,
-) -> Result<f64, WasmError> {
-    Bridge::with(&state, |bridge| {
-        let callable = bridge.funcs.get(func)?;
-        let numbers = callable.numbers.as_ref();
-        let Some((numbers, returned)) = numbers.and_then(|all| Some((all, all.result?))) else {
-            return Err(WasmError::runtime("not a function of numbers"));
-        };
-        let mut slots = [ValRaw::u64(0); FEW];
-        let args = [first, second];
-        for ((slot, number), arg) in slots.iter_mut().zip(numbers.params()).zip(args) {
-            *slot = number.slot_of(arg);
-        }
-        let called = callable.func.call_frame(&mut slots);
-        let ended = bridge.called(&callable.func, called)?;
-        let result = returned.double_of(&slots[0]);
-        if ended & !super::call::GROWN == RETURNED {
-            bridge.frame.write(&slots[..1]);
-        }
-        if ended == RETURNED && !result.is_nan() {
-            return Ok(result);
-        }
-        bridge.frame.tell(ended);
-        Ok(f64::NAN)
-    })
+pub use unchecked::op_wasm_call_numbers;
+
+#[cfg(not(feature = "quickjs"))]
+mod unchecked {
+    use super::super::call::GROWN;
+    use super::*;
+
+    /// Calls a function of at most two numbers that returns one, of a store that has no functions of
+    /// JavaScript. What does not fit of a number is cut off.
+    ///
+    /// NaN means that it is told how the call ended, and that what came of it is in the frame.
+    #[op2(fast)]
+    pub fn op_wasm_call_numbers(
+        state: Rc<RefCell<OpState>>,
+        func: u32,
+        _imports: v8::Local<'_, v8::Value>,
+        first: f64,
+        second: f64,
+    ) -> Result<f64, WasmError> {
+        Bridge::with(&state, |bridge| {
+            let callable = bridge.funcs.get(func)?;
+            let numbers = callable.numbers.as_ref();
+            let Some((numbers, returned)) = numbers.and_then(|all| Some((all, all.result?))) else {
+                return Err(WasmError::runtime("not a function of numbers"));
+            };
+            let mut slots = [ValRaw::u64(0); FEW];
+            let args = [first, second];
+            for ((slot, number), arg) in slots.iter_mut().zip(numbers.params()).zip(args) {
+                *slot = number.slot_of(arg);
+            }
+            let called = callable.func.call_frame(&mut slots);
+            let ended = bridge.called(&callable.func, called)?;
+            let result = returned.double_of(&slots[0]);
+            if ended & !GROWN == RETURNED {
+                bridge.frame.write(&slots[..1]);
+            }
+            if ended == RETURNED && !result.is_nan() {
+                return Ok(result);
+            }
+            bridge.frame.tell(ended);
+            Ok(f64::NAN)
+        })
+    }
 }
 
 #[cfg(feature = "quickjs")]
@@ -95,12 +105,11 @@ mod checked {
                 _ => MISFIT,
             };
             let result = callable.numbers.as_ref().and_then(|numbers| numbers.result);
+            let slot = slots[0].get();
             Ok(match result {
                 None if ended == RETURNED => v8::undefined(scope).into(),
-                Some(number)
-                    if ended == RETURNED && !number.double_of(&slots[0].get()).is_nan() =>
-                {
-                    number.value(scope, &slots[0].get())
+                Some(number) if ended == RETURNED && !number.double_of(&slot).is_nan() => {
+                    number.value(scope, &slot)
                 }
                 _ => {
                     bridge.frame.tell(ended);
@@ -125,5 +134,3 @@ mod checked {
         true
     }
 }
-#[cfg(feature = "quickjs")]
-pub use checked::op_wasm_call_numbers;

@@ -3,7 +3,7 @@
 //! wasmtime runs what it finds there. Whoever can write to the folder can run anything in this process,
 //! so that no guest may be given a way to it.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -44,19 +44,13 @@ pub(super) fn enter(cache: Option<&Path>, granted: &Granted) -> Result<Option<Pa
     let cache = cache.map(absolute).transpose()?;
     // The lists are whole whatever panicked while they were locked.
     let folders = &mut *FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let all_granted = || {
-        granted
-            .paths()
-            .chain(folders.granted.iter().map(PathBuf::as_path))
-    };
-    let met = cache
-        .iter()
-        .any(|cache| all_granted().any(|granted| meet(granted, cache)))
-        || folders
-            .caches
-            .iter()
-            .any(|cache| granted.paths().any(|granted| meet(granted, cache)));
-    if met {
+    let mut caches = folders.caches.iter().chain(&cache);
+    let with_mine = caches.any(|cache| granted.paths().any(|path| meet(path, cache)));
+    let mut earlier = folders.granted.iter();
+    let with_earlier = cache
+        .as_ref()
+        .is_some_and(|cache| earlier.any(|path| meet(path, cache)));
+    if with_mine || with_earlier {
         return Err(WasmError::compile(
             "machine code cannot be kept where guests are or were given files",
         ));
@@ -107,20 +101,18 @@ fn folder(path: &Path) -> Result<PathBuf, WasmError> {
 
 /// Whether a folder, in which this process can make files, is this user's, and nobody else can.
 fn is_private(folder: &Path) -> io::Result<bool> {
-    let file = folder.join(format!("{}.tried", std::process::id()));
-    fs::write(&file, "")?;
-    let private = {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt as _;
-            let (of_folder, of_file) = (folder.metadata()?, file.metadata()?);
-            of_folder.uid() == of_file.uid() && of_folder.mode() & 0o022 == 0
-        }
-        #[cfg(not(unix))]
-        true
-    };
-    fs::remove_file(file)?;
-    Ok(private)
+    let path = folder.join(format!("{}.tried", std::process::id()));
+    let file = File::create(&path)?;
+    // wasmtime, which tidies here, may have been first.
+    drop(fs::remove_file(path));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let (of_folder, of_file) = (folder.metadata()?, file.metadata()?);
+        Ok(of_folder.uid() == of_file.uid() && of_folder.mode() & 0o022 == 0)
+    }
+    #[cfg(not(unix))]
+    Ok(file.metadata().is_ok())
 }
 
 /// wasmtime's cache in a folder of ours.
@@ -159,9 +151,11 @@ mod tests {
         path
     }
 
-    /// Removes a folder, as far as wasmtime does not write its statistics there just now.
+    /// Removes a folder, into which wasmtime's own thread may just be writing.
     fn remove(folder: &Path) {
-        drop(fs::remove_dir_all(folder));
+        while folder.exists() {
+            drop(fs::remove_dir_all(folder));
+        }
     }
 
     fn state(cache: Option<&Path>, preopens: &[PathBuf]) -> Result<WasmState, WasmError> {

@@ -113,7 +113,7 @@ impl WasmFunc {
         let slots = slots
             .get(..count)
             .ok_or_else(|| WasmError::mismatch("the call frame is too short for the function"))?;
-        if self.store.is_unhosted() && !self.signature().refs {
+        if !self.store.has_host_funcs() && !self.signature().refs {
             return self.store.call_in_place(&self.entry, slots);
         }
         let mut few = [ValRaw::u64(0); FEW];

@@ -95,7 +95,7 @@ impl WasmStore {
                 interrupt,
                 waits,
                 grown,
-                hosted: Cell::new(false),
+                has_host_funcs: Cell::new(false),
                 way: RefCell::new(None),
                 away: AtomicBool::new(false),
                 nested: Cell::new(0),
@@ -137,7 +137,7 @@ impl WasmStore {
         host: Arc<dyn HostFunction>,
     ) -> Result<Func, WasmError> {
         let signature = signature.clone();
-        self.cell.hosted.set(true);
+        self.cell.has_host_funcs.set(true);
         self.with(|store| {
             // SAFETY: `host_call` reads the parameters and writes the results by `signature`,
             // which is `ty` taken apart, after checking every reference it writes against it.
@@ -149,13 +149,14 @@ impl WasmStore {
         })
     }
 
-    /// Whether nothing but guests and WASI can run in it: nobody who knows of a call's slots.
+    /// Whether the host has made functions for it. Without, nothing but guests and WASI can run in it,
+    /// neither of which knows of a call's slots.
     #[inline]
-    pub(crate) fn is_unhosted(&self) -> bool {
-        !self.cell.hosted.get()
+    pub(crate) fn has_host_funcs(&self) -> bool {
+        self.cell.has_host_funcs.get()
     }
 
-    /// Calls a function of this store, which [is unhosted](Self::is_unhosted), of numbers alone, with
+    /// Calls a function of this store, which has no host functions, of numbers alone, with
     /// arguments in `slots`, which its results then replace.
     #[inline]
     pub(crate) fn call_in_place(
@@ -163,7 +164,7 @@ impl WasmStore {
         FuncEntry { func, signature }: &FuncEntry,
         slots: &[Cell<ValRaw>],
     ) -> Result<(), Stopped> {
-        assert!(self.is_unhosted() && !signature.refs && signature.slots() <= slots.len());
+        assert!(!self.has_host_funcs() && !signature.refs && signature.slots() <= slots.len());
         let slots = std::ptr::from_ref(slots) as *mut [ValRaw];
         // SAFETY: the slots are long enough, and any bits are a number. They are `Cell`s, which may be
         // written, and until the call has ended only wasmtime does: no function of the host is in the

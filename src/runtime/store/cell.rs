@@ -31,7 +31,7 @@ pub(super) struct StoreCell {
     /// the store, so that to ask is cheap wherever the store is.
     pub(super) grown: Arc<AtomicBool>,
     /// Whether the host has made functions for it, which may do anything.
-    pub(super) hosted: Cell<bool>,
+    pub(super) has_host_funcs: Cell<bool>,
     /// The way to the guest's thread, while a guest runs on one.
     pub(super) way: RefCell<Option<Bound>>,
     /// Whether it is the turn of a guest whose caller does not wait: then nothing else in here may

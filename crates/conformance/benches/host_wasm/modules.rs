@@ -88,6 +88,7 @@ fn compile(bench: &mut Bench, name: &str, program: &str, functions: u32) -> anyh
         per_round: AGAIN,
         ..subject
     };
+    // Once for all: the large one takes most of a second.
     let again = || js.time_promise(&format!("again({AGAIN})"));
     bench.compare(&subject, again, || Ok(reference(1)? * AGAIN))
 }

@@ -25,6 +25,13 @@ struct Line {
     points: Vec<(u32, f64)>,
 }
 
+impl Line {
+    fn new(name: &'static str) -> Self {
+        let points = Vec::new();
+        Self { name, points }
+    }
+}
+
 /// A diagram: lines of one unit, over one kind of number.
 struct Panel {
     title: &'static str,
@@ -138,16 +145,12 @@ fn many() -> anyhow::Result<Js> {
 
 fn instances() -> anyhow::Result<[Line; 4]> {
     let js = many()?;
-    let line = |name| Line {
-        name,
-        points: Vec::new(),
-    };
     let raw = Raw::new()?;
     let mut kept = Vec::new();
-    let mut calls = line("func");
-    let mut made = line("instantiate");
-    let mut made_raw = line("wasmtime alone");
-    let mut copies = line("writeMemory");
+    let mut calls = Line::new("func");
+    let mut made = Line::new("instantiate");
+    let mut made_raw = Line::new("wasmtime alone");
+    let mut copies = Line::new("writeMemory");
     for count in COUNTS {
         js.time_promise(&format!("keep({count})"))?;
         let call = median(|| js.time(&format!("call({CALLS})")))?;
@@ -194,11 +197,7 @@ fn exports() -> anyhow::Result<(Line, Line)> {
         globalThis.make = async (n) => { for (let i = 0; i < n; i++) (await instantiate(module)).drop(); };
         "#,
     )?;
-    let line = |name| Line {
-        name,
-        points: Vec::new(),
-    };
-    let (mut calls, mut made) = (line("call"), line("instantiate"));
+    let (mut calls, mut made) = (Line::new("call"), Line::new("instantiate"));
     for count in &COUNTS[1..] {
         js.time_promise(&format!("exporting({count})"))?;
         let call = median(|| js.time(&format!("call({CALLS})")))?;
