@@ -20,8 +20,8 @@ pub use runtime::{
 include!(concat!(env!("OUT_DIR"), "/extension.rs"));
 
 /// The bits in the first `count` slots of a runtime's call frame: right after a call from
-/// JavaScript, those of its results, also where a JavaScript number could not carry them (a NaN's
-/// payload). For conformance tests.
+/// JavaScript, those of its results if there are several or a NaN among them, of which a JavaScript
+/// number cannot carry the payload. For conformance tests.
 ///
 /// # Panics
 /// If the runtime was made without the extension.

@@ -40,7 +40,7 @@ export interface Codec {
 
 // The kinds of types. The functions below switch over them, and do not call one function out of
 // many, so that engines see all of what a call does.
-export const I32 = 0;
+const I32 = 0;
 const I64 = 1;
 const F32 = 2;
 const F64 = 3;
@@ -77,7 +77,7 @@ function write(store: StoreState, codec: Codec, slot: number, value: unknown): b
 }
 
 /** Puts what most values are into a slot. Small enough for engines to have it where it is called. */
-function writePlain(kind: number, slot: number, value: unknown): boolean {
+export function writePlain(kind: number, slot: number, value: unknown): boolean {
   switch (kind) {
     case I32:
       if (typeof value !== "number" || (value | 0) !== value) return false;
@@ -98,6 +98,11 @@ function writePlain(kind: number, slot: number, value: unknown): boolean {
     default:
       return false;
   }
+}
+
+/** Whether a number can be handed over as it is; others may fit. */
+export function fits(kind: number, value: unknown): boolean {
+  return typeof value === "number" && (kind !== I32 || (value | 0) === value);
 }
 
 /** Puts into a slot what `writePlain` does not. */

@@ -22,6 +22,8 @@ export const ABORTED = 3;
 export const PENDING = 4;
 /** A call that never began: an argument is no number that fits. */
 export const MISFIT = 6;
+/** A call that failed: `op_wasm_ended` throws why. */
+export const FAILED = 7;
 /** Beside one of these: a memory has grown. */
 export const GROWN = 8;
 

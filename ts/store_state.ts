@@ -1,5 +1,4 @@
 import { isDetached } from "./bytes.ts";
-import { functionOf } from "./call.ts";
 import { readRef, signatureOf } from "./codec.ts";
 import type { Signature } from "./codec.ts";
 import { construct, internal } from "./construct.ts";
@@ -24,6 +23,7 @@ import {
 } from "./core.ts";
 import { RuntimeError, WasmError } from "./errors.ts";
 import { frameU32 } from "./frame.ts";
+import { functionOf } from "./func.ts";
 import { nameOf } from "./host_import.ts";
 import type { HostImport, PendingImport } from "./host_import.ts";
 import { liveClass, places } from "./live.ts";

@@ -1,88 +1,104 @@
 //! Ops on functions: what they are, and calls that their caller waits for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
-use wasmtime::ValRaw;
 
 use super::Bridge;
+use super::crossing::{GROWN, RETURNED};
+use super::funcs::{self, Callable};
 use super::scope::{self, Guest};
-use crate::runtime::{ExternInfo, Outcome, RefHandle, Stopped, WasmError, WasmFunc};
+use crate::runtime::{ExternInfo, Outcome, Stopped, WasmError};
 
-/// How a run of guest code ended, as `host:wasm` is told. What was thrown is in the frame's
-/// first slot.
-pub(super) const RETURNED: u32 = 0;
-const THREW: u32 = 1;
-const EXCEPTION: u32 = 2;
-const ABORTED: u32 = 3;
-/// It has not ended: see `running`.
-pub(super) const RUNNING: u32 = 4;
-pub(super) const WAITING: u32 = 5;
-/// Beside one of these: a memory of the store has grown since JavaScript was last told so.
-pub(super) const GROWN: u32 = 8;
+/// It failed: [`op_wasm_ended`] throws why.
+const FAILED: u32 = 7;
 
-impl Bridge {
-    /// Ends a run: leaves what was thrown in the frame. Returns what the run did, or how else it
-    /// ended.
-    #[inline]
-    pub(super) fn ended<T>(&self, outcome: Outcome<T>) -> Result<T, u32> {
-        let (ended, thrown) = match outcome {
-            Outcome::Returned(value) => return Ok(value),
-            Outcome::Threw(index) => (THREW, RefHandle::Host(index)),
-            Outcome::Exception(handle) => (EXCEPTION, handle),
-            Outcome::Aborted => (ABORTED, RefHandle::Null),
-        };
-        let slot = ValRaw::u64(thrown.to_bits());
-        self.frame.write(&[slot]);
-        Err(ended)
-    }
+thread_local! {
+    /// How the last call ended that could not tell.
+    static ENDED: Cell<u32> = const { Cell::new(RETURNED) };
+    /// Why it failed, if it did.
+    static FAILURE: RefCell<Option<WasmError>> = const { RefCell::new(None) };
+}
 
+/// Has [`op_wasm_ended`] tell how a call ended.
+pub(super) fn tell(ended: u32) {
+    ENDED.set(ended);
+}
+
+/// Has [`op_wasm_ended`] throw an error. Returns how a call ends then.
+#[cold]
+pub(super) fn fail(error: WasmError) -> u32 {
+    FAILURE.set(Some(error));
+    tell(FAILED);
+    FAILED
+}
+
+/// How the last call ended that could not tell.
+///
+/// # Errors
+/// Why it failed, if it did.
+#[op2(fast)]
+pub fn op_wasm_ended() -> Result<u32, WasmError> {
+    let ended = ENDED.get();
+    // JavaScript may have been terminated before it could ask after another one.
+    let failure = FAILURE.take().filter(|_| ended & !GROWN == FAILED);
+    failure.map_or(Ok(ended), Err)
+}
+
+impl Callable {
     /// Ends a call. Returns how it ended.
     #[inline]
-    pub(super) fn called(
-        &self,
-        func: &WasmFunc,
-        called: Result<(), Stopped>,
-    ) -> Result<u32, WasmError> {
+    pub(super) fn called(&self, called: Result<(), Stopped>) -> u32 {
         let ended = match called {
             Ok(()) => RETURNED,
-            Err(_) => self.ended(Outcome::of(called)?).err().unwrap_or(RETURNED),
+            Err(_) => self.stopped(called),
         };
-        let grown = func.store().take_grown();
-        Ok(if grown { ended | GROWN } else { ended })
+        let grown = self.func.store().take_grown();
+        if grown { ended | GROWN } else { ended }
     }
 
-    /// Calls a function with its arguments in the frame. Returns how it ended.
+    #[cold]
+    fn stopped(&self, called: Result<(), Stopped>) -> u32 {
+        match Outcome::of(called) {
+            Ok(outcome) => self.crossing.ended(outcome).err().unwrap_or(RETURNED),
+            Err(error) => fail(error),
+        }
+    }
+
+    /// Calls the function with its arguments in the frame. Returns how it ended.
     #[inline]
-    pub(super) fn call_func(&self, func: &WasmFunc) -> Result<u32, WasmError> {
-        self.called(func, func.call_slots(self.frame.slots()))
+    pub(super) fn call(&self) -> u32 {
+        self.called(self.func.call_slots(self.crossing.frame.slots()))
     }
 }
 
 /// Calls a function with its arguments in the frame, which its results replace. Returns how it
 /// ended. The function's store has no functions of JavaScript, which could not run here.
+///
+/// To come by a runtime's state, or to throw, takes ops a third of this one's time: it has no part in
+/// either.
 #[op2(fast)]
-pub fn op_wasm_call(state: Rc<RefCell<OpState>>, func: u32) -> Result<u32, WasmError> {
-    Bridge::with(&state, |bridge| {
-        let callable = bridge.funcs.get(func)?;
-        bridge.call_func(&callable.func)
-    })
+pub fn op_wasm_call(func: u32) -> u32 {
+    match funcs::func(func) {
+        Ok(callable) => callable.call(),
+        Err(error) => fail(error),
+    }
 }
 
 /// As [`op_wasm_call`], of a function whose store may call JavaScript's.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_call_with<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: Rc<RefCell<OpState>>,
     func: u32,
     imports: v8::Local<'s, v8::Array>,
-) -> Result<u32, WasmError> {
-    Bridge::with(&state, |bridge| {
-        let callable = bridge.funcs.get(func)?;
-        let guest = Guest::of(imports);
-        scope::enter(scope, bridge, guest, || bridge.call_func(&callable.func))
-    })
+) -> u32 {
+    let callable = match funcs::func(func) {
+        Ok(callable) => callable,
+        Err(error) => return fail(error),
+    };
+    let guest = Guest::of(imports);
+    scope::enter(scope, &callable.crossing, guest, || callable.call())
 }
 
 /// The number by which a function is called.
@@ -90,7 +106,7 @@ pub fn op_wasm_call_with<'s>(
 pub fn op_wasm_func_number(state: &mut OpState, store: u32, func: u32) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let func = bridge.state.store(store)?.func(func)?;
-    bridge.funcs.add(store, func)
+    bridge.funcs.add(store, func, bridge.crossing.clone())
 }
 
 /// The type of a function.

@@ -4,20 +4,18 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::crossing::Crossing;
 use super::number::Numbers;
 use crate::runtime::{WasmError, WasmFunc};
 
-/// The functions that JavaScript may call, by number.
-///
-/// A number is another function's only when JavaScript has collected what knew it: a function whose
-/// store was dropped can still be called, and has to fail.
-#[derive(Default)]
-pub struct Funcs(RefCell<Table>);
+thread_local! {
+    /// The functions that JavaScript on this thread may call, by number: of all runtimes, so that an op
+    /// that calls one need not ask for the state of its own.
+    static TABLE: RefCell<Table> = const { RefCell::new(Table::new()) };
+}
 
-#[derive(Default)]
 struct Table {
     entries: Vec<Entry>,
-    of_store: HashMap<u32, Vec<u32>>,
     free: Vec<u32>,
 }
 
@@ -32,6 +30,60 @@ pub struct Callable {
     pub func: WasmFunc,
     /// If it takes a few numbers and returns one at most, and nothing else.
     pub numbers: Option<Numbers>,
+    pub crossing: Rc<Crossing>,
+}
+
+impl Table {
+    const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, callable: Callable) -> Result<u32, WasmError> {
+        let entry = Entry::Func(Rc::new(callable));
+        if let Some(number) = self.free.pop() {
+            self.entries[number as usize] = entry;
+            return Ok(number);
+        }
+        let number = u32::try_from(self.entries.len())
+            .map_err(|_| WasmError::runtime("too many functions were exported"))?;
+        self.entries.push(entry);
+        Ok(number)
+    }
+}
+
+/// The function of this number.
+///
+/// # Errors
+/// `RuntimeError` if its store was dropped, or there is none.
+#[inline]
+pub fn func(number: u32) -> Result<Rc<Callable>, WasmError> {
+    // An error is many times larger, and moving one that there is not takes longer than to look.
+    let found = TABLE.with_borrow(|table| match table.entries.get(number as usize) {
+        Some(Entry::Func(callable)) => Some(callable.clone()),
+        _ => None,
+    });
+    found.ok_or_else(|| missing(number))
+}
+
+/// Why there is no function of this number.
+#[cold]
+fn missing(number: u32) -> WasmError {
+    TABLE.with_borrow(|table| match table.entries.get(number as usize) {
+        Some(Entry::Dropped(store)) => WasmError::runtime(format!("store {store} was dropped")),
+        _ => WasmError::runtime("no such function"),
+    })
+}
+
+/// The functions of one `JsRuntime`.
+///
+/// A number is another function's only when JavaScript has collected what knew it: a function whose
+/// store was dropped can still be called, and has to fail.
+#[derive(Default)]
+pub struct Funcs {
+    of_store: RefCell<HashMap<u32, Vec<u32>>>,
 }
 
 impl Funcs {
@@ -39,57 +91,57 @@ impl Funcs {
     ///
     /// # Errors
     /// `RuntimeError` if there are no more numbers.
-    pub fn add(&self, store: u32, func: WasmFunc) -> Result<u32, WasmError> {
-        let table = &mut *self.0.borrow_mut();
-        let entry = Entry::Func(Rc::new(Callable {
+    pub fn add(
+        &self,
+        store: u32,
+        func: WasmFunc,
+        crossing: Rc<Crossing>,
+    ) -> Result<u32, WasmError> {
+        let callable = Callable {
             numbers: Numbers::of(&func.info()),
             func,
-        }));
-        let number = match table.free.pop() {
-            Some(number) => {
-                table.entries[number as usize] = entry;
-                number
-            }
-            None => {
-                let number = u32::try_from(table.entries.len())
-                    .map_err(|_| WasmError::runtime("too many functions were exported"))?;
-                table.entries.push(entry);
-                number
-            }
+            crossing,
         };
-        table.of_store.entry(store).or_default().push(number);
+        let number = TABLE.with_borrow_mut(|table| table.add(callable))?;
+        let mut of_store = self.of_store.borrow_mut();
+        of_store.entry(store).or_default().push(number);
         Ok(number)
-    }
-
-    /// The function of this number.
-    ///
-    /// # Errors
-    /// `RuntimeError` if its store was dropped, or there is none.
-    #[inline]
-    pub fn get(&self, number: u32) -> Result<Rc<Callable>, WasmError> {
-        match self.0.borrow().entries.get(number as usize) {
-            Some(Entry::Func(callable)) => Ok(callable.clone()),
-            Some(Entry::Dropped(store)) => {
-                Err(WasmError::runtime(format!("store {store} was dropped")))
-            }
-            None => Err(WasmError::runtime("no such function")),
-        }
     }
 
     /// Lets go of the functions of a store that was dropped.
     pub fn drop_store(&self, store: u32) {
-        let table = &mut *self.0.borrow_mut();
-        for &number in table.of_store.get(&store).into_iter().flatten() {
-            table.entries[number as usize] = Entry::Dropped(store);
-        }
+        let of_store = self.of_store.borrow();
+        drop_all(store, of_store.get(&store).into_iter().flatten());
     }
 
     /// The numbers of the functions of a store that was dropped may be given to others: nobody knows
     /// those functions any more.
     pub fn forget_store(&self, store: u32) {
-        let table = &mut *self.0.borrow_mut();
-        table
-            .free
-            .extend(table.of_store.remove(&store).into_iter().flatten());
+        let numbers = self.of_store.borrow_mut().remove(&store);
+        TABLE.with_borrow_mut(|table| table.free.extend(numbers.into_iter().flatten()));
+    }
+}
+
+/// Lets go of the functions of these numbers, of a store that was dropped.
+fn drop_all<'a>(store: u32, numbers: impl Iterator<Item = &'a u32>) {
+    for &number in numbers {
+        let dropped = Entry::Dropped(store);
+        // What it was is dropped here, and not while the table is borrowed.
+        drop(TABLE.with_borrow_mut(|table| {
+            std::mem::replace(&mut table.entries[number as usize], dropped)
+        }));
+    }
+}
+
+impl Drop for Funcs {
+    fn drop(&mut self) {
+        for (store, numbers) in self.of_store.take() {
+            // The thread's table may be gone already, with all that was in it.
+            if TABLE.try_with(|_| ()).is_err() {
+                return;
+            }
+            drop_all(store, numbers.iter());
+            TABLE.with_borrow_mut(|table| table.free.extend(numbers));
+        }
     }
 }

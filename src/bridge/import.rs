@@ -3,7 +3,7 @@
 use deno_core::v8;
 use wasmtime::ValRaw;
 
-use super::Bridge;
+use super::crossing::Crossing;
 use super::number::{FEW, Numbers};
 use super::scope::{Guest, with_import};
 use crate::runtime::{ExternInfo, HostFunction, RefHandle, Stop, WasmError, WasmStore};
@@ -29,10 +29,10 @@ impl JsImport {
 impl HostFunction for JsImport {
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop> {
         let grown = store.take_grown();
-        with_import(self.number, |scope, bridge, guest, function| {
+        with_import(self.number, |scope, crossing, guest, function| {
             let mut import = Import {
                 number: self.number,
-                bridge,
+                crossing,
                 guest,
                 frame,
             };
@@ -74,14 +74,14 @@ impl Completion {
     }
 
     /// Tells the guest, whose frame this is.
-    pub fn read(self, bridge: &Bridge, frame: &mut [ValRaw]) -> Result<(), Stop> {
+    pub fn read(self, crossing: &Crossing, frame: &mut [ValRaw]) -> Result<(), Stop> {
         match self {
             Self::Returned => {
-                bridge.frame.read_into(frame);
+                crossing.frame.read_into(frame);
                 Ok(())
             }
-            Self::Threw => Err(Stop::Throw(thrown(bridge)?)),
-            Self::Rethrew => Err(Stop::Rethrow(reference(bridge)?)),
+            Self::Threw => Err(Stop::Throw(thrown(crossing)?)),
+            Self::Rethrew => Err(Stop::Rethrow(reference(crossing)?)),
             Self::Aborted => Err(Stop::Abort),
             Self::Pending => Err(Stop::Later),
         }
@@ -104,7 +104,7 @@ enum Task {
 /// A call of an import.
 struct Import<'a, 's> {
     number: u32,
-    bridge: &'a Bridge,
+    crossing: &'a Crossing,
     guest: Guest<'s>,
     frame: &'a mut [ValRaw],
 }
@@ -146,7 +146,7 @@ impl Import<'_, '_> {
 
     /// Has JavaScript run the function.
     fn run(&mut self, scope: &mut v8::PinScope<'_, '_>, grown: bool) -> Result<(), Stop> {
-        self.bridge.frame.write(self.frame);
+        self.crossing.frame.write(self.frame);
         v8::tc_scope!(let scope, scope);
         let nothing = v8::undefined(scope).into();
         let task = if grown { Task::RunGrown } else { Task::Run };
@@ -159,7 +159,7 @@ impl Import<'_, '_> {
         task: Task,
         value: v8::Local<'_, v8::Value>,
     ) -> Result<(), Stop> {
-        let function = self.bridge.dispatch.borrow().clone();
+        let function = self.crossing.dispatch.borrow().clone();
         let function = function.ok_or_else(|| stop("host:wasm was never evaluated"))?;
         let function = v8::Local::new(scope, function);
         let this = v8::undefined(scope).into();
@@ -173,7 +173,7 @@ impl Import<'_, '_> {
         match function.call(scope, this, &args) {
             Some(completion) => {
                 let completion = completion.uint32_value(scope).unwrap_or(u32::MAX);
-                Completion::from_number(completion)?.read(self.bridge, self.frame)
+                Completion::from_number(completion)?.read(self.crossing, self.frame)
             }
             None if scope.has_terminated() => Err(terminated()),
             // `dispatch` catches whatever the import throws; only where the stack has no room left
@@ -183,15 +183,15 @@ impl Import<'_, '_> {
     }
 }
 
-fn thrown(bridge: &Bridge) -> Result<u32, Stop> {
-    match reference(bridge)? {
+fn thrown(crossing: &Crossing) -> Result<u32, Stop> {
+    match reference(crossing)? {
         RefHandle::Host(index) => Ok(index),
         _ => Err(stop("an import threw something unknown")),
     }
 }
 
-fn reference(bridge: &Bridge) -> Result<RefHandle, Stop> {
-    RefHandle::from_bits(bridge.frame.first().get_u64())
+fn reference(crossing: &Crossing) -> Result<RefHandle, Stop> {
+    RefHandle::from_bits(crossing.frame.first().get_u64())
         .ok_or_else(|| stop("an import threw something unknown"))
 }
 

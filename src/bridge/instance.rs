@@ -6,7 +6,7 @@ use std::rc::Rc;
 use deno_core::{OpState, op2, v8};
 
 use super::Bridge;
-use super::call::RETURNED;
+use super::crossing::RETURNED;
 use super::import::JsImport;
 use super::scope::{self, Guest};
 use crate::runtime::{ExternInfo, Import, WasmError};
@@ -46,12 +46,12 @@ pub fn op_wasm_instantiate<'s>(
         .map(|(pair, declared)| import(pair[0], pair[1], &declared.ty))
         .collect();
     let externs = externs?;
-    let made = scope::enter(scope, &bridge, Guest::of(imports), || {
+    let made = scope::enter(scope, &bridge.crossing, Guest::of(imports), || {
         bridge.state.instantiate(module, store, externs)
     });
-    Ok(match bridge.ended(made?) {
+    Ok(match bridge.crossing.ended(made?) {
         Ok(instance) => {
-            bridge.frame.tell(instance.id);
+            bridge.crossing.frame.tell(instance.id);
             RETURNED
         }
         Err(ended) => ended,

@@ -3,6 +3,7 @@
 mod call;
 mod call_numbers;
 mod compile;
+mod crossing;
 mod error;
 mod frame;
 mod funcs;
@@ -31,16 +32,14 @@ pub use running::*;
 pub use store::*;
 
 use crate::runtime::WasmState;
-use frame::Frame;
+use crossing::Crossing;
 use funcs::Funcs;
 use running::Calls;
 
 /// What the ops of one `JsRuntime` share.
 pub struct Bridge {
     state: WasmState,
-    frame: Frame,
-    /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
-    dispatch: RefCell<Option<v8::Global<v8::Function>>>,
+    crossing: Rc<Crossing>,
     funcs: Funcs,
     /// The calls that nobody waits for.
     calls: Calls,
@@ -52,8 +51,7 @@ impl Bridge {
     fn new(state: WasmState) -> Self {
         Self {
             state,
-            frame: Frame::new(),
-            dispatch: RefCell::default(),
+            crossing: Rc::new(Crossing::new()),
             funcs: Funcs::default(),
             calls: Calls::default(),
             ready: Cell::default(),
@@ -63,12 +61,11 @@ impl Bridge {
     /// Puts a bridge to `wasm` where ops find it.
     pub fn put(state: &mut OpState, wasm: WasmState) {
         state.put(Rc::new(Self::new(wasm)));
-        state.put(Forget);
     }
 
     /// See [`crate::frame_bits`].
     pub fn frame_bits(&self, count: usize) -> Vec<u128> {
-        let slots = self.frame.read(count);
+        let slots = self.crossing.frame.read(count);
         slots.iter().map(wasmtime::ValRaw::get_v128).collect()
     }
 
@@ -76,42 +73,6 @@ impl Bridge {
     /// hold on to this instead.
     fn of(ops: &Rc<RefCell<OpState>>) -> Rc<Self> {
         ops.borrow().borrow::<Rc<Self>>().clone()
-    }
-
-    /// Runs `f` with the bridge that [`Bridge::of`] returns, for which it does not have to look if it
-    /// is the one of last time.
-    #[inline]
-    fn with<R>(ops: &Rc<RefCell<OpState>>, f: impl FnOnce(&Self) -> R) -> R {
-        let (last, bridge) = LAST.get();
-        if !std::ptr::eq(last, Rc::as_ptr(ops)) {
-            let bridge = Self::of(ops);
-            LAST.set((Rc::as_ptr(ops), Rc::as_ptr(&bridge)));
-            return f(&bridge);
-        }
-        // SAFETY: the pointer came from an `Rc`. It is the bridge of `ops`, which is alive: only together
-        // with a `Forget` does a bridge leave its state, since nobody else can name its type, and that
-        // would have emptied `LAST`, on the same thread: they are not `Send`. What `f` runs may do so.
-        let bridge = unsafe {
-            Rc::increment_strong_count(bridge);
-            Rc::from_raw(bridge)
-        };
-        f(&bridge)
-    }
-}
-
-thread_local! {
-    /// A state, and its bridge.
-    static LAST: Cell<(*const RefCell<OpState>, *const Bridge)> = const { Cell::new(NOTHING) };
-}
-
-const NOTHING: (*const RefCell<OpState>, *const Bridge) = (std::ptr::null(), std::ptr::null());
-
-/// Has the thread forget the bridge of the state that this is in, when that goes.
-struct Forget;
-
-impl Drop for Forget {
-    fn drop(&mut self) {
-        LAST.set(NOTHING);
     }
 }
 
@@ -122,7 +83,7 @@ pub fn op_wasm_bind<'s>(
     state: &mut OpState,
     #[scoped] dispatch: v8::Global<v8::Function>,
 ) -> v8::Local<'s, v8::ArrayBuffer> {
-    let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.dispatch.replace(Some(dispatch));
-    bridge.frame.to_array_buffer(scope)
+    let crossing = &state.borrow::<Rc<Bridge>>().crossing;
+    crossing.dispatch.replace(Some(dispatch));
+    crossing.frame.to_array_buffer(scope)
 }

@@ -32,7 +32,9 @@ pub fn op_wasm_new_global(
     };
     let ty = GlobalType::new(value_type(value)?, mutability);
     let store = bridge.state.store(store)?;
-    Ok(store.new_global(ty, &bridge.frame.first())?.handle())
+    Ok(store
+        .new_global(ty, &bridge.crossing.frame.first())?
+        .handle())
 }
 
 #[op2]
@@ -49,14 +51,14 @@ pub fn op_wasm_global_type(
 pub fn op_wasm_get_global(state: &mut OpState, store: u32, handle: u32) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let value = global(bridge, store, handle)?.get()?;
-    bridge.frame.write(&[value]);
+    bridge.crossing.frame.write(&[value]);
     Ok(())
 }
 
 #[op2(fast)]
 pub fn op_wasm_set_global(state: &mut OpState, store: u32, handle: u32) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    global(bridge, store, handle)?.set(&bridge.frame.first())
+    global(bridge, store, handle)?.set(&bridge.crossing.frame.first())
 }
 
 /// `TableType` of `host:wasm`, checked there.
@@ -104,7 +106,7 @@ pub fn op_wasm_new_table(
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let store = bridge.state.store(store)?;
-    let table = store.new_table(ty.build()?, &bridge.frame.first())?;
+    let table = store.new_table(ty.build()?, &bridge.crossing.frame.first())?;
     Ok(table.handle())
 }
 
@@ -133,7 +135,7 @@ pub fn op_wasm_get_table(
 ) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let element = table(bridge, store, handle)?.get(index)?;
-    bridge.frame.write(&[element]);
+    bridge.crossing.frame.write(&[element]);
     Ok(())
 }
 
@@ -145,7 +147,7 @@ pub fn op_wasm_set_table(
     #[number] index: u64,
 ) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    table(bridge, store, handle)?.set(index, &bridge.frame.first())
+    table(bridge, store, handle)?.set(index, &bridge.crossing.frame.first())
 }
 
 /// Grows a table and returns how many elements it had.
@@ -158,7 +160,7 @@ pub fn op_wasm_grow_table(
     #[number] delta: u64,
 ) -> Result<u64, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    table(bridge, store, handle)?.grow(delta, &bridge.frame.first())
+    table(bridge, store, handle)?.grow(delta, &bridge.crossing.frame.first())
 }
 
 #[op2]

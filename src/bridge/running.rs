@@ -10,7 +10,7 @@ use std::rc::Rc;
 use deno_core::{OpState, op2, v8};
 
 use super::Bridge;
-use super::call::{RETURNED, RUNNING, WAITING};
+use super::crossing::{RETURNED, RUNNING, WAITING};
 use super::import::Completion;
 use super::scope::{self, Guest};
 use crate::runtime::{CallOptions, Progress, RunningCall, WasmError};
@@ -59,7 +59,7 @@ pub fn op_wasm_start_call(
         timeout_ms: u64::try_from(timeout_ms).ok(),
         abortable,
     };
-    let frame = bridge.frame.read(slots);
+    let frame = bridge.crossing.frame.read(slots);
     let call = bridge.state.start_call(store, func, frame, options)?;
     let number = bridge.calls.next.get();
     bridge.calls.next.set(number.wrapping_add(1));
@@ -91,14 +91,14 @@ pub fn op_wasm_advance<'s>(
         imports,
         waits: true,
     };
-    let outcome = match scope::enter(scope, &bridge, guest, || call.advance())? {
+    let outcome = match scope::enter(scope, &bridge.crossing, guest, || call.advance())? {
         Progress::Running => return Ok(RUNNING),
         Progress::Waiting => return Ok(WAITING),
         Progress::Ended(outcome) => outcome,
     };
-    Ok(match bridge.ended(outcome) {
+    Ok(match bridge.crossing.ended(outcome) {
         Ok(frame) => {
-            bridge.frame.write(&frame);
+            bridge.crossing.frame.write(&frame);
             RETURNED
         }
         Err(ended) => ended,
@@ -111,7 +111,7 @@ pub fn op_wasm_answer(state: &mut OpState, call: u32, completion: u32) -> Result
     let bridge = state.borrow::<Rc<Bridge>>();
     bridge
         .call(call)?
-        .answer(|frame| Completion::from_number(completion)?.read(bridge, frame));
+        .answer(|frame| Completion::from_number(completion)?.read(&bridge.crossing, frame));
     Ok(())
 }
 

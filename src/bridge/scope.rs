@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use deno_core::v8;
 
-use super::Bridge;
+use super::crossing::Crossing;
 
 thread_local! {
     /// The innermost op that is running a guest on this thread.
@@ -33,7 +33,7 @@ impl<'s> Guest<'s> {
 
 struct Running<'a> {
     scope: NonNull<v8::PinScope<'a, 'a>>,
-    bridge: NonNull<Bridge>,
+    crossing: NonNull<Crossing>,
     guest: Guest<'a>,
     /// The import that was called last: a guest often calls the same one again and again.
     last: Option<(u32, v8::Local<'a, v8::Function>)>,
@@ -51,13 +51,13 @@ impl Drop for Restore {
 /// Runs `f`, during which [`with_import`] on this thread reaches `scope`.
 pub fn enter<'s, R>(
     scope: &mut v8::PinScope<'s, '_>,
-    bridge: &Bridge,
+    crossing: &Crossing,
     guest: Guest<'s>,
     f: impl FnOnce() -> R,
 ) -> R {
     let running = Running {
         scope: NonNull::from(scope).cast(),
-        bridge: NonNull::from(bridge),
+        crossing: NonNull::from(crossing),
         guest,
         last: None,
     };
@@ -71,7 +71,7 @@ pub fn with_import<R>(
     index: u32,
     f: impl for<'s> FnOnce(
         &mut v8::PinScope<'s, '_>,
-        &Bridge,
+        &Crossing,
         Guest<'s>,
         Option<v8::Local<'s, v8::Function>>,
     ) -> R,
@@ -86,8 +86,8 @@ pub fn with_import<R>(
     // SAFETY: `enter` holds the only borrow of the scope and does not use it while its `f`
     // runs, and `CURRENT` was emptied above, so that this is the only one in use.
     let scope = unsafe { running.scope.as_mut() };
-    // SAFETY: `enter`'s caller holds a reference to the bridge for as long as `enter` runs.
-    let bridge = unsafe { running.bridge.as_ref() };
+    // SAFETY: `enter`'s caller holds a reference to the crossing for as long as `enter` runs.
+    let crossing = unsafe { running.crossing.as_ref() };
     let function = match running.last {
         Some((last, function)) if last == index => Some(function),
         _ => {
@@ -100,5 +100,5 @@ pub fn with_import<R>(
     };
     let guest = running.guest;
     v8::scope!(let scope, scope);
-    Some(f(scope, bridge, guest, function))
+    Some(f(scope, crossing, guest, function))
 }

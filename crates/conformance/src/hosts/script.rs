@@ -138,26 +138,23 @@ impl Drop for ScriptHost {
     }
 }
 
-/// A value, of which JavaScript told this and the call frame holds these bits.
+/// A value, of which JavaScript told this. If it is a NaN, the call frame holds these bits.
 fn value(told: &Told<'_>, frame: u128) -> Result<Value, Failure> {
-    // What JavaScript got must be what is in the frame, except for what it cannot tell of a NaN.
-    let same = |value: Value, told: Value| {
-        if value == told || is_nan(&value) && is_nan(&told) {
-            Ok(value)
-        } else {
-            let message = format!("{value}, of which JavaScript got {told}");
+    // A JavaScript number is all of the value, but for a NaN, of which it cannot tell the bits.
+    let told_or = |told: Value, frame: Value| match (is_nan(&told), is_nan(&frame)) {
+        (false, _) => Ok(told),
+        (true, true) => Ok(frame),
+        (true, false) => {
+            let message = format!("{frame}, of which JavaScript got {told}");
             Err(Failure::other(message))
         }
     };
     match (told.kind, told.ty) {
-        ("bits", "i32") => same(Value::I32(frame as i32), Value::I32(told.number()?)),
-        ("bits", "i64") => same(Value::I64(frame as i64), Value::I64(told.number()?)),
-        ("bits", "f32") => same(Value::F32(frame as u32), Value::F32(told.number()?)),
-        ("bits", "f64") => same(Value::F64(frame as u64), Value::F64(told.number()?)),
-        ("bits", "v128") => {
-            let bytes = told.number::<u128>()?.to_le_bytes();
-            same(Value::V128(frame.to_le_bytes()), Value::V128(bytes))
-        }
+        ("bits", "i32") => Ok(Value::I32(told.number()?)),
+        ("bits", "i64") => Ok(Value::I64(told.number()?)),
+        ("bits", "f32") => told_or(Value::F32(told.number()?), Value::F32(frame as u32)),
+        ("bits", "f64") => told_or(Value::F64(told.number()?), Value::F64(frame as u64)),
+        ("bits", "v128") => Ok(Value::V128(told.number::<u128>()?.to_le_bytes())),
         ("null", ty) => Ok(Value::Null(helper::hierarchy(ty))),
         ("func", _) => Ok(Value::Func),
         ("extern", _) => Ok(Value::Extern(Some(told.number()?))),

@@ -1,0 +1,52 @@
+//! What the two directions of calls between JavaScript and guests share.
+
+use std::cell::RefCell;
+
+use deno_core::v8;
+use wasmtime::ValRaw;
+
+use super::frame::Frame;
+use crate::runtime::{Outcome, RefHandle};
+
+/// How a run of guest code ended, as `host:wasm` is told. What was thrown is in the frame's
+/// first slot.
+pub const RETURNED: u32 = 0;
+const THREW: u32 = 1;
+const EXCEPTION: u32 = 2;
+const ABORTED: u32 = 3;
+/// It has not ended: see `running`.
+pub const RUNNING: u32 = 4;
+pub const WAITING: u32 = 5;
+/// Beside one of these: a memory of the store has grown since JavaScript was last told so.
+pub const GROWN: u32 = 8;
+
+/// The call frame of one `JsRuntime`, and the function of it that runs imports.
+pub struct Crossing {
+    pub frame: Frame,
+    /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
+    pub dispatch: RefCell<Option<v8::Global<v8::Function>>>,
+}
+
+impl Crossing {
+    pub fn new() -> Self {
+        Self {
+            frame: Frame::new(),
+            dispatch: RefCell::default(),
+        }
+    }
+
+    /// Ends a run: leaves what was thrown in the frame. Returns what the run did, or how else it
+    /// ended.
+    #[inline]
+    pub fn ended<T>(&self, outcome: Outcome<T>) -> Result<T, u32> {
+        let (ended, thrown) = match outcome {
+            Outcome::Returned(value) => return Ok(value),
+            Outcome::Threw(index) => (THREW, RefHandle::Host(index)),
+            Outcome::Exception(handle) => (EXCEPTION, handle),
+            Outcome::Aborted => (ABORTED, RefHandle::Null),
+        };
+        let slot = ValRaw::u64(thrown.to_bits());
+        self.frame.write(&[slot]);
+        Err(ended)
+    }
+}
