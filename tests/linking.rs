@@ -33,6 +33,51 @@ fn an_instances_namespace_is_anothers_import() {
 }
 
 #[test]
+fn each_instance_has_the_functions_that_it_was_given() {
+    let told = Js::new().run(
+        r#"
+        const module = await compile(text(`(module
+            (import "env" "f" (func $f (param i32) (result i32)))
+            (import "env" "g" (func $g (result i32)))
+            (export "f" (func $f))
+            (func (export "sum") (param i32) (result i32)
+                (i32.add (call $f (local.get 0)) (call $g))))`));
+        const env = (n) => ({ env: { f: (x) => x * n, g: () => n } });
+        const store = new WasmStore();
+        const [one, two, three, four] = [
+            await instantiate(module, env(1)),
+            await instantiate(module, env(10)),
+            await instantiate(module, env(100), { store }),
+            await instantiate(module, env(1000), { store }),
+        ];
+        const five = await instantiate(module, { env: { f: four.func("f"), g: () => 7 } });
+        const sums = () => [one, two, three, four, five].map((i) => [i.call("sum", [2]), i.call("f", [3])]);
+        return [sums(), sums(), three.func("f") === four.func("f")];
+        "#,
+    );
+    let sums = json!([[3, 3], [30, 30], [300, 300], [3000, 3000], [2007, 3000]]);
+    assert_eq!(told, json!([sums, sums, false]));
+}
+
+#[test]
+fn imports_of_the_same_name_may_have_different_types() {
+    let told = Js::new().run(
+        r#"
+        const got = [];
+        const f = (...args) => { got.push(args); return args[0]; };
+        const guest = await load(`(module
+            (import "env" "f" (func $i (param i32) (result i32)))
+            (import "env" "f" (func $f (param f64 f64) (result f64)))
+            (func (export "both") (result f64)
+                (f64.add (f64.convert_i32_s (call $i (i32.const 1))) (call $f (f64.const 0.5) (f64.const 2)))))`,
+            { env: { f } });
+        return [guest.call("both"), got];
+        "#,
+    );
+    assert_eq!(told, json!([1.5, [[1], [0.5, 2]]]));
+}
+
+#[test]
 fn an_apps_own_objects_are_imports() {
     let told = Js::new().run(
         r#"

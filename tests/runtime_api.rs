@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ext_wasm::runtime::{
-    Import, Outcome, RefHandle, Stop, StoreOptions, WasmError, WasmInstance, WasmState, WasmStore,
-    WasmValue,
+    ExternInfo, HostFunction, HostFunctions, Import, Outcome, RefHandle, Stop, StoreOptions,
+    WasmError, WasmInstance, WasmState, WasmStore, WasmValue,
 };
 use ext_wasm::{ExportKind, WasmCapabilities, WasmErrorCode};
 use wasmtime::ValRaw;
@@ -115,6 +115,77 @@ fn a_host_function_calls_back_and_throws() {
     assert_eq!(thrown, Ok(Outcome::Threw(9)));
     let caught = call(&callback, "catch", &[WasmValue::I32(-9)]);
     assert_eq!(caught, Ok(Outcome::Returned(vec![WasmValue::I32(-1)])));
+}
+
+/// Functions that return their import's number and `BY`.
+struct Numbered<const BY: i32>;
+
+/// How many of them were made.
+static NUMBERED: AtomicU32 = AtomicU32::new(0);
+
+impl<const BY: i32> HostFunctions for Numbered<BY> {
+    fn function(import: usize, ty: &ExternInfo) -> Box<dyn HostFunction> {
+        assert!(matches!(ty, ExternInfo::Function { params, .. } if params.is_empty()));
+        NUMBERED.fetch_add(1, Ordering::Relaxed);
+        Box::new(move |_: &WasmStore, frame: &mut [ValRaw]| {
+            frame[0] = ValRaw::i32(import as i32 * 10 + BY);
+            Ok(())
+        })
+    }
+}
+
+#[test]
+fn functions_for_all_stores_are_made_once() {
+    let state = state();
+    let source = r#"(module
+        (import "a" "b" (func $f (result i32)))
+        (import "c" "d" (func $g (result i32)))
+        (func (export "f") (result i32) (call $f))
+        (func (export "g") (result i32) (call $g)))"#;
+    let module = state.compile(source.as_bytes()).unwrap();
+    let results = |made: Result<Outcome<WasmInstance>, WasmError>| {
+        let Ok(Outcome::Returned(instance)) = made else {
+            panic!("not made");
+        };
+        ["f", "g"].map(|name| call(&instance, name, &[]).unwrap())
+    };
+    let store = || state.new_store(StoreOptions::default()).unwrap().0;
+    let returned = |value| Outcome::Returned(vec![WasmValue::I32(value)]);
+    for _ in 0..3 {
+        let made = state.instantiate_hosted::<Numbered<1>>(module.id, store());
+        assert_eq!(results(made), [returned(1), returned(11)]);
+    }
+    assert_eq!(NUMBERED.load(Ordering::Relaxed), 2);
+    // Those of somebody else are not taken for them.
+    let made = state.instantiate_hosted::<Numbered<2>>(module.id, store());
+    assert_eq!(results(made), [returned(2), returned(12)]);
+    // What is made for a store has nothing to do with either.
+    let other = || Import::Host(Numbered::<3>::function(5, &module.imports[0].ty));
+    let made = state.instantiate(module.id, store(), vec![other(), other()]);
+    assert_eq!(results(made), [returned(53), returned(53)]);
+}
+
+#[test]
+fn what_is_no_function_cannot_be_one_for_all_stores() {
+    let state = state();
+    let source = br#"(module (import "a" "b" (func)) (import "a" "c" (memory 1)))"#;
+    let module = state.compile(source).unwrap();
+    let (store, _) = state.new_store(StoreOptions::default()).unwrap();
+    struct Any;
+    impl HostFunctions for Any {
+        fn function(_: usize, _: &ExternInfo) -> Box<dyn HostFunction> {
+            Box::new(|_: &WasmStore, _: &mut [ValRaw]| Ok(()))
+        }
+    }
+    for _ in 0..2 {
+        let made = state.instantiate_hosted::<Any>(module.id, store);
+        let error = made.err().unwrap();
+        assert_eq!(error.code, WasmErrorCode::InstantiateError);
+        assert_eq!(
+            error.message,
+            "import \"a\".\"c\": a function is no such import"
+        );
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ import type { ExportInfo, ExportKind, ImportValue, WasmFunction } from "./types.
 interface LiveExport {
   kind: ExportKind;
   object: ImportValue;
-  /** How many arguments it takes, if it is a function. */
+  /** How many arguments it takes; −1 if it is no function. */
   arity: number;
 }
 
@@ -74,19 +74,15 @@ export class WasmInstance {
   // deno-lint-ignore no-explicit-any
   call(name: string, args: readonly unknown[] = []): any {
     let live = this.#live?.get(name);
-    if (live === undefined || live.kind !== "function" || this.#store.dropped) {
+    if (live === undefined || live.arity < 0 || this.#store.dropped) {
       live = this.#find(name, "function", FunctionNotFound);
     }
-    const { object: func, arity } = live as { object: WasmFunction; arity: number };
+    const func = live.object as WasmFunction;
+    const arity = live.arity;
     if (ArrayIsArray(args) && args.length === arity) {
-      switch (arity) {
-        case 0:
-          return func();
-        case 1:
-          return func(args[0]);
-        case 2:
-          return func(args[0], args[1]);
-      }
+      if (arity === 2) return func(args[0], args[1]);
+      if (arity === 1) return func(args[0]);
+      if (arity === 0) return func();
     }
     return ReflectApply(func, undefined, checkArguments(arity, args, name));
   }
@@ -254,9 +250,9 @@ export class WasmInstance {
     this.#dropped = true;
     // So that a call need not look whether the instance was dropped.
     this.#live = undefined;
-    op_wasm_drop_instance(this.id);
     this.#store.instances--;
     if (this.#store.implicit && this.#store.instances === 0) this.#store.drop();
+    else op_wasm_drop_instance(this.id);
   }
 
   [Symbol.dispose](): void {
@@ -290,7 +286,7 @@ export class WasmInstance {
       throw new WasmError(`no ${kind} is exported as ${quote(name)}: ${what}`, missing);
     }
     const object = this.#store.live(kind, op_wasm_get_export(this.id, name), name);
-    const arity = info.kind === "function" ? info.params.length : 0;
+    const arity = info.kind === "function" ? info.params.length : -1;
     live = { kind, object, arity };
     this.#live.set(name, live);
     return live;

@@ -91,7 +91,7 @@ pub fn op_wasm_call(func: u32) -> u32 {
 pub fn op_wasm_call_with<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     func: u32,
-    imports: v8::Local<'s, v8::Array>,
+    imports: v8::Local<'s, v8::Value>,
 ) -> u32 {
     let callable = match funcs::func(func) {
         Ok(callable) => callable,

@@ -71,7 +71,7 @@ fn call_doubles(func: u32, args: [f64; FEW]) -> Result<f64, u32> {
 pub fn op_wasm_call_numbers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     func: u32,
-    imports: v8::Local<'s, v8::Array>,
+    imports: v8::Local<'s, v8::Value>,
     first: v8::Local<'s, v8::Value>,
     second: v8::Local<'s, v8::Value>,
 ) -> v8::Local<'s, v8::Value> {

@@ -164,7 +164,7 @@ impl Import<'_, '_> {
         let function = v8::Local::new(scope, function);
         let this = v8::undefined(scope).into();
         let args = [
-            self.guest.imports.into(),
+            self.guest.imports,
             v8::Integer::new_from_unsigned(scope, self.number).into(),
             v8::Boolean::new(scope, self.guest.waits).into(),
             v8::Integer::new(scope, task as i32).into(),

@@ -9,7 +9,9 @@ use super::Bridge;
 use super::crossing::RETURNED;
 use super::import::JsImport;
 use super::scope::{self, Guest};
-use crate::runtime::{ExternInfo, Import, WasmError};
+use crate::runtime::{
+    ExternInfo, HostFunction, HostFunctions, Import, Outcome, WasmError, WasmInstance, WasmState,
+};
 
 /// What an import of this type is satisfied with, as `host:wasm` tells it: a kind, and a number among
 /// those of that kind in the instance's store.
@@ -20,12 +22,43 @@ fn import(kind: u32, number: u32, ty: &ExternInfo) -> Result<Import, WasmError> 
         2 => Import::Global(number),
         3 => Import::Table(number),
         4 => Import::Tag(number),
-        // A function of JavaScript.
-        5 => Import::Host(Box::new(JsImport::new(number, ty))),
+        HOST_FUNCTION => Import::Host(Box::new(JsImport::new(number, ty))),
         // Of which the module tells which.
         6 => Import::Wasi,
         _ => return Err(WasmError::instantiate("an import of an unknown kind")),
     })
+}
+
+/// The functions that JavaScript keeps for the imports of a store's first instance.
+struct FirstImports;
+
+impl HostFunctions for FirstImports {
+    fn function(import: usize, ty: &ExternInfo) -> Box<dyn HostFunction> {
+        // Their numbers start at 1: see `Guest`.
+        Box::new(JsImport::new(import as u32 + 1, ty))
+    }
+}
+
+/// The kind of an import that is a function of JavaScript.
+const HOST_FUNCTION: u32 = 5;
+
+fn instantiate(
+    state: &WasmState,
+    module: u32,
+    store: u32,
+    externs: &[u32],
+) -> Result<Outcome<WasmInstance>, WasmError> {
+    let declared = state.module(module)?.imports;
+    let pairs = || externs.chunks_exact(2);
+    let mut firsts = (1..).zip(pairs());
+    if pairs().len() == declared.len() && firsts.all(|(i, pair)| pair == [HOST_FUNCTION, i]) {
+        return state.instantiate_hosted::<FirstImports>(module, store);
+    }
+    let pairs = pairs().zip(&*declared);
+    let externs: Result<_, _> = pairs
+        .map(|(pair, declared)| import(pair[0], pair[1], &declared.ty))
+        .collect();
+    state.instantiate(module, store, externs?)
 }
 
 /// Instantiates a module. Its imports are pairs of a kind and a number, in the module's order. Returns
@@ -37,17 +70,11 @@ pub fn op_wasm_instantiate<'s>(
     module: u32,
     store: u32,
     #[buffer] externs: &[u32],
-    imports: v8::Local<'s, v8::Array>,
+    imports: v8::Local<'s, v8::Value>,
 ) -> Result<u32, WasmError> {
     let bridge = Bridge::of(&state);
-    let declared = bridge.state.module(module)?.imports;
-    let pairs = externs.chunks_exact(2).zip(&*declared);
-    let externs: Result<_, _> = pairs
-        .map(|(pair, declared)| import(pair[0], pair[1], &declared.ty))
-        .collect();
-    let externs = externs?;
     let made = scope::enter(scope, &bridge.crossing, Guest::of(imports), || {
-        bridge.state.instantiate(module, store, externs)
+        instantiate(&bridge.state, module, store, externs)
     });
     Ok(match bridge.crossing.ended(made?) {
         Ok(instance) => {

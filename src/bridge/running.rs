@@ -83,7 +83,7 @@ pub fn op_wasm_advance<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     call: u32,
-    imports: v8::Local<'s, v8::Array>,
+    imports: v8::Local<'s, v8::Value>,
 ) -> Result<u32, WasmError> {
     let bridge = Bridge::of(&state);
     let call = bridge.call(call)?;

@@ -15,15 +15,15 @@ thread_local! {
 /// The JavaScript side of the guest that runs.
 #[derive(Clone, Copy)]
 pub struct Guest<'s> {
-    /// The functions that its store imports, behind the `StoreState` of `ts/store_state.ts`.
-    pub imports: v8::Local<'s, v8::Array>,
+    /// An array: the functions that its store imports, behind the `StoreState` of `ts/store_state.ts`.
+    pub imports: v8::Local<'s, v8::Value>,
     /// Whether its call waits for imports that return promises.
     pub waits: bool,
 }
 
 impl<'s> Guest<'s> {
     /// That of a call that does not wait for imports.
-    pub fn of(imports: v8::Local<'s, v8::Array>) -> Self {
+    pub fn of(imports: v8::Local<'s, v8::Value>) -> Self {
         Self {
             imports,
             waits: false,
@@ -92,7 +92,10 @@ pub fn with_import<R>(
         Some((last, function)) if last == index => Some(function),
         _ => {
             // In the op's own scope, where the handle lives until the op returns.
-            let function = running.guest.imports.get_index(scope, index);
+            let imports = v8::Local::<v8::Object>::try_from(running.guest.imports);
+            let function = imports
+                .ok()
+                .and_then(|imports| imports.get_index(scope, index));
             let function = function.and_then(|function| function.try_into().ok());
             running.last = function.map(|function| (index, function));
             function

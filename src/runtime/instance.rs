@@ -1,9 +1,10 @@
 //! From a module and its imports to an instance.
 
-use wasmtime::{Extern, Instance, Linker, StoreContextMut};
+use wasmtime::{AsContextMut, Extern, Instance, Linker, StoreContextMut};
 
 use super::error::WasmError;
 use super::host::HostFunction;
+use super::hosted::{HostFunctions, Hosted};
 use super::memory::Linear;
 use super::module::{Compiled, WasmModule};
 use super::store::{Outcome, StoreData, WasmStore, outcome, ran};
@@ -45,23 +46,47 @@ pub enum Import {
 /// How the functions of WASI are come by.
 pub(crate) type WasiLinker<'a> = &'a dyn Fn() -> Result<&'a Linker<StoreData>, WasmError>;
 
-impl WasmInstance {
-    /// Instantiates `module`, which was compiled for `store`'s engine as `code`, and runs its
-    /// start function.
-    pub(crate) fn new(
-        id: u32,
-        store: &WasmStore,
-        module: &WasmModule,
-        code: &Compiled,
+/// What an instance is made of, except for its imports.
+pub(crate) struct Parts<'a> {
+    pub(crate) id: u32,
+    pub(crate) module: &'a WasmModule,
+    /// That of the module, compiled for the engine of the store.
+    pub(crate) code: &'a Compiled,
+    pub(crate) store: &'a WasmStore,
+}
+
+impl Parts<'_> {
+    /// Makes an instance with these imports.
+    pub(crate) fn link(
+        &self,
         imports: Vec<Import>,
         wasi: WasiLinker<'_>,
-    ) -> Result<Outcome<Self>, WasmError> {
-        let externs = link(store, module, code, imports, wasi)?;
-        let made = store.run(|mut store| {
+    ) -> Result<Outcome<WasmInstance>, WasmError> {
+        let externs = self.externs(imports, wasi)?;
+        self.instantiate(|store| Instance::new(store, &self.code.module, &externs))
+    }
+
+    /// Makes an instance whose imports are functions of `H`, if the module's code can be had with those.
+    pub(crate) fn host<H: HostFunctions>(
+        &self,
+    ) -> Option<Result<Outcome<WasmInstance>, WasmError>> {
+        let hosted = Hosted::of::<H>(self.code, &self.module.imports)?;
+        if !self.module.imports.is_empty() {
+            self.store.expect_host_funcs();
+        }
+        Some(self.instantiate(|store| hosted.instantiate(store)))
+    }
+
+    /// Has wasmtime make an instance, and run its start function.
+    fn instantiate(
+        &self,
+        instantiate: impl FnOnce(StoreContextMut<'_, StoreData>) -> wasmtime::Result<Instance>,
+    ) -> Result<Outcome<WasmInstance>, WasmError> {
+        let made = self.store.run(|mut store| {
             store.data_mut().limits.take_refusal();
             let limits = &mut store.data_mut().limits;
-            limits.reserve_shared(module.code.sharing.growth)?;
-            match Instance::new(&mut store, &code.module, &externs) {
+            limits.reserve_shared(self.module.code.sharing.growth)?;
+            match instantiate(store.as_context_mut()) {
                 Ok(instance) => {
                     store.data_mut().count_instance();
                     Ok(Outcome::Returned(instance))
@@ -69,15 +94,72 @@ impl WasmInstance {
                 Err(error) => failed(store, &error),
             }
         })?;
-        Ok(made.map(|instance| Self {
-            id,
-            module_id: module.id,
-            exports: module.exports.clone(),
-            store: store.clone(),
+        Ok(made.map(|instance| WasmInstance {
+            id: self.id,
+            module_id: self.module.id,
+            exports: self.module.exports.clone(),
+            store: self.store.clone(),
             instance,
         }))
     }
 
+    /// What `imports` stand for, in the module's order.
+    fn externs(
+        &self,
+        imports: Vec<Import>,
+        wasi: WasiLinker<'_>,
+    ) -> Result<Vec<Extern>, WasmError> {
+        let declared = &self.module.imports;
+        if imports.len() != declared.len() {
+            return Err(WasmError::instantiate(format!(
+                "the module has {} imports, {} were given",
+                declared.len(),
+                imports.len()
+            )));
+        }
+        let resolved = imports.into_iter().enumerate().map(|(i, import)| {
+            self.extern_of(import, i, wasi).map_err(|error| {
+                let ImportInfo { module, name, .. } = &declared[i];
+                let message = format!("import {module:?}.{name:?}: {}", error.message);
+                WasmError { message, ..error }
+            })
+        });
+        resolved.collect()
+    }
+
+    /// What the module's import of this number is satisfied with.
+    fn extern_of(
+        &self,
+        import: Import,
+        i: usize,
+        wasi: WasiLinker<'_>,
+    ) -> Result<Extern, WasmError> {
+        let store = self.store;
+        match import {
+            Import::Host(host) => match &self.code.functions[i] {
+                Some(ty) => store.host_func(ty, host.into()).map(Extern::Func),
+                None => Err(WasmError::instantiate("a function is no such import")),
+            },
+            Import::Func(handle) => store.with(|s| Ok(s.data().funcs.get(handle)?.func.into())),
+            Import::Memory(handle) => store.with(|s| {
+                Ok(match s.data().memories.get(handle)? {
+                    Linear::Own(memory) => (*memory).into(),
+                    Linear::Shared(memory) => memory.clone().into(),
+                })
+            }),
+            Import::Global(handle) => store.with(|s| Ok((*s.data().globals.get(handle)?).into())),
+            Import::Table(handle) => store.with(|s| Ok((*s.data().tables.get(handle)?).into())),
+            Import::Tag(handle) => store.with(|s| Ok((*s.data().tags.get(handle)?).into())),
+            Import::Wasi => {
+                let linker = wasi()?;
+                let ImportInfo { module, name, .. } = &self.module.imports[i];
+                store.with(|s| wasi::function(s, linker, module, name))
+            }
+        }
+    }
+}
+
+impl WasmInstance {
     /// The store it lives in.
     pub fn store(&self) -> &WasmStore {
         &self.store
@@ -133,50 +215,4 @@ fn intern(
         Extern::Table(table) => (ExportKind::Table, data.intern_table(table)?),
         Extern::Tag(tag) => (ExportKind::Tag, data.intern_tag(tag)?),
     })
-}
-
-/// What `imports` stand for, in the module's order.
-fn link(
-    store: &WasmStore,
-    module: &WasmModule,
-    code: &Compiled,
-    imports: Vec<Import>,
-    wasi: WasiLinker<'_>,
-) -> Result<Vec<Extern>, WasmError> {
-    let declared = &module.imports;
-    if imports.len() != declared.len() {
-        return Err(WasmError::instantiate(format!(
-            "the module has {} imports, {} were given",
-            declared.len(),
-            imports.len()
-        )));
-    }
-    let resolve = |import: Import, i: usize| match import {
-        Import::Host(host) => match &code.functions[i] {
-            Some(ty) => store.host_func(ty, host.into()).map(Extern::Func),
-            None => Err(WasmError::instantiate("a function is no such import")),
-        },
-        Import::Func(handle) => store.with(|s| Ok(s.data().funcs.get(handle)?.func.into())),
-        Import::Memory(handle) => store.with(|s| {
-            Ok(match s.data().memories.get(handle)? {
-                Linear::Own(memory) => (*memory).into(),
-                Linear::Shared(memory) => memory.clone().into(),
-            })
-        }),
-        Import::Global(handle) => store.with(|s| Ok((*s.data().globals.get(handle)?).into())),
-        Import::Table(handle) => store.with(|s| Ok((*s.data().tables.get(handle)?).into())),
-        Import::Tag(handle) => store.with(|s| Ok((*s.data().tags.get(handle)?).into())),
-        Import::Wasi => {
-            let linker = wasi()?;
-            store.with(|s| wasi::function(s, linker, &declared[i].module, &declared[i].name))
-        }
-    };
-    let import = |(i, import)| {
-        resolve(import, i).map_err(|error| {
-            let ImportInfo { module, name, .. } = &declared[i];
-            let message = format!("import {module:?}.{name:?}: {}", error.message);
-            WasmError { message, ..error }
-        })
-    };
-    imports.into_iter().enumerate().map(import).collect()
 }

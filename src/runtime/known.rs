@@ -21,16 +21,19 @@ struct Codes {
 }
 
 impl Known {
-    /// The code of this binary, if somebody uses it.
-    pub(crate) fn find(&self, wasm: &[u8]) -> Option<Arc<Code>> {
-        let hash = self.hasher.hash_one(wasm);
+    /// By which a binary is looked for.
+    pub(crate) fn hash(&self, wasm: &[u8]) -> u64 {
+        self.hasher.hash_one(wasm)
+    }
+
+    /// The code of this binary, of this hash, if somebody uses it.
+    pub(crate) fn find(&self, hash: u64, wasm: &[u8]) -> Option<Arc<Code>> {
         find(self.codes().by_hash.get(&hash)?, wasm)
     }
 
     /// Takes in code that was just compiled, and returns it; or that of the same binary which somebody
     /// else has compiled meanwhile.
-    pub(crate) fn add(&self, code: Code) -> Arc<Code> {
-        let hash = self.hasher.hash_one(code.wasm());
+    pub(crate) fn add(&self, hash: u64, code: Code) -> Arc<Code> {
         let codes = &mut *self.codes();
         let same_hash = codes.by_hash.entry(hash).or_default();
         if let Some(known) = find(same_hash, code.wasm()) {
@@ -79,15 +82,17 @@ mod tests {
         assert!(!Arc::ptr_eq(&one, &other));
         let wasm = one.wasm().to_vec();
         drop(one);
-        assert!(engines.known().find(&wasm).is_some());
+        let known = engines.known();
+        let hash = known.hash(&wasm);
+        assert!(known.find(hash, &wasm).is_some());
         drop(same);
-        assert!(engines.known().find(&wasm).is_none());
+        assert!(known.find(hash, &wasm).is_none());
         for pages in 0..100 {
             compiler
                 .compile(format!("(module (memory {pages}))").as_bytes())
                 .unwrap();
         }
-        let hashes = engines.known().codes().by_hash.len();
+        let hashes = known.codes().by_hash.len();
         assert!(hashes < 10, "{hashes}");
     }
 }

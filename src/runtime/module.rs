@@ -8,6 +8,7 @@ use wasmtime::{ExportType, ImportType, Module};
 
 use super::engine::{Checks, Engines};
 use super::error::WasmError;
+use super::hosted::Hosted;
 use super::store::HostType;
 use super::types::{ExportInfo, ImportInfo};
 
@@ -113,13 +114,18 @@ pub(crate) struct Compiled {
     /// The types of its imports that are functions, in the order of all imports. Kept, since to ask for
     /// one takes longer than the rest of what an import costs.
     pub(crate) functions: Box<[Option<HostType>]>,
+    pub(crate) hosted: OnceLock<Hosted>,
 }
 
 impl Compiled {
     fn new(module: Module) -> Self {
         let function = |import: ImportType<'_>| import.ty().func().cloned().map(HostType::new);
         let functions = module.imports().map(function).collect();
-        Self { module, functions }
+        Self {
+            module,
+            functions,
+            hosted: OnceLock::new(),
+        }
     }
 }
 
@@ -147,14 +153,16 @@ impl Compiler {
     /// `CompileError` if it is malformed, invalid, or uses a feature that is off.
     pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
         let wasm = encode(source)?;
-        if let Some(code) = self.engines.known().find(&wasm) {
+        let known = self.engines.known();
+        let hash = known.hash(&wasm);
+        if let Some(code) = known.find(hash, &wasm) {
             self.prepare(&code, self.checks)?;
             return Ok(code);
         }
         let code = Code::new(&wasm);
         self.prepare(&code, self.checks)?;
         tracing::debug!(bytes = wasm.len(), "compiled a module");
-        Ok(self.engines.known().add(code))
+        Ok(known.add(hash, code))
     }
 
     /// The code of a module that [`compile`](Compiler::compile) would have nothing to do for, if that
@@ -163,7 +171,8 @@ impl Compiler {
         if source.len() > SMALL {
             return None;
         }
-        let code = self.engines.known().find(source)?;
+        let known = self.engines.known();
+        let code = known.find(known.hash(source), source)?;
         code.is_ready(self.checks).then_some(code)
     }
 

@@ -14,7 +14,8 @@ use super::capabilities::WasmCapabilities;
 use super::engine::{Checks, Engines, Tune};
 use super::error::WasmError;
 use super::granted::{Files, Granted};
-use super::instance::{Import, WasmInstance};
+use super::hosted::HostFunctions;
+use super::instance::{Import, Parts, WasmInstance};
 use super::limits::{CallOptions, Limits, StoreOptions};
 use super::module::{Code, Compiler, WasmModule};
 use super::store::{Outcome, RunningCall, StoreData, WasmStore};
@@ -253,8 +254,40 @@ impl WasmState {
     pub fn instantiate(
         &self,
         module: u32,
-        store_id: u32,
+        store: u32,
         imports: Vec<Import>,
+    ) -> Result<Outcome<WasmInstance>, WasmError> {
+        self.make(module, store, |parts, checks| {
+            parts.link(imports, &|| self.wasi_linker(checks))
+        })
+    }
+
+    /// Instantiates a module with functions of `H` for its imports, all of which are functions. They are
+    /// made once for all of its instances in any store.
+    ///
+    /// # Errors
+    /// As [`WasmState::instantiate`].
+    pub fn instantiate_hosted<H: HostFunctions>(
+        &self,
+        module: u32,
+        store: u32,
+    ) -> Result<Outcome<WasmInstance>, WasmError> {
+        self.make(module, store, |parts, checks| {
+            if let Some(made) = parts.host::<H>() {
+                return made;
+            }
+            let imports = parts.module.imports.iter().enumerate();
+            let imports = imports.map(|(i, import)| Import::Host(H::function(i, &import.ty)));
+            parts.link(imports.collect(), &|| self.wasi_linker(checks))
+        })
+    }
+
+    /// Has `instantiate` make an instance of a module in a store, and takes it in.
+    fn make(
+        &self,
+        module: u32,
+        store_id: u32,
+        instantiate: impl FnOnce(Parts<'_>, Checks) -> Result<Outcome<WasmInstance>, WasmError>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let module = self.module(module)?;
         let checks = self.checks(store_id)?;
@@ -276,8 +309,13 @@ impl WasmState {
         }
         let id = next(&self.next_instance_id)
             .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
-        let wasi = || self.wasi_linker(checks);
-        let made = WasmInstance::new(id, &store, &module, code, imports, &wasi)?;
+        let parts = Parts {
+            id,
+            module: &module,
+            code,
+            store: &store,
+        };
+        let made = instantiate(parts, checks)?;
         if let Outcome::Returned(instance) = &made {
             // Its start function may have dropped it: nobody would drop the instance.
             let stores = &mut *self.stores.borrow_mut();

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use wasmtime::{AsContextMut, Engine, Func, Store, StoreContextMut, ValRaw};
+use wasmtime::{AsContextMut, Caller, Engine, Func, Linker, Store, StoreContextMut, ValRaw};
 
 use self::cell::{Access, StoreCell};
 pub use self::data::Signature;
@@ -137,7 +137,7 @@ impl WasmStore {
         host: Arc<dyn HostFunction>,
     ) -> Result<Func, WasmError> {
         let signature = signature.clone();
-        self.cell.has_host_funcs.set(true);
+        self.expect_host_funcs();
         self.with(|store| {
             // SAFETY: `host_call` reads the parameters and writes the results by `signature`,
             // which is `ty` taken apart, after checking every reference it writes against it.
@@ -147,6 +147,11 @@ impl WasmStore {
                 })
             })
         })
+    }
+
+    /// Has calls expect that functions of the host run in it.
+    pub(crate) fn expect_host_funcs(&self) {
+        self.cell.has_host_funcs.set(true);
     }
 
     /// Whether the host has made functions for it. Without, nothing but guests and WASI can run in it,
@@ -171,6 +176,22 @@ impl WasmStore {
         // store to reach them.
         self.run(|store| unsafe { call_raw(store, func, slots) })
     }
+}
+
+/// Gives a linker a function under these names, of a module and of its own, that runs `host`.
+pub(crate) fn add_host_func(
+    linker: &mut Linker<StoreData>,
+    (module, name): (&str, &str),
+    HostType { ty, signature }: &HostType,
+    host: Arc<dyn HostFunction>,
+) -> wasmtime::Result<()> {
+    let signature = signature.clone();
+    let run = move |caller: Caller<'_, StoreData>, slots: &mut [_]| {
+        host_call(caller, slots, &signature, &host)
+    };
+    // SAFETY: as in `host_func`.
+    unsafe { linker.func_new_unchecked(module, name, ty.clone(), run) }?;
+    Ok(())
 }
 
 /// Calls a function of this store: see [`WasmFunc::call_frame`].
