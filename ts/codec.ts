@@ -100,11 +100,6 @@ export function writePlain(kind: number, slot: number, value: unknown): boolean 
   }
 }
 
-/** Whether a number can be handed over as it is; others may fit. */
-export function fits(kind: number, value: unknown): boolean {
-  return typeof value === "number" && (kind !== I32 || (value | 0) === value);
-}
-
 /** Puts into a slot what `writePlain` does not. */
 function writeOther(store: StoreState, kind: number, slot: number, value: unknown): boolean {
   switch (kind) {

@@ -2,7 +2,7 @@
 
 import { call, callFrame, endedHow, endedOddly, takeResults } from "./call.ts";
 import type { Callee } from "./call.ts";
-import { fits, writePlain } from "./codec.ts";
+import { writePlain } from "./codec.ts";
 import {
   op_wasm_call_doubles,
   op_wasm_call_numbers,
@@ -19,8 +19,11 @@ export function functionOf(callee: Callee): WasmFunction {
   const { params, results, numbers } = callee.signature;
   // With few parameters, an array of arguments and a loop over it would cost as much again as the call.
   if (params.length <= 2) {
-    if (compiles) return numbers && results.length === 1 ? ofDoubles(callee) : ofFew(callee);
-    if (numbers) return ofNumbers(callee);
+    if (numbers && !compiles) return ofNumbers(callee);
+    if (numbers && results.length === 1 && callee.store.imports.length === 1) {
+      return ofDoubles(callee);
+    }
+    if (compiles) return ofFew(callee);
   }
   return (...args: unknown[]): unknown => call(callee, args);
 }
@@ -50,32 +53,27 @@ function ofNumbers(callee: Callee): WasmFunction {
   }
 }
 
-/** Calls a function of numbers after looking whether they fit. */
+/** Calls a function of numbers, of which the op finds out whether they fit, without imports. */
 function ofDoubles(callee: Callee): WasmFunction {
-  const { store: { imports }, number } = callee;
-  const { params } = callee.signature;
-  const kind1 = params[0]?.kind;
-  const kind2 = params[1]?.kind;
-  switch (params.length) {
+  const { number } = callee;
+  switch (callee.signature.params.length) {
     case 0:
       return (...more: unknown[]): unknown => {
-        if (more.length !== 0 || imports.length !== 1) return call(callee, more);
+        if (more.length !== 0) return call(callee, more);
         const result = op_wasm_call_doubles(number, 0, 0);
         return result === result ? result : told(callee, []);
       };
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
-        if (more.length !== 0 || imports.length !== 1 || !fits(kind1, first)) {
-          return call(callee, [first, ...more]);
-        }
+        if (more.length !== 0 || typeof first !== "number") return call(callee, [first, ...more]);
         const result = op_wasm_call_doubles(number, first, 0);
         return result === result ? result : told(callee, [first]);
       };
     default:
       return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
-        if (
-          more.length !== 0 || imports.length !== 1 || !fits(kind1, first) || !fits(kind2, second)
-        ) return call(callee, [first, second, ...more]);
+        if (more.length !== 0 || typeof first !== "number" || typeof second !== "number") {
+          return call(callee, [first, second, ...more]);
+        }
         const result = op_wasm_call_doubles(number, first, second);
         return result === result ? result : told(callee, [first, second]);
       };
@@ -106,7 +104,7 @@ function ofFew(callee: Callee): WasmFunction {
 /** What a call with numbers came to, as it was told. */
 function told(callee: Callee, args: unknown[]): unknown {
   const ended = endedHow(callee.store);
-  // To find out what is wrong.
+  // To find out what is wrong, or to do what the op cannot.
   if (ended === MISFIT) return call(callee, args);
   if (ended !== RETURNED) endedOddly(callee.store, ended);
   return takeResults(callee.store, callee.signature);

@@ -20,7 +20,7 @@ export const EXCEPTION = 2;
 export const ABORTED = 3;
 /** An import, which returned a promise: it has not ended. */
 export const PENDING = 4;
-/** A call that never began: an argument is no number that fits. */
+/** A call that never began: an argument is no number that fits, or the op is not made for it. */
 export const MISFIT = 6;
 /** A call that failed: `op_wasm_ended` throws why. */
 export const FAILED = 7;

@@ -1,8 +1,8 @@
 //! Calls of functions of at most two numbers, which JavaScript need not put into the call frame.
 //!
-//! What takes the least time differs. Engines that compile check types in JavaScript, and hand over
-//! doubles; to open a scope takes V8 as long as the call. Where JavaScript is interpreted, each step of
-//! a check in it costs as much as all of them here.
+//! What takes the least time differs. Engines that compile find out in JavaScript whether something is a
+//! number, and hand over doubles; to open a scope takes V8 as long as the call. Where JavaScript is
+//! interpreted, each step in it costs as much as all of them here.
 
 use std::cell::Cell;
 
@@ -14,12 +14,11 @@ use super::crossing::{GROWN, RETURNED};
 use super::funcs;
 use super::number::Numbers;
 use super::scope::{self, Guest};
-use crate::runtime::WasmError;
 
 /// The most arguments that such a call has.
 const FEW: usize = 2;
 
-/// It never began: an argument is no number that fits.
+/// It never began: an argument is no number that fits, or the op is not made for the function.
 const MISFIT: u32 = 6;
 
 /// Whether the engine compiles JavaScript that runs often.
@@ -29,7 +28,7 @@ pub fn op_wasm_compiles() -> bool {
 }
 
 /// Calls a function of at most two numbers that returns one, of a store that has no functions of
-/// JavaScript. What does not fit of a number is cut off.
+/// JavaScript.
 ///
 /// NaN means that it is told how the call ended, and that what came of it is in the frame.
 #[op2(fast)]
@@ -44,13 +43,14 @@ pub fn op_wasm_call_doubles(func: u32, first: f64, second: f64) -> f64 {
 #[inline]
 fn call_doubles(func: u32, args: [f64; FEW]) -> Result<f64, u32> {
     let callable = funcs::func(func).map_err(fail)?;
-    let numbers = callable.numbers.as_ref();
-    let Some((numbers, returned)) = numbers.and_then(|all| Some((all, all.result?))) else {
-        return Err(fail(WasmError::runtime("not a function of numbers")));
-    };
+    let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
+    let returned = numbers.result.ok_or(MISFIT)?;
+    if callable.func.store().has_host_funcs() {
+        return Err(MISFIT);
+    }
     let mut slots = [ValRaw::u64(0); FEW];
     for ((slot, number), arg) in slots.iter_mut().zip(numbers.params()).zip(args) {
-        *slot = number.slot_of(arg);
+        *slot = number.slot_of(arg).ok_or(MISFIT)?;
     }
     let called = callable.func.call_frame(&mut slots);
     let ended = callable.called(called);

@@ -34,20 +34,23 @@ impl Number {
             return Some(ValRaw::i32(value.value()));
         }
         let value: v8::Local<'_, v8::Number> = value.try_into().ok()?;
-        let value = value.value();
-        let fits = self != Self::I32
-            || ((-2_147_483_648.0..=4_294_967_295.0).contains(&value) && value.trunc() == value);
-        fits.then(|| self.slot_of(value))
+        self.slot_of(value.value())
     }
 
-    /// A slot of this type with the value, or what of it fits.
+    /// As [`Number::slot`].
     #[inline]
-    pub fn slot_of(self, value: f64) -> ValRaw {
+    pub fn slot_of(self, value: f64) -> Option<ValRaw> {
         match self {
-            // The upper half of the range is that of the same bits without a sign.
-            Self::I32 => ValRaw::u32(value as i64 as u32),
-            Self::F32 => ValRaw::f32((value as f32).to_bits()),
-            Self::F64 => ValRaw::f64(value.to_bits()),
+            Self::I32 => {
+                let signed = value as i32;
+                if f64::from(signed) == value {
+                    return Some(ValRaw::i32(signed));
+                }
+                let unsigned = value as u32;
+                (f64::from(unsigned) == value).then(|| ValRaw::u32(unsigned))
+            }
+            Self::F32 => Some(ValRaw::f32((value as f32).to_bits())),
+            Self::F64 => Some(ValRaw::f64(value.to_bits())),
         }
     }
 

@@ -157,7 +157,7 @@ impl WasmStore {
     /// Whether the host has made functions for it. Without, nothing but guests and WASI can run in it,
     /// neither of which knows of a call's slots.
     #[inline]
-    pub(crate) fn has_host_funcs(&self) -> bool {
+    pub fn has_host_funcs(&self) -> bool {
         self.cell.has_host_funcs.get()
     }
 
