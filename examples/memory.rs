@@ -1,6 +1,6 @@
-//! Shows that memory and threads stay flat: instances that are dropped, with WASI, called
-//! asynchronously, dropped while they run, and left to the garbage collector; and that nothing of them
-//! is left when their runtime has ended. Fails if they do not.
+//! Shows that memory and threads stay flat: for instances that are dropped, with WASI, called
+//! asynchronously, dropped while they run, and left to the garbage collector, of which nothing is left
+//! when their runtime has ended; and for a call that calls imports again and again. Fails if they do not.
 //!
 //! ```sh
 //! cargo run --example memory
@@ -58,6 +58,14 @@ const SCRIPT: &str = r#"
         instance.drop();
         await ended;
     };
+    const names = ["a", "b", "c", "d", "e", "f", "g"];
+    const importing = await compile(Deno.core.encode(`(module
+        ${names.map((name) => `(import "env" "${name}" (func $${name}))`).join("")}
+        (func (export "run") (param $n i32)
+            (loop $again
+                ${names.map((name) => `(call $${name})`).join("")}
+                (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))`));
+    const env = Object.fromEntries(names.map((name) => [name, () => {}]));
     op_memory_report("start", 0, op_wasm_live_instances());
     const rounds = async (what, count, make) => {
         for (let round = 1; round <= 10; round++) {
@@ -69,6 +77,13 @@ const SCRIPT: &str = r#"
     await rounds("with WASI", 1_000, runs);
     await rounds("called asynchronously", 300, called);
     await rounds("dropped while they run", 300, dropped);
+    const round = 100_000;
+    let calls = 0;
+    env.a = () => {
+        if (++calls % round !== 0) return;
+        op_memory_report(`${7 * calls} imports in a call`, calls / round, op_wasm_live_instances());
+    };
+    (await instantiate(importing, { env })).call("run", [10 * round]);
     await rounds("left to the collector", 2_000, make);
     op_wasm_collect_js();
     await op_wasm_turn();

@@ -196,7 +196,14 @@ fn what_an_app_does_to_javascript_does_not_reach_in() {
         };
         try {
             const instance = await fixture("identity");
-            return [instance.call("i64", [5]), instance.call("externref", ["x"])];
+            const iterator = Array.prototype[Symbol.iterator];
+            Array.prototype[Symbol.iterator] = () => { throw new Error("patched"); };
+            try {
+                const { i64, externref } = instance.namespace;
+                return [instance.call("i64", [5]), instance.call("externref", ["x"]), i64(5), externref("x")];
+            } finally {
+                Array.prototype[Symbol.iterator] = iterator;
+            }
         } finally {
             Object.assign(prototype, { get, set });
             Object.assign(Array, { isArray });
@@ -204,5 +211,96 @@ fn what_an_app_does_to_javascript_does_not_reach_in() {
         }
         "#,
     );
-    assert_eq!(told, json!(["5n", "x"]));
+    assert_eq!(told, json!(["5n", "x", "5n", "x"]));
+}
+
+/// `undefined` would fit an `externref`, but a missing argument is none.
+#[test]
+fn arguments_are_counted() {
+    let told = Js::new().run(
+        r#"
+        const guest = await load(`(module
+            (func (export "none"))
+            (func (export "extern") (param externref) (result externref) (local.get 0))
+            (func (export "both") (param i32 externref) (result externref) (local.get 1))
+            (func (export "numbers") (param i32 i32) (result i32) (local.get 0))
+            (func (export "bigint") (param i64) (result i64) (local.get 0))
+            (func (export "nothing") (param i64 i64)))`);
+        const messages = (f) => {
+            try {
+                return f();
+            } catch ({ code, message }) {
+                return [code, message];
+            }
+        };
+        const { none, both, numbers, bigint, nothing } = guest.namespace;
+        const extern = guest.func("extern");
+        return [
+            () => none(undefined), () => extern(), () => extern(1, undefined), () => both(1),
+            () => numbers(1, 2, undefined), () => numbers(1), () => bigint(), () => bigint(1n, 2n),
+            () => nothing(1n, 2n, 3n, 4n), () => guest.call("nothing", [1n]),
+        ].map(messages);
+        "#,
+    );
+    assert_eq!(
+        told,
+        json!([
+            [5005, "\"none\" takes 0 arguments, got 1"],
+            [5005, "\"extern\" takes 1 arguments, got 0"],
+            [5005, "\"extern\" takes 1 arguments, got 2"],
+            [5005, "\"both\" takes 2 arguments, got 1"],
+            [5005, "\"numbers\" takes 2 arguments, got 3"],
+            [
+                5005,
+                "argument 1 of \"numbers\": expected i32, got undefined"
+            ],
+            [
+                5005,
+                "argument 0 of \"bigint\": expected i64, got undefined"
+            ],
+            [5005, "\"bigint\" takes 1 arguments, got 2"],
+            [5005, "\"nothing\" takes 2 arguments, got 4"],
+            [5005, "\"nothing\" takes 2 arguments, got 1"]
+        ])
+    );
+}
+
+/// Apps may get at the ops. What one runtime knows its guests by is nothing to another of its thread.
+#[test]
+fn a_runtime_cannot_call_another_ones_guests() {
+    let script = r#"
+        globalThis.guest = await load(`(module
+            (import "env" "f" (func $f (param i64) (result i64)))
+            (func (export "run") (param i32) (result i32) (local.get 0))
+            (func (export "through") (param i64) (result i64) (call $f (local.get 0))))`,
+            { env: { f: (x) => x } });
+        const { run, through } = guest.namespace;
+        return [run(1), through(1n)];
+    "#;
+    let mut one = Js::new();
+    assert_eq!(one.run(script), json!([1, "1n"]));
+    let told = Js::new().run(
+        r#"
+        const { ops } = Deno.core;
+        const key = ops.op_wasm_key();
+        const failures = [];
+        for (let func = 0; func < 4; func++) {
+            for (const call of [
+                () => ops.op_wasm_call(func, key),
+                () => ops.op_wasm_call_with(func, key, [undefined, (x) => x]),
+                () => Number.isNaN(ops.op_wasm_call_doubles(func, key, 1, 2)) ? 7 : 0,
+                () => Number.isNaN(ops.op_wasm_call_numbers(func, key, [], 1, 2)) ? 7 : 0,
+            ]) {
+                const ended = call();
+                try {
+                    ops.op_wasm_ended();
+                } catch ({ message }) {
+                    failures.push(`${ended} ${message}`);
+                }
+            }
+        }
+        return [failures.length, [...new Set(failures)], Number.isSafeInteger(key) && key > 2 ** 32];
+        "#,
+    );
+    assert_eq!(told, json!([16, ["7 no such function"], true]));
 }

@@ -36,5 +36,5 @@ fn stack_traces_name_the_functions_and_lines_of_the_source() {
     let line = frame.and_then(|frame| frame.split(':').next()?.parse::<usize>().ok());
     let line = line.unwrap_or_else(|| panic!("no frame of `checkArguments` in {stack}"));
     let source = include_str!("../ts/instance.ts").lines().nth(line - 1);
-    assert!(source.unwrap().contains("new WasmError"), "{stack}");
+    assert!(source.unwrap().contains("throw wrongCount"), "{stack}");
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ext_wasm::runtime::{
-    ExternInfo, HostFunction, HostFunctions, Import, Outcome, RefHandle, Stop, StoreOptions,
-    WasmError, WasmInstance, WasmState, WasmStore, WasmValue,
+    ExternInfo, HostFunction, HostImports, Import, ImportInfo, Outcome, RefHandle, Stop,
+    StoreOptions, WasmError, WasmInstance, WasmState, WasmStore, WasmValue,
 };
 use ext_wasm::{ExportKind, WasmCapabilities, WasmErrorCode};
 use wasmtime::ValRaw;
@@ -123,12 +123,12 @@ struct Numbered<const BY: i32>;
 /// How many of them were made.
 static NUMBERED: AtomicU32 = AtomicU32::new(0);
 
-impl<const BY: i32> HostFunctions for Numbered<BY> {
-    fn function(import: usize, ty: &ExternInfo) -> Box<dyn HostFunction> {
-        assert!(matches!(ty, ExternInfo::Function { params, .. } if params.is_empty()));
+impl<const BY: i32> HostImports for Numbered<BY> {
+    fn function(number: usize, import: &ImportInfo) -> Box<dyn HostFunction> {
+        assert!(matches!(&import.ty, ExternInfo::Function { params, .. } if params.is_empty()));
         NUMBERED.fetch_add(1, Ordering::Relaxed);
         Box::new(move |_: &WasmStore, frame: &mut [ValRaw]| {
-            frame[0] = ValRaw::i32(import as i32 * 10 + BY);
+            frame[0] = ValRaw::i32(number as i32 * 10 + BY);
             Ok(())
         })
     }
@@ -156,11 +156,21 @@ fn functions_for_all_stores_are_made_once() {
         assert_eq!(results(made), [returned(1), returned(11)]);
     }
     assert_eq!(NUMBERED.load(Ordering::Relaxed), 2);
+    // Also twice in one store, and once more where code checks for something else.
+    let twice = store();
+    let mut options = StoreOptions::default();
+    options.fuel = Some(1000);
+    let (metered, _) = state.new_store(options).unwrap();
+    for store in [twice, twice, metered] {
+        let made = state.instantiate_hosted::<Numbered<1>>(module.id, store);
+        assert_eq!(results(made), [returned(1), returned(11)]);
+    }
+    assert_eq!(NUMBERED.load(Ordering::Relaxed), 4);
     // Those of somebody else are not taken for them.
     let made = state.instantiate_hosted::<Numbered<2>>(module.id, store());
     assert_eq!(results(made), [returned(2), returned(12)]);
     // What is made for a store has nothing to do with either.
-    let other = || Import::Host(Numbered::<3>::function(5, &module.imports[0].ty));
+    let other = || Import::Host(Numbered::<3>::function(5, &module.imports[0]));
     let made = state.instantiate(module.id, store(), vec![other(), other()]);
     assert_eq!(results(made), [returned(53), returned(53)]);
 }
@@ -172,8 +182,9 @@ fn what_is_no_function_cannot_be_one_for_all_stores() {
     let module = state.compile(source).unwrap();
     let (store, _) = state.new_store(StoreOptions::default()).unwrap();
     struct Any;
-    impl HostFunctions for Any {
-        fn function(_: usize, _: &ExternInfo) -> Box<dyn HostFunction> {
+    impl HostImports for Any {
+        fn function(_: usize, import: &ImportInfo) -> Box<dyn HostFunction> {
+            assert_eq!(import.kind, ExportKind::Function);
             Box::new(|_: &WasmStore, _: &mut [ValRaw]| Ok(()))
         }
     }

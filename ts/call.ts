@@ -1,14 +1,13 @@
 import { quote } from "./check.ts";
 import { misfit, read, readValues, writeValues } from "./codec.ts";
 import type { Signature } from "./codec.ts";
-import {
-  op_wasm_call,
-  op_wasm_call_with,
-  op_wasm_ended,
-} from "./core.ts";
+import { op_wasm_call, op_wasm_call_with, op_wasm_ended, op_wasm_key } from "./core.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
 import { FAILED, GROWN, RETURNED, stopped } from "./outcome.ts";
 import type { StoreState } from "./store_state.ts";
+
+/** What the ops that call functions want to be told. */
+export const key = op_wasm_key();
 
 /** A function of a guest, for JavaScript. */
 export interface Callee {
@@ -30,7 +29,9 @@ export function call(callee: Callee, args: unknown[]): unknown {
 export function callFrame({ store, number, signature }: Callee): unknown {
   const { imports } = store;
   // Without imports of JavaScript's, its engine need not be ready to run any.
-  const ended = imports.length === 1 ? op_wasm_call(number) : op_wasm_call_with(number, imports);
+  const ended = imports.length === 1
+    ? op_wasm_call(number, key)
+    : op_wasm_call_with(number, key, imports);
   if (ended !== RETURNED) endedOddly(store, ended);
   return takeResults(store, signature);
 }
@@ -47,7 +48,7 @@ export function endedHow(store: StoreState): number {
 /** Detaches views of what has grown, and throws what the guest did if it did not return. */
 export function endedOddly(store: StoreState, ended: number): void {
   const how = ended & ~GROWN;
-  if (how === FAILED) endedHow(store);
+  if (how === FAILED) throw endedHow(store);
   const error = how === RETURNED ? undefined : store.thrown(how);
   if (how !== ended) store.checkViews();
   if (error !== undefined) throw error;
@@ -62,14 +63,15 @@ export function putArguments(
 ): void {
   // Too few are an `undefined` that does not fit, unless it would.
   if (args.length > params.length || (takesAnything && args.length < params.length)) {
-    throw new WasmError(
-      `${name === undefined ? "the function" : quote(name)} takes ${params.length} arguments, ` +
-        `got ${args.length}`,
-      TypeMismatch,
-    );
+    throw wrongCount(params.length, args.length, name);
   }
   const misfits = writeValues(store, params, args);
   if (misfits >= 0) throw misfit(params, args, misfits, ofFunction(`argument ${misfits}`, name));
+}
+
+export function wrongCount(takes: number, got: number, name: string | undefined): WasmError {
+  const what = name === undefined ? "the function" : quote(name);
+  return new WasmError(`${what} takes ${takes} arguments, got ${got}`, TypeMismatch);
 }
 
 /** What a call returned, out of the frame. */

@@ -1,13 +1,10 @@
 // The JavaScript functions that call functions of guests.
 
-import { call, callFrame, endedHow, endedOddly, takeResults } from "./call.ts";
+import { call, callFrame, endedHow, endedOddly, key, takeResults, wrongCount } from "./call.ts";
 import type { Callee } from "./call.ts";
 import { writePlain } from "./codec.ts";
-import {
-  op_wasm_call_doubles,
-  op_wasm_call_numbers,
-  op_wasm_compiles,
-} from "./core.ts";
+import { op_wasm_call_doubles, op_wasm_call_numbers, op_wasm_compiles } from "./core.ts";
+import type { WasmError } from "./errors.ts";
 import { MISFIT, RETURNED } from "./outcome.ts";
 import type { WasmFunction } from "./types.ts";
 
@@ -16,9 +13,10 @@ const compiles = op_wasm_compiles();
 
 /** The JavaScript function that calls a guest's. */
 export function functionOf(callee: Callee): WasmFunction {
-  const { params, results, numbers } = callee.signature;
+  const { params, results, numbers, takesAnything } = callee.signature;
   // With few parameters, an array of arguments and a loop over it would cost as much again as the call.
-  if (params.length <= 2) {
+  // Only an array tells a missing argument from an `undefined` that is meant.
+  if (params.length <= 2 && !takesAnything) {
     if (numbers && !compiles) return ofNumbers(callee);
     if (numbers && results.length === 1 && callee.store.imports.length === 1) {
       return ofDoubles(callee);
@@ -34,20 +32,20 @@ function ofNumbers(callee: Callee): WasmFunction {
   switch (callee.signature.params.length) {
     case 0:
       return (...more: unknown[]): unknown => {
-        if (more.length !== 0) return call(callee, more);
-        const result = op_wasm_call_numbers(number, imports, 0, 0);
+        if (more.length !== 0) throw tooMany(callee, more);
+        const result = op_wasm_call_numbers(number, key, imports, 0, 0);
         return result === result ? result : told(callee, []);
       };
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
-        if (more.length !== 0) return call(callee, [first, ...more]);
-        const result = op_wasm_call_numbers(number, imports, first, 0);
+        if (more.length !== 0) throw tooMany(callee, more);
+        const result = op_wasm_call_numbers(number, key, imports, first, 0);
         return result === result ? result : told(callee, [first]);
       };
     default:
       return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
-        if (more.length !== 0) return call(callee, [first, second, ...more]);
-        const result = op_wasm_call_numbers(number, imports, first, second);
+        if (more.length !== 0) throw tooMany(callee, more);
+        const result = op_wasm_call_numbers(number, key, imports, first, second);
         return result === result ? result : told(callee, [first, second]);
       };
   }
@@ -59,22 +57,24 @@ function ofDoubles(callee: Callee): WasmFunction {
   switch (callee.signature.params.length) {
     case 0:
       return (...more: unknown[]): unknown => {
-        if (more.length !== 0) return call(callee, more);
-        const result = op_wasm_call_doubles(number, 0, 0);
+        if (more.length !== 0) throw tooMany(callee, more);
+        const result = op_wasm_call_doubles(number, key, 0, 0);
         return result === result ? result : told(callee, []);
       };
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
-        if (more.length !== 0 || typeof first !== "number") return call(callee, [first, ...more]);
-        const result = op_wasm_call_doubles(number, first, 0);
+        if (more.length !== 0) throw tooMany(callee, more);
+        if (typeof first !== "number") return call(callee, [first]);
+        const result = op_wasm_call_doubles(number, key, first, 0);
         return result === result ? result : told(callee, [first]);
       };
     default:
       return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
-        if (more.length !== 0 || typeof first !== "number" || typeof second !== "number") {
-          return call(callee, [first, second, ...more]);
+        if (more.length !== 0) throw tooMany(callee, more);
+        if (typeof first !== "number" || typeof second !== "number") {
+          return call(callee, [first, second]);
         }
-        const result = op_wasm_call_doubles(number, first, second);
+        const result = op_wasm_call_doubles(number, key, first, second);
         return result === result ? result : told(callee, [first, second]);
       };
   }
@@ -87,18 +87,28 @@ function ofFew(callee: Callee): WasmFunction {
   const kind2 = params[1]?.kind;
   switch (params.length) {
     case 0:
-      return (...more: unknown[]): unknown => call(callee, more);
+      return (...more: unknown[]): unknown => {
+        if (more.length !== 0) throw tooMany(callee, more);
+        return callFrame(callee);
+      };
     case 1:
-      return (first: unknown, ...more: unknown[]): unknown =>
-        more.length === 0 && writePlain(kind1, 0, first)
-          ? callFrame(callee)
-          : call(callee, [first, ...more]);
+      return (first: unknown, ...more: unknown[]): unknown => {
+        if (more.length !== 0) throw tooMany(callee, more);
+        return writePlain(kind1, 0, first) ? callFrame(callee) : call(callee, [first]);
+      };
     default:
-      return (first: unknown, second: unknown, ...more: unknown[]): unknown =>
-        more.length === 0 && writePlain(kind1, 0, first) && writePlain(kind2, 1, second)
+      return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
+        if (more.length !== 0) throw tooMany(callee, more);
+        return writePlain(kind1, 0, first) && writePlain(kind2, 1, second)
           ? callFrame(callee)
-          : call(callee, [first, second, ...more]);
+          : call(callee, [first, second]);
+      };
   }
+}
+
+/** The error for arguments that are followed by more than the function takes. */
+function tooMany({ signature: { params }, name }: Callee, more: unknown[]): WasmError {
+  return wrongCount(params.length, params.length + more.length, name);
 }
 
 /** What a call with numbers came to, as it was told. */

@@ -1,24 +1,21 @@
 //! Ops on functions: what they are, and calls that their caller waits for.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
 use super::Bridge;
-use super::crossing::{GROWN, RETURNED};
+use super::crossing::{FAILED, GROWN, RETURNED};
 use super::funcs::{self, Callable};
 use super::scope::{self, Guest};
 use crate::runtime::{ExternInfo, Outcome, Stopped, WasmError};
-
-/// It failed: [`op_wasm_ended`] throws why.
-const FAILED: u32 = 7;
 
 thread_local! {
     /// How the last call ended that could not tell.
     static ENDED: Cell<u32> = const { Cell::new(RETURNED) };
     /// Why it failed, if it did.
-    static FAILURE: RefCell<Option<WasmError>> = const { RefCell::new(None) };
+    static FAILURE: Cell<Option<WasmError>> = const { Cell::new(None) };
 }
 
 /// Has [`op_wasm_ended`] tell how a call ended.
@@ -79,8 +76,8 @@ impl Callable {
 /// To come by a runtime's state, or to throw, takes ops a third of this one's time: it has no part in
 /// either.
 #[op2(fast)]
-pub fn op_wasm_call(func: u32) -> u32 {
-    match funcs::func(func) {
+pub fn op_wasm_call(func: u32, key: f64) -> u32 {
+    match funcs::func(func, key) {
         Ok(callable) => callable.call(),
         Err(error) => fail(error),
     }
@@ -91,9 +88,10 @@ pub fn op_wasm_call(func: u32) -> u32 {
 pub fn op_wasm_call_with<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     func: u32,
+    key: f64,
     imports: v8::Local<'s, v8::Value>,
 ) -> u32 {
-    let callable = match funcs::func(func) {
+    let callable = match funcs::func(func, key) {
         Ok(callable) => callable,
         Err(error) => return fail(error),
     };

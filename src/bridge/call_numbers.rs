@@ -10,16 +10,13 @@ use deno_core::{op2, v8};
 use wasmtime::ValRaw;
 
 use super::call::{fail, tell};
-use super::crossing::{GROWN, RETURNED};
+use super::crossing::{GROWN, MISFIT, RETURNED};
 use super::funcs;
 use super::number::Numbers;
 use super::scope::{self, Guest};
 
 /// The most arguments that such a call has.
 const FEW: usize = 2;
-
-/// It never began: an argument is no number that fits, or the op is not made for the function.
-const MISFIT: u32 = 6;
 
 /// Whether the engine compiles JavaScript that runs often.
 #[op2(fast)]
@@ -30,10 +27,10 @@ pub fn op_wasm_compiles() -> bool {
 /// Calls a function of at most two numbers that returns one, of a store that has no functions of
 /// JavaScript.
 ///
-/// NaN means that it is told how the call ended, and that what came of it is in the frame.
+/// NaN means that `op_wasm_ended` tells how the call ended, whose result is in the frame if it returned.
 #[op2(fast)]
-pub fn op_wasm_call_doubles(func: u32, first: f64, second: f64) -> f64 {
-    call_doubles(func, [first, second]).unwrap_or_else(|ended| {
+pub fn op_wasm_call_doubles(func: u32, key: f64, first: f64, second: f64) -> f64 {
+    call_doubles(func, key, [first, second]).unwrap_or_else(|ended| {
         tell(ended);
         f64::NAN
     })
@@ -41,8 +38,8 @@ pub fn op_wasm_call_doubles(func: u32, first: f64, second: f64) -> f64 {
 
 /// Returns the result, or how the call ended if that is not all there is to tell.
 #[inline]
-fn call_doubles(func: u32, args: [f64; FEW]) -> Result<f64, u32> {
-    let callable = funcs::func(func).map_err(fail)?;
+fn call_doubles(func: u32, key: f64, args: [f64; FEW]) -> Result<f64, u32> {
+    let callable = funcs::func(func, key).map_err(fail)?;
     let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
     let returned = numbers.result.ok_or(MISFIT)?;
     if callable.func.store().has_host_funcs() {
@@ -66,16 +63,17 @@ fn call_doubles(func: u32, args: [f64; FEW]) -> Result<f64, u32> {
 
 /// Calls a function of at most two numbers. Returns the result, or `undefined` if there is none.
 ///
-/// NaN means that it is told how the call ended, and that what came of it is in the frame.
+/// NaN means that `op_wasm_ended` tells how the call ended, whose result is in the frame if it returned.
 #[op2(reentrant)]
 pub fn op_wasm_call_numbers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     func: u32,
+    key: f64,
     imports: v8::Local<'s, v8::Value>,
     first: v8::Local<'s, v8::Value>,
     second: v8::Local<'s, v8::Value>,
 ) -> v8::Local<'s, v8::Value> {
-    call_numbers(scope, func, Guest::of(imports), [first, second]).unwrap_or_else(|ended| {
+    call_numbers(scope, (func, key), Guest::of(imports), [first, second]).unwrap_or_else(|ended| {
         tell(ended);
         v8::Number::new(scope, f64::NAN).into()
     })
@@ -84,11 +82,11 @@ pub fn op_wasm_call_numbers<'s>(
 /// As [`call_doubles`].
 fn call_numbers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    func: u32,
+    (func, key): (u32, f64),
     guest: Guest<'s>,
     args: [v8::Local<'s, v8::Value>; FEW],
 ) -> Result<v8::Local<'s, v8::Value>, u32> {
-    let callable = funcs::func(func).map_err(fail)?;
+    let callable = funcs::func(func, key).map_err(fail)?;
     let slots = callable.crossing.frame.slots();
     let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
     fill(slots, numbers, args).ok_or(MISFIT)?;

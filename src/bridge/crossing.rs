@@ -1,6 +1,7 @@
 //! What the two directions of calls between JavaScript and guests share.
 
 use std::cell::RefCell;
+use std::hash::{BuildHasher as _, RandomState};
 
 use deno_core::v8;
 use wasmtime::ValRaw;
@@ -17,11 +18,18 @@ const ABORTED: u32 = 3;
 /// It has not ended: see `running`.
 pub const RUNNING: u32 = 4;
 pub const WAITING: u32 = 5;
+/// It never began: an argument is no number that fits, or the op is not made for the function.
+pub const MISFIT: u32 = 6;
+/// It failed: `op_wasm_ended` throws why.
+pub const FAILED: u32 = 7;
 /// Beside one of these: a memory of the store has grown since JavaScript was last told so.
 pub const GROWN: u32 = 8;
 
 /// The call frame of one `JsRuntime`, and the function of it that runs imports.
 pub struct Crossing {
+    /// What the runtime's JavaScript alone knows, so that no other runtime of its thread can call its
+    /// guests: an integer, but one that nobody guesses.
+    pub key: f64,
     pub frame: Frame,
     /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
     pub dispatch: RefCell<Option<v8::Global<v8::Function>>>,
@@ -29,7 +37,10 @@ pub struct Crossing {
 
 impl Crossing {
     pub fn new() -> Self {
+        // The most that a double holds of the bits of an integer.
+        let key = RandomState::new().hash_one(()) >> 11;
         Self {
+            key: key as f64,
             frame: Frame::new(),
             dispatch: RefCell::default(),
         }

@@ -54,15 +54,15 @@ impl Table {
     }
 }
 
-/// The function of this number.
+/// The function of this number, of the runtime with this [key](Crossing::key).
 ///
 /// # Errors
-/// `RuntimeError` if its store was dropped, or there is none.
+/// `RuntimeError` if its store was dropped, or the runtime has none.
 #[inline]
-pub fn func(number: u32) -> Result<Rc<Callable>, WasmError> {
+pub fn func(number: u32, key: f64) -> Result<Rc<Callable>, WasmError> {
     // An error is many times larger, and moving one that there is not takes longer than to look.
     let found = TABLE.with_borrow(|table| match table.entries.get(number as usize) {
-        Some(Entry::Func(callable)) => Some(callable.clone()),
+        Some(Entry::Func(callable)) if callable.crossing.key == key => Some(callable.clone()),
         _ => None,
     });
     found.ok_or_else(|| missing(number))

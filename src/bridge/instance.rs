@@ -10,8 +10,12 @@ use super::crossing::RETURNED;
 use super::import::JsImport;
 use super::scope::{self, Guest};
 use crate::runtime::{
-    ExternInfo, HostFunction, HostFunctions, Import, Outcome, WasmError, WasmInstance, WasmState,
+    ExternInfo, HostFunction, HostImports, Import, ImportInfo, Outcome, WasmError, WasmInstance,
+    WasmState,
 };
+
+/// The kind of an import that is a function of JavaScript.
+const HOST_FUNCTION: u32 = 5;
 
 /// What an import of this type is satisfied with, as `host:wasm` tells it: a kind, and a number among
 /// those of that kind in the instance's store.
@@ -32,15 +36,12 @@ fn import(kind: u32, number: u32, ty: &ExternInfo) -> Result<Import, WasmError> 
 /// The functions that JavaScript keeps for the imports of a store's first instance.
 struct FirstImports;
 
-impl HostFunctions for FirstImports {
-    fn function(import: usize, ty: &ExternInfo) -> Box<dyn HostFunction> {
-        // Their numbers start at 1: see `Guest`.
-        Box::new(JsImport::new(import as u32 + 1, ty))
+impl HostImports for FirstImports {
+    fn function(number: usize, import: &ImportInfo) -> Box<dyn HostFunction> {
+        // What JavaScript keeps first is something else: see `Guest`.
+        Box::new(JsImport::new(number as u32 + 1, &import.ty))
     }
 }
-
-/// The kind of an import that is a function of JavaScript.
-const HOST_FUNCTION: u32 = 5;
 
 fn instantiate(
     state: &WasmState,

@@ -76,6 +76,12 @@ impl Bridge {
     }
 }
 
+/// What the ops that call functions want to be told.
+#[op2(fast)]
+pub fn op_wasm_key(state: &mut OpState) -> f64 {
+    state.borrow::<Rc<Bridge>>().crossing.key
+}
+
 /// Takes the function that runs imports, and returns the call frame as an `ArrayBuffer`.
 #[op2]
 pub fn op_wasm_bind<'s>(

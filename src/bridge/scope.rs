@@ -15,7 +15,8 @@ thread_local! {
 /// The JavaScript side of the guest that runs.
 #[derive(Clone, Copy)]
 pub struct Guest<'s> {
-    /// An array: the functions that its store imports, behind the `StoreState` of `ts/store_state.ts`.
+    /// The functions that its store imports, behind the `StoreState` of `ts/store_state.ts`. An array: to
+    /// look whether it is would take as long as the rest of an argument.
     pub imports: v8::Local<'s, v8::Value>,
     /// Whether its call waits for imports that return promises.
     pub waits: bool,
@@ -31,12 +32,15 @@ impl<'s> Guest<'s> {
     }
 }
 
+/// How many imports are looked up once for an op, which may run for long: so many handles it keeps.
+const KNOWN: usize = 4;
+
 struct Running<'a> {
     scope: NonNull<v8::PinScope<'a, 'a>>,
     crossing: NonNull<Crossing>,
     guest: Guest<'a>,
-    /// The import that was called last: a guest often calls the same one again and again.
-    last: Option<(u32, v8::Local<'a, v8::Function>)>,
+    /// Imports that were called: a guest often calls the same ones again and again.
+    known: [Option<(u32, v8::Local<'a, v8::Function>)>; KNOWN],
 }
 
 /// Puts back what was current, also when unwinding.
@@ -59,7 +63,7 @@ pub fn enter<'s, R>(
         scope: NonNull::from(scope).cast(),
         crossing: NonNull::from(crossing),
         guest,
-        last: None,
+        known: [None; KNOWN],
     };
     let _restore = Restore(CURRENT.replace(Some(NonNull::from(&running).cast())));
     f()
@@ -88,20 +92,29 @@ pub fn with_import<R>(
     let scope = unsafe { running.scope.as_mut() };
     // SAFETY: `enter`'s caller holds a reference to the crossing for as long as `enter` runs.
     let crossing = unsafe { running.crossing.as_ref() };
-    let function = match running.last {
-        Some((last, function)) if last == index => Some(function),
-        _ => {
-            // In the op's own scope, where the handle lives until the op returns.
-            let imports = v8::Local::<v8::Object>::try_from(running.guest.imports);
-            let function = imports
-                .ok()
-                .and_then(|imports| imports.get_index(scope, index));
-            let function = function.and_then(|function| function.try_into().ok());
-            running.last = function.map(|function| (index, function));
-            function
-        }
-    };
+    let known = running.known.iter().flatten();
+    let mut function = known
+        .clone()
+        .find(|known| known.0 == index)
+        .map(|known| known.1);
+    if function.is_none()
+        && let Some(free) = running.known.iter_mut().find(|known| known.is_none())
+    {
+        // In the op's own scope, where the handle lives until the op returns.
+        function = look_up(scope, running.guest, index);
+        *free = function.map(|function| (index, function));
+    }
     let guest = running.guest;
     v8::scope!(let scope, scope);
+    let function = function.or_else(|| look_up(scope, guest, index));
     Some(f(scope, crossing, guest, function))
+}
+
+fn look_up<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    guest: Guest<'_>,
+    index: u32,
+) -> Option<v8::Local<'s, v8::Function>> {
+    let imports = v8::Local::<v8::Object>::try_from(guest.imports).ok()?;
+    imports.get_index(scope, index)?.try_into().ok()
 }

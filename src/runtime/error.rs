@@ -6,6 +6,8 @@ use std::time::Duration;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use super::types::ImportInfo;
+
 /// What went wrong, as a number that apps may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
@@ -98,6 +100,12 @@ impl WasmError {
 
     pub(crate) fn instantiate(message: impl Into<String>) -> Self {
         Self::new(WasmErrorCode::InstantiateError, message)
+    }
+
+    /// The same, of an import.
+    pub(crate) fn of_import(self, ImportInfo { module, name, .. }: &ImportInfo) -> Self {
+        let message = format!("import {module:?}.{name:?}: {}", self.message);
+        Self { message, ..self }
     }
 
     pub(crate) fn runtime(message: impl Into<String>) -> Self {

@@ -4,7 +4,7 @@ use wasmtime::{AsContextMut, Extern, Instance, Linker, StoreContextMut};
 
 use super::error::WasmError;
 use super::host::HostFunction;
-use super::hosted::{HostFunctions, Hosted};
+use super::hosted::{HostImports, Hosted};
 use super::memory::Linear;
 use super::module::{Compiled, WasmModule};
 use super::store::{Outcome, StoreData, WasmStore, outcome, ran};
@@ -67,14 +67,14 @@ impl Parts<'_> {
     }
 
     /// Makes an instance whose imports are functions of `H`, if the module's code can be had with those.
-    pub(crate) fn host<H: HostFunctions>(
-        &self,
-    ) -> Option<Result<Outcome<WasmInstance>, WasmError>> {
+    pub(crate) fn host<H: HostImports>(&self) -> Option<Result<Outcome<WasmInstance>, WasmError>> {
         let hosted = Hosted::of::<H>(self.code, &self.module.imports)?;
-        if !self.module.imports.is_empty() {
-            self.store.expect_host_funcs();
-        }
-        Some(self.instantiate(|store| hosted.instantiate(store)))
+        Some(self.instantiate(|store| {
+            if !self.module.imports.is_empty() {
+                self.store.expect_host_funcs();
+            }
+            hosted.instantiate(store)
+        }))
     }
 
     /// Has wasmtime make an instance, and run its start function.
@@ -118,11 +118,8 @@ impl Parts<'_> {
             )));
         }
         let resolved = imports.into_iter().enumerate().map(|(i, import)| {
-            self.extern_of(import, i, wasi).map_err(|error| {
-                let ImportInfo { module, name, .. } = &declared[i];
-                let message = format!("import {module:?}.{name:?}: {}", error.message);
-                WasmError { message, ..error }
-            })
+            let found = self.extern_of(import, i, wasi);
+            found.map_err(|error| error.of_import(&declared[i]))
         });
         resolved.collect()
     }
@@ -138,7 +135,7 @@ impl Parts<'_> {
         match import {
             Import::Host(host) => match &self.code.functions[i] {
                 Some(ty) => store.host_func(ty, host.into()).map(Extern::Func),
-                None => Err(WasmError::instantiate("a function is no such import")),
+                None => Err(no_function()),
             },
             Import::Func(handle) => store.with(|s| Ok(s.data().funcs.get(handle)?.func.into())),
             Import::Memory(handle) => store.with(|s| {
@@ -177,6 +174,11 @@ impl WasmInstance {
             intern(store, export)
         })
     }
+}
+
+/// For a function of the host in the place of something else.
+pub(crate) fn no_function() -> WasmError {
+    WasmError::instantiate("a function is no such import")
 }
 
 /// Why wasmtime did not make an instance: its start function ran into something, or it never

@@ -36,7 +36,7 @@ pub use func::WasmFunc;
 pub use global::WasmGlobal;
 pub use granted::Files;
 pub use host::{HostFunction, Stop};
-pub use hosted::HostFunctions;
+pub use hosted::HostImports;
 pub use instance::{Import, WasmInstance};
 pub use limits::{CallOptions, StoreOptions};
 pub use memory::{MemoryView, WasmMemory};

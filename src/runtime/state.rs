@@ -14,11 +14,12 @@ use super::capabilities::WasmCapabilities;
 use super::engine::{Checks, Engines, Tune};
 use super::error::WasmError;
 use super::granted::{Files, Granted};
-use super::hosted::HostFunctions;
-use super::instance::{Import, Parts, WasmInstance};
+use super::hosted::HostImports;
+use super::instance::{Import, Parts, WasmInstance, no_function};
 use super::limits::{CallOptions, Limits, StoreOptions};
 use super::module::{Code, Compiler, WasmModule};
 use super::store::{Outcome, RunningCall, StoreData, WasmStore};
+use super::types::ExportKind;
 use super::wasi::{self, Wasi};
 
 /// The modules, stores and instances of one runtime, under numbers.
@@ -262,12 +263,12 @@ impl WasmState {
         })
     }
 
-    /// Instantiates a module with functions of `H` for its imports, all of which are functions. They are
-    /// made once for all of its instances in any store.
+    /// Instantiates a module that imports functions alone, with those of `H`, and runs its start function.
+    /// See there how often they are made.
     ///
     /// # Errors
-    /// As [`WasmState::instantiate`].
-    pub fn instantiate_hosted<H: HostFunctions>(
+    /// `InstantiateError` if it imports something else; otherwise as [`WasmState::instantiate`].
+    pub fn instantiate_hosted<H: HostImports>(
         &self,
         module: u32,
         store: u32,
@@ -277,8 +278,12 @@ impl WasmState {
                 return made;
             }
             let imports = parts.module.imports.iter().enumerate();
-            let imports = imports.map(|(i, import)| Import::Host(H::function(i, &import.ty)));
-            parts.link(imports.collect(), &|| self.wasi_linker(checks))
+            let imports = imports.map(|(number, import)| match import.kind {
+                ExportKind::Function => Ok(Import::Host(H::function(number, import))),
+                _ => Err(no_function().of_import(import)),
+            });
+            let imports = imports.collect::<Result<_, _>>()?;
+            parts.link(imports, &|| self.wasi_linker(checks))
         })
     }
 

@@ -149,15 +149,15 @@ impl WasmStore {
         })
     }
 
-    /// Has calls expect that functions of the host run in it.
+    /// Has calls expect functions of the host to run in it.
     pub(crate) fn expect_host_funcs(&self) {
         self.cell.has_host_funcs.set(true);
     }
 
-    /// Whether the host has made functions for it. Without, nothing but guests and WASI can run in it,
+    /// Whether functions of the host can run in it. Without, nothing but guests and WASI can run in it,
     /// neither of which knows of a call's slots.
     #[inline]
-    pub fn has_host_funcs(&self) -> bool {
+    pub(crate) fn has_host_funcs(&self) -> bool {
         self.cell.has_host_funcs.get()
     }
 

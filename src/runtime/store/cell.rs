@@ -30,7 +30,7 @@ pub(super) struct StoreCell {
     /// Whether a memory was allowed to grow, and nobody was told yet: shared with `Limits`. Not part of
     /// the store, so that to ask is cheap wherever the store is.
     pub(super) grown: Arc<AtomicBool>,
-    /// Whether the host has made functions for it, which may do anything.
+    /// Whether functions of the host can run in it, which may do anything.
     pub(super) has_host_funcs: Cell<bool>,
     /// The way to the guest's thread, while a guest runs on one.
     pub(super) way: RefCell<Option<Bound>>,
