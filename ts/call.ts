@@ -1,13 +1,10 @@
 import { quote } from "./check.ts";
 import { misfit, read, readValues, writeValues } from "./codec.ts";
 import type { Signature } from "./codec.ts";
-import { op_wasm_call, op_wasm_call_with, op_wasm_ended, op_wasm_key } from "./core.ts";
+import { op_wasm_call, op_wasm_call_with, op_wasm_ended } from "./core.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
 import { FAILED, GROWN, RETURNED, stopped } from "./outcome.ts";
 import type { StoreState } from "./store_state.ts";
-
-/** What the ops that call functions want to be told. */
-export const key = op_wasm_key();
 
 /** A function of a guest, for JavaScript. */
 export interface Callee {
@@ -29,9 +26,7 @@ export function call(callee: Callee, args: unknown[]): unknown {
 export function callFrame({ store, number, signature }: Callee): unknown {
   const { imports } = store;
   // Without imports of JavaScript's, its engine need not be ready to run any.
-  const ended = imports.length === 1
-    ? op_wasm_call(number, key)
-    : op_wasm_call_with(number, key, imports);
+  const ended = imports.length === 1 ? op_wasm_call(number) : op_wasm_call_with(number, imports);
   if (ended !== RETURNED) endedOddly(store, ended);
   return takeResults(store, signature);
 }

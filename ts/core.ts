@@ -83,7 +83,6 @@ export const {
   op_wasm_interrupted,
   op_wasm_is_metered,
   op_wasm_is_ready,
-  op_wasm_key,
   op_wasm_live_instances,
   op_wasm_live_modules,
   op_wasm_max_instances,

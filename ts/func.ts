@@ -1,6 +1,6 @@
 // The JavaScript functions that call functions of guests.
 
-import { call, callFrame, endedHow, endedOddly, key, takeResults, wrongCount } from "./call.ts";
+import { call, callFrame, endedHow, endedOddly, takeResults, wrongCount } from "./call.ts";
 import type { Callee } from "./call.ts";
 import { writePlain } from "./codec.ts";
 import { op_wasm_call_doubles, op_wasm_call_numbers, op_wasm_compiles } from "./core.ts";
@@ -33,19 +33,19 @@ function ofNumbers(callee: Callee): WasmFunction {
     case 0:
       return (...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
-        const result = op_wasm_call_numbers(number, key, imports, 0, 0);
+        const result = op_wasm_call_numbers(number, imports, 0, 0);
         return result === result ? result : told(callee, []);
       };
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
-        const result = op_wasm_call_numbers(number, key, imports, first, 0);
+        const result = op_wasm_call_numbers(number, imports, first, 0);
         return result === result ? result : told(callee, [first]);
       };
     default:
       return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
-        const result = op_wasm_call_numbers(number, key, imports, first, second);
+        const result = op_wasm_call_numbers(number, imports, first, second);
         return result === result ? result : told(callee, [first, second]);
       };
   }
@@ -58,14 +58,14 @@ function ofDoubles(callee: Callee): WasmFunction {
     case 0:
       return (...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
-        const result = op_wasm_call_doubles(number, key, 0, 0);
+        const result = op_wasm_call_doubles(number, 0, 0);
         return result === result ? result : told(callee, []);
       };
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
         if (typeof first !== "number") return call(callee, [first]);
-        const result = op_wasm_call_doubles(number, key, first, 0);
+        const result = op_wasm_call_doubles(number, first, 0);
         return result === result ? result : told(callee, [first]);
       };
     default:
@@ -74,7 +74,7 @@ function ofDoubles(callee: Callee): WasmFunction {
         if (typeof first !== "number" || typeof second !== "number") {
           return call(callee, [first, second]);
         }
-        const result = op_wasm_call_doubles(number, key, first, second);
+        const result = op_wasm_call_doubles(number, first, second);
         return result === result ? result : told(callee, [first, second]);
       };
   }

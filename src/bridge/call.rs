@@ -76,8 +76,8 @@ impl Callable {
 /// To come by a runtime's state, or to throw, takes ops a third of this one's time: it has no part in
 /// either.
 #[op2(fast)]
-pub fn op_wasm_call(func: u32, key: f64) -> u32 {
-    match funcs::func(func, key) {
+pub fn op_wasm_call(isolate: &mut v8::Isolate, func: u32) -> u32 {
+    match funcs::func(func, isolate) {
         Ok(callable) => callable.call(),
         Err(error) => fail(error),
     }
@@ -88,10 +88,9 @@ pub fn op_wasm_call(func: u32, key: f64) -> u32 {
 pub fn op_wasm_call_with<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     func: u32,
-    key: f64,
     imports: v8::Local<'s, v8::Value>,
 ) -> u32 {
-    let callable = match funcs::func(func, key) {
+    let callable = match funcs::func(func, scope) {
         Ok(callable) => callable,
         Err(error) => return fail(error),
     };

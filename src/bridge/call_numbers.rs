@@ -29,8 +29,8 @@ pub fn op_wasm_compiles() -> bool {
 ///
 /// NaN means that `op_wasm_ended` tells how the call ended, whose result is in the frame if it returned.
 #[op2(fast)]
-pub fn op_wasm_call_doubles(func: u32, key: f64, first: f64, second: f64) -> f64 {
-    call_doubles(func, key, [first, second]).unwrap_or_else(|ended| {
+pub fn op_wasm_call_doubles(isolate: &mut v8::Isolate, func: u32, first: f64, second: f64) -> f64 {
+    call_doubles(isolate, func, [first, second]).unwrap_or_else(|ended| {
         tell(ended);
         f64::NAN
     })
@@ -38,8 +38,8 @@ pub fn op_wasm_call_doubles(func: u32, key: f64, first: f64, second: f64) -> f64
 
 /// Returns the result, or how the call ended if that is not all there is to tell.
 #[inline]
-fn call_doubles(func: u32, key: f64, args: [f64; FEW]) -> Result<f64, u32> {
-    let callable = funcs::func(func, key).map_err(fail)?;
+fn call_doubles(isolate: &v8::Isolate, func: u32, args: [f64; FEW]) -> Result<f64, u32> {
+    let callable = funcs::func(func, isolate).map_err(fail)?;
     let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
     let returned = numbers.result.ok_or(MISFIT)?;
     if callable.func.store().has_host_funcs() {
@@ -68,12 +68,11 @@ fn call_doubles(func: u32, key: f64, args: [f64; FEW]) -> Result<f64, u32> {
 pub fn op_wasm_call_numbers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     func: u32,
-    key: f64,
     imports: v8::Local<'s, v8::Value>,
     first: v8::Local<'s, v8::Value>,
     second: v8::Local<'s, v8::Value>,
 ) -> v8::Local<'s, v8::Value> {
-    call_numbers(scope, (func, key), Guest::of(imports), [first, second]).unwrap_or_else(|ended| {
+    call_numbers(scope, func, Guest::of(imports), [first, second]).unwrap_or_else(|ended| {
         tell(ended);
         v8::Number::new(scope, f64::NAN).into()
     })
@@ -82,11 +81,11 @@ pub fn op_wasm_call_numbers<'s>(
 /// As [`call_doubles`].
 fn call_numbers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    (func, key): (u32, f64),
+    func: u32,
     guest: Guest<'s>,
     args: [v8::Local<'s, v8::Value>; FEW],
 ) -> Result<v8::Local<'s, v8::Value>, u32> {
-    let callable = funcs::func(func, key).map_err(fail)?;
+    let callable = funcs::func(func, scope).map_err(fail)?;
     let slots = callable.crossing.frame.slots();
     let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
     fill(slots, numbers, args).ok_or(MISFIT)?;

@@ -1,7 +1,6 @@
 //! What the two directions of calls between JavaScript and guests share.
 
-use std::cell::RefCell;
-use std::hash::{BuildHasher as _, RandomState};
+use std::cell::{Cell, RefCell};
 
 use deno_core::v8;
 use wasmtime::ValRaw;
@@ -25,11 +24,27 @@ pub const FAILED: u32 = 7;
 /// Beside one of these: a memory of the store has grown since JavaScript was last told so.
 pub const GROWN: u32 = 8;
 
+/// Tells isolates apart that are alive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct IsolateId(usize);
+
+impl IsolateId {
+    #[inline]
+    fn of(isolate: &v8::Isolate) -> Self {
+        // SAFETY: the type is `repr(transparent)` over a pointer, of which nothing but the address is used.
+        unsafe {
+            let pointer = isolate.as_raw_isolate_ptr();
+            Self(std::mem::transmute::<v8::UnsafeRawIsolatePtr, usize>(
+                pointer,
+            ))
+        }
+    }
+}
+
 /// The call frame of one `JsRuntime`, and the function of it that runs imports.
 pub struct Crossing {
-    /// What the runtime's JavaScript alone knows, so that no other runtime of its thread can call its
-    /// guests: an integer, but one that nobody guesses.
-    pub key: f64,
+    /// The isolate of the runtime: no other one of its thread may call its guests.
+    isolate: Cell<Option<IsolateId>>,
     pub frame: Frame,
     /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
     pub dispatch: RefCell<Option<v8::Global<v8::Function>>>,
@@ -37,13 +52,22 @@ pub struct Crossing {
 
 impl Crossing {
     pub fn new() -> Self {
-        // The most that a double holds of the bits of an integer.
-        let key = RandomState::new().hash_one(()) >> 11;
         Self {
-            key: key as f64,
+            isolate: Cell::default(),
             frame: Frame::new(),
             dispatch: RefCell::default(),
         }
+    }
+
+    /// Says which isolate this is of.
+    pub fn bind(&self, isolate: &v8::Isolate) {
+        self.isolate.set(Some(IsolateId::of(isolate)));
+    }
+
+    /// Whether it is of this isolate.
+    #[inline]
+    pub fn is_of(&self, isolate: &v8::Isolate) -> bool {
+        self.isolate.get() == Some(IsolateId::of(isolate))
     }
 
     /// Ends a run: leaves what was thrown in the frame. Returns what the run did, or how else it

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use deno_core::v8;
+
 use super::crossing::Crossing;
 use super::number::Numbers;
 use crate::runtime::{WasmError, WasmFunc};
@@ -54,15 +56,15 @@ impl Table {
     }
 }
 
-/// The function of this number, of the runtime with this [key](Crossing::key).
+/// The function of this number, of the runtime of this isolate.
 ///
 /// # Errors
 /// `RuntimeError` if its store was dropped, or the runtime has none.
 #[inline]
-pub fn func(number: u32, key: f64) -> Result<Rc<Callable>, WasmError> {
+pub fn func(number: u32, isolate: &v8::Isolate) -> Result<Rc<Callable>, WasmError> {
     // An error is many times larger, and moving one that there is not takes longer than to look.
     let found = TABLE.with_borrow(|table| match table.entries.get(number as usize) {
-        Some(Entry::Func(callable)) if callable.crossing.key == key => Some(callable.clone()),
+        Some(Entry::Func(callable)) if callable.crossing.is_of(isolate) => Some(callable.clone()),
         _ => None,
     });
     found.ok_or_else(|| missing(number))

@@ -111,6 +111,7 @@ struct Import<'a, 's> {
 
 impl Import<'_, '_> {
     /// Calls the function with numbers. What it does beside returning one is JavaScript's to judge.
+    #[inline]
     fn call(
         &mut self,
         scope: &mut v8::PinScope<'_, '_>,

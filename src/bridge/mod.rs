@@ -76,12 +76,6 @@ impl Bridge {
     }
 }
 
-/// What the ops that call functions want to be told.
-#[op2(fast)]
-pub fn op_wasm_key(state: &mut OpState) -> f64 {
-    state.borrow::<Rc<Bridge>>().crossing.key
-}
-
 /// Takes the function that runs imports, and returns the call frame as an `ArrayBuffer`.
 #[op2]
 pub fn op_wasm_bind<'s>(
@@ -90,6 +84,7 @@ pub fn op_wasm_bind<'s>(
     #[scoped] dispatch: v8::Global<v8::Function>,
 ) -> v8::Local<'s, v8::ArrayBuffer> {
     let crossing = &state.borrow::<Rc<Bridge>>().crossing;
+    crossing.bind(scope);
     crossing.dispatch.replace(Some(dispatch));
     crossing.frame.to_array_buffer(scope)
 }

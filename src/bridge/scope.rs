@@ -71,6 +71,7 @@ pub fn enter<'s, R>(
 
 /// Runs `f` in a new scope inside that of the op that is running, with the guest and its import of
 /// this number if that is a function; `None` if there is no such op.
+#[inline]
 pub fn with_import<R>(
     index: u32,
     f: impl for<'s> FnOnce(
@@ -92,24 +93,38 @@ pub fn with_import<R>(
     let scope = unsafe { running.scope.as_mut() };
     // SAFETY: `enter`'s caller holds a reference to the crossing for as long as `enter` runs.
     let crossing = unsafe { running.crossing.as_ref() };
-    let known = running.known.iter().flatten();
-    let mut function = known
-        .clone()
-        .find(|known| known.0 == index)
-        .map(|known| known.1);
-    if function.is_none()
-        && let Some(free) = running.known.iter_mut().find(|known| known.is_none())
-    {
-        // In the op's own scope, where the handle lives until the op returns.
-        function = look_up(scope, running.guest, index);
-        *free = function.map(|function| (index, function));
-    }
+    let function = match running.known[0] {
+        Some((known, function)) if known == index => Some(function),
+        _ => running.find(scope, index),
+    };
     let guest = running.guest;
     v8::scope!(let scope, scope);
     let function = function.or_else(|| look_up(scope, guest, index));
     Some(f(scope, crossing, guest, function))
 }
 
+impl<'a> Running<'a> {
+    /// The import of this number, if it is a function and this is one of those that are kept, which from
+    /// now on is looked at first.
+    #[inline(never)]
+    fn find(
+        &mut self,
+        scope: &mut v8::PinScope<'a, '_>,
+        index: u32,
+    ) -> Option<v8::Local<'a, v8::Function>> {
+        let is_it = |known: &Option<(u32, _)>| known.is_none_or(|known| known.0 == index);
+        let place = self.known.iter().position(is_it)?;
+        if self.known[place].is_none() {
+            // In the op's own scope, where the handle lives until the op returns.
+            let function = look_up(scope, self.guest, index)?;
+            self.known[place] = Some((index, function));
+        }
+        self.known.swap(0, place);
+        self.known[0].map(|(_, function)| function)
+    }
+}
+
+#[inline(never)]
 fn look_up<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     guest: Guest<'_>,
