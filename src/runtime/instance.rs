@@ -68,11 +68,14 @@ impl Parts<'_> {
 
     /// Makes an instance whose imports are functions of `H`, if the module's code can be had with those.
     pub(crate) fn host<H: HostImports>(&self) -> Option<Result<Outcome<WasmInstance>, WasmError>> {
-        let hosted = Hosted::of::<H>(self.code, &self.module.imports)?;
+        let imports = &self.module.imports;
+        if imports.is_empty() {
+            // There is nothing to spare.
+            return None;
+        }
+        let hosted = Hosted::of::<H>(self.code, imports)?;
         Some(self.instantiate(|store| {
-            if !self.module.imports.is_empty() {
-                self.store.expect_host_funcs();
-            }
+            self.store.expect_host_funcs();
             hosted.instantiate(store)
         }))
     }
