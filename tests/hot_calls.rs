@@ -201,3 +201,65 @@ fn of_numbers() {
     let round = format!("undefined NaN {same} {rounded} undefined {same} {subtracted}");
     assert_eq!(told, json!([round, vec![5005; 12]]));
 }
+
+/// Which only engines that compile are given to use.
+#[test]
+fn of_the_op_that_takes_doubles() {
+    let mut js = Js::new();
+    let told = js.run(
+        r#"
+        const guest = await load(`(module
+            (memory 1)
+            (func (export "sub") (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1)))
+            (func (export "nan") (param f32) (result f64) (f64.const nan:0x4321))
+            (func (export "nothing") (param f64))
+            (func (export "three") (param f64 f64 f64) (result f64) (local.get 2))
+            (func (export "trap") (result i32) (drop (memory.grow (i32.const 1))) (unreachable))
+            (func (export "grow") (param i32) (result i32)
+                (drop (memory.grow (local.get 0))) (i32.const 77)))`);
+        // A thread's first functions, which get their numbers when they are first asked for.
+        const [sub, nan, nothing, three, trap, grow] = guest.exports.map(({ name }, number) => {
+            guest.func(name);
+            return number;
+        });
+        const { op_wasm_call_doubles: call, op_wasm_ended: ended } = Deno.core.ops;
+        const outcome = (...args) => {
+            const result = call(...args);
+            if (result === result) return result;
+            try {
+                return `ended ${ended()}`;
+            } catch (error) {
+                return error.trap ?? error.code;
+            }
+        };
+        // That there is a memory is told with the first call.
+        outcome(sub, 0, 0);
+        globalThis.outcome = outcome;
+        globalThis.grow = grow;
+        return [
+            outcome(sub, 5, 3), outcome(sub, 0.5, 3), outcome(sub, 2 ** 32 - 1, 1), outcome(sub, 1, 2 ** 32),
+            outcome(nan, 0.1, 0), outcome(nothing, 1, 0), outcome(three, 1, 2), outcome(trap, 0, 0),
+            outcome(sub, 1, 1),
+        ];
+        "#,
+    );
+    let misfit = "ended 6";
+    assert_eq!(
+        told,
+        json!([
+            2,
+            misfit,
+            -2,
+            misfit,
+            "ended 0",
+            misfit,
+            5005,
+            "unreachable",
+            0
+        ])
+    );
+    // What is in the frame is how a call ended that has more to tell.
+    assert_eq!(js.eval("JSON.stringify(outcome(grow, 1, 0))"), "ended 8");
+    assert_eq!(js.frame_bits(1)[0] as u32, 77);
+    assert_eq!(js.eval("JSON.stringify(outcome(grow, 0, 0))"), 77);
+}
