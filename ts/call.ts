@@ -31,7 +31,7 @@ export function callFrame({ store, number, signature }: Callee): unknown {
   return takeResults(store, signature);
 }
 
-/** How the last call ended that could not tell. */
+/** How the last call ended that could not tell. Throws why, if it failed. */
 export function endedHow(store: StoreState): number {
   try {
     return op_wasm_ended();

@@ -9,8 +9,7 @@ import {
 } from "./core.ts";
 import { dispatch } from "./host_import.ts";
 
-// The call frame: 1000 slots of 16 bytes for arguments and results, and one more whose first 32
-// bits are a number that some ops tell beside what they return.
+// The call frame: 1000 slots of 16 bytes for arguments and results.
 const frame = op_wasm_bind(dispatch);
 export const frame8 = new Uint8Array(frame);
 export const frame32 = new Int32Array(frame);
@@ -18,7 +17,6 @@ export const frameU32 = new Uint32Array(frame);
 export const frame64 = new BigInt64Array(frame);
 export const frameF32 = new Float32Array(frame);
 export const frameF64 = new Float64Array(frame);
-export const TOLD = 1000 << 2;
 
 // The kinds of references in a slot's second 32 bits; the first are a number.
 export const NULL = 0;

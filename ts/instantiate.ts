@@ -2,7 +2,7 @@ import { describe, isObject } from "./check.ts";
 import { construct, internal } from "./construct.ts";
 import { ObjectKeys, op_wasm_instantiate, op_wasm_is_ready, op_wasm_prepare } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
-import { frameU32, TOLD } from "./frame.ts";
+import { frameU32 } from "./frame.ts";
 import { lookUp, toImports } from "./imports.ts";
 import type { Found } from "./imports.ts";
 import { WasmInstance } from "./instance.ts";
@@ -100,7 +100,7 @@ function start(module: ModuleDetails, store: StoreState, found: Found): WasmInst
   } catch (error) {
     throw stopped(store, error);
   }
-  const id = frameU32[TOLD];
+  const id = frameU32[0];
   const thrown = ended === RETURNED ? undefined : store.thrown(ended);
   store.checkViews();
   if (thrown !== undefined) throw thrown;

@@ -15,8 +15,6 @@ const SLOTS: usize = 1000;
 ///
 /// One frame serves every call of a runtime: whoever reads it copies the slots out before
 /// anything else can run, so that nested calls may write over them.
-///
-/// Behind the slots is one more, for [`Frame::tell`].
 pub struct Frame {
     slots: Arc<[Cell<ValRaw>]>,
 }
@@ -24,7 +22,7 @@ pub struct Frame {
 impl Frame {
     pub fn new() -> Self {
         Self {
-            slots: (0..=SLOTS).map(|_| Cell::new(ValRaw::u64(0))).collect(),
+            slots: (0..SLOTS).map(|_| Cell::new(ValRaw::u64(0))).collect(),
         }
     }
 
@@ -54,12 +52,7 @@ impl Frame {
 
     /// The slots themselves.
     pub fn slots(&self) -> &[Cell<ValRaw>] {
-        &self.slots[..SLOTS]
-    }
-
-    /// Tells JavaScript a number beside what an op returns.
-    pub fn tell(&self, number: u32) {
-        self.slots[SLOTS].set(ValRaw::u32(number));
+        &self.slots
     }
 
     /// The slots as an `ArrayBuffer`. It may outlive the frame: the memory is shared.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
+use wasmtime::ValRaw;
 
 use super::Bridge;
 use super::crossing::RETURNED;
@@ -63,7 +64,7 @@ fn instantiate(
 }
 
 /// Instantiates a module. Its imports are pairs of a kind and a number, in the module's order. Returns
-/// how it ended, and tells the instance's number if it came to be.
+/// how it ended; the instance's number is in the frame if it came to be.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_instantiate<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -79,7 +80,7 @@ pub fn op_wasm_instantiate<'s>(
     });
     Ok(match bridge.crossing.ended(made?) {
         Ok(instance) => {
-            bridge.crossing.frame.tell(instance.id);
+            bridge.crossing.frame.write(&[ValRaw::u32(instance.id)]);
             RETURNED
         }
         Err(ended) => ended,

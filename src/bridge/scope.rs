@@ -15,8 +15,8 @@ thread_local! {
 /// The JavaScript side of the guest that runs.
 #[derive(Clone, Copy)]
 pub struct Guest<'s> {
-    /// The functions that its store imports, behind the `StoreState` of `ts/store_state.ts`. An array: to
-    /// look whether it is would take as long as the rest of an argument.
+    /// The functions that its store imports, behind the `StoreState` of `ts/store_state.ts`. An array, but
+    /// only where one of them is looked up is it asked whether it is.
     pub imports: v8::Local<'s, v8::Value>,
     /// Whether its call waits for imports that return promises.
     pub waits: bool,

@@ -29,11 +29,14 @@ pub(crate) struct Hosted {
 }
 
 impl Hosted {
-    /// The code with functions of `H`, if it can be had.
+    /// The code with functions of `H`, if it can be had and there is something to be had.
     pub(crate) fn of<'a, H: HostImports>(
         code: &'a Compiled,
         imports: &[ImportInfo],
     ) -> Option<&'a InstancePre<StoreData>> {
+        if imports.is_empty() {
+            return None;
+        }
         let hosted = match code.hosted.get() {
             Some(hosted) => hosted,
             None => {

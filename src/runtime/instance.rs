@@ -66,18 +66,25 @@ impl Parts<'_> {
         self.instantiate(|store| Instance::new(store, &self.code.module, &externs))
     }
 
-    /// Makes an instance whose imports are functions of `H`, if the module's code can be had with those.
-    pub(crate) fn host<H: HostImports>(&self) -> Option<Result<Outcome<WasmInstance>, WasmError>> {
+    /// Makes an instance whose imports, all of which are functions, are those of `H`.
+    pub(crate) fn host<H: HostImports>(&self) -> Result<Outcome<WasmInstance>, WasmError> {
         let imports = &self.module.imports;
-        if imports.is_empty() {
-            // There is nothing to spare.
-            return None;
+        if let Some(hosted) = Hosted::of::<H>(self.code, imports) {
+            return self.instantiate(|store| {
+                self.store.expect_host_funcs();
+                hosted.instantiate(store)
+            });
         }
-        let hosted = Hosted::of::<H>(self.code, imports)?;
-        Some(self.instantiate(|store| {
-            self.store.expect_host_funcs();
-            hosted.instantiate(store)
-        }))
+        let typed = imports.iter().zip(&self.code.functions).enumerate();
+        let externs = typed.map(|(number, (import, ty))| {
+            let ty = ty.as_ref().ok_or_else(no_function);
+            let func =
+                ty.and_then(|ty| self.store.host_func(ty, H::function(number, import).into()));
+            func.map(Extern::Func)
+                .map_err(|error| error.of_import(import))
+        });
+        let externs = externs.collect::<Result<Vec<_>, _>>()?;
+        self.instantiate(|store| Instance::new(store, &self.code.module, &externs))
     }
 
     /// Has wasmtime make an instance, and run its start function.
@@ -180,7 +187,7 @@ impl WasmInstance {
 }
 
 /// For a function of the host in the place of something else.
-pub(crate) fn no_function() -> WasmError {
+fn no_function() -> WasmError {
     WasmError::instantiate("a function is no such import")
 }
 

@@ -31,8 +31,8 @@ impl Known {
         find(self.codes().by_hash.get(&hash)?, wasm)
     }
 
-    /// Takes in code that was just compiled, of a binary of this hash, and returns it; or that of the same binary which somebody
-    /// else has compiled meanwhile.
+    /// Takes in code that was just compiled, of a binary of this hash, and returns it; or that of the
+    /// same binary which somebody else has compiled meanwhile.
     pub(crate) fn add(&self, hash: u64, code: Code) -> Arc<Code> {
         debug_assert_eq!(hash, self.hash(code.wasm()));
         let codes = &mut *self.codes();

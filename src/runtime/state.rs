@@ -15,11 +15,10 @@ use super::engine::{Checks, Engines, Tune};
 use super::error::WasmError;
 use super::granted::{Files, Granted};
 use super::hosted::HostImports;
-use super::instance::{Import, Parts, WasmInstance, no_function};
+use super::instance::{Import, Parts, WasmInstance};
 use super::limits::{CallOptions, Limits, StoreOptions};
 use super::module::{Code, Compiler, WasmModule};
 use super::store::{Outcome, RunningCall, StoreData, WasmStore};
-use super::types::ExportKind;
 use super::wasi::{self, Wasi};
 
 /// The modules, stores and instances of one runtime, under numbers.
@@ -273,18 +272,7 @@ impl WasmState {
         module: u32,
         store: u32,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
-        self.make(module, store, |parts, checks| {
-            if let Some(made) = parts.host::<H>() {
-                return made;
-            }
-            let imports = parts.module.imports.iter().enumerate();
-            let imports = imports.map(|(number, import)| match import.kind {
-                ExportKind::Function => Ok(Import::Host(H::function(number, import))),
-                _ => Err(no_function().of_import(import)),
-            });
-            let imports = imports.collect::<Result<_, _>>()?;
-            parts.link(imports, &|| self.wasi_linker(checks))
-        })
+        self.make(module, store, |parts, _| parts.host::<H>())
     }
 
     /// Has `instantiate` make an instance of a module in a store, and takes it in.
