@@ -11,8 +11,9 @@ fn import_objects_of_every_kind() {
         const module = await compile(text(fixtures.callback));
         const thrower = { get env() { throw new RangeError("mine") } };
         const inner = { env: { get twice() { throw new RangeError("mine") } } };
-        const proxy = new Proxy({}, { get: () => ({ twice: (x) => 2 * x }) });
-        const refusing = new Proxy({}, { get() { throw new RangeError("mine") } });
+        const twice = (x) => 2 * x;
+        const proxy = new Proxy({ env: new Proxy({ twice }, {}) }, {});
+        const refusing = new Proxy({}, { getOwnPropertyDescriptor() { throw new RangeError("mine") } });
         const told = [];
         for (const imports of [null, 5, "env", [], { env: null }, { env: 5 }, { env: {} },
             { env: { twice: {} } }, { env: { twice: "x" } }]) {
@@ -67,7 +68,7 @@ fn buffers_that_are_detached() {
     let told = Js::new().run(
         r#"
         const bytes = new Uint8Array(8);
-        Deno.core.ops.op_wasm_detach(bytes.buffer);
+        Deno.core.ops.op_host_detach(bytes.buffer);
         const instance = await fixture("memory");
         return [
             await codeOf(() => compile(bytes)),

@@ -55,12 +55,18 @@ const PRELUDE: &str = r#"
     delete globalThis.WebAssembly;
 "#;
 
-deno_core::extension!(host, ops = [op_host_terminate]);
+deno_core::extension!(host, ops = [op_host_detach, op_host_terminate]);
 
 /// Ends the JavaScript that is running, as a host may from anywhere.
 #[deno_core::op2(fast)]
 fn op_host_terminate(isolate: &mut v8::Isolate) {
     isolate.terminate_execution();
+}
+
+/// Detaches a buffer, as a host may.
+#[deno_core::op2(nofast)]
+fn op_host_detach(buffer: v8::Local<'_, v8::ArrayBuffer>) {
+    buffer.detach(None);
 }
 
 impl Js {

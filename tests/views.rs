@@ -140,7 +140,7 @@ fn a_buffer_that_somebody_else_detached_is_replaced() {
         r#"
         const instance = await fixture("memory");
         const { buffer } = instance.memory();
-        Deno.core.ops.op_wasm_detach(buffer);
+        Deno.core.ops.op_host_detach(buffer);
         const again = instance.memory().buffer;
         return [buffer.byteLength, new Uint8Array(again)[16]];
         "#,

@@ -2,10 +2,11 @@ import { describe } from "./check.ts";
 import {
   ArrayBufferIsView,
   ArrayBufferPrototypeGetByteLength,
-  core,
   DataViewPrototypeGetBuffer,
   DataViewPrototypeGetByteLength,
   DataViewPrototypeGetByteOffset,
+  isArrayBuffer,
+  isSharedArrayBuffer,
   TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeGetByteLength,
   TypedArrayPrototypeGetByteOffset,
@@ -33,13 +34,13 @@ export function toBytes(source: unknown, code: WasmErrorCode): Uint8Array {
     buffer = source;
     offset = 0;
   }
-  if (core.isSharedArrayBuffer(buffer)) {
+  if (isSharedArrayBuffer(buffer)) {
     const shared = new Uint8Array(buffer, offset, length);
     const copy = new Uint8Array(TypedArrayPrototypeGetByteLength(shared));
     TypedArrayPrototypeSet(copy, shared);
     return copy;
   }
-  if (!core.isArrayBuffer(buffer)) {
+  if (!isArrayBuffer(buffer)) {
     throw new WasmError(`expected a buffer source, got ${describe(source)}`, code);
   }
   if (isDetached(buffer)) throw new WasmError("the buffer is detached", code);

@@ -3,6 +3,7 @@ import { misfit, read, readValues, writeValues } from "./codec.ts";
 import type { Signature } from "./codec.ts";
 import { op_wasm_call, op_wasm_call_with, op_wasm_ended } from "./core.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
+import { toArray } from "./list.ts";
 import { FAILED, GROWN, RETURNED, stopped } from "./outcome.ts";
 import type { StoreState } from "./store_state.ts";
 
@@ -73,7 +74,7 @@ export function wrongCount(takes: number, got: number, name: string | undefined)
 export function takeResults(store: StoreState, { results }: Signature): unknown {
   if (results.length === 0) return undefined;
   if (results.length === 1) return read(store, results[0], 0);
-  return readValues(store, results);
+  return toArray(readValues(store, results));
 }
 
 function ofFunction(what: string, name: string | undefined): string {

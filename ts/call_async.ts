@@ -4,7 +4,6 @@ import { putArguments, takeResults } from "./call.ts";
 import { releaseValues } from "./codec.ts";
 import type { Signature } from "./codec.ts";
 import {
-  core,
   op_wasm_abort_call,
   op_wasm_advance,
   op_wasm_answer,
@@ -14,9 +13,9 @@ import {
   op_wasm_interrupted,
   op_wasm_start_call,
   Promise,
-  PromisePrototypeThen,
+  unrefOpPromise,
 } from "./core.ts";
-import { FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
+import { fieldOf, FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
 import { returned, threw } from "./host_import.ts";
 import type { PendingImport } from "./host_import.ts";
 import type { CallOptions } from "./options.ts";
@@ -28,7 +27,7 @@ const RUNNING = 4;
 const WAITING = 5;
 
 /** Why an answer is not waited for any longer. */
-const interrupted = {};
+const interrupted = { __proto__: null };
 
 /**
  * Calls a function, and resolves when it returns. Meanwhile the guest has a thread of its own, which
@@ -63,8 +62,6 @@ export async function callAsync(
   };
   let returned;
   try {
-    // The guest runs from here on, and the memory is its own.
-    store.detachViews();
     started?.();
     signal?.addEventListener("abort", abort);
     returned = await drive(store, call, signature);
@@ -89,8 +86,9 @@ function aborted(store: StoreState, signal: AbortSignal): WasmError {
 }
 
 /** Whether a call was over for a reason of its own before its signal was heard of. */
-function endedByItself({ trap, exitCode, code }: WasmError): boolean {
-  return trap !== undefined || exitCode !== undefined || code === FuelExhausted;
+function endedByItself(error: WasmError): boolean {
+  return fieldOf(error, "trap") !== undefined || fieldOf(error, "exitCode") !== undefined ||
+    fieldOf(error, "code") === FuelExhausted;
 }
 
 /**
@@ -106,7 +104,7 @@ async function drive(
     await op_wasm_call_ready(call);
     const ended = advance(store, call);
     // The results are in the frame until other JavaScript runs.
-    if (ended === RETURNED) return { value: takeResults(store, signature) };
+    if (ended === RETURNED) return { __proto__: null, value: takeResults(store, signature) };
     if (ended === WAITING) await answer(store, call, store.pending);
     else if (ended !== RUNNING) throw store.thrown(ended);
   }
@@ -135,7 +133,6 @@ async function answer(
   }
   store.pending = undefined;
   store.end = undefined;
-  store.detachViews();
   op_wasm_answer(call, ended);
 }
 
@@ -146,10 +143,23 @@ function unlessInterrupted(
   promise: Promise<unknown>,
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    PromisePrototypeThen(promise, resolve, reject);
+    settle(promise, resolve, reject);
     store.end = op_wasm_interrupted(call);
-    PromisePrototypeThen(store.end, (has: boolean) => has && reject(interrupted), reject);
+    settle(store.end, (has: boolean) => has && reject(interrupted), reject);
     // Where no time ends, the event loop has nothing to wait for but the promise.
-    if (!op_wasm_has_deadline(call)) core.unrefOpPromise(store.end);
+    if (!op_wasm_has_deadline(call)) unrefOpPromise(store.end);
   });
+}
+
+/** What the method `then` of promises does, which a script may have changed. */
+async function settle<T>(
+  promise: Promise<T>,
+  resolve: (value: T) => void,
+  reject: (error: unknown) => void,
+): Promise<void> {
+  try {
+    resolve(await promise);
+  } catch (error) {
+    reject(error);
+  }
 }

@@ -1,14 +1,25 @@
 // Checks of what apps pass, and words for it in messages.
 
-import { Number, NumberIsSafeInteger, String } from "./core.ts";
+import {
+  BigIntAsIntN,
+  JSONStringify,
+  Number,
+  NumberIsSafeInteger,
+  ObjectGetPrototypeOf,
+  ObjectHasOwn,
+  ObjectPrototype,
+  String,
+  StringPrototypeSlice,
+} from "./core.ts";
 import { WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
+import { append, list } from "./list.ts";
 
 /** What a value is called in messages. Runs no code of the value's. */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case "bigint":
-      return `${value}n`;
+      return BigIntAsIntN(128, value) === value ? `${value}n` : "a bigint of more than 128 bits";
     case "number":
     case "boolean":
     case "undefined":
@@ -20,9 +31,14 @@ export function describe(value: unknown): string {
   }
 }
 
-/** A quoted name for messages. */
+/** How many characters of a name messages show. */
+const SHOWN = 100;
+
+/** A quoted name for messages, cut if it is long. Line feeds and other control characters are escaped. */
 export function quote(name: unknown): string {
-  return typeof name === "string" ? `"${name}"` : describe(name);
+  if (typeof name !== "string") return describe(name);
+  const shown = name.length > SHOWN ? `${StringPrototypeSlice(name, 0, SHOWN)}\u2026` : name;
+  return JSONStringify(shown);
 }
 
 /** An integer from 0 to 2⁵³ − 1. */
@@ -37,10 +53,36 @@ export function toInteger(value: unknown, what: string, code: WasmErrorCode): nu
   return number;
 }
 
-/** The elements of an array that may be a proxy, have holes, or change. */
+/**
+ * A property that the app put into the object itself; `undefined` if there is none, whatever the object
+ * inherits.
+ */
+export function own(object: object, name: string | number): unknown {
+  return ObjectHasOwn(object, name) ? object[name] : undefined;
+}
+
+/**
+ * An option that the app put into the object itself. What `Object.prototype` has is no option. A prototype
+ * of the app's own may hold one by intention, which must not be overlooked in silence.
+ *
+ * @throws {WasmError} With `code`, if the option is inherited from such a prototype.
+ */
+export function option(options: object, name: string, code: WasmErrorCode): unknown {
+  if (ObjectHasOwn(options, name)) return options[name];
+  let prototype = ObjectGetPrototypeOf(options);
+  while (prototype !== null && prototype !== ObjectPrototype) {
+    if (ObjectHasOwn(prototype, name)) {
+      throw new WasmError(`the option ${name} is inherited; options must be own properties`, code);
+    }
+    prototype = ObjectGetPrototypeOf(prototype);
+  }
+  return undefined;
+}
+
+/** The app's own elements of an array, which may be a proxy, have holes, or change. */
 export function copyOf(array: readonly unknown[], length: number): unknown[] {
-  const copy = [];
-  for (let i = 0; i < length; i++) copy[i] = array[i];
+  const copy = list<unknown>();
+  for (let i = 0; i < length; i++) append(copy, own(array, i));
   return copy;
 }
 

@@ -6,7 +6,7 @@ import {
   BigInt,
   BigIntAsIntN,
   BigIntAsUintN,
-  core,
+  isPromise,
   MathTrunc,
   NumberIsSafeInteger,
   SafeMap,
@@ -28,6 +28,7 @@ import {
   NULL,
   OBJECT,
 } from "./frame.ts";
+import { append, list } from "./list.ts";
 import { placeOf } from "./live.ts";
 import { referenceHandle, WasmReference } from "./reference.ts";
 import type { StoreState } from "./store_state.ts";
@@ -222,9 +223,9 @@ function isNumber({ kind }: Codec): boolean {
 }
 
 function codecsOf(types: string[]): Codec[] {
-  const result = [];
-  for (let i = 0; i < types.length; i++) result[i] = codec(types[i]);
-  return result;
+  const codecs = list<Codec>();
+  for (let i = 0; i < types.length; i++) append(codecs, codec(types[i]));
+  return codecs;
 }
 
 /** Puts `values` into the first slots. Returns the index of the first that does not fit, or −1. */
@@ -252,7 +253,7 @@ export function releaseValues(
 
 export function misfit(codecs: Codec[], values: unknown[], index: number, what: string): WasmError {
   const expected = codecs[index].type;
-  const got = core.isPromise(values[index])
+  const got = isPromise(values[index])
     ? "a promise, which only callAsync waits for"
     : describe(values[index]);
   return new WasmError(`${what}: expected ${expected}, got ${got}`, TypeMismatch);
@@ -286,8 +287,9 @@ export function signatureOf(type: { params: string[]; results: string[] }): Sign
   return { params, results, numbers, takesAnything };
 }
 
+/** A list of the values in the first slots. */
 export function readValues(store: StoreState, codecs: Codec[]): unknown[] {
-  const values = [];
-  for (let i = 0; i < codecs.length; i++) values[i] = read(store, codecs[i], i);
+  const values = list<unknown>();
+  for (let i = 0; i < codecs.length; i++) append(values, read(store, codecs[i], i));
   return values;
 }

@@ -1,4 +1,13 @@
-import { core, ObjectDefineProperty, ObjectFreeze } from "./core.ts";
+import {
+  JSONParse,
+  ObjectDefineProperty,
+  ObjectFreeze,
+  ObjectHasOwn,
+  ObjectKeys,
+  registerErrorBuilder,
+  SymbolFor,
+} from "./core.ts";
+import { append, list, toArray } from "./list.ts";
 
 /** What went wrong, as a number that apps may rely on. */
 export const WasmErrorCode = {
@@ -41,11 +50,11 @@ export class WasmError extends Error {
   /** Apps need this only to imitate `host:wasm`, in a test for example. */
   constructor(message: string, code?: WasmErrorCode, options?: { cause?: unknown }) {
     super(message, options);
-    if (code !== undefined) {
-      this.code = code;
-      for (const kind in WasmErrorCode) {
-        if (WasmErrorCode[kind] === code) this.kind = kind as WasmErrorKind;
-      }
+    if (code === undefined) return;
+    define(this, "code", code);
+    const kinds = ObjectKeys(WasmErrorCode);
+    for (let i = 0; i < kinds.length; i++) {
+      if (WasmErrorCode[kinds[i]] === code) define(this, "kind", kinds[i]);
     }
   }
 }
@@ -55,7 +64,42 @@ ObjectDefineProperty(WasmError.prototype, "name", {
   writable: true,
   configurable: true,
 });
-core.registerErrorClass("WasmError", WasmError);
+
+/** Gives an object a property of its own, whatever accessors its prototypes have. */
+function define(object: object, name: string, value: unknown): void {
+  ObjectDefineProperty(object, name, {
+    __proto__: null,
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+/** By which deno_core finds the properties that it prints of an error that nobody caught. */
+const printed: symbol = SymbolFor("errorAdditionalPropertyKeys");
+
+// deno_core would assign the properties of an error to it, and so call setters that a script put on
+// `Object.prototype`, inside an op. The op's message therefore holds them all, as JSON.
+registerErrorBuilder("WasmError", (packed: string): WasmError => {
+  const fields = JSONParse(packed);
+  const error = new WasmError(fields.message, fields.code);
+  const names = ["trap", "wasmStack", "exitCode"];
+  const given = list("code", "kind");
+  for (let i = 0; i < names.length; i++) {
+    const value = fields[names[i]];
+    if (value === null) continue;
+    define(error, names[i], value);
+    append(given, names[i]);
+  }
+  ObjectDefineProperty(error, printed, { __proto__: null, value: toArray(given) });
+  return error;
+});
+
+/** A property that an error has itself, and not by inheritance: one of an op's error, say. */
+export function fieldOf<K extends keyof WasmError>(error: WasmError, name: K): WasmError[K] {
+  return ObjectHasOwn(error, name) ? error[name] : undefined;
+}
 
 export const {
   CompileError,

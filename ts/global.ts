@@ -1,12 +1,15 @@
+import { option } from "./check.ts";
 import { codec, read, writeValue } from "./codec.ts";
 import type { Codec } from "./codec.ts";
 import {
+  JSONParse,
   op_wasm_get_global,
   op_wasm_global_type,
   op_wasm_new_global,
   op_wasm_set_global,
   String,
 } from "./core.ts";
+import { InstantiateError } from "./errors.ts";
 import { typeOf } from "./limits.ts";
 import { place } from "./live.ts";
 import type { WasmStore } from "./store.ts";
@@ -23,8 +26,9 @@ export class WasmGlobal {
   constructor(store: WasmStore, type: GlobalType, value: unknown);
   constructor(...args: unknown[]) {
     const { store, handle } = place(this, "global", args, (store) => {
-      const type = typeOf<GlobalType>(args[1], "global");
-      return newGlobal(store, String(type.value), type.mutable === true, args[2]);
+      const type = typeOf(args[1], "global");
+      const value = String(option(type, "value", InstantiateError));
+      return newGlobal(store, value, option(type, "mutable", InstantiateError) === true, args[2]);
     });
     this.#store = store;
     this.#handle = handle;
@@ -32,7 +36,7 @@ export class WasmGlobal {
 
   /** Its type. */
   get type(): GlobalType {
-    return op_wasm_global_type(this.#store.id, this.#handle);
+    return JSONParse(op_wasm_global_type(this.#store.id, this.#handle));
   }
 
   /** Its value, by the same rules as a function's result. */

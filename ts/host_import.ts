@@ -1,9 +1,10 @@
 import { copyOf } from "./check.ts";
 import { misfit, readValues, writeRef, writeValues } from "./codec.ts";
 import type { Signature } from "./codec.ts";
-import { ArrayIsArray, core, PromisePrototypeThen, ReflectApply } from "./core.ts";
-import { TypeMismatch, WasmError } from "./errors.ts";
+import { ArrayIsArray, isPromise, ReflectApply } from "./core.ts";
+import { fieldOf, TypeMismatch, WasmError } from "./errors.ts";
 import { HOST, OBJECT } from "./frame.ts";
+import { list } from "./list.ts";
 import {
   EXCEPTION,
   exceptions,
@@ -55,27 +56,23 @@ export function dispatch(
 ): number {
   const store = imports[0];
   const imported = store.hostImports[index];
-  let ended;
   try {
     if (task === RETURN) return returned(store, imported, value);
     if (task === THROW) return threw(store, imported, value);
     if (task === RUN_GROWN) store.checkViews();
     const args = readValues(store, imported.signature.params);
     const result = ReflectApply(imports[index], undefined, args);
-    if (waits && core.isPromise(result)) {
+    if (waits && isPromise(result)) {
       const promise = settled(result);
       // Should nobody come to wait for it any more, it is nobody's failure.
-      PromisePrototypeThen(promise, undefined, () => {});
+      ignoreFailure(promise);
       store.pending = { promise, imported };
       return PENDING;
     }
-    ended = returned(store, imported, result);
+    return returned(store, imported, result);
   } catch (error) {
-    ended = threw(store, imported, error);
+    return threw(store, imported, error);
   }
-  // The guest runs from here on, and the memory is its own.
-  if (waits) store.detachViews();
-  return ended;
 }
 
 /** What comes of an app's promise, without what the app has made of its methods. */
@@ -83,12 +80,21 @@ async function settled(promise: Promise<unknown>): Promise<unknown> {
   return await promise;
 }
 
+/** Waits for a promise. In place of its method `then`, which a script may have changed. */
+async function ignoreFailure(promise: Promise<unknown>): Promise<void> {
+  try {
+    await promise;
+  } catch {
+    // Whoever waits for the promise hears of it.
+  }
+}
+
 /** Gives the guest what an import returned. Returns how it ended. */
 // deno-lint-ignore no-explicit-any
 export function returned(store: StoreState, imported: HostImport, result: any): number {
   const { results } = imported.signature;
   if (results.length === 0) return RETURNED;
-  let values: unknown[] = [result];
+  let values = list<unknown>(result);
   if (results.length !== 1) {
     if (!ArrayIsArray(result) || result.length !== results.length) {
       return store.abort(
@@ -113,7 +119,7 @@ export function threw(store: StoreState, imported: HostImport, error: any): numb
   const stoppedIn = stops.get(error);
   if (stoppedIn !== undefined) {
     // An exit ends all of a program, however deep in it.
-    const exits = stoppedIn === store && error.exitCode !== undefined;
+    const exits = stoppedIn === store && fieldOf(error, "exitCode") !== undefined;
     return store.abort(exits ? error : importThrew(nameOf(imported), error));
   }
   const held = store.hold(error);

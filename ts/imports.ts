@@ -1,9 +1,10 @@
 // What instantiate makes of the imports that it is given.
 
-import { describe, isObject, quote } from "./check.ts";
-import { ArrayPrototypePush, Uint32Array } from "./core.ts";
+import { describe, isObject, own, quote } from "./check.ts";
+import { Uint32Array } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import { newGlobal } from "./global.ts";
+import { append, list } from "./list.ts";
 import { placeOf } from "./live.ts";
 import type { Place } from "./live.ts";
 import type { ModuleDetails } from "./module.ts";
@@ -21,30 +22,43 @@ export interface Found {
   places: (Place | undefined)[];
 }
 
-/** Looks the imports of a module up. */
+/**
+ * Looks the imports of a module up: at both levels what the app put there itself. A module could otherwise
+ * import `constructor`, say, which is a way to run JavaScript of its own.
+ */
 export function lookUp(module: ModuleDetails, imports: Imports | undefined): Found {
   if (imports !== undefined && !isObject(imports) && typeof imports !== "function") {
     throw new WasmError(`imports must be an object, got ${describe(imports)}`, InstantiateError);
   }
-  const values = [];
-  const places = [];
+  const values = list<unknown>();
+  const places = list<Place | undefined>();
   for (let i = 0; i < module.imports.length; i++) {
     const wanted = module.imports[i];
-    const namespace = imports?.[wanted.module];
+    const namespace = imports === undefined ? undefined : own(imports, wanted.module);
     if (namespace === undefined && isWasi(wanted.module)) {
-      values[i] = WASI;
-      places[i] = undefined;
+      append(values, WASI);
+      append(places, undefined);
       continue;
     }
     if (!isObject(namespace) && typeof namespace !== "function") {
-      throw missing(wanted, `the import module ${quote(wanted.module)} is ${describe(namespace)}`);
+      const what = inherits(imports, wanted.module) ? inherited : describe(namespace);
+      throw missing(wanted, `the import module ${quote(wanted.module)} is ${what}`);
     }
-    const value = namespace[wanted.name];
-    if (value === undefined) throw missing(wanted, "there is none");
-    values[i] = value;
-    places[i] = placeOf(value);
+    const value = own(namespace, wanted.name);
+    if (value === undefined) {
+      throw missing(wanted, inherits(namespace, wanted.name) ? `it is ${inherited}` : "there is none");
+    }
+    append(values, value);
+    append(places, placeOf(value));
   }
   return { values, places };
+}
+
+const inherited = "inherited; imports must be own properties";
+
+/** Whether an object that has no such property inherits one. For messages. */
+function inherits(object: object | undefined, name: string): boolean {
+  return object !== undefined && name in object;
 }
 
 function isWasi(module: string): boolean {
@@ -68,40 +82,57 @@ const KINDS: Record<ExportKind, number> = {
   tag: 4,
 };
 
-/** The imports that were found for a module, as the op takes them: pairs of a kind and a number. */
+/**
+ * The imports that were found for a module, as the op takes them: pairs of a kind and a number. What has to
+ * be made for them is made when all are known to be of the right kind.
+ */
 export function toImports(store: StoreState, module: ModuleDetails, found: Found): Uint32Array {
   const { values, places } = found;
   const externs = new Uint32Array(2 * values.length);
   for (let i = 0; i < values.length; i++) {
-    const wanted = module.imports[i];
-    const value = values[i];
     const place = places[i];
-    let kind, number;
-    if (place !== undefined) {
-      if (place.kind !== wanted.kind) throw missing(wanted, `got a ${place.kind}`);
-      kind = KINDS[place.kind];
-      number = place.handle;
-    } else if (wanted.kind === "function" && typeof value === "function") {
-      kind = HOST_FUNCTION;
-      number = store.imports.length;
-      ArrayPrototypePush(store.imports, value);
-      ArrayPrototypePush(store.hostImports, module.hostImport(i));
-    } else if (value === WASI) {
-      if (!store.hasWasi) {
-        throw missing(wanted, "the store has no WASI, for which there is the option wasi");
-      }
-      kind = WASI_FUNCTION;
-      number = 0;
-    } else if (wanted.kind === "global") {
-      kind = GLOBAL;
-      number = toGlobal(store, wanted, value);
-    } else {
-      throw missing(wanted, `got ${describe(value)}`);
+    externs[2 * i] = importKind(store, module.imports[i], values[i], place);
+    if (place !== undefined) externs[2 * i + 1] = place.handle;
+  }
+  for (let i = 0; i < values.length; i++) {
+    const kind = externs[2 * i];
+    if (kind === HOST_FUNCTION) {
+      externs[2 * i + 1] = store.imports.length;
+      append(store.imports, values[i]);
+      append(store.hostImports, module.hostImport(i));
+    } else if (kind === GLOBAL && places[i] === undefined) {
+      const wanted = module.imports[i] as ImportInfo & { kind: "global" };
+      externs[2 * i + 1] = toGlobal(store, wanted, values[i]);
     }
-    externs[2 * i] = kind;
-    externs[2 * i + 1] = number;
   }
   return externs;
+}
+
+/** The kind of an import, as the op takes it. */
+function importKind(
+  store: StoreState,
+  wanted: ImportInfo,
+  value: unknown,
+  place: Place | undefined,
+): number {
+  if (place !== undefined) {
+    if (place.kind !== wanted.kind) throw missing(wanted, `got a ${place.kind}`);
+    return KINDS[place.kind];
+  }
+  if (wanted.kind === "function" && typeof value === "function") return HOST_FUNCTION;
+  if (value === WASI) {
+    if (!store.hasWasi) {
+      throw missing(wanted, "the store has no WASI, for which there is the option wasi");
+    }
+    return WASI_FUNCTION;
+  }
+  if (wanted.kind === "global") {
+    if (wanted.mutable) {
+      throw missing(wanted, `a mutable one is a WasmGlobal, got ${describe(value)}`);
+    }
+    return GLOBAL;
+  }
+  throw missing(wanted, `got ${describe(value)}`);
 }
 
 /** The number of a global that holds a value. */
@@ -110,9 +141,6 @@ function toGlobal(
   wanted: ImportInfo & { kind: "global" },
   value: unknown,
 ): number {
-  if (wanted.mutable) {
-    throw missing(wanted, `a mutable one is a WasmGlobal, got ${describe(value)}`);
-  }
   try {
     return newGlobal(store, wanted.value, false, value);
   } catch (error) {

@@ -2,6 +2,8 @@
 //
 // These are its exports. What the other files export is for each other.
 
+import "./transfer.ts";
+
 export { compile, compileFile, validate, WasmModule } from "./module.ts";
 export { instantiate } from "./instantiate.ts";
 export { WasmError, WasmErrorCode } from "./errors.ts";

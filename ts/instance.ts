@@ -1,14 +1,14 @@
 import { wrongCount } from "./call.ts";
 import { callAsync } from "./call_async.ts";
-import { copyOf, describe, quote } from "./check.ts";
+import { copyOf, describe, own, quote } from "./check.ts";
 import { illegal } from "./construct.ts";
 import {
   ArrayIsArray,
   ObjectFreeze,
+  op_wasm_check_store,
   op_wasm_drop_instance,
   op_wasm_get_export,
   op_wasm_output,
-  op_wasm_refuse_busy,
   ReflectApply,
   SafeMap,
 } from "./core.ts";
@@ -81,8 +81,8 @@ export class WasmInstance {
     const func = live.object as WasmFunction;
     const arity = live.arity;
     if (ArrayIsArray(args) && args.length === arity) {
-      if (arity === 2) return func(args[0], args[1]);
-      if (arity === 1) return func(args[0]);
+      if (arity === 2) return func(own(args, 0), own(args, 1));
+      if (arity === 1) return func(own(args, 0));
       if (arity === 0) return func();
     }
     return ReflectApply(func, undefined, checkArguments(arity, args, name));
@@ -194,7 +194,7 @@ export class WasmInstance {
   start(): number {
     const start = this.#command();
     // Fails where `start` would before it has begun.
-    op_wasm_refuse_busy(this.#store.id);
+    op_wasm_check_store(this.#store.id);
     this.#started = true;
     try {
       start();

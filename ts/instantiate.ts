@@ -1,14 +1,14 @@
-import { describe, isObject } from "./check.ts";
+import { describe, isObject, option } from "./check.ts";
 import { construct, internal } from "./construct.ts";
-import { ObjectKeys, op_wasm_instantiate, op_wasm_is_ready, op_wasm_prepare } from "./core.ts";
-import { InstantiateError, WasmError } from "./errors.ts";
+import { op_wasm_instantiate, op_wasm_is_ready, op_wasm_prepare } from "./core.ts";
+import { fieldOf, InstantiateError, WasmError } from "./errors.ts";
 import { frameU32 } from "./frame.ts";
 import { lookUp, toImports } from "./imports.ts";
 import type { Found } from "./imports.ts";
 import { WasmInstance } from "./instance.ts";
 import { detailsOf } from "./module.ts";
 import type { ModuleDetails, WasmModule } from "./module.ts";
-import { checkOptions } from "./options.ts";
+import { asksForNothing, checkOptions } from "./options.ts";
 import type { InstantiateOptions, StoreOptions } from "./options.ts";
 import { RETURNED, stopped } from "./outcome.ts";
 import { roomForInstances } from "./room.ts";
@@ -57,11 +57,12 @@ function sharedStore(
   options: InstantiateOptions | undefined,
 ): StoreState | undefined {
   let store;
-  if (isObject(options) && "store" in options && options.store !== undefined) {
-    store = storeStateOf(options.store);
+  const chosen = isObject(options) ? option(options, "store", InstantiateError) : undefined;
+  if (chosen !== undefined) {
+    store = storeStateOf(chosen);
     if (store === undefined) {
       throw new WasmError(
-        `the option store must be a WasmStore, got ${describe(options.store)}`,
+        `the option store must be a WasmStore, got ${describe(chosen)}`,
         InstantiateError,
       );
     }
@@ -82,7 +83,7 @@ function sharedStore(
     }
   }
   if (store === undefined) return undefined;
-  if (ObjectKeys(checkOptions(options as StoreOptions)).length > 0) {
+  if (!asksForNothing(checkOptions(options as StoreOptions))) {
     throw new WasmError(
       "limits and WASI belong to the store: give them where it is made",
       InstantiateError,
@@ -93,11 +94,16 @@ function sharedStore(
 
 /** Instantiates in a store whose engine the module is compiled for. */
 function start(module: ModuleDetails, store: StoreState, found: Found): WasmInstance {
-  const externs = toImports(store, module, found);
+  const before = store.imports.length;
   let ended;
   try {
+    const externs = toImports(store, module, found);
     ended = op_wasm_instantiate(module.id, store.id, externs, store.imports);
   } catch (error) {
+    // Without a stack of the guest's there is no instance, and nobody who calls its imports.
+    const linked = !(error instanceof WasmError) || fieldOf(error, "wasmStack") !== undefined ||
+      fieldOf(error, "code") !== InstantiateError;
+    if (!linked) store.forgetImports(before);
     throw stopped(store, error);
   }
   const id = frameU32[0];

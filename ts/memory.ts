@@ -1,6 +1,9 @@
 import { toBytes } from "./bytes.ts";
-import { toInteger } from "./check.ts";
+import { option, toInteger } from "./check.ts";
 import {
+  ArrayBufferPrototypeGetByteLength,
+  isSharedArrayBuffer,
+  JSONParse,
   op_wasm_grow_memory,
   op_wasm_memory_length,
   op_wasm_memory_type,
@@ -8,26 +11,29 @@ import {
   op_wasm_read_memory,
   op_wasm_write_memory,
 } from "./core.ts";
-import { MemoryError, TypeMismatch } from "./errors.ts";
+import { InstantiateError, MemoryError, TypeMismatch } from "./errors.ts";
 import { limitsOf, typeOf } from "./limits.ts";
 import { place } from "./live.ts";
 import type { WasmStore } from "./store.ts";
 import type { StoreState } from "./store_state.ts";
 import type { MemoryType } from "./types.ts";
-import type { View } from "./view.ts";
 
 /** A linear memory. */
 export class WasmMemory {
   #store: StoreState;
   #handle: number;
-  #view: View | undefined;
+  /** The bytes as an app was last given them, if the memory is not shared. */
+  #buffer: ArrayBuffer | undefined;
+  #length: number = 0;
 
   /** Makes a memory of zeroed pages. */
   constructor(store: WasmStore, type: MemoryType);
   constructor(...args: unknown[]) {
     const { store, handle } = place(this, "memory", args, (store) => {
-      const type = typeOf<MemoryType>(args[1], "memory");
-      return op_wasm_new_memory(store.id, { ...limitsOf(type), shared: type.shared === true });
+      const type = typeOf(args[1], "memory");
+      const { minimum, maximum, is64 } = limitsOf(type);
+      const shared = option(type, "shared", InstantiateError) === true;
+      return op_wasm_new_memory(store.id, minimum, maximum, shared, is64);
     });
     this.#store = store;
     this.#handle = handle;
@@ -35,7 +41,7 @@ export class WasmMemory {
 
   /** Its type, with the current size as the minimum. */
   get type(): MemoryType {
-    return op_wasm_memory_type(this.#store.id, this.#handle);
+    return JSONParse(op_wasm_memory_type(this.#store.id, this.#handle));
   }
 
   /** Its size in bytes. */
@@ -48,11 +54,15 @@ export class WasmMemory {
    * is dropped; then take it again. That of a shared memory stays as long as it was.
    */
   get buffer(): ArrayBuffer | SharedArrayBuffer {
-    const view = this.#view;
-    // The app may have detached it. What it may have made of `byteLength` fools nobody else.
-    if (view?.current && view.buffer.byteLength === view.length) return view.buffer;
-    this.#view = this.#store.view(this.#handle);
-    return this.#view.buffer;
+    // A buffer that does not show all of the memory any more is detached, and empty. What the app may have
+    // made of `byteLength` fools nobody else.
+    if (this.#length !== 0 && this.#buffer.byteLength === this.#length) return this.#buffer;
+    const buffer = this.#store.view(this.#handle);
+    // Nobody tells when a shared memory grows: its buffer is asked for each time.
+    if (isSharedArrayBuffer(buffer)) return buffer;
+    this.#buffer = buffer;
+    this.#length = ArrayBufferPrototypeGetByteLength(buffer);
+    return buffer;
   }
 
   /**

@@ -3,6 +3,7 @@ import { describe, isObject } from "./check.ts";
 import { signatureOf } from "./codec.ts";
 import { construct, illegal, internal } from "./construct.ts";
 import {
+  JSONParse,
   ObjectFreeze,
   op_wasm_compile,
   op_wasm_compile_file,
@@ -14,6 +15,7 @@ import {
 } from "./core.ts";
 import { CompileError, TypeMismatch, WasmError } from "./errors.ts";
 import type { HostImport } from "./host_import.ts";
+import { list } from "./list.ts";
 import { roomForModules } from "./room.ts";
 import type { ExportInfo, ImportInfo } from "./types.ts";
 
@@ -33,7 +35,7 @@ export class ModuleDetails {
   readonly exports: readonly ExportInfo[];
   readonly imports: readonly ImportInfo[];
   #exportsByName: Map<string, ExportInfo> | undefined;
-  readonly #hostImports: HostImport[] = [];
+  readonly #hostImports: HostImport[] = list();
 
   constructor({ id, exports, imports }: ModuleInfo) {
     this.id = id;
@@ -111,8 +113,8 @@ function frozen<T>(infos: T[]): readonly T[] {
  * The module that was just compiled. Room is made after that: while it is, the app could change the
  * bytes to compile.
  */
-async function made(info: ModuleInfo): Promise<WasmModule> {
-  const module = construct(WasmModule, internal, info);
+async function made(info: string): Promise<WasmModule> {
+  const module = construct(WasmModule, internal, JSONParse(info));
   if (roomForModules.isScarce()) await roomForModules.make();
   return module;
 }

@@ -1,5 +1,6 @@
-import { describe, isObject, toInteger } from "./check.ts";
+import { describe, isObject, option, toInteger } from "./check.ts";
 import { InstantiateError, TypeMismatch, WasmError } from "./errors.ts";
+import type { WasmErrorCode } from "./errors.ts";
 import type { WasmStore } from "./store.ts";
 import { checkWasi } from "./wasi.ts";
 import type { CheckedWasi, WasiConfig } from "./wasi.ts";
@@ -34,11 +35,11 @@ export interface StoreOptions {
 
 /** Store options in the form that the op takes. */
 interface CheckedOptions {
-  fuel?: number;
-  maxMemoryBytes?: number;
-  timeoutMs?: number;
-  interruptible?: boolean;
-  wasi?: CheckedWasi;
+  fuel: number | undefined;
+  maxMemoryBytes: number | undefined;
+  timeoutMs: number | undefined;
+  interruptible: boolean | undefined;
+  wasi: CheckedWasi | undefined;
 }
 
 /** Where an instance lives: in the given store, or in one of its own with these limits. */
@@ -56,11 +57,11 @@ export interface CallOptions {
 }
 
 export function checkCallOptions(options: CallOptions | undefined): CallOptions {
-  if (options === undefined) return {};
+  if (options === undefined) return { signal: undefined, timeoutMs: undefined };
   if (!isObject(options)) {
     throw new WasmError(`options must be an object, got ${describe(options)}`, TypeMismatch);
   }
-  const { signal, timeoutMs } = options;
+  const signal = option(options, "signal", TypeMismatch) as AbortSignal | undefined;
   if (signal !== undefined) {
     const listens = isObject(signal) && typeof signal.addEventListener === "function" &&
       typeof signal.removeEventListener === "function";
@@ -68,33 +69,49 @@ export function checkCallOptions(options: CallOptions | undefined): CallOptions 
       throw new WasmError(`signal must be an AbortSignal, got ${describe(signal)}`, TypeMismatch);
     }
   }
-  if (timeoutMs === undefined) return { signal };
-  return { signal, timeoutMs: toInteger(timeoutMs, "timeoutMs", TypeMismatch) };
+  return { signal, timeoutMs: integer(options, "timeoutMs", TypeMismatch) };
+}
+
+/** An option that is an integer from 0 to 2⁵³ − 1, if the app gives it. */
+function integer(options: object, name: string, code: WasmErrorCode): number | undefined {
+  const value = option(options, name, code);
+  return value === undefined ? undefined : toInteger(value, name, code);
 }
 
 export function checkOptions(options: StoreOptions | undefined): CheckedOptions {
-  if (options === undefined) return {};
+  if (options === undefined) {
+    return {
+      fuel: undefined,
+      maxMemoryBytes: undefined,
+      timeoutMs: undefined,
+      interruptible: undefined,
+      wasi: undefined,
+    };
+  }
   if (!isObject(options)) {
     throw new WasmError(`options must be an object, got ${describe(options)}`, InstantiateError);
   }
-  const { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi } = options;
-  const checked: CheckedOptions = {};
-  if (timeoutMs !== undefined) {
-    checked.timeoutMs = toInteger(timeoutMs, "timeoutMs", InstantiateError);
+  const timeoutMs = integer(options, "timeoutMs", InstantiateError);
+  const interruptible = option(options, "interruptible", InstantiateError);
+  if (interruptible !== undefined && typeof interruptible !== "boolean") {
+    throw new WasmError(
+      `interruptible must be a boolean, got ${describe(interruptible)}`,
+      InstantiateError,
+    );
   }
-  if (interruptible !== undefined) {
-    if (typeof interruptible !== "boolean") {
-      throw new WasmError(
-        `interruptible must be a boolean, got ${describe(interruptible)}`,
-        InstantiateError,
-      );
-    }
-    checked.interruptible = interruptible;
-  }
-  if (wasi !== undefined) checked.wasi = checkWasi(wasi);
-  if (fuel !== undefined) checked.fuel = toInteger(fuel, "fuel", InstantiateError);
-  if (maxMemoryBytes !== undefined) {
-    checked.maxMemoryBytes = toInteger(maxMemoryBytes, "maxMemoryBytes", InstantiateError);
-  }
-  return checked;
+  const wasi = option(options, "wasi", InstantiateError);
+  return {
+    fuel: integer(options, "fuel", InstantiateError),
+    maxMemoryBytes: integer(options, "maxMemoryBytes", InstantiateError),
+    timeoutMs,
+    interruptible,
+    wasi: wasi === undefined ? undefined : checkWasi(wasi),
+  };
+}
+
+/** Whether an app gave none of the options. */
+export function asksForNothing(options: CheckedOptions): boolean {
+  return options.fuel === undefined && options.maxMemoryBytes === undefined &&
+    options.timeoutMs === undefined && options.interruptible === undefined &&
+    options.wasi === undefined;
 }

@@ -1,7 +1,7 @@
 // How a guest's run ended, and how an import did.
 
 import { SafeWeakMap } from "./core.ts";
-import { FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
+import { fieldOf, FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
 import type { WasmReference } from "./reference.ts";
 import type { StoreState } from "./store_state.ts";
 
@@ -29,9 +29,9 @@ export const GROWN = 8;
 
 /** Remembers whether the error of an op that ran a guest is one that no guest may catch. */
 export function stopped(store: StoreState, error: WasmError): WasmError {
-  const { trap, exitCode, wasmStack, code } = error;
-  const ran = trap !== undefined || exitCode !== undefined || wasmStack !== undefined;
-  if (ran || code === FuelExhausted) stops.set(error, store);
+  const ran = fieldOf(error, "trap") !== undefined || fieldOf(error, "exitCode") !== undefined ||
+    fieldOf(error, "wasmStack") !== undefined;
+  if (ran || fieldOf(error, "code") === FuelExhausted) stops.set(error, store);
   store.checkViews();
   return error;
 }
@@ -42,7 +42,7 @@ export function importThrew(name: string, cause: unknown): WasmError {
 
 /** The status that a guest exited with, if that is what the error tells; else throws it on. */
 export function exitStatus(error: unknown): number {
-  const status = error instanceof WasmError ? error.exitCode : undefined;
+  const status = error instanceof WasmError ? fieldOf(error, "exitCode") : undefined;
   if (status === undefined) throw error;
   return status;
 }

@@ -19,6 +19,8 @@ class Room {
   /** What that told. */
   #cap: number | undefined;
   #collectAt: number = FEW;
+  /** The collection that is under way. */
+  #collection: Promise<void> | undefined;
 
   constructor(live: () => number, most: () => number) {
     this.#live = live;
@@ -31,12 +33,19 @@ class Room {
     return live >= this.#collectAt || live >= (this.#cap ??= this.#most());
   }
 
+  /** Makes room. Whoever asks for it meanwhile waits for the same collection. */
   async make(): Promise<void> {
+    this.#collection ??= this.#collect();
+    await this.#collection;
+  }
+
+  async #collect(): Promise<void> {
     op_wasm_collect_js();
     // Things are dropped by finalizers, which run in a turn of the event loop of their own.
     await op_wasm_turn();
     const left = this.#live();
     this.#collectAt = 2 * left < FEW ? FEW : 2 * left;
+    this.#collection = undefined;
   }
 }
 

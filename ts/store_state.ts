@@ -1,24 +1,22 @@
-import { isDetached } from "./bytes.ts";
 import { readRef, signatureOf } from "./codec.ts";
 import type { Signature } from "./codec.ts";
 import { construct, internal } from "./construct.ts";
 import {
-  ArrayBufferPrototypeGetByteLength,
-  ArrayPrototypePop,
-  ArrayPrototypePush,
-  core,
+  JSONParse,
   ObjectDefineProperty,
+  op_wasm_check_store,
   op_wasm_collect,
+  op_wasm_detach_grown,
   op_wasm_drop_store,
   op_wasm_forget_store,
   op_wasm_func_number,
   op_wasm_func_type,
-  op_wasm_memory_length,
   op_wasm_memory_view,
   op_wasm_new_store,
-  op_wasm_refuse_busy,
+  refOpPromise,
   SafeFinalizationRegistry,
-  TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeGetBuffer,
+  Uint32Array,
   Uint8Array,
 } from "./core.ts";
 import { RuntimeError, WasmError } from "./errors.ts";
@@ -26,6 +24,7 @@ import { frameU32 } from "./frame.ts";
 import { functionOf } from "./func.ts";
 import { nameOf } from "./host_import.ts";
 import type { HostImport, PendingImport } from "./host_import.ts";
+import { append, list } from "./list.ts";
 import { liveClass, places } from "./live.ts";
 import { checkOptions } from "./options.ts";
 import type { StoreOptions } from "./options.ts";
@@ -33,12 +32,20 @@ import { ABORTED, exceptions, importThrew, stops, THREW } from "./outcome.ts";
 import type { WasmReference } from "./reference.ts";
 import { WasmStore } from "./store.ts";
 import type { ExportKind, ImportValue, WasmFunction } from "./types.ts";
-import { detach, owners } from "./view.ts";
-import type { View } from "./view.ts";
 
 const forgottenStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
   (id: number) => op_wasm_forget_store(id),
 );
+
+/** In the place of a value that was let go of. */
+const FREE: unique symbol = Symbol("free");
+
+/** How many values a store keeps before it looks for those that no guest holds. */
+const FEW_VALUES = 4096;
+/** How many of the values that were kept last may be on their way to a guest. */
+const LATE_VALUES = 1024;
+
+const nothing: Uint8Array = new Uint8Array(0);
 
 /**
  * The JavaScript side of a store: everything JavaScript that its guests hold.
@@ -56,22 +63,26 @@ export class StoreState {
   /** How many instances live in it. */
   instances: number = 0;
   /** Itself, as long as a guest can run, and the functions that its guests import. */
-  readonly imports: [StoreState | undefined, ...WasmFunction[]] = [this];
+  readonly imports: (StoreState | WasmFunction | undefined)[] = list<StoreState | WasmFunction>(this);
   /** What is known of these, in the same places. */
-  readonly hostImports: (HostImport | undefined)[] = [undefined];
-  /** The values that guests hold as `externref`, by number. */
-  readonly held: unknown[] = [];
+  readonly hostImports: (HostImport | undefined)[] = list(undefined);
+  /** The values that guests hold as `externref`, by number; `FREE` where there is none. */
+  readonly held: unknown[] = list();
   /** Which import threw a held value, by its number. */
-  readonly throwers: (HostImport | undefined)[] = [];
-  readonly #free: number[] = [];
-  #collectAt: number = 1024;
-  readonly #funcs: WasmFunction[] = [];
-  readonly #signatures: Signature[] = [];
+  readonly throwers: (HostImport | undefined)[] = list();
+  /** The numbers below `held.length` that are free. */
+  readonly #free: number[] = list();
+  /** How many values had been kept before each of those in `held`. */
+  readonly #ages: number[] = list();
+  #age: number = 0;
+  #collectAt: number = FEW_VALUES;
+  readonly #funcs: WasmFunction[] = list();
+  readonly #signatures: Signature[] = list();
   readonly #objects: Partial<Record<Exclude<ExportKind, "function">, ImportValue[]>> = {
     __proto__: null,
   };
-  /** By the memory's number. */
-  readonly #views: (View | undefined)[] = [];
+  /** Whether a buffer may show one of its memories. */
+  #viewed: boolean = false;
   /** What the guest waits for, if `dispatch` just said so. */
   pending: PendingImport | undefined;
   /** Resolves when the guest has to end although it waits for a promise. */
@@ -86,7 +97,8 @@ export class StoreState {
       maxMemoryBytes ?? -1,
       timeoutMs ?? -1,
       interruptible === true,
-      wasi,
+      wasi === undefined ? "" : wasi.config,
+      wasi === undefined ? nothing : wasi.stdin,
     );
     this.implicit = implicit;
     this.hasWasi = wasi !== undefined;
@@ -102,71 +114,59 @@ export class StoreState {
     this.#handle = handle;
   }
 
-  /** Detaches the views of memories that grew. To be called whenever one may have. */
+  /** Detaches the buffers of memories that have grown. To be called whenever one may have. */
   checkViews(): void {
-    if (this.dropped) return;
-    for (let memory = 0; memory < this.#views.length; memory++) {
-      const view = this.#views[memory];
-      if (view === undefined || view.length === op_wasm_memory_length(this.id, memory)) continue;
-      detach(view);
-      this.#views[memory] = undefined;
-    }
+    if (this.#viewed) op_wasm_detach_grown(this.id);
   }
 
-  /** Detaches all views: the memories are going to be in use elsewhere. */
-  detachViews(): void {
-    for (let memory = 0; memory < this.#views.length; memory++) {
-      const view = this.#views[memory];
-      if (view === undefined || view.shared) continue;
-      detach(view);
-      this.#views[memory] = undefined;
-    }
-  }
-
-  /** A view of a memory's bytes, the same until they are more. */
-  view(memory: number): View {
-    let view = this.#views[memory];
-    if (view === undefined || !this.#isCurrent(view, memory)) {
-      const buffer = op_wasm_memory_view(this.id, memory);
-      const length = TypedArrayPrototypeGetByteLength(new Uint8Array(buffer));
-      const shared = core.isSharedArrayBuffer(buffer);
-      // Nobody tells when a shared memory grows, nor when the app detaches what has no bytes.
-      view = { buffer, length, shared, current: !shared && length !== 0 };
-      owners.set(buffer, this);
-      while (this.#views.length < memory) ArrayPrototypePush(this.#views, undefined);
-      this.#views[memory] = view;
-    }
-    return view;
-  }
-
-  /** Whether a view still shows all of its memory: the app may have detached it. */
-  #isCurrent(view: View, memory: number): boolean {
-    if (view.shared) return view.length === op_wasm_memory_length(this.id, memory);
-    const buffer = view.buffer as ArrayBuffer;
-    return ArrayBufferPrototypeGetByteLength(buffer) === view.length &&
-      (view.length !== 0 || !isDetached(buffer));
+  /** A buffer that shows a memory's bytes, the same until they are more. */
+  view(memory: number): ArrayBuffer | SharedArrayBuffer {
+    this.#viewed = true;
+    return op_wasm_memory_view(this.id, memory);
   }
 
   /** Keeps a value for guests and returns its number. */
   hold(value: unknown): number {
-    // A store that is busy takes no value, and would never say that it has let go of one.
-    op_wasm_refuse_busy(this.id);
-    if (this.#free.length === 0 && this.held.length >= this.#collectAt) {
-      const released = op_wasm_collect(this.id);
-      for (let i = 0; i < released.length; i++) this.release(released[i]);
-      this.#collectAt = 2 * (this.held.length - this.#free.length);
-      if (this.#collectAt < 1024) this.#collectAt = 1024;
+    op_wasm_check_store(this.id);
+    if (this.#free.length === 0 && this.held.length >= this.#collectAt) this.#collect();
+    const last = this.#free.length - 1;
+    let number = this.held.length;
+    if (last >= 0) {
+      number = this.#free[last];
+      this.#free.length = last;
     }
-    const number = this.#free.length > 0 ? ArrayPrototypePop(this.#free) : this.held.length;
     this.held[number] = value;
+    this.#ages[number] = this.#age++;
     return number;
+  }
+
+  /**
+   * Lets go of the values that no guest holds. The latest may be in the call frame, on their way to a guest,
+   * which holds a thousand values.
+   */
+  #collect(): void {
+    const bytes = op_wasm_collect(this.id, this.held.length);
+    const unheld = new Uint32Array(TypedArrayPrototypeGetBuffer(bytes));
+    for (let i = 0; i < unheld.length; i++) {
+      const number = unheld[i];
+      const isLate = this.#ages[number] >= this.#age - LATE_VALUES;
+      if (this.held[number] !== FREE && !isLate) this.release(number);
+    }
+    this.#collectAt = 2 * (this.held.length - this.#free.length);
+    if (this.#collectAt < FEW_VALUES) this.#collectAt = FEW_VALUES;
   }
 
   /** Lets go of a value that no guest holds. */
   release(number: number): void {
-    this.held[number] = undefined;
+    this.held[number] = FREE;
     this.throwers[number] = undefined;
-    ArrayPrototypePush(this.#free, number);
+    append(this.#free, number);
+  }
+
+  /** Forgets the imports from this number on: of an instance that did not come to be. */
+  forgetImports(from: number): void {
+    this.imports.length = from;
+    this.hostImports.length = from;
   }
 
   /** Ends the running guest with an error that it cannot catch. */
@@ -212,31 +212,30 @@ export class StoreState {
 
   /** The type of the function of this number. */
   signature(handle: number): Signature {
-    return this.#signatures[handle] ??= signatureOf(op_wasm_func_type(this.id, handle));
+    return this.#signatures[handle] ??= signatureOf(JSONParse(op_wasm_func_type(this.id, handle)));
   }
 
   /** The live object of this kind and number: the same each time. */
   live(kind: ExportKind, handle: number, name?: string): ImportValue {
     if (kind === "function") return this.func(handle, name);
-    const objects = this.#objects[kind] ??= [];
+    const objects = this.#objects[kind] ??= list();
     return objects[handle] ??= construct(liveClass(kind), internal, this, handle);
   }
 
   /** Enters an object that an app made. */
   adopt(kind: Exclude<ExportKind, "function">, handle: number, object: ImportValue): void {
-    const objects = this.#objects[kind] ??= [];
+    const objects = this.#objects[kind] ??= list();
     objects[handle] = object;
   }
 
   /** Has the event loop wait for the end of the guest, which was just told to end. */
   awaitEnd(): void {
-    if (this.end !== undefined) core.refOpPromise(this.end);
+    if (this.end !== undefined) refOpPromise(this.end);
   }
 
   drop(): void {
     if (this.dropped) return;
     this.dropped = true;
-    this.detachViews();
     // What refers to itself is garbage that an engine has to look for.
     if (op_wasm_drop_store(this.id)) this.imports[0] = undefined;
     this.awaitEnd();

@@ -1,7 +1,8 @@
-import { toInteger } from "./check.ts";
+import { option, toInteger } from "./check.ts";
 import { codec, read, writeValue } from "./codec.ts";
 import type { Codec } from "./codec.ts";
 import {
+  JSONParse,
   op_wasm_get_table,
   op_wasm_grow_table,
   op_wasm_new_table,
@@ -10,7 +11,7 @@ import {
   op_wasm_table_type,
   String,
 } from "./core.ts";
-import { MemoryError } from "./errors.ts";
+import { InstantiateError, MemoryError } from "./errors.ts";
 import { limitsOf, typeOf } from "./limits.ts";
 import { place } from "./live.ts";
 import type { WasmStore } from "./store.ts";
@@ -27,11 +28,11 @@ export class WasmTable {
   constructor(store: WasmStore, type: TableType, init?: unknown);
   constructor(...args: unknown[]) {
     const { store, handle } = place(this, "table", args, (store) => {
-      const type = typeOf<TableType>(args[1], "table");
-      const element = String(type.element);
-      const limits = limitsOf(type);
+      const type = typeOf(args[1], "table");
+      const element = String(option(type, "element", InstantiateError));
+      const { minimum, maximum, is64 } = limitsOf(type);
       writeValue(store, codec(element), args[2] ?? null);
-      return op_wasm_new_table(store.id, { ...limits, element });
+      return op_wasm_new_table(store.id, element, minimum, maximum, is64);
     });
     this.#store = store;
     this.#handle = handle;
@@ -39,7 +40,7 @@ export class WasmTable {
 
   /** Its type, with the current size as the minimum. */
   get type(): TableType {
-    return op_wasm_table_type(this.#store.id, this.#handle);
+    return JSONParse(op_wasm_table_type(this.#store.id, this.#handle));
   }
 
   /** How many elements it has. */

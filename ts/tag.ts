@@ -1,6 +1,7 @@
-import { copyOf, describe } from "./check.ts";
+import { copyOf, describe, option } from "./check.ts";
 import { ArrayIsArray, op_wasm_new_tag, String } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
+import { toJson } from "./json.ts";
 import { typeOf } from "./limits.ts";
 import { place } from "./live.ts";
 import type { WasmStore } from "./store.ts";
@@ -12,7 +13,7 @@ export class WasmTag {
   constructor(store: WasmStore, type: TagType);
   constructor(...args: unknown[]) {
     place(this, "tag", args, (store) => {
-      const { params } = typeOf<TagType>(args[1], "tag");
+      const params = option(typeOf(args[1], "tag"), "params", InstantiateError);
       if (!ArrayIsArray(params)) {
         throw new WasmError(
           `the params of a tag must be an array, got ${describe(params)}`,
@@ -21,7 +22,7 @@ export class WasmTag {
       }
       const types = copyOf(params, params.length);
       for (let i = 0; i < types.length; i++) types[i] = String(types[i]);
-      return op_wasm_new_tag(store.id, types);
+      return op_wasm_new_tag(store.id, toJson(types));
     });
   }
 }

@@ -1,7 +1,9 @@
 import { toBytes } from "./bytes.ts";
-import { copyOf, describe, isObject, quote } from "./check.ts";
-import { ArrayIsArray, core, ObjectKeys } from "./core.ts";
+import { copyOf, describe, isObject, option, own, quote } from "./check.ts";
+import { ArrayIsArray, encode, ObjectKeys, Uint8Array } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
+import { toJson } from "./json.ts";
+import { append, list } from "./list.ts";
 
 /**
  * What the guests of a store may reach of the system, through WASI preview 1. Nothing that is not
@@ -32,62 +34,69 @@ export interface WasiConfig {
 /** Where a guest's output goes. */
 export type StdioConfig = "inherit" | "null" | "piped";
 
-/** A stream in the form that the op takes. */
-type Stdio = { kind: "inherit" | "null" | "piped" } | { kind: "bytes"; bytes: Uint8Array };
-
 /** A config in the form that the op takes. */
 export interface CheckedWasi {
-  args: string[];
-  env: [string, string][];
-  preopens: [string, string, boolean][];
-  stdin: Stdio;
-  stdout: Stdio;
-  stderr: Stdio;
+  /** The arguments, the environment, the preopens and the three streams, as lists in JSON. */
+  config: string;
+  /** What guests read, if `stdin` says that it is bytes. */
+  stdin: Uint8Array;
 }
 
 export function checkWasi(config: unknown): CheckedWasi {
   if (!isObject(config)) throw unusable(`it must be an object, got ${describe(config)}`);
-  const { args = [], env = {}, preopens = {}, stdin = "null", stdout = "null", stderr = "null" } =
-    config as WasiConfig;
+  const args = given(config, "args") ?? list();
   if (!ArrayIsArray(args)) throw unusable(`args must be an array, got ${describe(args)}`);
   const checkedArgs = copyOf(args, args.length);
   for (let i = 0; i < checkedArgs.length; i++) string(checkedArgs[i], `argument ${i}`);
+  const env = entries(config, "env", (value, name) => list(name, string(value, `env ${quote(name)}`)));
+  const preopens = entries(config, "preopens", checkPreopen);
+  const stdin = given(config, "stdin") ?? "null";
+  const isName = isOutput(stdin);
+  const stdout = checkOutput(config, "stdout");
+  const stderr = checkOutput(config, "stderr");
+  const streams = list(isName ? stdin : "bytes", stdout, stderr);
   return {
-    args: checkedArgs as string[],
-    env: entries(env, "env", (value, name) => [name, string(value, `env ${quote(name)}`)]),
-    preopens: entries(preopens, "preopens", checkPreopen),
-    stdin: checkStdin(stdin),
-    stdout: checkOutput(stdout, "stdout"),
-    stderr: checkOutput(stderr, "stderr"),
+    config: toJson(list<unknown>(checkedArgs, env, preopens, streams)),
+    stdin: isName ? new Uint8Array(0) : stdinBytes(stdin),
   };
 }
 
-function entries<T>(object: object, what: string, check: (value: unknown, name: string) => T): T[] {
+function stdinBytes(stdin: unknown): Uint8Array {
+  return typeof stdin === "string" ? encode(stdin) : toBytes(stdin, InstantiateError);
+}
+
+function given(config: object, name: string): unknown {
+  return option(config, name, InstantiateError);
+}
+
+function entries<T>(config: object, what: string, check: (value: unknown, name: string) => T): T[] {
+  const checked = list<T>();
+  const object = given(config, what);
+  if (object === undefined) return checked;
   if (!isObject(object)) throw unusable(`${what} must be an object, got ${describe(object)}`);
   const names = ObjectKeys(object);
-  const checked: T[] = [];
-  for (let i = 0; i < names.length; i++) checked[i] = check(object[names[i]], names[i]);
+  for (let i = 0; i < names.length; i++) append(checked, check(own(object, names[i]), names[i]));
   return checked;
 }
 
-function checkPreopen(value: unknown, guest: string): [string, string, boolean] {
+/** The guest's name, the host's path, and whether the folder may only be read. */
+function checkPreopen(value: unknown, guest: string): unknown[] {
   const what = `preopen ${quote(guest)}`;
-  if (!isObject(value)) return [guest, string(value, what), false];
-  const { path, readonly = false } = value as { path: unknown; readonly?: unknown };
+  if (!isObject(value)) return list<unknown>(guest, string(value, what), false);
+  const readonly = given(value, "readonly") ?? false;
   if (typeof readonly !== "boolean") {
     throw unusable(`readonly of ${what} must be a boolean, got ${describe(readonly)}`);
   }
-  return [guest, string(path, `the path of ${what}`), readonly];
+  return list<unknown>(guest, string(given(value, "path"), `the path of ${what}`), readonly);
 }
 
-function checkStdin(value: unknown): Stdio {
-  if (value === "inherit" || value === "null" || value === "piped") return { kind: value };
-  const bytes = typeof value === "string" ? core.encode(value) : toBytes(value, InstantiateError);
-  return { kind: "bytes", bytes };
+function isOutput(value: unknown): value is StdioConfig {
+  return value === "inherit" || value === "null" || value === "piped";
 }
 
-function checkOutput(value: unknown, what: string): Stdio {
-  if (value === "inherit" || value === "null" || value === "piped") return { kind: value };
+function checkOutput(config: object, what: string): StdioConfig {
+  const value = given(config, what) ?? "null";
+  if (isOutput(value)) return value;
   throw unusable(`${what} must be "inherit", "null" or "piped", got ${quote(value)}`);
 }
 

@@ -6,41 +6,45 @@ use std::rc::Rc;
 use deno_core::{OpState, op2, v8};
 
 use super::Bridge;
-use super::crossing::{FAILED, GROWN, RETURNED};
+use super::crossing::{FAILED, GROWN, IsolateId, RETURNED};
+use super::error::to_json;
 use super::funcs::{self, Callable};
 use super::scope::{self, Guest};
-use crate::runtime::{ExternInfo, Outcome, Stopped, WasmError};
+use crate::runtime::{Outcome, Stopped, WasmError};
 
 thread_local! {
-    /// How the last call ended that could not tell.
-    static ENDED: Cell<u32> = const { Cell::new(RETURNED) };
-    /// Why it failed, if it did.
-    static FAILURE: Cell<Option<WasmError>> = const { Cell::new(None) };
+    /// Status of the last call whose op could not return it.
+    static STATUS: Cell<u32> = const { Cell::new(RETURNED) };
+    /// Why the last call failed that did, and the isolate that made it: the other runtimes of the thread must
+    /// not see what it says.
+    static FAILURE: Cell<Option<(IsolateId, WasmError)>> = const { Cell::new(None) };
 }
 
-/// Has [`op_wasm_ended`] tell how a call ended.
-pub(super) fn tell(ended: u32) {
-    ENDED.set(ended);
+/// Has [`op_wasm_ended`] return the status of a call.
+pub(super) fn set_status(status: u32) {
+    STATUS.set(status);
 }
 
-/// Has [`op_wasm_ended`] throw an error. Returns how a call ends then.
+/// Has [`op_wasm_ended`] throw an error, in this isolate. Returns the status of a call that failed.
 #[cold]
-pub(super) fn fail(error: WasmError) -> u32 {
-    FAILURE.set(Some(error));
-    tell(FAILED);
+pub(super) fn fail(isolate: IsolateId, error: WasmError) -> u32 {
+    FAILURE.set(Some((isolate, error)));
+    set_status(FAILED);
     FAILED
 }
 
-/// How the last call ended that could not tell.
+/// Status of the last call whose op could not return it.
 ///
 /// # Errors
-/// Why it failed, if it did.
-#[op2(fast)]
-pub fn op_wasm_ended() -> Result<u32, WasmError> {
-    let ended = ENDED.get();
+/// Why the call failed, if it did.
+#[op2(nofast, reentrant)]
+pub fn op_wasm_ended(isolate: &mut v8::Isolate) -> Result<u32, WasmError> {
+    let status = STATUS.get();
     // JavaScript may have been terminated before it could ask after another one.
-    let failure = FAILURE.take().filter(|_| ended & !GROWN == FAILED);
-    failure.map_or(Ok(ended), Err)
+    let failure = FAILURE
+        .take()
+        .filter(|(of, _)| status & !GROWN == FAILED && *of == IsolateId::of(isolate));
+    failure.map_or(Ok(status), |(_, error)| Err(error))
 }
 
 impl Callable {
@@ -59,7 +63,10 @@ impl Callable {
     fn stopped(&self, called: Result<(), Stopped>) -> u32 {
         match Outcome::of(called) {
             Ok(outcome) => self.crossing.ended(outcome).err().unwrap_or(RETURNED),
-            Err(error) => fail(error),
+            Err(error) => match self.crossing.isolate() {
+                Some(isolate) => fail(isolate, error),
+                None => FAILED,
+            },
         }
     }
 
@@ -79,7 +86,7 @@ impl Callable {
 pub fn op_wasm_call(isolate: &mut v8::Isolate, func: u32) -> u32 {
     match funcs::func(func, isolate) {
         Ok(callable) => callable.call(),
-        Err(error) => fail(error),
+        Err(error) => fail(IsolateId::of(isolate), error),
     }
 }
 
@@ -92,28 +99,24 @@ pub fn op_wasm_call_with<'s>(
 ) -> u32 {
     let callable = match funcs::func(func, scope) {
         Ok(callable) => callable,
-        Err(error) => return fail(error),
+        Err(error) => return fail(IsolateId::of(scope), error),
     };
     let guest = Guest::of(imports);
     scope::enter(scope, &callable.crossing, guest, || callable.call())
 }
 
 /// The number by which a function is called.
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_func_number(state: &mut OpState, store: u32, func: u32) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let func = bridge.state.store(store)?.func(func)?;
     bridge.funcs.add(store, func, bridge.crossing.clone())
 }
 
-/// The type of a function.
-#[op2]
-#[serde]
-pub fn op_wasm_func_type(
-    state: &mut OpState,
-    store: u32,
-    func: u32,
-) -> Result<ExternInfo, WasmError> {
+/// The type of a function, as JSON.
+#[op2(reentrant)]
+#[string]
+pub fn op_wasm_func_type(state: &mut OpState, store: u32, func: u32) -> Result<String, WasmError> {
     let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
-    Ok(store.func(func)?.info())
+    Ok(to_json(&store.func(func)?.info()))
 }

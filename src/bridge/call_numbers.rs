@@ -9,8 +9,8 @@ use std::cell::Cell;
 use deno_core::{op2, v8};
 use wasmtime::ValRaw;
 
-use super::call::{fail, tell};
-use super::crossing::{GROWN, MISFIT, RETURNED};
+use super::call::{fail, set_status};
+use super::crossing::{GROWN, IsolateId, MISFIT, RETURNED};
 use super::funcs;
 use super::number::Numbers;
 use super::scope::{self, Guest};
@@ -31,7 +31,7 @@ pub fn op_wasm_compiles() -> bool {
 #[op2(fast)]
 pub fn op_wasm_call_doubles(isolate: &mut v8::Isolate, func: u32, first: f64, second: f64) -> f64 {
     call_doubles(isolate, func, [first, second]).unwrap_or_else(|ended| {
-        tell(ended);
+        set_status(ended);
         f64::NAN
     })
 }
@@ -39,7 +39,8 @@ pub fn op_wasm_call_doubles(isolate: &mut v8::Isolate, func: u32, first: f64, se
 /// Returns the result, or how the call ended if that is not all there is to tell.
 #[inline]
 fn call_doubles(isolate: &v8::Isolate, func: u32, args: [f64; FEW]) -> Result<f64, u32> {
-    let callable = funcs::func(func, isolate).map_err(fail)?;
+    let callable = funcs::func(func, isolate);
+    let callable = callable.map_err(|error| fail(IsolateId::of(isolate), error))?;
     let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
     let returned = numbers.result.ok_or(MISFIT)?;
     if callable.func.store().has_host_funcs() {
@@ -73,7 +74,7 @@ pub fn op_wasm_call_numbers<'s>(
     second: v8::Local<'s, v8::Value>,
 ) -> v8::Local<'s, v8::Value> {
     call_numbers(scope, func, Guest::of(imports), [first, second]).unwrap_or_else(|ended| {
-        tell(ended);
+        set_status(ended);
         v8::Number::new(scope, f64::NAN).into()
     })
 }
@@ -85,7 +86,8 @@ fn call_numbers<'s>(
     guest: Guest<'s>,
     args: [v8::Local<'s, v8::Value>; FEW],
 ) -> Result<v8::Local<'s, v8::Value>, u32> {
-    let callable = funcs::func(func, scope).map_err(fail)?;
+    let callable = funcs::func(func, scope);
+    let callable = callable.map_err(|error| fail(IsolateId::of(scope), error))?;
     let slots = callable.crossing.frame.slots();
     let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
     fill(slots, numbers, args).ok_or(MISFIT)?;

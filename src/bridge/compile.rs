@@ -9,23 +9,25 @@ use deno_core::{OpState, ToJsBuffer, op2};
 use serde::Serialize;
 
 use super::Bridge;
+use super::error::to_json;
 use crate::runtime::{Code, ExportInfo, ImportInfo, WasmError, WasmErrorCode, WasmModule};
 
 /// A module, as `host:wasm` presents it.
 #[derive(Serialize)]
-pub struct ModuleInfo {
+struct ModuleInfo {
     id: u32,
     exports: Arc<[ExportInfo]>,
     imports: Arc<[ImportInfo]>,
 }
 
-impl From<WasmModule> for ModuleInfo {
-    fn from(module: WasmModule) -> Self {
-        Self {
+impl ModuleInfo {
+    /// What is known of a module, as JSON.
+    fn of(module: WasmModule) -> String {
+        to_json(&Self {
             id: module.id,
             exports: module.exports,
             imports: module.imports,
-        }
+        })
     }
 }
 
@@ -45,12 +47,12 @@ async fn off_thread<R: Send + 'static>(
     })?
 }
 
-#[op2]
-#[serde]
+#[op2(reentrant)]
+#[string]
 pub async fn op_wasm_compile(
     state: Rc<RefCell<OpState>>,
     #[buffer(copy)] source: Vec<u8>,
-) -> Result<ModuleInfo, WasmError> {
+) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
     let compiler = bridge.state.compiler();
     let code = match compiler.find_small(&source) {
@@ -62,21 +64,21 @@ pub async fn op_wasm_compile(
         }
         None => off_thread(move || compiler.compile(&source)).await?,
     };
-    bridge.state.add_module(code).map(ModuleInfo::from)
+    bridge.state.add_module(code).map(ModuleInfo::of)
 }
 
-#[op2]
-#[serde]
+#[op2(reentrant)]
+#[string]
 pub async fn op_wasm_compile_file(
     state: Rc<RefCell<OpState>>,
     #[string] path: String,
-) -> Result<ModuleInfo, WasmError> {
+) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
     let compiler = bridge.state.compiler();
     let files = bridge.state.files();
     let compile = move || compiler.compile(&files.read(&PathBuf::from(path))?);
     let code: Arc<Code> = off_thread(compile).await?;
-    bridge.state.add_module(code).map(ModuleInfo::from)
+    bridge.state.add_module(code).map(ModuleInfo::of)
 }
 
 /// How many things that are ready may be had one after another without a turn of the event loop.
@@ -86,7 +88,7 @@ const READY_BEFORE_TURN: u32 = 16;
 
 /// Whether the module can be instantiated in the store right away. Now and then it should not be,
 /// though it could: then, too, it is to be prepared.
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_is_ready(state: &mut OpState, module: u32, store: u32) -> Result<bool, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     if !bridge.is_compiled(module, store)? {
@@ -96,7 +98,7 @@ pub fn op_wasm_is_ready(state: &mut OpState, module: u32, store: u32) -> Result<
 }
 
 /// Makes sure that the module's machine code for the store's engine exists, or else takes a turn.
-#[op2]
+#[op2(reentrant)]
 pub async fn op_wasm_prepare(
     state: Rc<RefCell<OpState>>,
     module: u32,
@@ -133,7 +135,7 @@ pub fn op_wasm_validate(state: &mut OpState, #[buffer] source: &[u8]) -> bool {
     bridge.state.compiler().validate(source)
 }
 
-#[op2]
+#[op2(reentrant)]
 #[serde]
 pub fn op_wasm_custom_sections(
     state: &mut OpState,

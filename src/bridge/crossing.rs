@@ -6,6 +6,7 @@ use deno_core::v8;
 use wasmtime::ValRaw;
 
 use super::frame::Frame;
+use super::view::Views;
 use crate::runtime::{Outcome, RefHandle};
 
 /// How a run of guest code ended, as `host:wasm` is told. What was thrown is in the frame's
@@ -26,11 +27,11 @@ pub const GROWN: u32 = 8;
 
 /// Tells isolates apart that are alive.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct IsolateId(usize);
+pub struct IsolateId(usize);
 
 impl IsolateId {
     #[inline]
-    fn of(isolate: &v8::Isolate) -> Self {
+    pub fn of(isolate: &v8::Isolate) -> Self {
         // SAFETY: the type is `repr(transparent)` over a pointer, of which nothing but the address is used.
         unsafe {
             let pointer = isolate.as_raw_isolate_ptr();
@@ -48,6 +49,8 @@ pub struct Crossing {
     pub frame: Frame,
     /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
     pub dispatch: RefCell<Option<v8::Global<v8::Function>>>,
+    /// The buffers that show the memories of guests.
+    pub views: Views,
 }
 
 impl Crossing {
@@ -56,12 +59,18 @@ impl Crossing {
             isolate: Cell::default(),
             frame: Frame::new(),
             dispatch: RefCell::default(),
+            views: Views::default(),
         }
     }
 
     /// Says which isolate this is of.
     pub fn bind(&self, isolate: &v8::Isolate) {
         self.isolate.set(Some(IsolateId::of(isolate)));
+    }
+
+    /// The isolate of the runtime, when `host:wasm` has started in it.
+    pub fn isolate(&self) -> Option<IsolateId> {
+        self.isolate.get()
     }
 
     /// Whether it is of this isolate.

@@ -55,11 +55,12 @@ impl Frame {
         &self.slots
     }
 
-    /// The slots as an `ArrayBuffer`. It may outlive the frame: the memory is shared.
-    pub fn to_array_buffer<'s>(
+    /// The slots as a `SharedArrayBuffer`, which no script can detach, transfer or resize. It may outlive the
+    /// frame: the memory is shared.
+    pub fn to_shared_array_buffer<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
-    ) -> v8::Local<'s, v8::ArrayBuffer> {
+    ) -> v8::Local<'s, v8::SharedArrayBuffer> {
         unsafe extern "C" fn release(data: *mut c_void, len: usize, _: *mut c_void) {
             let slots = std::ptr::slice_from_raw_parts(
                 data.cast::<Cell<ValRaw>>(),
@@ -71,11 +72,11 @@ impl Frame {
         }
         let len = size_of_val(&*self.slots);
         let data = Arc::into_raw(self.slots.clone()).cast_mut().cast();
+        let none = std::ptr::null_mut();
         // SAFETY: the memory lives until `release`. JavaScript and the runtime both write to it
         // on this thread only, the runtime through `Cell`s, and every bit pattern is a `ValRaw`.
-        let store = unsafe {
-            v8::ArrayBuffer::new_backing_store_from_ptr(data, len, release, std::ptr::null_mut())
-        };
-        v8::ArrayBuffer::with_backing_store(scope, &store.make_shared())
+        let store =
+            unsafe { v8::SharedArrayBuffer::new_backing_store_from_ptr(data, len, release, none) };
+        v8::SharedArrayBuffer::with_backing_store(scope, &store.make_shared())
     }
 }

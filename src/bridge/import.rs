@@ -41,7 +41,17 @@ impl HostFunction for JsImport {
                 (Some(numbers), Some(function)) if !grown && !guest.waits => {
                     import.call(scope, numbers, function)
                 }
-                _ => import.run(scope, grown),
+                _ => {
+                    let ended = import.run(scope, grown);
+                    if guest.waits && !matches!(ended, Err(Stop::Later)) {
+                        // The guest runs from here on, and the memories are its own.
+                        crossing
+                            .views
+                            .detach_all(scope, store)
+                            .map_err(Stop::Error)?;
+                    }
+                    ended
+                }
             }
         })
         .unwrap_or_else(|| Err(stop("an import was called while no JavaScript runs")))

@@ -88,7 +88,7 @@ pub fn op_wasm_instantiate<'s>(
 }
 
 /// The number that an export has in its store.
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_get_export(
     state: &mut OpState,
     instance: u32,

@@ -3,18 +3,18 @@
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
-use serde::Deserialize;
 use wasmtime::MemoryTypeBuilder;
 
-use super::{Bridge, view};
-use crate::runtime::{ExternInfo, WasmError, WasmErrorCode, WasmMemory};
+use super::Bridge;
+use super::error::to_json;
+use crate::runtime::{WasmError, WasmErrorCode, WasmMemory};
 
 fn memory(state: &OpState, store: u32, memory: u32) -> Result<WasmMemory, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     bridge.state.store(store)?.memory(memory)
 }
 
-#[op2]
+#[op2(reentrant)]
 #[buffer]
 pub fn op_wasm_read_memory(
     state: &mut OpState,
@@ -26,7 +26,7 @@ pub fn op_wasm_read_memory(
     memory(state, store, handle)?.read_vec(offset, len)
 }
 
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_write_memory(
     state: &mut OpState,
     store: u32,
@@ -38,19 +38,24 @@ pub fn op_wasm_write_memory(
 }
 
 /// Grows a memory by pages and returns how many it had.
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 #[number]
 pub fn op_wasm_grow_memory(
+    scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     store: u32,
     handle: u32,
     #[number] pages: u64,
 ) -> Result<u64, WasmError> {
-    memory(state, store, handle)?.grow(pages)
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let store = bridge.state.store(store)?;
+    let grown = store.memory(handle)?.grow(pages)?;
+    bridge.crossing.views.detach_grown(scope, &store);
+    Ok(grown)
 }
 
 /// A memory's size in bytes.
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 #[number]
 pub fn op_wasm_memory_length(
     state: &mut OpState,
@@ -60,59 +65,57 @@ pub fn op_wasm_memory_length(
     Ok(memory(state, store, handle)?.byte_len()? as u64)
 }
 
-#[op2]
-#[serde]
+/// A memory's type, as JSON.
+#[op2(reentrant)]
+#[string]
 pub fn op_wasm_memory_type(
     state: &mut OpState,
     store: u32,
     handle: u32,
-) -> Result<ExternInfo, WasmError> {
-    memory(state, store, handle)?.info()
+) -> Result<String, WasmError> {
+    Ok(to_json(&memory(state, store, handle)?.info()?))
 }
 
-/// `MemoryType` of `host:wasm`, checked there.
-#[derive(Deserialize)]
-pub struct MemoryType {
-    minimum: u64,
-    maximum: Option<u64>,
-    #[serde(default)]
-    shared: bool,
-    #[serde(default)]
-    is64: bool,
-}
-
-#[op2]
+/// Makes a memory with the `MemoryType` of `host:wasm`, checked there. A negative maximum is none.
+#[op2(nofast, reentrant)]
 pub fn op_wasm_new_memory(
     state: &mut OpState,
     store: u32,
-    #[serde] ty: MemoryType,
+    #[number] minimum: u64,
+    #[number] maximum: i64,
+    shared: bool,
+    is64: bool,
 ) -> Result<u32, WasmError> {
     let ty = MemoryTypeBuilder::new()
-        .min(ty.minimum)
-        .max(ty.maximum)
-        .shared(ty.shared)
-        .memory64(ty.is64)
+        .min(minimum)
+        .max(u64::try_from(maximum).ok())
+        .shared(shared)
+        .memory64(is64)
         .build()
         .map_err(|error| WasmError::new(WasmErrorCode::InstantiateError, format!("{error:#}")))?;
     let bridge = state.borrow::<Rc<Bridge>>();
     Ok(bridge.state.store(store)?.new_memory(ty)?.handle())
 }
 
-/// A buffer whose bytes are the memory's own. JavaScript detaches it when the memory grows or
-/// goes; if it fails to, the buffer stays valid all the same, because it keeps the store from
-/// being freed and memories do not move.
-#[op2]
+/// A buffer whose bytes are the memory's own, the same one until the memory has grown.
+#[op2(reentrant)]
 pub fn op_wasm_memory_view<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     store: u32,
     handle: u32,
 ) -> Result<v8::Local<'s, v8::Value>, WasmError> {
-    view::buffer(scope, memory(state, store, handle)?.view()?)
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let store = bridge.state.store(store)?;
+    let memory = store.memory(handle)?;
+    bridge.crossing.views.show(scope, &store, &memory)
 }
 
-/// Empties a buffer that shows what is not there any more.
+/// Detaches the buffers of memories that have grown. A store that was dropped has none.
 #[op2(nofast)]
-pub fn op_wasm_detach(buffer: v8::Local<'_, v8::ArrayBuffer>) {
-    buffer.detach(None);
+pub fn op_wasm_detach_grown(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, store: u32) {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    if let Ok(store) = bridge.state.store(store) {
+        bridge.crossing.views.detach_grown(scope, &store);
+    }
 }

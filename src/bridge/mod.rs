@@ -15,6 +15,7 @@ mod objects;
 mod running;
 mod scope;
 mod store;
+mod transfer;
 mod view;
 
 use std::cell::{Cell, RefCell};
@@ -30,8 +31,9 @@ pub use memory::*;
 pub use objects::*;
 pub use running::*;
 pub use store::*;
+pub use transfer::*;
 
-use crate::runtime::WasmState;
+use crate::runtime::{WasmError, WasmErrorCode, WasmState};
 use crossing::Crossing;
 use funcs::Funcs;
 use running::Calls;
@@ -76,15 +78,25 @@ impl Bridge {
     }
 }
 
-/// Takes the function that runs imports, and returns the call frame as an `ArrayBuffer`.
-#[op2]
+/// Takes the function that runs imports, and returns the call frame as a `SharedArrayBuffer`.
+///
+/// # Errors
+/// `RuntimeError` if there is such a function already: `host:wasm` binds it while it starts.
+#[op2(reentrant)]
 pub fn op_wasm_bind<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
-    #[scoped] dispatch: v8::Global<v8::Function>,
-) -> v8::Local<'s, v8::ArrayBuffer> {
+    dispatch: v8::Local<'s, v8::Function>,
+) -> Result<v8::Local<'s, v8::SharedArrayBuffer>, WasmError> {
     let crossing = &state.borrow::<Rc<Bridge>>().crossing;
+    if crossing.dispatch.borrow().is_some() {
+        return Err(WasmError::new(
+            WasmErrorCode::RuntimeError,
+            "host:wasm has bound the function that runs imports",
+        ));
+    }
     crossing.bind(scope);
+    let dispatch = v8::Global::new(scope, dispatch);
     crossing.dispatch.replace(Some(dispatch));
-    crossing.frame.to_array_buffer(scope)
+    Ok(crossing.frame.to_shared_array_buffer(scope))
 }

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use deno_core::{OpState, op2};
-use serde::Deserialize;
-use wasmtime::{GlobalType, Mutability, ValType};
+use deno_core::{OpState, op2, serde_json};
+use wasmtime::{GlobalType, Mutability, TableType, ValType};
 
 use super::Bridge;
-use crate::runtime::{ExternInfo, WasmError, WasmErrorCode, WasmGlobal, WasmTable, parse_type};
+use super::error::to_json;
+use crate::runtime::{WasmError, WasmErrorCode, WasmGlobal, WasmTable, parse_type};
 
 fn global(bridge: &Bridge, store: u32, global: u32) -> Result<WasmGlobal, WasmError> {
     bridge.state.store(store)?.global(global)
@@ -17,7 +17,7 @@ fn table(bridge: &Bridge, store: u32, table: u32) -> Result<WasmTable, WasmError
     bridge.state.store(store)?.table(table)
 }
 
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_new_global(
     state: &mut OpState,
     store: u32,
@@ -37,17 +37,19 @@ pub fn op_wasm_new_global(
         .handle())
 }
 
-#[op2]
-#[serde]
+/// A global's type, as JSON.
+#[op2(reentrant)]
+#[string]
 pub fn op_wasm_global_type(
     state: &mut OpState,
     store: u32,
     handle: u32,
-) -> Result<ExternInfo, WasmError> {
-    global(state.borrow::<Rc<Bridge>>(), store, handle)?.info()
+) -> Result<String, WasmError> {
+    let global = global(state.borrow::<Rc<Bridge>>(), store, handle)?;
+    Ok(to_json(&global.info()?))
 }
 
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_get_global(state: &mut OpState, store: u32, handle: u32) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let value = global(bridge, store, handle)?.get()?;
@@ -55,78 +57,76 @@ pub fn op_wasm_get_global(state: &mut OpState, store: u32, handle: u32) -> Resul
     Ok(())
 }
 
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_set_global(state: &mut OpState, store: u32, handle: u32) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     global(bridge, store, handle)?.set(&bridge.crossing.frame.first())
 }
 
-/// `TableType` of `host:wasm`, checked there.
-#[derive(Deserialize)]
-pub struct TableType {
-    element: String,
+/// A table's type. A negative maximum is none.
+fn table_type(
+    element: &str,
     minimum: u64,
-    maximum: Option<u64>,
-    #[serde(default)]
-    is64: bool,
-}
-
-impl TableType {
-    fn build(&self) -> Result<wasmtime::TableType, WasmError> {
-        let ValType::Ref(element) = value_type(&self.element)? else {
-            return Err(WasmError::new(
-                WasmErrorCode::TypeMismatch,
-                format!("{:?} is no reference type", self.element),
-            ));
-        };
-        let small = |limit: u64| u32::try_from(limit).ok();
-        match (self.is64, small(self.minimum), self.maximum.map(small)) {
-            (true, ..) => Ok(wasmtime::TableType::new64(
-                element,
-                self.minimum,
-                self.maximum,
-            )),
-            (false, Some(minimum), None) => Ok(wasmtime::TableType::new(element, minimum, None)),
-            (false, Some(minimum), Some(Some(maximum))) => {
-                Ok(wasmtime::TableType::new(element, minimum, Some(maximum)))
-            }
-            _ => Err(WasmError::new(
-                WasmErrorCode::InstantiateError,
-                "a table with 32-bit indices holds less than 2^32 elements",
-            )),
+    maximum: i64,
+    is_64: bool,
+) -> Result<TableType, WasmError> {
+    let ValType::Ref(element) = value_type(element)? else {
+        return Err(WasmError::new(
+            WasmErrorCode::TypeMismatch,
+            format!("{element:?} is no reference type"),
+        ));
+    };
+    let maximum = u64::try_from(maximum).ok();
+    let small = |limit: u64| u32::try_from(limit).ok();
+    match (is_64, small(minimum), maximum.map(small)) {
+        (true, ..) => Ok(TableType::new64(element, minimum, maximum)),
+        (false, Some(minimum), None) => Ok(TableType::new(element, minimum, None)),
+        (false, Some(minimum), Some(Some(maximum))) => {
+            Ok(TableType::new(element, minimum, Some(maximum)))
         }
+        _ => Err(WasmError::new(
+            WasmErrorCode::InstantiateError,
+            "a table with 32-bit indices holds less than 2^32 elements",
+        )),
     }
 }
 
-#[op2]
+/// Makes a table with the `TableType` of `host:wasm`, checked there. A negative maximum is none.
+#[op2(nofast, reentrant)]
 pub fn op_wasm_new_table(
     state: &mut OpState,
     store: u32,
-    #[serde] ty: TableType,
+    #[string] element: &str,
+    #[number] minimum: u64,
+    #[number] maximum: i64,
+    is64: bool,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let store = bridge.state.store(store)?;
-    let table = store.new_table(ty.build()?, &bridge.crossing.frame.first())?;
+    let ty = table_type(element, minimum, maximum, is64)?;
+    let table = store.new_table(ty, &bridge.crossing.frame.first())?;
     Ok(table.handle())
 }
 
-#[op2]
-#[serde]
+/// A table's type, as JSON.
+#[op2(reentrant)]
+#[string]
 pub fn op_wasm_table_type(
     state: &mut OpState,
     store: u32,
     handle: u32,
-) -> Result<ExternInfo, WasmError> {
-    table(state.borrow::<Rc<Bridge>>(), store, handle)?.info()
+) -> Result<String, WasmError> {
+    let table = table(state.borrow::<Rc<Bridge>>(), store, handle)?;
+    Ok(to_json(&table.info()?))
 }
 
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 #[number]
 pub fn op_wasm_table_size(state: &mut OpState, store: u32, handle: u32) -> Result<u64, WasmError> {
     table(state.borrow::<Rc<Bridge>>(), store, handle)?.size()
 }
 
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_get_table(
     state: &mut OpState,
     store: u32,
@@ -139,7 +139,7 @@ pub fn op_wasm_get_table(
     Ok(())
 }
 
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_set_table(
     state: &mut OpState,
     store: u32,
@@ -151,7 +151,7 @@ pub fn op_wasm_set_table(
 }
 
 /// Grows a table and returns how many elements it had.
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 #[number]
 pub fn op_wasm_grow_table(
     state: &mut OpState,
@@ -163,12 +163,17 @@ pub fn op_wasm_grow_table(
     table(bridge, store, handle)?.grow(delta, &bridge.crossing.frame.first())
 }
 
-#[op2]
+/// Makes a tag with parameters of these types, a list of strings in JSON.
+#[op2(nofast, reentrant)]
 pub fn op_wasm_new_tag(
     state: &mut OpState,
     store: u32,
-    #[serde] params: Vec<String>,
+    #[string] params: &str,
 ) -> Result<u32, WasmError> {
+    let params: Vec<String> = serde_json::from_str(params).map_err(|error| {
+        let message = format!("the parameters of a tag are unusable: {error}");
+        WasmError::new(WasmErrorCode::InstantiateError, message)
+    })?;
     let params = params
         .iter()
         .map(|name| value_type(name))

@@ -13,7 +13,7 @@ use super::Bridge;
 use super::crossing::{RETURNED, RUNNING, WAITING};
 use super::import::Completion;
 use super::scope::{self, Guest};
-use crate::runtime::{CallOptions, Progress, RunningCall, WasmError};
+use crate::runtime::{CallOptions, Progress, RunningCall, Stop, WasmError};
 
 /// The calls of one `JsRuntime` that are under way, by number. When it goes they are given up.
 #[derive(Default)]
@@ -45,8 +45,9 @@ impl Bridge {
 
 /// Starts a call of a function with its arguments in the frame, and returns its number. A negative
 /// timeout is none.
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_start_call(
+    scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     store: u32,
     func: u32,
@@ -54,13 +55,20 @@ pub fn op_wasm_start_call(
     abortable: bool,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    let slots = bridge.state.store(store)?.func(func)?.signature().slots();
+    let func = bridge.state.store(store)?.func(func)?;
+    let slots = func.signature().slots();
+    if func.store().is_at_rest() {
+        // The guest runs from here on, and the memories are its own.
+        bridge.crossing.views.detach_all(scope, func.store())?;
+    }
     let options = CallOptions {
         timeout_ms: u64::try_from(timeout_ms).ok(),
         abortable,
     };
     let frame = bridge.crossing.frame.read(slots);
-    let call = bridge.state.start_call(store, func, frame, options)?;
+    let call = bridge
+        .state
+        .start_call(store, func.handle(), frame, options)?;
     let number = bridge.calls.next.get();
     bridge.calls.next.set(number.wrapping_add(1));
     let mut calls = bridge.calls.calls.borrow_mut();
@@ -69,7 +77,7 @@ pub fn op_wasm_start_call(
 }
 
 /// Waits until there is something to advance over.
-#[op2]
+#[op2(reentrant)]
 pub async fn op_wasm_call_ready(state: Rc<RefCell<OpState>>, call: u32) -> Result<(), WasmError> {
     let call = Bridge::of(&state).call(call)?;
     call.ready().await;
@@ -106,18 +114,30 @@ pub fn op_wasm_advance<'s>(
 }
 
 /// Tells the guest, which waits, how the import ended: as `dispatch` does.
-#[op2(fast)]
-pub fn op_wasm_answer(state: &mut OpState, call: u32, completion: u32) -> Result<(), WasmError> {
+#[op2(nofast, reentrant)]
+pub fn op_wasm_answer(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    call: u32,
+    completion: u32,
+) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    bridge
-        .call(call)?
-        .answer(|frame| Completion::from_number(completion)?.read(&bridge.crossing, frame));
+    let call = bridge.call(call)?;
+    let crossing = &bridge.crossing;
+    call.answer(|frame| {
+        // The guest runs from here on, and the memories are its own.
+        crossing
+            .views
+            .detach_all(scope, call.store())
+            .map_err(Stop::Error)?;
+        Completion::from_number(completion)?.read(crossing, frame)
+    });
     Ok(())
 }
 
 /// Waits until the guest, which waits for an import, has to end, or waits no longer. Returns whether
 /// it has to end.
-#[op2]
+#[op2(reentrant)]
 pub async fn op_wasm_interrupted(
     state: Rc<RefCell<OpState>>,
     call: u32,
@@ -127,7 +147,7 @@ pub async fn op_wasm_interrupted(
 }
 
 /// Whether a call that is under way has a deadline.
-#[op2(fast)]
+#[op2(nofast, reentrant)]
 pub fn op_wasm_has_deadline(state: &mut OpState, call: u32) -> Result<bool, WasmError> {
     let call = state.borrow::<Rc<Bridge>>().call(call)?;
     Ok(call.has_deadline())

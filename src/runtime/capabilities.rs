@@ -51,6 +51,9 @@ pub struct WasmCapabilities {
     pub max_table_elements: u64,
     /// The most instances alive at one time. Default: 10,000.
     pub max_instances: u32,
+    /// The most references of one store that cross between host and guest and are alive at one time: objects
+    /// of the guests' that the host holds, and values of the host's that guests hold, each. Default: 1,000,000.
+    pub max_references: u32,
 }
 
 impl Default for WasmCapabilities {
@@ -68,6 +71,7 @@ impl Default for WasmCapabilities {
             max_running_calls: 1_000,
             max_table_elements: 10_000_000,
             max_instances: 10_000,
+            max_references: 1_000_000,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use super::text;
 use super::types::ImportInfo;
 
 /// What went wrong, as a number that apps may rely on.
@@ -65,6 +66,9 @@ impl fmt::Display for WasmErrorCode {
     }
 }
 
+/// The most characters of a message.
+const MAX_MESSAGE: usize = 500;
+
 /// An error of the runtime.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -72,7 +76,7 @@ impl fmt::Display for WasmErrorCode {
 pub struct WasmError {
     /// What kind of error it is.
     pub code: WasmErrorCode,
-    /// What was wrong, with names and numbers.
+    /// What was wrong, with names and numbers, in at most 500 characters.
     pub message: String,
     /// The trap's name in the words of the WebAssembly specification, if the guest trapped.
     pub trap: Option<&'static str>,
@@ -83,11 +87,11 @@ pub struct WasmError {
 }
 
 impl WasmError {
-    /// An error with neither trap nor stack.
+    /// An error with neither trap nor stack. A long message is cut.
     pub fn new(code: WasmErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: message.into(),
+            message: text::cut(message.into(), MAX_MESSAGE),
             trap: None,
             wasm_stack: None,
             exit_code: None,
@@ -102,10 +106,20 @@ impl WasmError {
         Self::new(WasmErrorCode::InstantiateError, message)
     }
 
+    /// This error with something before its message.
+    fn after(mut self, prefix: &str) -> Self {
+        let message = format!("{prefix}: {}", self.message);
+        self.message = text::cut(message, MAX_MESSAGE);
+        self
+    }
+
     /// The same, of an import.
     pub(crate) fn of_import(self, ImportInfo { module, name, .. }: &ImportInfo) -> Self {
-        let message = format!("import {module:?}.{name:?}: {}", self.message);
-        Self { message, ..self }
+        self.after(&format!(
+            "import {}.{}",
+            text::quote(module),
+            text::quote(name)
+        ))
     }
 
     pub(crate) fn runtime(message: impl Into<String>) -> Self {
@@ -143,10 +157,7 @@ impl WasmError {
 
     /// This error, about the argument or result of this index.
     pub(crate) fn at(self, index: usize) -> Self {
-        Self {
-            message: format!("value {index}: {}", self.message),
-            ..self
-        }
+        self.after(&format!("value {index}"))
     }
 
     /// The error of a host function that the stack has no room for.
@@ -239,7 +250,7 @@ fn stack(backtrace: &WasmBacktrace) -> Option<String> {
         .iter()
         .map(|frame| {
             let function = match frame.func_name() {
-                Some(name) => name.to_owned(),
+                Some(name) => text::show(name),
                 None => format!("<function {}>", frame.func_index()),
             };
             match frame.module_offset() {

@@ -8,6 +8,7 @@ use super::hosted::{HostImports, Hosted};
 use super::memory::Linear;
 use super::module::{Compiled, WasmModule};
 use super::store::{Outcome, StoreData, WasmStore, outcome, ran};
+use super::text;
 use super::types::{ExportInfo, ExportKind, ImportInfo};
 use super::wasi;
 
@@ -179,8 +180,9 @@ impl WasmInstance {
     pub fn export(&self, name: &str) -> Result<(ExportKind, u32), WasmError> {
         self.store.with(|mut store| {
             let export = self.instance.get_export(&mut store, name);
-            let export =
-                export.ok_or_else(|| WasmError::not_found(format!("no export named {name:?}")))?;
+            let export = export.ok_or_else(|| {
+                WasmError::not_found(format!("no export named {}", text::quote(name)))
+            })?;
             intern(store, export)
         })
     }
@@ -204,7 +206,7 @@ fn failed(
     }
     Err(match store.data_mut().limits.take_refusal() {
         Some(why) => WasmError::instantiate(format!("cannot instantiate: {why}")),
-        None => WasmError::instantiate(format!("cannot instantiate: {error:#}")),
+        None => WasmError::instantiate(format!("cannot instantiate: {}", text::one_line(error))),
     })
 }
 

@@ -81,6 +81,7 @@ pub(crate) struct Limits {
     memory: Account,
     tables: Account,
     max_instances: usize,
+    pub(crate) max_references: u32,
     /// Whether a memory was allowed to grow, until somebody has asked: see `WasmStore::take_grown`.
     pub(crate) grown: Arc<AtomicBool>,
 }
@@ -91,6 +92,7 @@ impl Limits {
             memory: Account::new(options.max_memory_bytes.unwrap_or(u64::MAX)),
             tables: Account::new(capabilities.max_table_elements),
             max_instances: capabilities.max_instances as usize,
+            max_references: capabilities.max_references,
             grown: Arc::default(),
         }
     }

@@ -6,6 +6,7 @@ use wasmtime::{AsContext, AsContextMut, Memory, MemoryType, SharedMemory, StoreC
 
 use super::error::WasmError;
 use super::store::{StoreData, StoreLease, WasmStore, read_shared, write_shared};
+use super::text;
 use super::types::ExternInfo;
 
 /// A linear memory of a store.
@@ -120,7 +121,9 @@ pub(crate) fn refused(
 ) -> WasmError {
     match store.data_mut().limits.take_refusal() {
         Some(why) => WasmError::instantiate(format!("cannot make the {what}: {why}")),
-        None => WasmError::instantiate(format!("cannot make the {what}: {error:#}")),
+        None => {
+            WasmError::instantiate(format!("cannot make the {what}: {}", text::one_line(error)))
+        }
     }
 }
 

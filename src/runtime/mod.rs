@@ -25,6 +25,7 @@ mod state;
 mod store;
 mod table;
 mod tag;
+mod text;
 mod types;
 mod value;
 mod wasi;

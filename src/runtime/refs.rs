@@ -1,6 +1,7 @@
 //! References, between wasmtime's and the host's numbers for them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
 use wasmtime::{AnyRef, ExnRef, ExternRef, HeapType, OwnedRooted, RefType, Rooted};
@@ -12,12 +13,15 @@ use super::types::type_name;
 use super::value::RefHandle;
 
 /// The references of one store that the host holds, or that hold something of the host's.
-#[derive(Default)]
 pub(crate) struct Refs {
     objects: Slab<Object>,
-    /// Numbers of host values that the guest's collector found dead.
-    released: Arc<Mutex<Vec<u32>>>,
+    held: Held,
+    /// The most objects, and the most values of the host, that there may be.
+    cap: usize,
 }
+
+/// The host's values that references of guests hold, by number, each with the count of these references.
+type Held = Arc<Mutex<HashMap<u32, u32>>>;
 
 /// A guest object that the host keeps alive.
 enum Object {
@@ -29,33 +33,53 @@ enum Object {
 /// What an `externref` holds: the number of a value of the host. Dropped by the collector.
 struct HostValue {
     index: u32,
-    released: Arc<Mutex<Vec<u32>>>,
+    held: Held,
 }
 
 impl Drop for HostValue {
     fn drop(&mut self) {
-        lock(&self.released).push(self.index);
+        let mut held = lock(&self.held);
+        if let Some(count) = held.get_mut(&self.index) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.index);
+            }
+        }
     }
 }
 
-fn lock(released: &Mutex<Vec<u32>>) -> std::sync::MutexGuard<'_, Vec<u32>> {
-    // A list of numbers is whole whatever panicked while it was locked.
-    released.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(held: &Held) -> MutexGuard<'_, HashMap<u32, u32>> {
+    // The map is whole whatever panicked while it was locked.
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Refs {
+    /// No references; later there may be so many objects, and so many values of the host.
+    pub(crate) fn new(cap: u32) -> Self {
+        Self {
+            objects: Slab::new(),
+            held: Held::default(),
+            cap: cap as usize,
+        }
+    }
+
     /// Forgets the host's hold on an object. Unknown numbers are ignored.
     pub(crate) fn release_object(&mut self, index: u32) {
         self.objects.try_remove(index as usize);
     }
 
-    /// The numbers of host values that no guest reference holds any more, each once for every
-    /// time it was passed in.
-    pub(crate) fn take_released(&mut self) -> Vec<u32> {
-        std::mem::take(&mut lock(&self.released))
+    /// The numbers below `count` of host values that no reference of the guest's holds.
+    pub(crate) fn unheld(&self, count: u32) -> Vec<u32> {
+        let held = lock(&self.held);
+        (0..count)
+            .filter(|index| !held.contains_key(index))
+            .collect()
     }
 
     fn keep(&mut self, object: Object) -> Result<RefHandle, WasmError> {
+        if self.objects.len() >= self.cap {
+            return Err(too_many(self.cap, "objects of the guests'"));
+        }
         let index = u32::try_from(self.objects.insert(object))
             .map_err(|_| WasmError::runtime("too many references held by the host"))?;
         Ok(RefHandle::Object(index))
@@ -153,12 +177,33 @@ fn keep_any(
 }
 
 /// A new `externref` that holds the host's value number `index`.
+///
+/// # Errors
+/// `RuntimeError` if the guests hold as many values of the host's as they may, or their heap is full.
 pub(crate) fn host_value(
     store: &mut StoreContextMut<'_, StoreData>,
     index: u32,
 ) -> Result<Rooted<ExternRef>, WasmError> {
-    let released = store.data().refs.released.clone();
-    ExternRef::new(store, HostValue { index, released }).map_err(out_of_heap)
+    let Refs { held, cap, .. } = &store.data().refs;
+    let (held, cap) = (held.clone(), *cap);
+    let is_full = |held: &Held| {
+        let held = lock(held);
+        held.len() >= cap && !held.contains_key(&index)
+    };
+    if is_full(&held) {
+        store.gc(None).map_err(out_of_heap)?;
+        if is_full(&held) {
+            return Err(too_many(cap, "values of the host's"));
+        }
+    }
+    *lock(&held).entry(index).or_default() += 1;
+    ExternRef::new(store, HostValue { index, held }).map_err(out_of_heap)
+}
+
+fn too_many(cap: usize, what: &str) -> WasmError {
+    WasmError::runtime(format!(
+        "too many references between host and guest: the cap is {cap} {what}"
+    ))
 }
 
 /// The number of the host's value that `external` holds, if it holds one.

@@ -197,15 +197,14 @@ impl WasmState {
         self.entry(id, |entry| entry.store.clone())
     }
 
-    /// Fails where a use of the store of this number would because it is busy. One that was dropped is
-    /// not.
+    /// Fails where a use of the store of this number would, because it was dropped or is busy.
     ///
     /// # Errors
-    /// `RuntimeError` if it is busy.
-    pub fn refuse_busy(&self, id: u32) -> Result<(), WasmError> {
-        match self.entry(id, |entry| entry.store.is_busy()) {
-            Ok(true) => Err(WasmError::busy()),
-            _ => Ok(()),
+    /// `RuntimeError` if it was or is.
+    pub fn check_store(&self, id: u32) -> Result<(), WasmError> {
+        match self.entry(id, |entry| entry.store.is_busy())? {
+            true => Err(WasmError::busy()),
+            false => Ok(()),
         }
     }
 

@@ -70,10 +70,10 @@ impl WasmStore {
             let data = StoreData {
                 cell: cell.clone(),
                 host_tag: None,
+                refs: Refs::new(limits.max_references),
                 limits,
                 wasi,
                 interrupt: interrupt.clone(),
-                refs: Refs::default(),
                 funcs: Interned::new("function"),
                 memories: Interned::new("memory"),
                 globals: Interned::new("global"),
@@ -113,6 +113,11 @@ impl WasmStore {
     /// Whether both are handles to the same store.
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.cell, &other.cell)
+    }
+
+    /// What tells it from the other stores that are alive, its [lease](StoreLease)s included.
+    pub fn key(&self) -> usize {
+        Arc::as_ptr(&self.cell).addr()
     }
 
     /// Keeps this store's memories mapped for as long as the lease is held.
@@ -277,14 +282,17 @@ impl WasmStore {
         });
     }
 
-    /// Collects the guest's garbage and returns the numbers of the host's values that no
-    /// reference holds any more.
-    pub fn collect(&self) -> Result<Vec<u32>, WasmError> {
+    /// Collects the guest's garbage and returns which of the host's values with numbers below `count` no
+    /// reference of the guest's holds.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store is busy, or wasmtime cannot collect.
+    pub fn collect(&self, count: u32) -> Result<Vec<u32>, WasmError> {
         self.with(|mut store| {
             store
                 .gc(None)
                 .map_err(|error| WasmError::runtime(format!("{error:#}")))?;
-            Ok(store.data_mut().refs.take_released())
+            Ok(store.data().refs.unheld(count))
         })
     }
 }

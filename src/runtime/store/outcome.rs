@@ -5,6 +5,7 @@ use wasmtime::{AsContextMut, RootScope, StoreContextMut, Tag, ThrownException, V
 use super::StoreData;
 use crate::runtime::error::WasmError;
 use crate::runtime::refs;
+use crate::runtime::text;
 use crate::runtime::value::RefHandle;
 
 /// What a call left behind, when it was not an error of the runtime's own.
@@ -93,7 +94,7 @@ pub(crate) fn outcome<T>(
         return Ok(Outcome::Aborted);
     }
     let error =
-        WasmError::from_guest(error).unwrap_or_else(|| WasmError::runtime(format!("{error:#}")));
+        WasmError::from_guest(error).unwrap_or_else(|| WasmError::runtime(text::one_line(error)));
     tracing::debug!(code = error.code.code(), trap = error.trap, "guest stopped");
     Err(error)
 }
