@@ -1,15 +1,21 @@
 //! A real `JsRuntime` with `host:wasm`, for tests.
 
 use std::path::Path;
+use std::rc::Rc;
 
-use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
+use deno_core::{JsBuffer, JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
 use ext_wasm::{WasmCapabilities, WasmState};
+use tokio::sync::Notify;
+
+use crate::hostile;
 
 /// A JavaScript runtime and the event loop it runs on.
 pub struct Js {
     runtime: JsRuntime,
     tokio: tokio::runtime::Runtime,
     modules: u32,
+    /// Whether builtins are patched and polluted.
+    is_hostile: bool,
 }
 
 /// What every script finds at hand, beside the exports of `host:wasm`.
@@ -55,7 +61,32 @@ const PRELUDE: &str = r#"
     delete globalThis.WebAssembly;
 "#;
 
-deno_core::extension!(host, ops = [op_host_detach, op_host_terminate]);
+deno_core::extension!(
+    host,
+    ops = [
+        op_host_detach,
+        op_host_hold,
+        op_host_let_go,
+        op_host_terminate
+    ]
+);
+
+thread_local! {
+    /// Ends what [`op_host_hold`] waits for.
+    static LET_GO: Rc<Notify> = Rc::default();
+}
+
+/// Holds bytes until it may let them go, as an op does that uses them on another thread.
+#[deno_core::op2]
+async fn op_host_hold(#[buffer] bytes: JsBuffer) {
+    LET_GO.with(Rc::clone).notified().await;
+    drop(bytes);
+}
+
+#[deno_core::op2(fast)]
+fn op_host_let_go() {
+    LET_GO.with(|let_go| let_go.notify_one());
+}
 
 /// Ends the JavaScript that is running, as a host may from anywhere.
 #[deno_core::op2(fast)]
@@ -92,8 +123,13 @@ impl Js {
             runtime,
             tokio,
             modules: 0,
+            is_hostile: false,
         };
         this.module(&format!("{PRELUDE}\nglobalThis.fixtures = {};", fixtures()));
+        if let Some(hostile) = hostile::prelude() {
+            this.module(&hostile);
+            this.is_hostile = true;
+        }
         this
     }
 
@@ -182,6 +218,10 @@ impl Js {
             looped.unwrap_or_else(|error| panic!("{error}"));
             evaluated.await.unwrap_or_else(|error| panic!("{error}"));
         });
+        if self.is_hostile {
+            let used = self.eval("toJson(usedByHostWasm())");
+            assert_eq!(used, "", "host:wasm uses builtins that scripts can change");
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
 
+mod adversary;
 mod async_calls;
 mod bad_input;
 mod capabilities;
@@ -13,6 +14,7 @@ mod error_codes;
 mod exceptions;
 mod fixtures;
 mod fuel;
+mod hostile;
 mod hot_calls;
 mod js;
 mod lifecycles;

@@ -2,13 +2,14 @@
 
 import {
   BigIntAsIntN,
-  JSONStringify,
   Number,
   NumberIsSafeInteger,
+  NumberPrototypeToString,
   ObjectGetPrototypeOf,
   ObjectHasOwn,
   ObjectPrototype,
   String,
+  StringPrototypeCharCodeAt,
   StringPrototypeSlice,
 } from "./core.ts";
 import { WasmError } from "./errors.ts";
@@ -34,11 +35,29 @@ export function describe(value: unknown): string {
 /** How many characters of a name messages show. */
 const SHOWN = 100;
 
-/** A quoted name for messages, cut if it is long. Line feeds and other control characters are escaped. */
+/** A quoted name for messages, cut if it is long, with the characters escaped that the runtime escapes. */
 export function quote(name: unknown): string {
   if (typeof name !== "string") return describe(name);
-  const shown = name.length > SHOWN ? `${StringPrototypeSlice(name, 0, SHOWN)}\u2026` : name;
-  return JSONStringify(shown);
+  const cut = name.length > SHOWN ? `${StringPrototypeSlice(name, 0, SHOWN)}\u2026` : name;
+  let shown = "";
+  for (let i = 0; i < cut.length; i++) {
+    const code = StringPrototypeCharCodeAt(cut, i);
+    shown += isPlain(code) ? cut[i] : `\\u{${NumberPrototypeToString(code, 16)}}`;
+  }
+  return `"${shown}"`;
+}
+
+/** Whether a character is neither a quote nor a control character, and does not turn the direction of text. */
+function isPlain(code: number): boolean {
+  return code >= 0x20 && code !== 0x22 && code !== 0x5c && !(code >= 0x7f && code < 0xa0) &&
+    code !== 0x200e && code !== 0x200f && !(code >= 0x2028 && code <= 0x202e) &&
+    !(code >= 0x2066 && code <= 0x2069);
+}
+
+/** The name of a type for messages. */
+export function typeName(type: string): string {
+  const quoted = quote(type);
+  return quoted === `"${type}"` ? type : quoted;
 }
 
 /** An integer from 0 to 2⁵³ − 1. */

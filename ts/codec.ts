@@ -1,6 +1,6 @@
 // How values go into and out of the call frame.
 
-import { describe } from "./check.ts";
+import { describe, typeName } from "./check.ts";
 import { construct, internal } from "./construct.ts";
 import {
   BigInt,
@@ -53,6 +53,7 @@ const FUNC_REF = 6;
 const OBJECT_REF = 7;
 
 const codecs: Map<string, Codec> = new SafeMap();
+let known = 0;
 
 /** The value in a slot. */
 export function read(store: StoreState, codec: Codec, slot: number): unknown {
@@ -212,7 +213,8 @@ export function codec(type: string): Codec {
   let codec = codecs.get(type);
   if (codec === undefined) {
     codec = { type, kind: kindOf(type) };
-    codecs.set(type, codec);
+    // There are fewer types than that: the rest are names that an app made up.
+    if (known++ < 100) codecs.set(type, codec);
   }
   return codec;
 }
@@ -228,10 +230,15 @@ function codecsOf(types: string[]): Codec[] {
   return codecs;
 }
 
+/** An element of an array without holes; `undefined` behind its end. */
+function element(values: unknown[], index: number): unknown {
+  return index < values.length ? values[index] : undefined;
+}
+
 /** Puts `values` into the first slots. Returns the index of the first that does not fit, or −1. */
 export function writeValues(store: StoreState, codecs: Codec[], values: unknown[]): number {
   for (let i = 0; i < codecs.length; i++) {
-    if (write(store, codecs[i], i, values[i])) continue;
+    if (write(store, codecs[i], i, element(values, i))) continue;
     releaseValues(store, codecs, i);
     return i;
   }
@@ -252,17 +259,16 @@ export function releaseValues(
 }
 
 export function misfit(codecs: Codec[], values: unknown[], index: number, what: string): WasmError {
-  const expected = codecs[index].type;
-  const got = isPromise(values[index])
-    ? "a promise, which only callAsync waits for"
-    : describe(values[index]);
+  const expected = typeName(codecs[index].type);
+  const value = element(values, index);
+  const got = isPromise(value) ? "a promise, which only callAsync waits for" : describe(value);
   return new WasmError(`${what}: expected ${expected}, got ${got}`, TypeMismatch);
 }
 
 /** Puts one value into the first slot. */
 export function writeValue(store: StoreState, codec: Codec, value: unknown): void {
   if (write(store, codec, 0, value)) return;
-  throw new WasmError(`expected ${codec.type}, got ${describe(value)}`, TypeMismatch);
+  throw new WasmError(`expected ${typeName(codec.type)}, got ${describe(value)}`, TypeMismatch);
 }
 
 /** A function's type, ready for calls. */

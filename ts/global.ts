@@ -1,4 +1,4 @@
-import { option } from "./check.ts";
+import { option, own } from "./check.ts";
 import { codec, read, writeValue } from "./codec.ts";
 import type { Codec } from "./codec.ts";
 import {
@@ -26,9 +26,9 @@ export class WasmGlobal {
   constructor(store: WasmStore, type: GlobalType, value: unknown);
   constructor(...args: unknown[]) {
     const { store, handle } = place(this, "global", args, (store) => {
-      const type = typeOf(args[1], "global");
+      const type = typeOf(own(args, 1), "global");
       const value = String(option(type, "value", InstantiateError));
-      return newGlobal(store, value, option(type, "mutable", InstantiateError) === true, args[2]);
+      return newGlobal(store, value, option(type, "mutable", InstantiateError) === true, own(args, 2));
     });
     this.#store = store;
     this.#handle = handle;

@@ -1,6 +1,6 @@
 // The live objects of stores: functions, memories, globals, tables and tags.
 
-import { describe, isObject } from "./check.ts";
+import { describe, isObject, own } from "./check.ts";
 import { internal } from "./construct.ts";
 import { SafeWeakMap } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
@@ -36,14 +36,15 @@ export function place(
   make: (store: StoreState) => number,
 ): { store: StoreState; handle: number } {
   let store, handle;
-  if (args[0] === internal) {
+  const first = own(args, 0);
+  if (first === internal) {
     store = args[1];
     handle = args[2];
   } else {
-    store = storeStateOf(args[0]);
+    store = storeStateOf(first);
     if (store === undefined) {
       throw new WasmError(
-        `a ${kind} needs a WasmStore, got ${describe(args[0])}`,
+        `a ${kind} needs a WasmStore, got ${describe(first)}`,
         InstantiateError,
       );
     }

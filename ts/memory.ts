@@ -1,5 +1,5 @@
 import { toBytes } from "./bytes.ts";
-import { option, toInteger } from "./check.ts";
+import { option, own, toInteger } from "./check.ts";
 import {
   ArrayBufferPrototypeGetByteLength,
   isSharedArrayBuffer,
@@ -30,7 +30,7 @@ export class WasmMemory {
   constructor(store: WasmStore, type: MemoryType);
   constructor(...args: unknown[]) {
     const { store, handle } = place(this, "memory", args, (store) => {
-      const type = typeOf(args[1], "memory");
+      const type = typeOf(own(args, 1), "memory");
       const { minimum, maximum, is64 } = limitsOf(type);
       const shared = option(type, "shared", InstantiateError) === true;
       return op_wasm_new_memory(store.id, minimum, maximum, shared, is64);

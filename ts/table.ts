@@ -1,4 +1,4 @@
-import { option, toInteger } from "./check.ts";
+import { option, own, toInteger } from "./check.ts";
 import { codec, read, writeValue } from "./codec.ts";
 import type { Codec } from "./codec.ts";
 import {
@@ -28,10 +28,10 @@ export class WasmTable {
   constructor(store: WasmStore, type: TableType, init?: unknown);
   constructor(...args: unknown[]) {
     const { store, handle } = place(this, "table", args, (store) => {
-      const type = typeOf(args[1], "table");
+      const type = typeOf(own(args, 1), "table");
       const element = String(option(type, "element", InstantiateError));
       const { minimum, maximum, is64 } = limitsOf(type);
-      writeValue(store, codec(element), args[2] ?? null);
+      writeValue(store, codec(element), own(args, 2) ?? null);
       return op_wasm_new_table(store.id, element, minimum, maximum, is64);
     });
     this.#store = store;

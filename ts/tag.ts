@@ -1,4 +1,4 @@
-import { copyOf, describe, option } from "./check.ts";
+import { copyOf, describe, option, own } from "./check.ts";
 import { ArrayIsArray, op_wasm_new_tag, String } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import { toJson } from "./json.ts";
@@ -13,7 +13,7 @@ export class WasmTag {
   constructor(store: WasmStore, type: TagType);
   constructor(...args: unknown[]) {
     place(this, "tag", args, (store) => {
-      const params = option(typeOf(args[1], "tag"), "params", InstantiateError);
+      const params = option(typeOf(own(args, 1), "tag"), "params", InstantiateError);
       if (!ArrayIsArray(params)) {
         throw new WasmError(
           `the params of a tag must be an array, got ${describe(params)}`,

@@ -140,10 +140,10 @@ pub fn op_wasm_validate(state: &mut OpState, #[buffer] source: &[u8]) -> bool {
 pub fn op_wasm_custom_sections(
     state: &mut OpState,
     module: u32,
-    #[string] name: &str,
+    #[string] name: String,
 ) -> Result<Vec<ToJsBuffer>, WasmError> {
     let module = state.borrow::<Rc<Bridge>>().state.module(module)?;
-    let sections = module.custom_sections(name);
+    let sections = module.custom_sections(&name);
     Ok(sections.iter().map(|data| data.to_vec().into()).collect())
 }
 

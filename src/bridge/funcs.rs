@@ -85,11 +85,12 @@ fn missing(number: u32) -> WasmError {
 /// store was dropped can still be called, and has to fail.
 #[derive(Default)]
 pub struct Funcs {
-    of_store: RefCell<HashMap<u32, Vec<u32>>>,
+    /// By store, and by the function's handle in it.
+    of_store: RefCell<HashMap<u32, HashMap<u32, u32>>>,
 }
 
 impl Funcs {
-    /// Gives a function of this store a number.
+    /// The number of a function of this store, the same each time.
     ///
     /// # Errors
     /// `RuntimeError` if there are no more numbers.
@@ -99,28 +100,37 @@ impl Funcs {
         func: WasmFunc,
         crossing: Rc<Crossing>,
     ) -> Result<u32, WasmError> {
+        let mut of_store = self.of_store.borrow_mut();
+        let of_store = of_store.entry(store).or_default();
+        let handle = func.handle();
+        if let Some(number) = of_store.get(&handle) {
+            return Ok(*number);
+        }
         let callable = Callable {
             numbers: Numbers::of(&func.info()),
             func,
             crossing,
         };
         let number = TABLE.with_borrow_mut(|table| table.add(callable))?;
-        let mut of_store = self.of_store.borrow_mut();
-        of_store.entry(store).or_default().push(number);
+        of_store.insert(handle, number);
         Ok(number)
     }
 
     /// Lets go of the functions of a store that was dropped.
     pub fn drop_store(&self, store: u32) {
         let of_store = self.of_store.borrow();
-        drop_all(store, of_store.get(&store).into_iter().flatten());
+        drop_all(
+            store,
+            of_store.get(&store).into_iter().flat_map(HashMap::values),
+        );
     }
 
     /// The numbers of the functions of a store that was dropped may be given to others: nobody knows
     /// those functions any more.
     pub fn forget_store(&self, store: u32) {
         let numbers = self.of_store.borrow_mut().remove(&store);
-        TABLE.with_borrow_mut(|table| table.free.extend(numbers.into_iter().flatten()));
+        let numbers = numbers.into_iter().flat_map(HashMap::into_values);
+        TABLE.with_borrow_mut(|table| table.free.extend(numbers));
     }
 }
 
@@ -142,8 +152,8 @@ impl Drop for Funcs {
             if TABLE.try_with(|_| ()).is_err() {
                 return;
             }
-            drop_all(store, numbers.iter());
-            TABLE.with_borrow_mut(|table| table.free.extend(numbers));
+            drop_all(store, numbers.values());
+            TABLE.with_borrow_mut(|table| table.free.extend(numbers.into_values()));
         }
     }
 }

@@ -27,6 +27,10 @@ impl JsImport {
 }
 
 impl HostFunction for JsImport {
+    fn number(&self) -> Option<u32> {
+        Some(self.number)
+    }
+
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop> {
         let grown = store.take_grown();
         with_import(self.number, |scope, crossing, guest, function| {

@@ -71,12 +71,13 @@ pub fn op_wasm_instantiate<'s>(
     state: Rc<RefCell<OpState>>,
     module: u32,
     store: u32,
-    #[buffer] externs: &[u32],
+    // JavaScript may detach the buffer while the start function runs.
+    #[buffer(copy)] externs: Vec<u32>,
     imports: v8::Local<'s, v8::Value>,
 ) -> Result<u32, WasmError> {
     let bridge = Bridge::of(&state);
     let made = scope::enter(scope, &bridge.crossing, Guest::of(imports), || {
-        instantiate(&bridge.state, module, store, externs)
+        instantiate(&bridge.state, module, store, &externs)
     });
     Ok(match bridge.crossing.ended(made?) {
         Ok(instance) => {
@@ -92,10 +93,10 @@ pub fn op_wasm_instantiate<'s>(
 pub fn op_wasm_get_export(
     state: &mut OpState,
     instance: u32,
-    #[string] name: &str,
+    #[string] name: String,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    let (_, handle) = bridge.state.instance(instance)?.export(name)?;
+    let (_, handle) = bridge.state.instance(instance)?.export(&name)?;
     Ok(handle)
 }
 

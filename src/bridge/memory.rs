@@ -5,8 +5,8 @@ use std::rc::Rc;
 use deno_core::{OpState, op2, v8};
 use wasmtime::MemoryTypeBuilder;
 
-use super::Bridge;
 use super::error::to_json;
+use super::{Bridge, view};
 use crate::runtime::{WasmError, WasmErrorCode, WasmMemory};
 
 fn memory(state: &OpState, store: u32, memory: u32) -> Result<WasmMemory, WasmError> {
@@ -23,7 +23,11 @@ pub fn op_wasm_read_memory(
     #[number] offset: u64,
     #[number] len: u64,
 ) -> Result<Vec<u8>, WasmError> {
-    memory(state, store, handle)?.read_vec(offset, len)
+    let memory = memory(state, store, handle)?;
+    if offset.saturating_add(len) <= memory.byte_len()? as u64 {
+        view::check_len(len, "a copy")?;
+    }
+    memory.read_vec(offset, len)
 }
 
 #[op2(nofast, reentrant)]

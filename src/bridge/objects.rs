@@ -7,7 +7,7 @@ use wasmtime::{GlobalType, Mutability, TableType, ValType};
 
 use super::Bridge;
 use super::error::to_json;
-use crate::runtime::{WasmError, WasmErrorCode, WasmGlobal, WasmTable, parse_type};
+use crate::runtime::{WasmError, WasmErrorCode, WasmGlobal, WasmTable, parse_type, quote};
 
 fn global(bridge: &Bridge, store: u32, global: u32) -> Result<WasmGlobal, WasmError> {
     bridge.state.store(store)?.global(global)
@@ -21,7 +21,7 @@ fn table(bridge: &Bridge, store: u32, table: u32) -> Result<WasmTable, WasmError
 pub fn op_wasm_new_global(
     state: &mut OpState,
     store: u32,
-    #[string] value: &str,
+    #[string] value: String,
     mutable: bool,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
@@ -30,7 +30,7 @@ pub fn op_wasm_new_global(
     } else {
         Mutability::Const
     };
-    let ty = GlobalType::new(value_type(value)?, mutability);
+    let ty = GlobalType::new(value_type(&value)?, mutability);
     let store = bridge.state.store(store)?;
     Ok(store
         .new_global(ty, &bridge.crossing.frame.first())?
@@ -96,14 +96,14 @@ fn table_type(
 pub fn op_wasm_new_table(
     state: &mut OpState,
     store: u32,
-    #[string] element: &str,
+    #[string] element: String,
     #[number] minimum: u64,
     #[number] maximum: i64,
     is64: bool,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let store = bridge.state.store(store)?;
-    let ty = table_type(element, minimum, maximum, is64)?;
+    let ty = table_type(&element, minimum, maximum, is64)?;
     let table = store.new_table(ty, &bridge.crossing.frame.first())?;
     Ok(table.handle())
 }
@@ -168,9 +168,9 @@ pub fn op_wasm_grow_table(
 pub fn op_wasm_new_tag(
     state: &mut OpState,
     store: u32,
-    #[string] params: &str,
+    #[string] params: String,
 ) -> Result<u32, WasmError> {
-    let params: Vec<String> = serde_json::from_str(params).map_err(|error| {
+    let params: Vec<String> = serde_json::from_str(&params).map_err(|error| {
         let message = format!("the parameters of a tag are unusable: {error}");
         WasmError::new(WasmErrorCode::InstantiateError, message)
     })?;
@@ -190,7 +190,7 @@ fn value_type(name: &str) -> Result<ValType, WasmError> {
     parse_type(name).ok_or_else(|| {
         WasmError::new(
             WasmErrorCode::TypeMismatch,
-            format!("{name:?} is no value type that the host can name"),
+            format!("{} is no value type that the host can name", quote(name)),
         )
     })
 }

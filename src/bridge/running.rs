@@ -13,7 +13,7 @@ use super::Bridge;
 use super::crossing::{RETURNED, RUNNING, WAITING};
 use super::import::Completion;
 use super::scope::{self, Guest};
-use crate::runtime::{CallOptions, Progress, RunningCall, Stop, WasmError};
+use crate::runtime::{CallOptions, Progress, RunningCall, Stop, WasmError, WasmErrorCode};
 
 /// The calls of one `JsRuntime` that are under way, by number. When it goes they are given up.
 #[derive(Default)]
@@ -65,6 +65,11 @@ pub fn op_wasm_start_call(
         timeout_ms: u64::try_from(timeout_ms).ok(),
         abortable,
     };
+    let cap = bridge.state.capabilities().max_running_calls;
+    if bridge.calls.calls.borrow().len() >= cap as usize {
+        let message = format!("too many calls run at the same time: the cap is {cap}");
+        return Err(WasmError::new(WasmErrorCode::RuntimeError, message));
+    }
     let frame = bridge.crossing.frame.read(slots);
     let call = bridge
         .state

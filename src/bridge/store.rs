@@ -71,10 +71,10 @@ pub fn op_wasm_new_store(
     #[number] max_memory_bytes: i64,
     #[number] timeout_ms: i64,
     interruptible: bool,
-    #[string] wasi: &str,
+    #[string] wasi: String,
     #[buffer] stdin: &[u8],
 ) -> Result<u32, WasmError> {
-    let wasi = (!wasi.is_empty()).then(|| wasi_config(wasi, stdin));
+    let wasi = (!wasi.is_empty()).then(|| wasi_config(&wasi, stdin));
     let wanted = StoreOptions {
         fuel: u64::try_from(fuel).ok(),
         max_memory_bytes: u64::try_from(max_memory_bytes).ok(),

@@ -14,12 +14,24 @@ use deno_core::v8;
 use crate::runtime::{MemoryView, StoreLease, WasmError, WasmErrorCode, WasmMemory, WasmStore};
 
 /// The longest buffer that the engine makes: QuickJS counts in 31 bits, V8 in 53.
-fn max_view_len() -> usize {
-    if cfg!(feature = "quickjs") {
-        i32::MAX as usize
-    } else {
-        (1 << 53) - 1
+const MAX_LEN: u64 = if cfg!(feature = "quickjs") {
+    i32::MAX as u64
+} else {
+    (1 << 53) - 1
+};
+
+/// Fails if the engine has no buffers so long, for `what`.
+///
+/// # Errors
+/// `MemoryError` if it has none.
+pub fn check_len(len: u64, what: &str) -> Result<(), WasmError> {
+    if len <= MAX_LEN {
+        return Ok(());
     }
+    Err(WasmError::new(
+        WasmErrorCode::MemoryError,
+        format!("{what} of {len} bytes is too large for a buffer of this JavaScript engine"),
+    ))
 }
 
 /// The leases of the buffers that exist, by the address of their bytes. Buffers of one memory
@@ -211,12 +223,7 @@ fn buffer<'s>(
         shared,
         lease,
     } = view;
-    if len > max_view_len() {
-        return Err(WasmError::new(
-            WasmErrorCode::MemoryError,
-            format!("a memory of {len} bytes is too large for a buffer of this JavaScript engine"),
-        ));
-    }
+    check_len(len as u64, "a memory")?;
     if len == 0 {
         // There is nothing to show, and the engines do not release what has no bytes.
         return Ok(if shared {

@@ -49,10 +49,22 @@ pub struct WasmCapabilities {
     pub max_running_calls: u32,
     /// The most elements that the tables of one store may hold together. Default: 10,000,000.
     pub max_table_elements: u64,
+    /// The most modules that an app may hold at one time. Default: 10,000.
+    pub max_modules: u32,
+    /// The most stores alive at one time, those of instances that have one of their own included. Default:
+    /// 20,000.
+    pub max_stores: u32,
     /// The most instances alive at one time. Default: 10,000.
     pub max_instances: u32,
+    /// The most linear memories in one store. Default: 10,000. The guests of all of a process's states
+    /// together may besides have as many as leave the rest of the process enough of the mappings that the
+    /// system gives a process.
+    pub max_memories: u32,
+    /// The most tables in one store. Default: 10,000.
+    pub max_tables: u32,
     /// The most references of one store that cross between host and guest and are alive at one time: objects
-    /// of the guests' that the host holds, and values of the host's that guests hold, each. Default: 1,000,000.
+    /// of the guests' that the host holds, values of the host's that guests hold, and functions, memories,
+    /// globals, tables and tags that the host has a number for, each. Default: 1,000,000.
     pub max_references: u32,
 }
 
@@ -70,7 +82,11 @@ impl Default for WasmCapabilities {
             max_timeout_ms: None,
             max_running_calls: 1_000,
             max_table_elements: 10_000_000,
+            max_modules: 10_000,
+            max_stores: 20_000,
             max_instances: 10_000,
+            max_memories: 10_000,
+            max_tables: 10_000,
             max_references: 1_000_000,
         }
     }

@@ -19,6 +19,12 @@ pub trait HostFunction: Send + Sync + 'static {
     /// # Errors
     /// A [`Stop`] ends the guest's call instead.
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop>;
+
+    /// What tells it from the other functions that the host gives to guests of one store, if the host numbers
+    /// them: a store makes one function for all of the same number and type, whichever it was given first.
+    fn number(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// Why a host function does not return.

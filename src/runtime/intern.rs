@@ -8,14 +8,17 @@ use super::error::WasmError;
 pub(crate) struct Interned<T> {
     /// What one of the things is called in messages.
     noun: &'static str,
+    /// The most things that there may be.
+    cap: u32,
     items: Vec<T>,
     by_key: HashMap<u64, u32>,
 }
 
 impl<T> Interned<T> {
-    pub(crate) fn new(noun: &'static str) -> Self {
+    pub(crate) fn new(noun: &'static str, cap: u32) -> Self {
         Self {
             noun,
+            cap,
             items: Vec::new(),
             by_key: HashMap::new(),
         }
@@ -27,12 +30,20 @@ impl<T> Interned<T> {
     }
 
     /// The number of the thing that `key` identifies in its store.
+    ///
+    /// # Errors
+    /// `InstantiateError` if there are too many.
     pub(crate) fn intern(&mut self, key: u64, item: impl FnOnce() -> T) -> Result<u32, WasmError> {
         if let Some(number) = self.find(key) {
             return Ok(number);
         }
-        let number = u32::try_from(self.items.len())
-            .map_err(|_| WasmError::instantiate(format!("too many {}s in one store", self.noun)))?;
+        let number = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        if number >= self.cap {
+            return Err(WasmError::instantiate(format!(
+                "too many {}s of one store are known to the host: the cap is {}",
+                self.noun, self.cap
+            )));
+        }
         self.items.push(item());
         self.by_key.insert(key, number);
         Ok(number)

@@ -8,6 +8,7 @@ use wasmtime::ResourceLimiter;
 use super::capabilities::WasmCapabilities;
 use super::engine::{Checks, MEMORY_RESERVATION};
 use super::error::WasmError;
+use super::system::{MAPPINGS, PER_MEMORY, Share};
 use super::wasi::WasiConfig;
 
 /// What an app asks for when it makes a store.
@@ -76,12 +77,17 @@ pub(crate) fn capped(request: Option<u64>, cap: Option<u64>) -> Option<u64> {
 /// store, and a growth that was granted and then failed stays counted, because wasmtime also
 /// reports failures of growths that it never asked about, and a guest could use those to talk
 /// its account down.
-#[derive(Debug)]
 pub(crate) struct Limits {
     memory: Account,
     tables: Account,
     max_instances: usize,
+    max_memories: usize,
+    max_tables: usize,
     pub(crate) max_references: u32,
+    /// The mappings that the store's memories take.
+    mappings: Option<Share>,
+    /// Why there were no more mappings for the last request, if there were none.
+    unmapped: Option<String>,
     /// Whether a memory was allowed to grow, until somebody has asked: see `WasmStore::take_grown`.
     pub(crate) grown: Arc<AtomicBool>,
 }
@@ -92,7 +98,11 @@ impl Limits {
             memory: Account::new(options.max_memory_bytes.unwrap_or(u64::MAX)),
             tables: Account::new(capabilities.max_table_elements),
             max_instances: capabilities.max_instances as usize,
+            max_memories: capabilities.max_memories as usize,
+            max_tables: capabilities.max_tables as usize,
             max_references: capabilities.max_references,
+            mappings: None,
+            unmapped: None,
             grown: Arc::default(),
         }
     }
@@ -128,7 +138,19 @@ impl Limits {
                 self.tables.cap
             )
         });
-        memory.or(tables)
+        memory.or(tables).or(self.unmapped.take())
+    }
+
+    /// Takes the mappings of one more memory.
+    fn map(&mut self) -> bool {
+        let taken = match &mut self.mappings {
+            Some(share) => share.take(PER_MEMORY),
+            None => MAPPINGS
+                .take(PER_MEMORY)
+                .map(|share| self.mappings = Some(share)),
+        };
+        self.unmapped = taken.err();
+        self.unmapped.is_none()
     }
 }
 
@@ -173,7 +195,9 @@ impl ResourceLimiter for Limits {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let moves = current > 0 && desired as u64 > MEMORY_RESERVATION;
-        let granted = !moves && self.memory.grow(current, desired, maximum);
+        // One that is made has no bytes yet.
+        let mapped = current > 0 || self.map();
+        let granted = !moves && mapped && self.memory.grow(current, desired, maximum);
         self.grown.fetch_or(granted, Ordering::Relaxed);
         Ok(granted)
     }
@@ -192,10 +216,10 @@ impl ResourceLimiter for Limits {
     }
 
     fn memories(&self) -> usize {
-        usize::MAX
+        self.max_memories
     }
 
     fn tables(&self) -> usize {
-        usize::MAX
+        self.max_tables
     }
 }

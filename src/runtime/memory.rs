@@ -174,14 +174,18 @@ impl WasmMemory {
     pub fn read_vec(&self, offset: u64, len: u64) -> Result<Vec<u8>, WasmError> {
         self.with(|store, memory| {
             let range = bounds(offset, len, memory.len(&store), "read")?;
-            Ok(match memory {
-                Linear::Own(memory) => memory.data(&store)[range].to_vec(),
+            let mut bytes = Vec::new();
+            bytes
+                .try_reserve_exact(range.len())
+                .map_err(|_| WasmError::memory(format!("there is no room for {len} bytes")))?;
+            match memory {
+                Linear::Own(memory) => bytes.extend_from_slice(&memory.data(&store)[range]),
                 Linear::Shared(memory) => {
-                    let mut bytes = vec![0; range.len()];
+                    bytes.resize(range.len(), 0);
                     read_shared(&memory.data()[range], &mut bytes);
-                    bytes
                 }
-            })
+            }
+            Ok(bytes)
         })
     }
 

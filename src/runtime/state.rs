@@ -124,8 +124,14 @@ impl WasmState {
     /// Takes in what a [`Compiler`] of this state made.
     ///
     /// # Errors
-    /// `CompileError` if there are no more numbers for modules.
+    /// `CompileError` if there are too many modules, or no more numbers for them.
     pub fn add_module(&self, code: Arc<Code>) -> Result<WasmModule, WasmError> {
+        let cap = self.capabilities.max_modules;
+        if self.live_modules() >= cap as usize {
+            return Err(WasmError::compile(format!(
+                "too many modules: the cap is {cap}"
+            )));
+        }
         let id = next(&self.next_module_id)
             .ok_or_else(|| WasmError::compile("too many modules were compiled"))?;
         let module = WasmModule::new(id, code);
@@ -159,9 +165,15 @@ impl WasmState {
     /// A new store, with `options` cut down to the capabilities, and its number.
     ///
     /// # Errors
-    /// `InstantiateError` if there are no more numbers for stores, or WASI is not granted as the
-    /// options ask for it.
+    /// `InstantiateError` if there are too many stores, or no more numbers for them, or WASI is not granted
+    /// as the options ask for it.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
+        let cap = self.capabilities.max_stores;
+        if self.stores.borrow().len() >= cap as usize {
+            return Err(WasmError::instantiate(format!(
+                "too many stores: the cap is {cap}"
+            )));
+        }
         let options = options.capped(&self.capabilities);
         let checks = options.checks();
         let limits = Limits::new(&options, &self.capabilities);

@@ -15,12 +15,14 @@ mod shared;
 mod thread;
 
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use wasmtime::{AsContextMut, Caller, Engine, Func, Linker, Store, StoreContextMut, ValRaw};
+use wasmtime::ValRaw;
+use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Linker, Store, StoreContextMut};
 
 use self::cell::{Access, StoreCell};
 pub use self::data::Signature;
@@ -66,19 +68,21 @@ impl WasmStore {
         let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
         let waits = wasi.is_some();
         let grown = limits.grown.clone();
+        let cap = limits.max_references;
         let cell = Arc::new_cyclic(|cell| {
             let data = StoreData {
                 cell: cell.clone(),
                 host_tag: None,
-                refs: Refs::new(limits.max_references),
+                refs: Refs::new(cap),
                 limits,
                 wasi,
                 interrupt: interrupt.clone(),
-                funcs: Interned::new("function"),
-                memories: Interned::new("memory"),
-                globals: Interned::new("global"),
-                tables: Interned::new("table"),
-                tags: Interned::new("tag"),
+                host_funcs: HashMap::new(),
+                funcs: Interned::new("function", cap),
+                memories: Interned::new("memory", cap),
+                globals: Interned::new("global", cap),
+                tables: Interned::new("table", cap),
+                tags: Interned::new("tag", cap),
                 instances: 0,
                 live_instances,
             };
@@ -135,22 +139,34 @@ impl WasmStore {
         &self.cell.outputs
     }
 
-    /// A function of this store that runs `host`.
+    /// A function of this store that runs `host`: the same one for the same [number](HostFunction::number) and
+    /// type, since wasmtime frees functions with their store only.
     pub(crate) fn host_func(
         &self,
         HostType { ty, signature }: &HostType,
         host: Arc<dyn HostFunction>,
     ) -> Result<Func, WasmError> {
         let signature = signature.clone();
+        let number = host.number();
         self.expect_host_funcs();
-        self.with(|store| {
+        self.with(|mut store| {
+            let known = number.and_then(|number| store.data().host_funcs.get(&number).copied());
+            if let Some(known) = known
+                && FuncType::eq(&known.ty(&store), ty)
+            {
+                return Ok(known);
+            }
             // SAFETY: `host_call` reads the parameters and writes the results by `signature`,
             // which is `ty` taken apart, after checking every reference it writes against it.
-            Ok(unsafe {
-                Func::new_unchecked(store, ty.clone(), move |caller, slots| {
+            let func = unsafe {
+                Func::new_unchecked(&mut store, ty.clone(), move |caller, slots| {
                     host_call(caller, slots, &signature, &host)
                 })
-            })
+            };
+            if let Some(number) = number {
+                store.data_mut().host_funcs.insert(number, func);
+            }
+            Ok(func)
         })
     }
 

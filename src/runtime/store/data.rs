@@ -1,5 +1,6 @@
 //! What a store holds beside wasmtime's own.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -23,6 +24,8 @@ pub(crate) struct StoreData {
     pub(crate) wasi: Option<Wasi>,
     pub(crate) interrupt: Arc<Interrupt>,
     pub(crate) refs: Refs,
+    /// Functions of the host that have a number, by it.
+    pub(super) host_funcs: HashMap<u32, Func>,
     pub(crate) funcs: Interned<FuncEntry>,
     pub(crate) memories: Interned<Linear>,
     pub(crate) globals: Interned<Global>,

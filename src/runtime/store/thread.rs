@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::runtime::error::WasmError;
+use crate::runtime::system::{MAPPINGS, PER_THREAD, Share};
 
 /// Room for the guest's own stack, which wasmtime limits to 512 KiB, with calls from inside of
 /// imports between its parts.
@@ -123,6 +124,7 @@ struct Line {
 /// A thread that guests run on, one at a time.
 pub(super) struct GuestThread {
     line: Arc<Line>,
+    _mappings: Share,
 }
 
 /// The way between a guest's thread and that of its caller.
@@ -157,6 +159,7 @@ impl GuestThread {
     }
 
     fn new() -> io::Result<Self> {
+        let mappings = MAPPINGS.take(PER_THREAD).map_err(io::Error::other)?;
         let (to_guest, from_caller) = channel();
         let (to_caller, from_guest) = channel();
         let end = |to, from| End {
@@ -173,7 +176,10 @@ impl GuestThread {
             .name("wasm guest".to_owned())
             .stack_size(STACK_SIZE)
             .spawn(move || this.guest.work())?;
-        Ok(Self { line })
+        Ok(Self {
+            line,
+            _mappings: mappings,
+        })
     }
 
     /// The way there and back.

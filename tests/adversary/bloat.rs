@@ -1,0 +1,152 @@
+//! What can be counted is capped, and what fails leaves nothing behind.
+
+use serde_json::json;
+
+use super::{Attack, attacks};
+
+attacks! {
+    fn what_is_refused_is_let_go_of() {
+        Attack::new(r#"
+            const { op_wasm_turn: turn } = Deno.core.ops;
+            const store = new WasmStore();
+            const global = new WasmGlobal(store, { value: "externref" }, 1);
+            const table = new WasmTable(store, { element: "externref", minimum: 1, maximum: 1 });
+            const instance = await load(`(module (import "e" "f" (func $f (param externref) (result externref)))
+                (func (export "two") (param externref i32)) (func (export "trap") (param externref) unreachable)
+                (func (export "f") (param externref) (result externref) (call $f (local.get 0))))`, { e: { f: (x) => {
+                // Of what is no error QuickJS itself never lets go.
+                throw Object.assign(new Error("mine"), { x }); } } });
+            const gone = await load(`(module (func (export "f") (param externref)))`);
+            const f = gone.func("f");
+            gone.drop();
+            const dropped = new WasmStore();
+            const of = new WasmGlobal(dropped, { value: "externref", mutable: true }, 1);
+            dropped.drop();
+            const value = () => ({ bytes: new Uint8Array(200) });
+            const fails = [
+                () => { global.value = value(); },
+                () => table.set(5, value()),
+                () => table.grow(5, value()),
+                () => new WasmGlobal(store, { value: "(ref extern)" }, value()),
+                () => new WasmGlobal(store, { value: "nonsense" }, value()),
+                () => new WasmTable(store, { element: "externref", minimum: 1e12 }, value()),
+                () => instance.call("two", [value(), "x"]),
+                () => instance.call("trap", [value()]),
+                () => instance.call("f", [value()]),
+                () => f(value()),
+                () => { of.value = value(); },
+            ];
+            const told = [];
+            for (const fail of fails) {
+                let failed = 0;
+                for (let i = 0; i < many; i++) {
+                    try { fail(); } catch { failed++; }
+                    if (i % 1000 === 0) await turn();
+                }
+                told.push(failed === many);
+            }
+            return told.every(Boolean);"#).mebibytes(120)
+            => json!(true)
+    }
+
+    fn instances_that_fail_leave_nothing() {
+        Attack::new(r#"
+            const { op_wasm_turn: turn, op_wasm_live_instances: live } = Deno.core.ops;
+            const store = new WasmStore({ maxMemoryBytes: 1 << 20 });
+            const module = await compile(text(`(module (import "e" "f" (func)) (import "e" "g" (global i32)) (import "e" "m" (memory 1)))`));
+            const table = new WasmTable(store, { element: "funcref", minimum: 1 });
+            const small = new WasmMemory(store, { minimum: 0 });
+            const large = await compile(text(`(module (memory 100))`));
+            const fails = [() => instantiate(module, { e: { f() {}, g: 1, m: table } }), () => instantiate(module, { e: { f() {}, g: "x", m: small } }),
+                () => instantiate(module, { e: { f() {} } }, { store }), () => instantiate(module, { e: { f() {}, g: 1, m: small } }, { store }),
+                () => instantiate(large, {}, { store }), () => instantiate(large, {}, { maxMemoryBytes: 1 })];
+            const told = [];
+            for (const fail of fails) {
+                for (let i = 0; i < many / 10; i++) {
+                    const code = await codeOf(fail);
+                    if (code !== 5001) told.push(code);
+                    if (i % 1000 === 0) await turn();
+                }
+            }
+            return [told.slice(0, 3), live()];"#).mebibytes(160)
+            => json!([[], 0])
+    }
+
+    fn modules_that_fail_leave_nothing() {
+        Attack::new(r#"
+            const { op_wasm_live_modules: live } = Deno.core.ops;
+            const sources = [new Uint8Array(100), text("(module (func (result i32)))"), text("(nonsense"), new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 9])];
+            const told = [];
+            for (let i = 0; i < many / 10; i++) {
+                const code = await codeOf(() => compile(sources[i % sources.length]));
+                if (code !== 5000) told.push(code);
+            }
+            return [told.slice(0, 3), live()];"#).mebibytes(120)
+            => json!([[], 0])
+    }
+
+    fn references_that_one_call_passes_are_counted() {
+        Attack::new(r#"
+            const passes = `(module (type $s (struct (field i32))) (import "e" "f" (func $f (param anyref)))
+                (func (export "run") (loop (call $f (struct.new $s (i32.const 1))) (br 0))))`;
+            const returns = `(module (import "e" "f" (func $f (result externref))) (table $t 1000000 externref)
+                (func (export "run") (local i32) (loop (table.set $t (local.get 0) (call $f)) (local.set 0 (i32.add (local.get 0) (i32.const 1))) (br 0))))`;
+            const told = [];
+            for (const source of [passes, returns]) {
+                let calls = 0;
+                const instance = await load(source, { e: { f: () => { calls++; return { calls }; } } });
+                const error = await caught(() => instance.call("run"));
+                told.push(error.code, error.message.includes("the cap is 5000"), calls);
+                instance.drop();
+            }
+            return told;"#).capabilities(|capabilities| capabilities.max_references = 5000)
+            => json!([5002, true, 5000, 5002, true, 5001])
+    }
+
+    fn what_a_script_makes_is_capped() {
+        Attack::new(r#"
+            const told = [];
+            const until = async (make) => {
+                const kept = [];
+                for (let i = 0; i < 1000; i++) {
+                    const error = await caught(async () => { kept.push(await make(i)); });
+                    if (error.code) return [kept.length, error.code, /the cap is \d+$/.test(error.message)];
+                }
+            };
+            told.push(await until(() => new WasmStore()));
+            await collect();
+            const store = new WasmStore();
+            told.push(await until(() => new WasmGlobal(store, { value: "i32" }, 1)));
+            told.push(await until(() => new WasmTag(store, { params: [] })));
+            told.push(await until((i) => compile(text(`(module (func (result i32) (i32.const ${i})))`))));
+            return told;"#).capabilities(|capabilities| {
+                capabilities.max_stores = 10;
+                capabilities.max_references = 20;
+                capabilities.max_modules = 30;
+            })
+            => json!([[10, 5001, true], [20, 5001, true], [20, 5001, true], [30, 5000, true]])
+    }
+
+    fn memories_are_refused_before_the_process_has_no_more_mappings() {
+        Attack::new(r#"
+            const module = await compile(text(`(module ${Array.from({ length: 100 }, (_, k) => `(memory 2) (data (memory ${k}) (i32.const 0) "a")`).join("")})`));
+            const keep = [];
+            let error;
+            try { for (;;) keep.push(await instantiate(module)); } catch (refused) { error = refused; }
+            const works = [];
+            for (let n = 1; n < 20; n++) works.push((await compile(text(`(module ${`(func (result i32) (i32.const ${n}))`.repeat(200)})`))).exports.length);
+            const few = keep.length > 50;
+            while (keep.length > 0) keep.pop().drop();
+            return [few, error.code, /the guests of this process use \d+ mappings of the \d+ that they may/.test(error.message), works.length,
+                (await instantiate(module)).exports.length];"#).mebibytes(1200)
+            => json!([true, 5001, true, 19, 0])
+    }
+
+    fn many_at_once_are_as_many_one_after_another() {
+        Attack::new(r#"
+            const module = await compile(text(`(module (func (export "f") (result i32) (i32.const 1)))`));
+            const all = await Promise.all(Array.from({ length: 5000 }, () => instantiate(module)));
+            return all.reduce((sum, instance) => sum + instance.call("f"), 0);"#)
+            => json!(5000)
+    }
+}

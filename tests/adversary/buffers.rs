@@ -1,0 +1,101 @@
+//! Bytes that are not JavaScript's stay where they are, and nobody sees them while another thread writes them.
+
+use serde_json::json;
+
+use super::{Attack, attacks};
+
+attacks! {
+    fn no_way_to_transfer_a_memory() {
+        Attack::new(r#"
+            const { ops, serialize, structuredClone } = Deno.core;
+            const instance = await load(`(module (memory (export "m") 1) (data (i32.const 0) "abc")
+                (func (export "f") (param i64 i64 i64) (result i64 i64 i64) (local.get 0) (local.get 1) (local.get 2)))`);
+            const buffer = () => instance.memory("m").buffer;
+            const { primordials } = globalThis.__bootstrap;
+            const ways = { clone: () => structuredClone(buffer()), bind: () => ops.op_wasm_bind(() => 0),
+                resize: () => ArrayBuffer.prototype.resize.call(buffer(), 10),
+                resized: () => primordials.ArrayBufferPrototypeResize(buffer(), 10),
+                serialize: () => serialize(buffer(), { transferredArrayBuffers: [buffer()] }),
+                raw: () => ops.op_wasm_memory_view(1, ops.op_wasm_get_export(1, "m")).transfer(10) };
+            for (const name of ["transfer", "transferToFixedLength", "transferToImmutable"]) {
+                const copy = `ArrayBufferPrototype${name[0].toUpperCase()}${name.slice(1)}`;
+                for (const length of [[], [10], [1 << 20], [0]]) {
+                    ways[`${name} ${length}`] = () => ArrayBuffer.prototype[name].call(buffer(), ...length);
+                    ways[`${copy} ${length}`] = () => primordials[copy](buffer(), ...length);
+                }
+            }
+            const wrong = [];
+            for (const [name, way] of Object.entries(ways)) {
+                let threw;
+                try { way(); } catch (error) { threw = error; }
+                const kept = ["clone", "serialize"].includes(name);
+                if (!kept && threw === undefined) wrong.push(name);
+                if (String(instance.readMemory(0, 3)) !== "97,98,99" || new Uint8Array(buffer())[1] !== 98) wrong.push([name, "bytes"]);
+                if (String(instance.call("f", [1n, -2n, 7n])) !== "1,-2,7") wrong.push([name, "frame"]);
+            }
+            // Others can be transferred as ever.
+            const own = new ArrayBuffer(8);
+            const moved = own.transfer(16);
+            return [wrong, own.byteLength, moved.byteLength, primordials.ArrayBufferPrototypeTransfer(moved, 4).byteLength,
+                Object.isFrozen(primordials), await caught(() => ArrayBuffer.prototype.transfer.call({})) instanceof TypeError];"#)
+            => json!([[], 0, 16, 4, true, true])
+    }
+
+    fn no_view_is_attached_while_a_guest_runs_beside_javascript() {
+        Attack::new(r#"
+            const { ops } = Deno.core;
+            const module = await compile(text(`(module (import "e" "f" (func $f)) (memory (export "memory") 1)
+                (func (export "spin") (loop (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1))) (br 0)))
+                (func (export "ask") (call $f) (loop (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1))) (br 0))))`));
+            const told = [];
+            const instance = await instantiate(module, { e: { f() {} } }, { timeoutMs: 60 });
+            const handle = ops.op_wasm_get_export(instance.id, "memory");
+            Object.defineProperty(Array.prototype, "0", { configurable: true, get() {}, set() {} });
+            const view = new Uint32Array(instance.memory().buffer);
+            delete Array.prototype[0];
+            // One that TypeScript never hears of is the same.
+            const raw = ops.op_wasm_memory_view(1, handle);
+            told.push(raw === view.buffer);
+            const call = instance.callAsync("spin").catch((error) => error.code);
+            told.push(view.length, raw.byteLength, await codeOf(() => ops.op_wasm_memory_view(1, handle)), await call);
+            // Taken while the guest waits for an import, and kept when it goes on.
+            let inside;
+            const asks = async (f) => {
+                const guest = await instantiate(module, { e: { f: () => { inside = new Uint8Array(guest.memory().buffer); return f(); } } }, { timeoutMs: 60 });
+                const code = guest.callAsync("ask").catch((error) => error.code);
+                while (inside === undefined) await ops.op_wasm_turn();
+                const during = inside.length;
+                const codes = [during, await code];
+                inside = undefined;
+                return codes;
+            };
+            told.push(await asks(() => 1), await asks(async () => { for (let i = 0; i < 3; i++) await ops.op_wasm_turn(); }));
+            return told;"#)
+            => json!([true, 0, 0, 5002, 5002, [0, 5002], [65536, 5002]])
+    }
+
+    fn a_guest_does_not_run_beside_another_user_of_its_bytes() {
+        Attack::new(r#"
+            const { ops } = Deno.core;
+            const instance = await load(`(module (memory (export "memory") 1) (func (export "f") (result i32) (i32.load8_u (i32.const 0))))`,
+                {}, { interruptible: true });
+            // An op of the host's that goes on reads the bytes on another thread, say.
+            const done = ops.op_host_hold(new Uint8Array(instance.memory().buffer));
+            const code = await codeOf(() => instance.callAsync("f"));
+            const synchronous = instance.call("f");
+            ops.op_host_let_go();
+            await done;
+            return [code, synchronous, await instance.callAsync("f")];"#)
+            => json!([5002, 0, 0])
+    }
+
+    #[cfg(feature = "quickjs")]
+    fn a_copy_that_is_too_long_for_the_engine_is_refused() {
+        Attack::new(r#"
+            const instance = await load(`(module (memory (export "memory") 65536) (data (i32.const 0x7fffffff) "c"))`);
+            const told = [instance.readMemory(2 ** 31 - 1, 1)[0], await codeOf(() => instance.memory().buffer)];
+            for (const length of [2 ** 31, 2 ** 31 + 1, 2 ** 32]) told.push(await codeOf(() => instance.readMemory(0, length)));
+            return told;"#)
+            => json!([99, 5003, 5003, 5003, 5003])
+    }
+}

@@ -1,0 +1,112 @@
+//! The other tests once more, in JavaScript whose builtins scripts have patched and polluted: see `hostile.js`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+/// What a process finds in its environment that is to run the tests so.
+const HOSTILE: &str = "EXT_WASM_HOSTILE";
+
+/// What makes a runtime hostile, if this process is to.
+pub fn prelude() -> Option<String> {
+    env::var_os(HOSTILE)?;
+    let names = serde_json::to_string(&names()).unwrap();
+    Some(format!(
+        "{}\nmakeHostile({names});",
+        include_str!("hostile.js")
+    ))
+}
+
+/// The names of the properties that `ts/` reads or writes.
+fn names() -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ts");
+    let mut names = BTreeSet::new();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for entry in fs::read_dir(folder).unwrap() {
+        let source = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for (at, _) in source.match_indices('.') {
+            let name: String = source[at + 1..]
+                .chars()
+                .take_while(|c| is_name(*c))
+                .collect();
+            names.insert(name);
+        }
+        for (at, _) in source.match_indices(':') {
+            let name: String = source[..at]
+                .chars()
+                .rev()
+                .take_while(|c| is_name(*c))
+                .collect();
+            names.insert(name.chars().rev().collect());
+        }
+        names.extend(source.split('"').skip(1).step_by(2).map(str::to_owned));
+    }
+    names.retain(|name| {
+        name.chars().all(is_name) && name.starts_with(|c: char| c.is_ascii_lowercase())
+    });
+    for name in [
+        // An accessor that inherits one of these is no property descriptor any more, to any script.
+        "value",
+        "get",
+        "set",
+        "writable",
+        "enumerable",
+        "configurable",
+        // The language looks at it whenever a promise is resolved with an object.
+        "then",
+        // A signal is an object of the app's, whose class has these.
+        "aborted",
+        "addEventListener",
+        "reason",
+        "removeEventListener",
+    ] {
+        names.remove(name);
+    }
+    names
+}
+
+#[test]
+fn every_test_passes_where_builtins_are_patched_and_polluted() {
+    if env::var_os(HOSTILE).is_some() {
+        return;
+    }
+    let names = names();
+    for name in [
+        "fuel",
+        "timeoutMs",
+        "wasi",
+        "stdin",
+        "signal",
+        "minimum",
+        "trap",
+        "code",
+        "params",
+    ] {
+        assert!(names.contains(name), "{name} is no name in ts/");
+    }
+    let skipped = [
+        // They patch builtins themselves.
+        "adversary::",
+        "hostile::",
+        // Programs out of packages may not be there.
+        "packages::",
+        // Messages say of a name that is polluted that it is inherited.
+        "error_codes::instantiate_error",
+        // They call patched builtins so often that it takes minutes.
+        "hot_calls::of_numbers",
+        "lifecycles::",
+    ];
+    let tests = Command::new(env::current_exe().unwrap())
+        .args(skipped.iter().flat_map(|name| ["--skip", name]))
+        .env(HOSTILE, "1")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&tests.stdout);
+    assert!(tests.status.success(), "{out}");
+    let passed = out
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("test result: ok."));
+    println!("{}", passed.unwrap());
+}
