@@ -24,6 +24,7 @@ mod live_objects;
 mod marshalling;
 mod memory_bounds;
 mod memory_model;
+mod native_stack;
 mod packages;
 mod reentrancy;
 mod references;

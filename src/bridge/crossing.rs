@@ -7,6 +7,7 @@ use wasmtime::ValRaw;
 
 use super::frame::Frame;
 use super::view::Views;
+use super::stack::JsStack;
 use crate::runtime::{Outcome, RefHandle};
 
 /// How a run of guest code ended, as `host:wasm` is told. What was thrown is in the frame's
@@ -46,6 +47,8 @@ impl IsolateId {
 pub struct Crossing {
     /// The isolate of the runtime: no other one of its thread may call its guests.
     isolate: Cell<Option<IsolateId>>,
+    /// The stack that its imports run on.
+    stack: Cell<JsStack>,
     pub frame: Frame,
     /// `dispatch` of `ts/host_import.ts`: runs the function behind an import.
     pub dispatch: RefCell<Option<v8::Global<v8::Function>>>,
@@ -57,15 +60,23 @@ impl Crossing {
     pub fn new() -> Self {
         Self {
             isolate: Cell::default(),
+            stack: Cell::new(JsStack::UNKNOWN),
             frame: Frame::new(),
             dispatch: RefCell::default(),
             views: Views::default(),
         }
     }
 
-    /// Says which isolate this is of.
-    pub fn bind(&self, isolate: &v8::Isolate) {
-        self.isolate.set(Some(IsolateId::of(isolate)));
+    /// Says which isolate this is of, and has it keep the limit of this thread's stack.
+    pub fn bind(&self, scope: &mut v8::PinScope<'_, '_>) {
+        self.isolate.set(Some(IsolateId::of(scope)));
+        self.stack.set(JsStack::of_thread(scope));
+    }
+
+    /// Whether the stack has room for the call of an import.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.stack.get().has_room()
     }
 
     /// The isolate of the runtime, when `host:wasm` has started in it.

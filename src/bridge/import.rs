@@ -58,7 +58,6 @@ impl HostFunction for JsImport {
                 }
             }
         })
-        .unwrap_or_else(|| Err(stop("an import was called while no JavaScript runs")))
     }
 }
 
@@ -160,6 +159,7 @@ impl Import<'_, '_> {
     }
 
     /// Has JavaScript run the function.
+    #[inline(never)]
     fn run(&mut self, scope: &mut v8::PinScope<'_, '_>, grown: bool) -> Result<(), Stop> {
         self.crossing.frame.write(self.frame);
         v8::tc_scope!(let scope, scope);
@@ -168,6 +168,9 @@ impl Import<'_, '_> {
         self.dispatch(scope, task, nothing)
     }
 
+    /// Has `host:wasm` do this. Not inlined: what calls a function with numbers, at every level that a guest
+    /// and JavaScript call each other, needs no stack for it.
+    #[inline(never)]
     fn dispatch(
         &mut self,
         scope: &mut v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>,
@@ -214,6 +217,6 @@ fn terminated() -> Stop {
     stop("JavaScript was terminated while the guest ran")
 }
 
-fn stop(message: &str) -> Stop {
+pub(super) fn stop(message: &str) -> Stop {
     Stop::Error(WasmError::runtime(message))
 }

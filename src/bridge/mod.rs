@@ -14,6 +14,7 @@ mod number;
 mod objects;
 mod running;
 mod scope;
+mod stack;
 mod store;
 mod transfer;
 mod view;

@@ -6,6 +6,8 @@ use std::ptr::NonNull;
 use deno_core::v8;
 
 use super::crossing::Crossing;
+use super::import::stop;
+use crate::runtime::{Stop, WasmError};
 
 thread_local! {
     /// The innermost op that is running a guest on this thread.
@@ -70,18 +72,23 @@ pub fn enter<'s, R>(
 }
 
 /// Runs `f` in a new scope inside that of the op that is running, with the guest and its import of
-/// this number if that is a function; `None` if there is no such op.
+/// this number if that is a function.
+///
+/// # Errors
+/// If there is no such op, or the stack has no room for JavaScript; otherwise those of `f`.
 #[inline]
-pub fn with_import<R>(
+pub fn with_import(
     index: u32,
     f: impl for<'s> FnOnce(
         &mut v8::PinScope<'s, '_>,
         &Crossing,
         Guest<'s>,
         Option<v8::Local<'s, v8::Function>>,
-    ) -> R,
-) -> Option<R> {
-    let mut running = CURRENT.take()?;
+    ) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let Some(mut running) = CURRENT.take() else {
+        return Err(stop("an import was called while no JavaScript runs"));
+    };
     // Nobody else gets at the scope while it is borrowed below. Ops that `f` leads to have
     // scopes of their own, and `enter` them.
     let _restore = Restore(Some(running));
@@ -93,6 +100,10 @@ pub fn with_import<R>(
     let scope = unsafe { running.scope.as_mut() };
     // SAFETY: `enter`'s caller holds a reference to the crossing for as long as `enter` runs.
     let crossing = unsafe { running.crossing.as_ref() };
+    // Before anything else is asked of the engine, which may use the stack below its limit itself.
+    if !crossing.has_room() {
+        return Err(Stop::Error(WasmError::stack_exhausted()));
+    }
     let function = match running.known[0] {
         Some((known, function)) if known == index => Some(function),
         _ => running.find(scope, index),
@@ -100,7 +111,7 @@ pub fn with_import<R>(
     let guest = running.guest;
     v8::scope!(let scope, scope);
     let function = function.or_else(|| look_up(scope, guest, index));
-    Some(f(scope, crossing, guest, function))
+    f(scope, crossing, guest, function)
 }
 
 impl<'a> Running<'a> {

@@ -9,6 +9,7 @@ use wasmtime::{Cache, Collector, Config, Engine, Strategy};
 use super::cache;
 use super::error::WasmError;
 use super::known::Known;
+use super::store::{StackClass, ThreadStack};
 
 /// The address space set aside for each linear memory, in bytes.
 ///
@@ -48,6 +49,8 @@ pub struct Engines(Arc<Shared>);
 struct Shared {
     /// Made when first needed.
     engines: [OnceLock<Engine>; Checks::WAYS],
+    /// The stacks that their guests run on.
+    stack: StackClass,
     tune: Option<Tune>,
     cache: Option<Cache>,
     /// What they have compiled.
@@ -56,26 +59,29 @@ struct Shared {
 
 impl Engines {
     /// Engines with every feature of WebAssembly 3.0, and shared memories, switched on; `tune`
-    /// may change that. Without, those with the same cache are the same ones for the whole process, so
-    /// that what one of its runtimes has compiled the others need not. `cache` is a folder without
-    /// links, for wasmtime's own cache of machine code.
+    /// may change that. Without, those with the same cache, for threads with stacks of about the same
+    /// size as this one's, are the same ones for the whole process, so that what one of its runtimes has
+    /// compiled the others need not. `cache` is a folder without links, for wasmtime's own cache of
+    /// machine code.
     ///
     /// # Errors
     /// `CompileError` if this machine or the tuned configuration is not supported, or the cache cannot
     /// be used.
     pub(crate) fn new(tune: Option<Tune>, cache: Option<PathBuf>) -> Result<Self, WasmError> {
-        type Untuned = HashMap<Option<PathBuf>, Engines>;
+        type Untuned = HashMap<(Option<PathBuf>, StackClass), Engines>;
         static UNTUNED: LazyLock<Mutex<Untuned>> = LazyLock::new(Mutex::default);
+        let stack = ThreadStack::current().class();
         let this = match tune {
-            Some(tune) => Self::with(Some(tune), cache.as_deref())?,
+            Some(tune) => Self::with(Some(tune), cache.as_deref(), stack)?,
             None => {
                 // The map is whole whatever panicked while it was locked.
                 let untuned = &mut *UNTUNED.lock().unwrap_or_else(PoisonError::into_inner);
-                match untuned.get(&cache) {
+                let key = (cache, stack);
+                match untuned.get(&key) {
                     Some(engines) => engines.clone(),
                     None => {
-                        let engines = Self::with(None, cache.as_deref())?;
-                        untuned.insert(cache, engines.clone());
+                        let engines = Self::with(None, key.0.as_deref(), stack)?;
+                        untuned.insert(key, engines.clone());
                         engines
                     }
                 }
@@ -85,9 +91,14 @@ impl Engines {
         Ok(this)
     }
 
-    fn with(tune: Option<Tune>, cache: Option<&Path>) -> Result<Self, WasmError> {
+    fn with(
+        tune: Option<Tune>,
+        cache: Option<&Path>,
+        stack: StackClass,
+    ) -> Result<Self, WasmError> {
         Ok(Self(Arc::new(Shared {
             engines: Default::default(),
+            stack,
             tune,
             cache: cache.map(cache::open).transpose()?,
             known: Known::default(),
@@ -145,6 +156,11 @@ impl Shared {
         if let Some(tune) = &self.tune {
             tune(&mut config);
         }
+        // Not for a tune to change: stores are entered only where this much is left. wasmtime wants its
+        // own fibers, of which there are none here, to be as large.
+        config
+            .max_wasm_stack(self.stack.guest_bytes())
+            .async_stack_size(self.stack.guest_bytes());
         Engine::new(&config)
             .map_err(|error| WasmError::compile(format!("no engine for this machine: {error:#}")))
     }

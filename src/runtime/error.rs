@@ -160,12 +160,12 @@ impl WasmError {
         self.after(&format!("value {index}"))
     }
 
-    /// The error of a host function that the stack has no room for.
+    /// The error of a call that the thread's native stack has no room for.
     pub(crate) fn stack_exhausted() -> Self {
         let name = trap_name(Trap::StackOverflow);
         Self {
             trap: Some(name),
-            ..Self::runtime(format!("{name} in a function of the host"))
+            ..Self::runtime(format!("{name}: the thread's stack has no room left for the call"))
         }
     }
 

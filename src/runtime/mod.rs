@@ -44,7 +44,9 @@ pub use limits::{CallOptions, StoreOptions};
 pub use memory::{MemoryView, WasmMemory};
 pub use module::{Code, Compiler, WasmModule};
 pub use state::WasmState;
+
 pub use store::{Outcome, Progress, RunningCall, Signature, Stopped, StoreLease, WasmStore};
+pub(crate) use store::{ThreadStack, is_above};
 pub use table::WasmTable;
 pub(crate) use text::quote;
 pub(crate) use types::parse_type;

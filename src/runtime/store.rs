@@ -12,6 +12,7 @@ mod outcome;
 mod raw;
 mod running;
 mod shared;
+mod stack;
 mod thread;
 
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -33,6 +34,7 @@ pub use self::outcome::{Outcome, Stopped};
 use self::raw::{lift, lower};
 pub use self::running::{Progress, RunningCall};
 pub(crate) use self::shared::{read_shared, write_shared};
+pub(crate) use self::stack::{StackClass, ThreadStack, is_above};
 use super::error::WasmError;
 use super::host::HostFunction;
 use super::intern::Interned;
@@ -64,6 +66,7 @@ impl WasmStore {
         timeout: Option<Duration>,
         live_instances: Arc<AtomicU32>,
     ) -> Self {
+        let stack = ThreadStack::current();
         let interrupt = Arc::<Interrupt>::default();
         let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
         let waits = wasi.is_some();
@@ -94,6 +97,7 @@ impl WasmStore {
             StoreCell {
                 access: Cell::new(Access::Rest),
                 store: UnsafeCell::new(store),
+                entry_floor: stack.limit() + stack.class().guest_bytes(),
                 timeout,
                 interruptible,
                 interrupt,

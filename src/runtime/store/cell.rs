@@ -10,7 +10,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use wasmtime::{AsContextMut, Store, StoreContextMut};
 
 use super::running::Event;
-use super::thread::Way;
+use super::stack::{ThreadStack, is_above};
+use super::thread::{OwnStack, Way};
 use super::{StoreData, WasmStore};
 use crate::runtime::deadline::{self, Watch};
 use crate::runtime::error::WasmError;
@@ -20,6 +21,9 @@ use crate::runtime::wasi::Outputs;
 pub(super) struct StoreCell {
     pub(super) access: Cell<Access>,
     pub(super) store: UnsafeCell<Store<StoreData>>,
+    /// The lowest address down to which the stack of the store's thread may be in use when a guest is
+    /// entered: below it is less than the store's engine lets a guest use.
+    pub(super) entry_floor: usize,
     /// How long a call may take.
     pub(super) timeout: Option<Duration>,
     /// Whether the code of its guests can be interrupted.
@@ -95,6 +99,15 @@ impl Drop for Restore<'_> {
     }
 }
 
+/// Forgets the way to a guest's thread, also when unwinding.
+struct Unbind<'a>(&'a StoreCell);
+
+impl Drop for Unbind<'_> {
+    fn drop(&mut self) {
+        self.0.way.replace(None);
+    }
+}
+
 /// A use of a waiting guest's store, for which this thread waits, until it is dropped.
 struct Nested<'a> {
     cell: &'a StoreCell,
@@ -151,19 +164,51 @@ impl WasmStore {
     /// Runs `f`, which may run guest code, with the store.
     ///
     /// # Errors
-    /// As [`WasmStore::with`]; `RuntimeError` if there can be no thread to keep its deadline.
+    /// As [`WasmStore::with`]; `RuntimeError` if there can be no thread to keep its deadline, or the
+    /// native stack has no room for a guest.
     #[inline]
     pub(crate) fn run<R, E: From<WasmError>>(
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
     ) -> Result<R, E> {
+        if !self.is_at_rest() {
+            return self.with_lent(|store| {
+                // On the thread that the guest is on, whose stack this uses.
+                ThreadStack::current().check()?;
+                f(store)
+            });
+        }
         let begins = self.cell.interruptible || self.cell.waits;
-        let _watch = if begins && self.is_at_rest() {
-            self.begin()?
+        let _watch = if begins { self.begin()? } else { None };
+        if is_above(self.cell.entry_floor) {
+            // SAFETY: it is at rest; what `begin` did with it has ended.
+            unsafe { self.take(f) }
         } else {
-            None
+            // SAFETY: as above.
+            unsafe { self.take_with_own_stack(f) }
+        }
+    }
+
+    /// Runs `f` with the store on a stack of its own: of this thread's, less is left than the guest may use.
+    ///
+    /// # Safety
+    /// As of [`WasmStore::take`].
+    #[cold]
+    unsafe fn take_with_own_stack<R, E: From<WasmError>>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        ThreadStack::current().check()?;
+        let own = OwnStack::take()?;
+        // What the guest wants of the host comes back to this thread.
+        let bound = Bound {
+            way: own.way(),
+            asks: None,
         };
-        self.enter(f)
+        self.cell.way.replace(Some(bound));
+        let _unbind = Unbind(&self.cell);
+        // SAFETY: as promised; nothing has used it since.
+        unsafe { self.take(|mut store| own.way().run(|| f(store.as_context_mut()))) }
     }
 
     /// Starts the time of a call.
@@ -190,9 +235,23 @@ impl WasmStore {
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
     ) -> Result<R, E> {
-        if !self.is_at_rest() {
-            return self.with_lent(f);
+        if self.is_at_rest() {
+            // SAFETY: it is at rest.
+            unsafe { self.take(f) }
+        } else {
+            self.with_lent(f)
         }
+    }
+
+    /// Runs `f` with the store.
+    ///
+    /// # Safety
+    /// The store is at rest.
+    #[inline]
+    unsafe fn take<R, E: From<WasmError>>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
+    ) -> Result<R, E> {
         self.cell.access.set(Access::Taken);
         let _restore = Restore {
             cell: &self.cell.access,
@@ -229,14 +288,20 @@ impl WasmStore {
         let context = unsafe { context.as_mut() };
         let bound = self.cell.way.borrow().clone();
         match bound {
-            // The guest is in the middle of a call on that thread, and what `f` does (run
-            // more of it, collect its garbage) has to find that call on its stack.
-            Some(Bound { way, asks }) => {
-                let _nested = Nested::new(&self.cell, asks);
-                way.run(|| f(context.as_context_mut()))
-            }
+            Some(bound) => self.with_lent_there(bound, || f(context.as_context_mut())),
             None => f(context.as_context_mut()),
         }
+    }
+
+    /// Runs `f` on the guest's own thread: the guest is in the middle of a call there, and what `f` does
+    /// (run more of it, collect its garbage) has to find that call on its stack.
+    ///
+    /// Not inlined, so that calls of guests that have no thread, which can nest deeply, need no stack for
+    /// it.
+    #[inline(never)]
+    fn with_lent_there<R>(&self, Bound { way, asks }: Bound, f: impl FnOnce() -> R) -> R {
+        let _nested = Nested::new(&self.cell, asks);
+        way.run(f)
     }
 
     /// Whether nothing runs in it.

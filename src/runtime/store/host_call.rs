@@ -1,4 +1,7 @@
 //! Calls of the host's functions.
+//!
+//! Guests and the host can call each other a thousand levels deep: whatever most calls do without is in
+//! functions that are not inlined, so that it takes no stack from them.
 
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -41,12 +44,8 @@ pub(super) fn host_call(
     }
     let bound = store.cell.way.borrow().clone();
     let called = store.lend(&mut context, || match &bound {
-        Some(Bound {
-            way,
-            asks: Some(asks),
-        }) => running::ask(&store.cell, way, asks, host, frame),
-        Some(Bound { way, asks: None }) => way.run_back(|| host.call(&store, frame)),
         None => host.call(&store, frame),
+        Some(bound) => call_back(&store, bound, host, frame),
     });
     // The guest may go on for long before it looks itself.
     if (bound.is_some() || store.cell.interruptible)
@@ -68,7 +67,23 @@ pub(super) fn host_call(
     }
 }
 
+/// From a guest's own thread: has its caller's run a function of the host.
+#[inline(never)]
+fn call_back(
+    store: &WasmStore,
+    Bound { way, asks }: &Bound,
+    host: &Arc<dyn HostFunction>,
+    frame: &mut [ValRaw],
+) -> Result<(), host::Stop> {
+    match asks {
+        Some(asks) => running::ask(&store.cell, way, asks, host, frame),
+        None => way.run_back(|| host.call(store, frame)),
+    }
+}
+
 /// Throws the host's value `index` through the guest, which may catch it.
+#[cold]
+#[inline(never)]
 fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Result<()> {
     let tag = match store.data().host_tag {
         Some(tag) => tag,
@@ -86,6 +101,8 @@ fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Res
 }
 
 /// Throws an exception that came out of this store's guest before.
+#[cold]
+#[inline(never)]
 fn rethrow(mut store: StoreContextMut<'_, StoreData>, handle: RefHandle) -> wasmtime::Result<()> {
     let mut scope = RootScope::new(&mut store);
     let mut store = scope.as_context_mut();

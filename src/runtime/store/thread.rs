@@ -1,11 +1,15 @@
-//! Threads for guests whose caller does not wait.
+//! Threads for guests whose caller does not wait, or has no stack left for them.
 //!
 //! As `running` tells, the two take turns. In its turn the caller may want more of the same guest (an
 //! import that calls back): it hands that over and waits, and what the guest's thread wants meanwhile
 //! of the caller's (an import again) comes back to run on the caller's own stack. Of the two threads
 //! one runs at any time then, as if both stacks were one.
+//!
+//! The same serves a guest that is called synchronously where the caller's stack has become too short
+//! for it: it gets that of another thread, for which the caller waits.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,15 +19,19 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use super::stack::StackClass;
 use crate::runtime::error::WasmError;
 use crate::runtime::system::{MAPPINGS, PER_THREAD, Share};
 
-/// Room for the guest's own stack, which wasmtime limits to 512 KiB, with calls from inside of
-/// imports between its parts.
-const STACK_SIZE: usize = 4 << 20;
+/// Room for a guest of any engine, and the reserve below it.
+const STACK_SIZE: usize = StackClass::LARGEST;
 
 /// How many threads are kept for the next guest when nothing runs on them.
 const IDLE: usize = 8;
+
+/// How many guests that one of a thread's guests has led to may have stacks of their own at the same
+/// time: each is a thread.
+const MAX_OWN_STACKS: u32 = 16;
 
 static IDLE_THREADS: Mutex<Vec<GuestThread>> = Mutex::new(Vec::new());
 
@@ -191,6 +199,56 @@ impl GuestThread {
 impl Drop for GuestThread {
     fn drop(&mut self) {
         self.line.caller.send(Message::End);
+    }
+}
+
+/// The stack of a guest that is called synchronously, while its caller's is short: that of a thread
+/// which [waits](Way::wait) for what to run.
+pub(super) struct OwnStack {
+    /// Taken when it is dropped.
+    thread: Option<GuestThread>,
+    way: Way,
+}
+
+thread_local! {
+    /// How many guests of this thread have stacks of their own.
+    static OWN_STACKS: Cell<u32> = const { Cell::new(0) };
+}
+
+impl OwnStack {
+    /// One that nothing runs on.
+    ///
+    /// # Errors
+    /// `RuntimeError`, as of a stack that is exhausted, if this thread has too many; or if no thread can
+    /// be started.
+    pub(super) fn take() -> Result<Self, WasmError> {
+        if OWN_STACKS.get() >= MAX_OWN_STACKS {
+            return Err(WasmError::stack_exhausted());
+        }
+        let thread = GuestThread::take()?;
+        let way = thread.way();
+        let waits = way.clone();
+        thread.start(move || waits.wait());
+        OWN_STACKS.set(OWN_STACKS.get() + 1);
+        Ok(Self {
+            thread: Some(thread),
+            way,
+        })
+    }
+
+    /// The way there and back.
+    pub(super) fn way(&self) -> Way {
+        self.way.clone()
+    }
+}
+
+impl Drop for OwnStack {
+    fn drop(&mut self) {
+        OWN_STACKS.set(OWN_STACKS.get() - 1);
+        self.way.go_on();
+        if let Some(thread) = self.thread.take() {
+            thread.give_back();
+        }
     }
 }
 
