@@ -46,6 +46,7 @@ export const {
   ObjectPrototype,
   ObjectSetPrototypeOf,
   Promise,
+  RangeError,
   ReflectApply,
   ReflectConstruct,
   SafeFinalizationRegistry,

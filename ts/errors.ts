@@ -96,6 +96,11 @@ registerErrorBuilder("WasmError", (packed: string): WasmError => {
   return error;
 });
 
+/** The message in what an op's error says: see above. */
+export function messageIn(packed: string): string {
+  return JSONParse(packed).message;
+}
+
 /** A property that an error has itself, and not by inheritance: one of an op's error, say. */
 export function fieldOf<K extends keyof WasmError>(error: WasmError, name: K): WasmError[K] {
   return ObjectHasOwn(error, name) ? error[name] : undefined;

@@ -1,7 +1,7 @@
 // How a guest's run ended, and how an import did.
 
-import { SafeWeakMap } from "./core.ts";
-import { fieldOf, FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
+import { RangeError, SafeWeakMap } from "./core.ts";
+import { fieldOf, FuelExhausted, messageIn, RuntimeError, WasmError } from "./errors.ts";
 import type { WasmReference } from "./reference.ts";
 import type { StoreState } from "./store_state.ts";
 
@@ -29,6 +29,8 @@ export const GROWN = 8;
 
 /** Remembers whether the error of an op that ran a guest is one that no guest may catch. */
 export function stopped(store: StoreState, error: WasmError): WasmError {
+  // Where the stack has no room to make an error, deno_core throws the message alone.
+  if (typeof error === "string") throw new RangeError(messageIn(error));
   const ran = fieldOf(error, "trap") !== undefined || fieldOf(error, "exitCode") !== undefined ||
     fieldOf(error, "wasmStack") !== undefined;
   if (ran || fieldOf(error, "code") === FuelExhausted) stops.set(error, store);

@@ -27,6 +27,7 @@ pub(super) fn set_status(status: u32) {
 
 /// Has [`op_wasm_ended`] throw an error, in this isolate. Returns the status of a call that failed.
 #[cold]
+#[inline(never)]
 pub(super) fn fail(isolate: IsolateId, error: WasmError) -> u32 {
     FAILURE.set(Some((isolate, error)));
     set_status(FAILED);
@@ -60,6 +61,7 @@ impl Callable {
     }
 
     #[cold]
+    #[inline(never)]
     fn stopped(&self, called: Result<(), Stopped>) -> u32 {
         match Outcome::of(called) {
             Ok(outcome) => self.crossing.ended(outcome).err().unwrap_or(RETURNED),

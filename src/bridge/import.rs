@@ -139,12 +139,7 @@ impl Import<'_, '_> {
         }
         v8::tc_scope!(let scope, scope);
         let Some(returned) = function.call(scope, this, &args[..params.len()]) else {
-            if scope.has_terminated() {
-                return Err(terminated());
-            }
-            let thrown = scope.exception().unwrap_or(this);
-            scope.reset();
-            return self.dispatch(scope, Task::Throw, thrown);
+            return self.threw(scope);
         };
         let Some(result) = numbers.result else {
             return Ok(());
@@ -156,6 +151,23 @@ impl Import<'_, '_> {
             }
             _ => self.dispatch(scope, Task::Return, returned),
         }
+    }
+
+    /// Has JavaScript take what the function threw.
+    #[inline(never)]
+    fn threw(
+        &mut self,
+        scope: &mut v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>,
+    ) -> Result<(), Stop> {
+        if scope.has_terminated() {
+            return Err(terminated());
+        }
+        let thrown = match scope.exception() {
+            Some(thrown) => thrown,
+            None => v8::undefined(scope).into(),
+        };
+        scope.reset();
+        self.dispatch(scope, Task::Throw, thrown)
     }
 
     /// Has JavaScript run the function.
@@ -196,7 +208,7 @@ impl Import<'_, '_> {
             None if scope.has_terminated() => Err(terminated()),
             // `dispatch` catches whatever the import throws; only where the stack has no room left
             // even for that does an exception come through.
-            None => Err(Stop::Error(WasmError::stack_exhausted())),
+            None => Err(exhausted()),
         }
     }
 }
@@ -213,10 +225,21 @@ fn reference(crossing: &Crossing) -> Result<RefHandle, Stop> {
         .ok_or_else(|| stop("an import threw something unknown"))
 }
 
+#[cold]
+#[inline(never)]
 fn terminated() -> Stop {
     stop("JavaScript was terminated while the guest ran")
 }
 
+/// That of an import that the stack has no room for.
+#[cold]
+#[inline(never)]
+pub(super) fn exhausted() -> Stop {
+    Stop::Error(WasmError::stack_exhausted())
+}
+
+#[cold]
+#[inline(never)]
 pub(super) fn stop(message: &str) -> Stop {
     Stop::Error(WasmError::runtime(message))
 }

@@ -6,8 +6,8 @@ use std::ptr::NonNull;
 use deno_core::v8;
 
 use super::crossing::Crossing;
-use super::import::stop;
-use crate::runtime::{Stop, WasmError};
+use super::import::{exhausted, stop};
+use crate::runtime::Stop;
 
 thread_local! {
     /// The innermost op that is running a guest on this thread.
@@ -102,7 +102,7 @@ pub fn with_import(
     let crossing = unsafe { running.crossing.as_ref() };
     // Before anything else is asked of the engine, which may use the stack below its limit itself.
     if !crossing.has_room() {
-        return Err(Stop::Error(WasmError::stack_exhausted()));
+        return Err(exhausted());
     }
     let function = match running.known[0] {
         Some((known, function)) if known == index => Some(function),

@@ -50,22 +50,15 @@ impl JsStack {
 fn set_limit(scope: &mut v8::PinScope<'_, '_>, stack: ThreadStack) {
     unsafe extern "C" {
         // `v8::Isolate::SetStackLimit(uintptr_t)`, which V8 exports and the `v8` crate does not name.
-        #[cfg_attr(
-            not(windows),
-            link_name = "_ZN2v87Isolate13SetStackLimitEm"
-        )]
-        #[cfg_attr(
-            windows,
-            link_name = "?SetStackLimit@Isolate@v8@@QEAAX_K@Z"
-        )]
+        #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate13SetStackLimitEm")]
+        #[cfg_attr(windows, link_name = "?SetStackLimit@Isolate@v8@@QEAAX_K@Z")]
         fn v8_isolate_set_stack_limit(isolate: *mut c_void, limit: usize);
     }
     // SAFETY: the pointer is that of the isolate, which `scope` borrows: it is alive, and entered on this
     // thread, in whose stack the limit is. The type is `repr(transparent)` over a pointer.
     unsafe {
-        let isolate = std::mem::transmute::<v8::UnsafeRawIsolatePtr, *mut c_void>(
-            scope.as_raw_isolate_ptr(),
-        );
+        let isolate =
+            std::mem::transmute::<v8::UnsafeRawIsolatePtr, *mut c_void>(scope.as_raw_isolate_ptr());
         v8_isolate_set_stack_limit(isolate, stack.limit());
     }
 }

@@ -127,6 +127,8 @@ impl WasmError {
     }
 
     /// The error of whoever wants a store in which something else is running.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn busy() -> Self {
         Self::runtime("busy: a call is running in the store")
     }
@@ -161,11 +163,15 @@ impl WasmError {
     }
 
     /// The error of a call that the thread's native stack has no room for.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn stack_exhausted() -> Self {
         let name = trap_name(Trap::StackOverflow);
         Self {
             trap: Some(name),
-            ..Self::runtime(format!("{name}: the thread's stack has no room left for the call"))
+            ..Self::runtime(format!(
+                "{name}: the thread's stack has no room left for the call"
+            ))
         }
     }
 

@@ -228,20 +228,51 @@ pub(crate) fn call_in(
     FuncEntry { func, signature }: &FuncEntry,
     frame: &mut [ValRaw],
 ) -> Result<(), Stopped> {
-    let frame = frame
-        .get_mut(..signature.slots())
-        .ok_or_else(|| WasmError::mismatch("the call frame is too short for the function"))?;
+    let frame = frame.get_mut(..signature.slots()).ok_or_else(short_frame)?;
     if signature.refs {
-        lower(store.as_context_mut(), frame, &signature.params)?;
+        lower_params(store.as_context_mut(), frame, signature)?;
     }
     // SAFETY: the frame is long enough and holds a value of each parameter's type: any bits are a
     // number, and references were just made from handles that `lower` checked. No collection can
     // have happened since. The `&mut` keeps the frame from everyone else during the call.
     unsafe { call_raw(store.as_context_mut(), func, frame) }?;
     if signature.refs {
-        lift(store, frame, &signature.results)?;
+        lift_results(store, frame, signature)?;
     }
     Ok(())
+}
+
+// Not inlined, like all that most calls do without: guests and the host can call each other a thousand
+// levels deep, and at each level this would take stack.
+
+#[inline(never)]
+fn lower_params(
+    store: StoreContextMut<'_, StoreData>,
+    frame: &mut [ValRaw],
+    signature: &Signature,
+) -> Result<(), Stopped> {
+    Ok(lower(store, frame, &signature.params)?)
+}
+
+#[inline(never)]
+fn lift_results(
+    store: StoreContextMut<'_, StoreData>,
+    frame: &mut [ValRaw],
+    signature: &Signature,
+) -> Result<(), Stopped> {
+    Ok(lift(store, frame, &signature.results)?)
+}
+
+#[cold]
+#[inline(never)]
+fn stopped(store: StoreContextMut<'_, StoreData>, error: &wasmtime::Error) -> Stopped {
+    outcome(store, error).into()
+}
+
+#[cold]
+#[inline(never)]
+fn short_frame() -> Stopped {
+    WasmError::mismatch("the call frame is too short for the function").into()
 }
 
 /// Calls a function of this store with arguments in `slots`, which its results then replace.
@@ -257,7 +288,7 @@ unsafe fn call_raw(
 ) -> Result<(), Stopped> {
     // SAFETY: as promised; that the function is one of this store, wasmtime checks.
     unsafe { func.call_unchecked(store.as_context_mut(), slots) }
-        .map_err(|error| outcome(store, &error).into())
+        .map_err(|error| stopped(store, &error))
 }
 
 impl WasmStore {

@@ -172,15 +172,18 @@ impl WasmStore {
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
     ) -> Result<R, E> {
         if !self.is_at_rest() {
+            ThreadStack::current().check()?;
             return self.with_lent(|store| {
-                // On the thread that the guest is on, whose stack this uses.
+                // Where the guest has a thread, this is there.
                 ThreadStack::current().check()?;
                 f(store)
             });
         }
-        let begins = self.cell.interruptible || self.cell.waits;
+        let in_place = is_above(self.cell.entry_floor);
+        // A guest with a thread is asked whether it has to end, whatever its store: see `host_call`.
+        let begins = self.cell.interruptible || self.cell.waits || !in_place;
         let _watch = if begins { self.begin()? } else { None };
-        if is_above(self.cell.entry_floor) {
+        if in_place {
             // SAFETY: it is at rest; what `begin` did with it has ended.
             unsafe { self.take(f) }
         } else {

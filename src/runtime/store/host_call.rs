@@ -40,7 +40,7 @@ pub(super) fn host_call(
         one_thread: PhantomData,
     });
     if signature.refs {
-        lift(context.as_context_mut(), frame, &signature.params)?;
+        lift_params(context.as_context_mut(), frame, signature)?;
     }
     let bound = store.cell.way.borrow().clone();
     let called = store.lend(&mut context, || match &bound {
@@ -48,19 +48,50 @@ pub(super) fn host_call(
         Some(bound) => call_back(&store, bound, host, frame),
     });
     // The guest may go on for long before it looks itself.
-    if (bound.is_some() || store.cell.interruptible)
-        && let Some(due) = store.cell.interrupt.due()
-    {
-        return Err(due);
+    if bound.is_some() || store.cell.interruptible {
+        unless_due(&store)?;
     }
     match called {
-        Ok(()) if signature.refs => Ok(lower(context, frame, &signature.results)?),
+        Ok(()) if signature.refs => lower_results(context, frame, signature),
         Ok(()) => Ok(()),
-        Err(host::Stop::Throw(index)) => throw(context, index),
-        Err(host::Stop::Rethrow(handle)) => rethrow(context, handle),
-        Err(host::Stop::Abort) => Err(Aborted.into()),
-        Err(host::Stop::Error(error)) => Err(error.into()),
-        Err(host::Stop::Later) => {
+        Err(stop) => stopped(context, stop),
+    }
+}
+
+#[inline(never)]
+fn lift_params(
+    store: StoreContextMut<'_, StoreData>,
+    frame: &mut [ValRaw],
+    signature: &Signature,
+) -> wasmtime::Result<()> {
+    Ok(lift(store, frame, &signature.params)?)
+}
+
+#[inline(never)]
+fn lower_results(
+    store: StoreContextMut<'_, StoreData>,
+    frame: &mut [ValRaw],
+    signature: &Signature,
+) -> wasmtime::Result<()> {
+    Ok(lower(store, frame, &signature.results)?)
+}
+
+/// Fails if the guest has to end now.
+#[inline(never)]
+fn unless_due(store: &WasmStore) -> wasmtime::Result<()> {
+    store.cell.interrupt.due().map_or(Ok(()), Err)
+}
+
+/// Ends the guest's call, or throws through it.
+#[cold]
+#[inline(never)]
+fn stopped(store: StoreContextMut<'_, StoreData>, stop: host::Stop) -> wasmtime::Result<()> {
+    match stop {
+        host::Stop::Throw(index) => throw(store, index),
+        host::Stop::Rethrow(handle) => rethrow(store, handle),
+        host::Stop::Abort => Err(Aborted.into()),
+        host::Stop::Error(error) => Err(error.into()),
+        host::Stop::Later => {
             let message = "a function of the host answers later, for which the call does not wait";
             Err(WasmError::runtime(message).into())
         }
@@ -82,8 +113,6 @@ fn call_back(
 }
 
 /// Throws the host's value `index` through the guest, which may catch it.
-#[cold]
-#[inline(never)]
 fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Result<()> {
     let tag = match store.data().host_tag {
         Some(tag) => tag,
@@ -101,8 +130,6 @@ fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Res
 }
 
 /// Throws an exception that came out of this store's guest before.
-#[cold]
-#[inline(never)]
 fn rethrow(mut store: StoreContextMut<'_, StoreData>, handle: RefHandle) -> wasmtime::Result<()> {
     let mut scope = RootScope::new(&mut store);
     let mut store = scope.as_context_mut();

@@ -59,6 +59,8 @@ impl From<Result<Outcome<()>, WasmError>> for Stopped {
 }
 
 impl From<WasmError> for Stopped {
+    #[cold]
+    #[inline(never)]
     fn from(error: WasmError) -> Self {
         Err(error).into()
     }

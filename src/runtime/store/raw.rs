@@ -8,10 +8,6 @@ use crate::runtime::refs;
 use crate::runtime::value::{self, RefHandle};
 
 /// Turns the handles in `frame` into raw references.
-///
-/// Not inlined, for the sake of the stack: calls without references, which can nest deeply, need no room
-/// for this.
-#[inline(never)]
 pub(super) fn lower(
     mut store: StoreContextMut<'_, StoreData>,
     frame: &mut [ValRaw],
@@ -42,9 +38,6 @@ pub(super) fn lower(
 }
 
 /// Turns the raw references in `frame`, which wasmtime just wrote, into handles.
-///
-/// Not inlined, as [`lower`].
-#[inline(never)]
 pub(super) fn lift(
     mut store: StoreContextMut<'_, StoreData>,
     frame: &mut [ValRaw],

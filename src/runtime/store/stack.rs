@@ -21,11 +21,16 @@ const MIB: usize = 1 << 20;
 /// What is assumed to be left of a stack whose end the system does not tell.
 const UNKNOWN: usize = 512 * KIB;
 
+/// The size of the largest stack that is made use of, in bytes; a guest of any engine has room on it.
+pub(super) const LARGEST: usize = 8 * MIB;
+
+/// What is left at least, in bytes, for what comes on the stack between where it is first measured and the
+/// outermost entries into stores.
+const BEFORE_ENTRY: usize = 64 * KIB;
+
 /// A size of stack, rounded down, so that threads of about the same size share engines and their code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StackClass {
-    /// How much the stack has at least, in bytes, when it is first measured.
-    size: usize,
     /// How much of it a guest may use below the outermost entry into its store, in bytes.
     guest: usize,
     /// How much is kept below the limit, in bytes.
@@ -33,32 +38,23 @@ pub(crate) struct StackClass {
 }
 
 impl StackClass {
-    /// All classes, the largest first. What is neither the guest's nor reserve is for what is on the stack
-    /// when a store is entered.
+    /// Those for stacks of 8, 4, 2 and 1 MiB, of 512 KiB, and for smaller ones.
     const ALL: [Self; 6] = [
-        Self::new(8 * MIB, 7 * MIB + MIB / 4, 512 * KIB),
-        Self::new(4 * MIB, 3 * MIB, 512 * KIB),
-        Self::new(2 * MIB, 3 * MIB / 2, 256 * KIB),
-        Self::new(MIB, 3 * MIB / 4, 128 * KIB),
-        Self::new(512 * KIB, 256 * KIB, 96 * KIB),
-        Self::new(0, 64 * KIB, 96 * KIB),
+        Self::new(7 * MIB + MIB / 2, 256 * KIB),
+        Self::new(3 * MIB + MIB / 2, 256 * KIB),
+        Self::new(MIB + MIB / 2, 256 * KIB),
+        Self::new(768 * KIB, 128 * KIB),
+        Self::new(256 * KIB, 96 * KIB),
+        Self::new(64 * KIB, 96 * KIB),
     ];
 
-    /// The size of a thread on which a guest of any class has room, in bytes.
-    pub(super) const LARGEST: usize = Self::ALL[0].size;
-
-    const fn new(size: usize, guest: usize, reserve: usize) -> Self {
-        Self {
-            size,
-            guest,
-            reserve,
-        }
+    const fn new(guest: usize, reserve: usize) -> Self {
+        Self { guest, reserve }
     }
 
-    /// The class of a stack of which so many bytes are left. A sixteenth may be in use already.
+    /// The largest class that fits where so many bytes of a stack are left, or else the smallest one.
     fn of(left: usize) -> Self {
-        let fits = |class: &Self| left >= class.size - class.size / 16;
-        // The last one fits whatever is left.
+        let fits = |class: &Self| class.guest + class.reserve + BEFORE_ENTRY <= left;
         let [.., smallest] = Self::ALL;
         Self::ALL.into_iter().find(fits).unwrap_or(smallest)
     }
@@ -93,8 +89,8 @@ impl ThreadStack {
     fn measure() -> Self {
         let left = stacker::remaining_stack().unwrap_or(UNKNOWN);
         let class = StackClass::of(left);
-        // Of a stack that is larger than any class, or without end, no more than that of the largest.
-        let left = left.min(StackClass::LARGEST);
+        // Of a stack that is larger, or seems to be without end, no more than that.
+        let left = left.min(LARGEST);
         Self {
             class,
             limit: stack_pointer() - left + class.reserve,
@@ -112,7 +108,10 @@ impl ThreadStack {
     }
 
     /// How many bytes are left above the limit, on the thread whose stack this is.
-    #[cfg_attr(not(feature = "quickjs"), expect(dead_code, reason = "V8 is told the limit"))]
+    #[cfg_attr(
+        not(feature = "quickjs"),
+        expect(dead_code, reason = "V8 is told the limit")
+    )]
     pub(crate) fn left(self) -> usize {
         stack_pointer().saturating_sub(self.limit)
     }
@@ -162,5 +161,56 @@ fn stack_pointer() -> usize {
             let here = 0u8;
             std::ptr::from_ref(&here).addr()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_fits_the_stacks_that_it_is_for() {
+        let sizes = [8 * MIB, 4 * MIB, 2 * MIB, MIB, 512 * KIB];
+        for (size, class) in sizes.into_iter().zip(StackClass::ALL) {
+            // A thread has used some already when it is first measured.
+            assert_eq!(StackClass::of(size - 16 * KIB), class);
+            assert_ne!(StackClass::of(size - size / 4), class);
+        }
+        let [.., smallest] = StackClass::ALL;
+        for left in [0, 1, 64 * KIB, 256 * KIB] {
+            assert_eq!(StackClass::of(left), smallest);
+        }
+    }
+
+    #[test]
+    fn a_thread_is_measured_from_its_end() {
+        let deep = std::thread::Builder::new().stack_size(2 * MIB).spawn(|| {
+            let stack = ThreadStack::current();
+            let left = stack_pointer() - stack.limit();
+            assert!(stack.check().is_ok());
+            (stack.class(), left)
+        });
+        let (class, left) = deep.unwrap().join().unwrap();
+        assert_eq!(class, StackClass::ALL[2]);
+        assert!(
+            left < 2 * MIB - class.reserve && left > class.guest,
+            "{left}"
+        );
+    }
+
+    #[test]
+    fn what_is_below_the_limit_is_refused() {
+        let here = stack_pointer();
+        let class = StackClass::ALL[0];
+        let short = ThreadStack {
+            class,
+            limit: here + KIB,
+        };
+        assert_eq!(short.check(), Err(WasmError::stack_exhausted()));
+        let enough = ThreadStack {
+            class,
+            limit: here - MIB,
+        };
+        assert_eq!(enough.check(), Ok(()));
     }
 }

@@ -19,19 +19,19 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::stack::StackClass;
+use super::stack;
 use crate::runtime::error::WasmError;
 use crate::runtime::system::{MAPPINGS, PER_THREAD, Share};
 
 /// Room for a guest of any engine, and the reserve below it.
-const STACK_SIZE: usize = StackClass::LARGEST;
+const STACK_SIZE: usize = stack::LARGEST;
 
 /// How many threads are kept for the next guest when nothing runs on them.
 const IDLE: usize = 8;
 
 /// How many guests that one of a thread's guests has led to may have stacks of their own at the same
 /// time: each is a thread.
-const MAX_OWN_STACKS: u32 = 16;
+const MAX_OWN_STACKS: u32 = 64;
 
 static IDLE_THREADS: Mutex<Vec<GuestThread>> = Mutex::new(Vec::new());
 
