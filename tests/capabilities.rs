@@ -83,15 +83,15 @@ fn a_message_does_not_tell_whether_a_file_exists() {
 }
 
 #[test]
-fn any_file_compiles_where_no_list_is_given() {
-    let files = Files::new("any");
+fn no_file_compiles_where_no_list_is_given() {
+    let files = Files::new("none");
     let mut capabilities = WasmCapabilities::default();
     capabilities.allow_file_compile = true;
-    let path = files.path("outside/add.wat");
-    let told = Js::with(capabilities).run(&format!(
-        "return (await compileFile({path:?})).exports.length"
-    ));
-    assert_eq!(told, json!(0));
+    let path = files.path("inside/add.wat");
+    let script = format!("return await codeOf(() => compileFile({path:?}))");
+    assert_eq!(Js::with(capabilities.clone()).run(&script), json!(5000));
+    capabilities.compile_paths = vec![path.into()];
+    assert_eq!(Js::with(capabilities).run(&script), json!(null));
 }
 
 #[cfg(unix)]
@@ -100,6 +100,7 @@ fn a_pipe_is_not_waited_for() {
     let files = Files::new("pipe");
     let mut capabilities = WasmCapabilities::default();
     capabilities.allow_file_compile = true;
+    capabilities.compile_paths = vec![files.0.clone()];
     // Nobody ever writes to it.
     let pipe = files.path("inside/pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();

@@ -8,6 +8,7 @@ mod adversary;
 mod async_calls;
 mod bad_input;
 mod capabilities;
+mod child;
 mod deadlines;
 mod declarations;
 mod error_codes;

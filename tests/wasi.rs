@@ -1,10 +1,16 @@
 //! WASI: what guests are given they have, and nothing else, and they may wait for it.
 
 mod calls;
+mod caps;
 mod commands;
 mod files;
 mod grants;
+mod listing;
+mod polling;
+mod posix;
 mod programs;
+mod streams;
+mod testsuite;
 
 use std::path::PathBuf;
 
@@ -144,7 +150,81 @@ const GUEST: &str = r#"
             return this.call("poll_oneoff", 256, 512, 1, 0);
         }
     }
-    globalThis.guest = async (wasi) => new Guest(await load(everything, {}, { wasi }));
+    Object.assign(Guest.prototype, {
+        /** Calls a function on a path, or on two: `path("path_rename", 3, "a", 3, "b")`. */
+        path(name, ...args) {
+            return this.call(name, ...args.flatMap((arg) => typeof arg === "string" ? this.put(arg) : [arg]));
+        },
+        /** What `path_filestat_get` says, or an error number. */
+        stat(path, follow = 1, dir = 3) {
+            const errno = this.call("path_filestat_get", dir, follow, ...this.put(path), 4000);
+            return errno || this.filestat(4000);
+        },
+        filestat(at) {
+            const view = new DataView(this.instance.memory().buffer);
+            const [ino, size, accessed, modified] = [8, 32, 40, 48].map((field) => view.getBigUint64(at + field, true));
+            return { type: view.getUint8(at + 16), size: Number(size), accessed: Number(accessed), modified: Number(modified), ino };
+        },
+        /** One piece of a listing, from a cookie on: what there is room for in `size` bytes. */
+        piece(fd, cookie, size) {
+            const at = 65536, errno = this.call("fd_readdir", fd, at, size, cookie, 8);
+            if (errno !== 0) throw `errno ${errno}`;
+            const bytes = this.instance.readMemory(at, this.u32(8)), view = new DataView(bytes.buffer), entries = [];
+            for (let p = 0; p + 24 <= bytes.length;) {
+                const name = p + 24, end = name + view.getUint32(p + 16, true);
+                if (end > bytes.length) break;
+                entries.push({
+                    name: decoder.decode(bytes.slice(name, end)), next: view.getBigUint64(p, true),
+                    ino: view.getBigUint64(p + 8, true), type: view.getUint8(p + 20),
+                });
+                p = end;
+            }
+            return { entries, more: bytes.length === size };
+        },
+        /** All names in a folder but the dots, in pieces of `size` bytes. */
+        list(fd, size, each = () => {}) {
+            const names = [];
+            for (let cookie = 0n, more = true; more;) {
+                const piece = this.piece(fd, cookie, size);
+                more = piece.more;
+                for (const { name, next } of piece.entries) {
+                    cookie = next;
+                    if (name === "." || name === "..") continue;
+                    names.push(name);
+                    each(name);
+                }
+            }
+            return names;
+        },
+        /**
+         * Polls: `{ clock, absolute, id }` in nanoseconds, `{ read }` or `{ write }` of a descriptor. The
+         * userdata are 100, 101 and so on.
+         */
+        poll(wanted, { events = 8192, to = 0 } = {}) {
+            const at = 4096, view = () => new DataView(this.instance.memory().buffer);
+            new Uint8Array(this.instance.memory().buffer, at, 48 * wanted.length).fill(0);
+            wanted.forEach(({ clock, absolute, id = 1, read, write }, i) => {
+                const start = at + 48 * i;
+                view().setBigUint64(start, 100n + BigInt(i), true);
+                view().setUint8(start + 8, clock !== undefined ? 0 : read !== undefined ? 1 : 2);
+                view().setUint32(start + 16, clock !== undefined ? id : read ?? write, true);
+                if (clock === undefined) return;
+                view().setBigUint64(start + 24, BigInt(clock), true);
+                view().setUint16(start + 40, absolute ? 1 : 0, true);
+            });
+            const errno = this.call("poll_oneoff", at, events, wanted.length, to);
+            if (errno !== 0) return errno;
+            return Array.from({ length: view().getUint32(to, true) }, (_, i) => {
+                const start = events + 32 * i;
+                return {
+                    userdata: Number(view().getBigUint64(start, true)), error: view().getUint16(start + 8, true),
+                    type: view().getUint8(start + 10), bytes: Number(view().getBigUint64(start + 16, true)),
+                    hangup: view().getUint16(start + 24, true),
+                };
+            });
+        },
+    });
+    globalThis.guest = async (wasi, options) => new Guest(await load(everything, {}, { wasi, ...options }));
 "#;
 
 fn granting(preopens: Vec<PathBuf>) -> WasmCapabilities {

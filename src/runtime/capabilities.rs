@@ -12,8 +12,8 @@ use std::path::PathBuf;
 pub struct WasmCapabilities {
     /// Whether `compileFile` may read files at all. Default: no.
     pub allow_file_compile: bool,
-    /// Folders and files that `compileFile` may read; empty means any, if `allow_file_compile`.
-    /// Links are resolved before a path is compared.
+    /// Folders that `compileFile` may read all of, and files that it may read, if
+    /// `allow_file_compile`. Links are resolved before a path is compared. Default: none.
     pub compile_paths: Vec<PathBuf>,
     /// A folder for machine code, so that a module which another process has compiled, or an earlier
     /// one, need not be compiled again; it is made if there is none. Default: none.
@@ -34,6 +34,20 @@ pub struct WasmCapabilities {
     /// The most bytes that are kept of what the guests of a store write to a stream that is
     /// captured; to write more ends the guest. Default: 16 MiB.
     pub max_output_bytes: usize,
+    /// The most descriptors that the guests of a store may have open at one time, with the three
+    /// streams and the folders that they are given; to open more is `EMFILE`. Each file or folder is
+    /// one of the process's too, and a folder that is being listed another one. Default: 1,024.
+    pub max_wasi_descriptors: u32,
+    /// The most things that a guest may wait for in one `poll_oneoff`; more are `EINVAL`.
+    /// Default: 4,096.
+    pub max_wasi_subscriptions: u32,
+    /// The most entries of each folder that is being listed which are kept, so that a guest can go
+    /// back to them; further back, the folder is listed anew. An entry has up to 255 bytes, and as
+    /// many again for the bookkeeping at most. Default: 1,024.
+    pub max_wasi_listing_entries: u32,
+    /// The most bytes that the arguments and environment variables of a store may have together.
+    /// Default: 1 MiB.
+    pub max_wasi_text_bytes: u32,
     /// The most bytes that the linear memories and the garbage-collected heap of one store may
     /// hold together. Default: none but what the address space sets.
     pub max_memory_bytes: Option<u64>,
@@ -77,6 +91,10 @@ impl Default for WasmCapabilities {
             allow_wasi: false,
             preopen_paths: Vec::new(),
             max_output_bytes: 16 << 20,
+            max_wasi_descriptors: 1_024,
+            max_wasi_subscriptions: 4_096,
+            max_wasi_listing_entries: 1_024,
+            max_wasi_text_bytes: 1 << 20,
             max_memory_bytes: None,
             max_fuel: None,
             max_timeout_ms: None,

@@ -71,37 +71,20 @@ impl Granted {
         file.metadata().ok()?.is_file().then_some(file)
     }
 
-    /// Opens the folder at `path`; `None` if it is not granted, no folder, or cannot be read.
-    pub(super) fn folder(&self, path: &Path) -> Option<Folder> {
+    /// Opens the folder at `path`; `None` if it is not granted, no folder, or cannot be opened.
+    pub(super) fn folder(&self, path: &Path) -> Option<Dir> {
         let (dir, rest) = self.find(path)?;
-        Some(Folder {
-            dir: dir.open_dir(rest).ok()?,
-            path: path.to_owned(),
-        })
+        dir.open_dir(rest).ok()
     }
 }
 
 /// The files that may be compiled.
-pub struct Files(Allowed);
-
-enum Allowed {
-    None,
-    All,
-    These(Granted),
-}
+pub struct Files(Option<Granted>);
 
 impl Files {
     pub(super) fn new(capabilities: &WasmCapabilities) -> Self {
-        let WasmCapabilities {
-            allow_file_compile,
-            compile_paths,
-            ..
-        } = capabilities;
-        Self(match (allow_file_compile, compile_paths.is_empty()) {
-            (false, _) => Allowed::None,
-            (true, true) => Allowed::All,
-            (true, false) => Allowed::These(Granted::new(compile_paths)),
-        })
+        let granted = || Granted::new(&capabilities.compile_paths);
+        Self(capabilities.allow_file_compile.then(granted))
     }
 
     /// Reads the file at `path` if the capabilities grant it.
@@ -113,16 +96,12 @@ impl Files {
     /// not granted, so that nobody learns which files exist.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, WasmError> {
         let shown = path.display();
-        let file = match &self.0 {
-            Allowed::None => {
-                return Err(WasmError::compile(format!(
-                    "cannot compile {shown}: the host grants no files"
-                )));
-            }
-            Allowed::All if path.is_file() => File::open(path).ok(),
-            Allowed::All => None,
-            Allowed::These(granted) => granted.file(path),
+        let Some(granted) = &self.0 else {
+            return Err(WasmError::compile(format!(
+                "cannot compile {shown}: the host grants no files"
+            )));
         };
+        let file = granted.file(path);
         let mut contents = Vec::new();
         let read = file.and_then(|mut file| file.read_to_end(&mut contents).ok());
         match read {
@@ -131,32 +110,6 @@ impl Files {
                 "cannot compile {shown}: not a readable file, or not granted by the host"
             ))),
         }
-    }
-}
-
-/// A folder that is open.
-pub(super) struct Folder {
-    #[cfg_attr(
-        not(target_os = "linux"),
-        expect(dead_code, reason = "cannot be named")
-    )]
-    dir: Dir,
-    path: PathBuf,
-}
-
-impl Folder {
-    /// A path that names the open folder itself, for as long as it is open; elsewhere than on Linux,
-    /// which has no such path, the one that it was found at.
-    pub(super) fn path(&self) -> PathBuf {
-        #[cfg(target_os = "linux")]
-        {
-            use std::os::fd::AsRawFd as _;
-            let open = PathBuf::from(format!("/proc/self/fd/{}", self.dir.as_raw_fd()));
-            if open.is_dir() {
-                return open;
-            }
-        }
-        self.path.clone()
     }
 }
 
@@ -196,9 +149,7 @@ mod tests {
         // Put in after the path was compared, and before.
         assert!(dir.open(rest).is_err());
         assert!(granted.file(&file).is_none() && granted.folder(&folder).is_none());
-        if cfg!(target_os = "linux") {
-            assert_eq!(fs::read(open.path().join("file")).unwrap(), b"inside");
-        }
+        assert_eq!(open.read("file").unwrap(), b"inside");
         fs::remove_dir_all(&root).unwrap();
     }
 

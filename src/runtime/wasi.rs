@@ -1,16 +1,29 @@
 //! WASI preview 1: what a store's guests may reach of the system.
 
+mod call;
 mod captured;
+mod descriptors;
+mod directory;
+mod errno;
+mod file;
 mod functions;
+mod listing;
+mod memory;
+mod metadata;
+mod poll;
+mod readiness;
+mod streams;
+mod system;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use wasmtime::{Engine, Extern, Linker};
-use wasmtime_wasi::p1::WasiP1Ctx;
-use wasmtime_wasi::p2::pipe::MemoryInputPipe;
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 use self::captured::Captured;
+use self::descriptors::{Descriptor, Descriptors};
+use self::directory::Directory;
+use self::streams::{Input, Output, Sink};
 use super::capabilities::WasmCapabilities;
 use super::error::WasmError;
 use super::granted::Granted;
@@ -85,7 +98,14 @@ impl Outputs {
 
 /// The WASI of one store.
 pub(crate) struct Wasi {
-    context: WasiP1Ctx,
+    args: Vec<String>,
+    /// Each as `NAME=value`.
+    environment: Vec<String>,
+    descriptors: Descriptors,
+    /// Where the monotonic clock starts.
+    started: Instant,
+    max_subscriptions: u32,
+    max_listing_entries: usize,
     outputs: Outputs,
 }
 
@@ -102,60 +122,40 @@ impl Wasi {
         if !capabilities.allow_wasi {
             return Err(WasmError::instantiate("the host grants no WASI"));
         }
-        let _entered = functions::tokio()?.enter();
-        let mut builder = WasiCtxBuilder::new();
-        // The guest is called synchronously, or has a thread of its own.
-        builder.allow_blocking_current_thread(true);
+        let mut bytes = 0;
         for arg in &config.args {
-            builder.arg(text("an argument", arg)?);
+            bytes += text("an argument", arg)?.len() + 1;
         }
+        let mut environment = Vec::with_capacity(config.env.len());
         for (name, value) in &config.env {
             if name.is_empty() || name.contains('=') {
                 return Err(unusable(format!("{name:?} is no name of a variable")));
             }
-            builder.env(
-                text("a variable's name", name)?,
-                text("a variable's value", value)?,
-            );
+            text("a variable's name", name)?;
+            text("a variable's value", value)?;
+            let variable = format!("{name}={value}");
+            bytes += variable.len() + 1;
+            environment.push(variable);
         }
-        for preopen in &config.preopens {
-            let folder = preopens.folder(&preopen.host);
-            let folder = folder.ok_or_else(|| not_granted(&preopen.host))?;
-            let perms = if preopen.readonly {
-                FsPerms::ReadOnly
-            } else {
-                FsPerms::ReadWrite
-            };
-            let guest = text("a preopen's name", &preopen.guest)?;
-            builder
-                .preopened_dir(folder.path(), guest, perms)
-                .map_err(|_| not_granted(&preopen.host))?;
-        }
-        match config.stdin {
-            StdioConfig::Null | StdioConfig::Piped => {}
-            StdioConfig::Inherit => {
-                builder.inherit_stdin();
-            }
-            StdioConfig::Bytes(bytes) => {
-                builder.stdin(MemoryInputPipe::new(bytes));
-            }
+        let cap = capabilities.max_wasi_text_bytes;
+        if bytes > cap as usize {
+            return Err(unusable(format!(
+                "args and env have {bytes} bytes, more than max_wasi_text_bytes, which is {cap}"
+            )));
         }
         let cap = capabilities.max_output_bytes;
-        let stdout = Captured::new("stdout", &config.stdout, cap)?;
-        if let Some(captured) = &stdout {
-            builder.stdout(captured.clone());
-        } else if config.stdout == StdioConfig::Inherit {
-            builder.inherit_stdout();
-        }
-        let stderr = Captured::new("stderr", &config.stderr, cap)?;
-        if let Some(captured) = &stderr {
-            builder.stderr(captured.clone());
-        } else if config.stderr == StdioConfig::Inherit {
-            builder.inherit_stderr();
-        }
+        let outputs = Outputs {
+            stdout: Captured::new("stdout", &config.stdout, cap)?,
+            stderr: Captured::new("stderr", &config.stderr, cap)?,
+        };
         Ok(Self {
-            context: builder.build_p1(),
-            outputs: Outputs { stdout, stderr },
+            descriptors: descriptors(&config, capabilities, preopens, &outputs)?,
+            args: config.args,
+            environment,
+            started: Instant::now(),
+            max_subscriptions: capabilities.max_wasi_subscriptions,
+            max_listing_entries: capabilities.max_wasi_listing_entries as usize,
+            outputs,
         })
     }
 
@@ -165,34 +165,57 @@ impl Wasi {
     }
 }
 
+/// The descriptors that guests start with: the three streams, and their folders.
+fn descriptors(
+    config: &WasiConfig,
+    capabilities: &WasmCapabilities,
+    preopens: &Granted,
+    outputs: &Outputs,
+) -> Result<Descriptors, WasmError> {
+    let cap = capabilities.max_wasi_descriptors;
+    let full = |_| {
+        unusable(format!(
+            "it has more streams and folders than max_wasi_descriptors, which is {cap}"
+        ))
+    };
+    let mut descriptors = Descriptors::new(cap);
+    descriptors
+        .push(Descriptor::Input(match &config.stdin {
+            StdioConfig::Null | StdioConfig::Piped => Input::bytes(Vec::new()),
+            StdioConfig::Inherit => Input::inherited(),
+            StdioConfig::Bytes(bytes) => Input::bytes(bytes.clone()),
+        }))
+        .map_err(full)?;
+    for (config, captured, process) in [
+        (&config.stdout, &outputs.stdout, Sink::Stdout),
+        (&config.stderr, &outputs.stderr, Sink::Stderr),
+    ] {
+        let sink = match captured {
+            Some(captured) => Sink::Captured(captured.clone()),
+            None if *config == StdioConfig::Inherit => process,
+            None => Sink::Null,
+        };
+        let output = Descriptor::Output(Output::new(sink));
+        descriptors.push(output).map_err(full)?;
+    }
+    for preopen in &config.preopens {
+        let name = text("a preopen's name", &preopen.guest)?.to_owned();
+        let granted = preopens.folder(&preopen.host);
+        let directory = granted.and_then(|dir| Directory::preopen(&dir, name, preopen.readonly).ok());
+        let directory = directory.ok_or_else(|| not_granted(&preopen.host))?;
+        descriptors
+            .push(Descriptor::Directory(directory))
+            .map_err(full)?;
+    }
+    Ok(descriptors)
+}
+
 /// All functions of WASI, for stores of an engine.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
-    let failed = |error: wasmtime::Error| WasmError::instantiate(format!("no WASI: {error:#}"));
     let mut linker = Linker::new(engine);
-    // By `exit` and `functions`.
-    linker.allow_shadowing(true);
-    wasmtime_wasi::p1::add_to_linker_sync(&mut linker, context).map_err(failed)?;
-    wasmtime_wasi::p0::add_to_linker_sync(&mut linker, context).map_err(failed)?;
-    for module in WASI_MODULES {
-        linker
-            .func_wrap(module, "proc_exit", exit)
-            .map_err(failed)?;
-    }
-    functions::add_to_linker(&mut linker).map_err(failed)?;
+    functions::add_to_linker(&mut linker)
+        .map_err(|error| WasmError::instantiate(format!("no WASI: {error:#}")))?;
     Ok(linker)
-}
-
-/// `proc_exit`: in the place of wasmtime's, which takes a status of 126 and more for an error of its
-/// own kind, because shells give those a meaning. `exit(-1)` is common.
-fn exit(status: i32) -> wasmtime::Result<()> {
-    Err(I32Exit(status).into())
-}
-
-fn context(data: &mut StoreData) -> &mut WasiP1Ctx {
-    match &mut data.wasi {
-        Some(wasi) => &mut wasi.context,
-        None => unreachable!("`function` gives none to a store without WASI"),
-    }
 }
 
 /// The function of WASI of this name, for a store that has WASI.

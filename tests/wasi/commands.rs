@@ -15,7 +15,7 @@ fn a_command_runs_once_and_tells_its_status() {
              (func (export \"exit\") (call $exit (i32.const 3))))`, {}, { wasi: {} });
          const exits = await command('(call $exit (i32.const 7))');
          const large = [];
-         for (const status of [126, 255, -1]) large.push((await command(`(call $exit (i32.const ${status}))`)).start());
+         for (const status of [126, 255, 256, -1, 2 ** 31 - 1, -(2 ** 31)]) large.push((await command(`(call $exit (i32.const ${status}))`)).start());
          const returns = await command('');
          const traps = await command('unreachable');
          const exited = await caught(() => exits.call('exit'));
@@ -36,7 +36,7 @@ fn a_command_runs_once_and_tells_its_status() {
     assert_eq!(
         told,
         json!({
-            "statuses": [7, 0, 126, 255, -1],
+            "statuses": [7, 0, 126, 255, 256, -1, i32::MAX, i32::MIN],
             "atStart": 5002,
             "noMemory": { "code": 5002, "kind": "RuntimeError", "message": "missing required memory export", "hasStack": true },
             "again": { "code": 5002, "kind": "RuntimeError", "message": "the command was started before" },

@@ -42,6 +42,7 @@ fn a_program_in_c() {
     let folder = Folder::new("c");
     let mut capabilities = granting(vec![folder.0.join("granted")]);
     capabilities.allow_file_compile = true;
+    capabilities.compile_paths = vec![wasm.clone()];
     let mut js = Js::with(capabilities);
     let told = js.run(&format!(
         "const module = await compileFile({});

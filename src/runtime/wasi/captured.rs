@@ -2,11 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use wasmtime_wasi::async_trait;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
-
 use super::{StdioConfig, unusable};
 use crate::runtime::error::WasmError;
 
@@ -39,54 +34,22 @@ impl Captured {
         let written = self.written.lock();
         written.unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
 
-impl IsTerminal for Captured {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for Captured {
-    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Of WASI preview 3, which takes no part here.
-        Box::new(tokio::io::sink())
-    }
-
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
-    }
-}
-
-#[async_trait]
-impl OutputStream for Captured {
-    /// Keeps what there is room for. To write more ends the guest: to throw it away would be to
-    /// pretend.
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+    /// Keeps the bytes that there is room for.
+    ///
+    /// # Errors
+    /// `RuntimeError` if there is not room for all, with which the guest ends: to throw the rest away
+    /// would be to pretend.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), WasmError> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let room = self.cap - written.len();
         written.extend_from_slice(&bytes[..bytes.len().min(room)]);
         if bytes.len() <= room {
             return Ok(());
         }
-        let message = format!(
+        Err(WasmError::runtime(format!(
             "the guest wrote more to {} than {} bytes",
             self.name, self.cap
-        );
-        Err(StreamError::Trap(WasmError::runtime(message).into()))
+        )))
     }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        // More than there is room for, so that `write` is asked and can say what is wrong.
-        Ok(1 << 16)
-    }
-}
-
-#[async_trait]
-impl Pollable for Captured {
-    async fn ready(&mut self) {}
 }

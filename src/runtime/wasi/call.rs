@@ -1,0 +1,160 @@
+//! A call of a function of WASI, and waiting for it.
+//!
+//! Guests are called synchronously, or have a thread of their own. So a function does what it does on
+//! the thread of its guest, and where it waits, that thread waits, and no longer than its guest may
+//! run.
+
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use wasmtime::{Caller, Extern};
+use wiggle::GuestMemory;
+
+use super::Wasi;
+use super::errno::{Failure, Result};
+use super::memory::Memory;
+use crate::runtime::error::WasmError;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::store::StoreData;
+
+/// How long a future that is waited for is left alone. One may yield to the scheduler of the event loop
+/// that the guest was called from, which would wake it up later, but stands still until it is done.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// Which of the first previews of WASI a function is of. They have the same functions, and differ in
+/// the layout of a few records and in one enumeration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Preview {
+    /// `wasi_unstable`.
+    Zero,
+    /// `wasi_snapshot_preview1`.
+    One,
+}
+
+/// What a function of WASI works with.
+pub(super) struct Call<'a> {
+    pub(super) preview: Preview,
+    pub(super) wasi: &'a mut Wasi,
+    pub(super) memory: Memory<'a>,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// Calls a function that does not wait.
+pub(super) fn now(
+    caller: &mut Caller<'_, StoreData>,
+    preview: Preview,
+    function: impl FnOnce(&mut Call<'_>) -> Result<()>,
+) -> wasmtime::Result<i32> {
+    with(caller, preview, |mut call| answer(function(&mut call)))
+}
+
+/// Calls a function that may wait, and waits for it until the guest has to end.
+pub(super) fn waiting(
+    caller: &mut Caller<'_, StoreData>,
+    preview: Preview,
+    function: impl AsyncFnOnce(&mut Call<'_>) -> Result<()>,
+) -> wasmtime::Result<i32> {
+    with(caller, preview, |mut call| {
+        let interrupt = call.interrupt;
+        answer(wait(tokio()?, interrupt.unless_due(function(&mut call)))?)
+    })
+}
+
+/// What the guest gets.
+fn answer(result: Result<()>) -> wasmtime::Result<i32> {
+    match result {
+        Ok(()) => Ok(0),
+        Err(Failure::Errno(errno)) => Ok(errno as i32),
+        Err(Failure::End(error)) => Err(error),
+    }
+}
+
+fn with<R>(
+    caller: &mut Caller<'_, StoreData>,
+    preview: Preview,
+    function: impl FnOnce(Call<'_>) -> wasmtime::Result<R>,
+) -> wasmtime::Result<R> {
+    let exported = caller.get_export("memory");
+    let (memory, data) = match &exported {
+        Some(Extern::Memory(memory)) => {
+            let (bytes, data) = memory.data_and_store_mut(caller);
+            (GuestMemory::Unshared(bytes), data)
+        }
+        Some(Extern::SharedMemory(memory)) => {
+            (GuestMemory::Shared(memory.data()), caller.data_mut())
+        }
+        _ => wasmtime::bail!("missing required memory export"),
+    };
+    let StoreData {
+        wasi, interrupt, ..
+    } = data;
+    let Some(wasi) = wasi else {
+        unreachable!("a store without WASI has none of its functions")
+    };
+    function(Call {
+        preview,
+        wasi,
+        memory: Memory(memory),
+        interrupt,
+    })
+}
+
+/// What drives the timers of WASI and watches descriptors for it, whatever event loop the guest's
+/// caller has: that one stands still while the caller waits.
+///
+/// # Errors
+/// `RuntimeError` if there can be no thread for it.
+pub(super) fn tokio() -> Result<&'static Runtime, WasmError> {
+    static TOKIO: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).thread_name("wasi").enable_all();
+        builder.build()
+    });
+    let tokio = TOKIO.as_ref();
+    tokio.map_err(|error| WasmError::runtime(format!("no event loop for WASI: {error}")))
+}
+
+/// Waits for a future on this thread.
+fn wait<R>(tokio: &Runtime, future: impl Future<Output = R>) -> R {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let _entered = tokio.enter();
+    // This may be inside of a task of another event loop, whose turn must not end here.
+    let mut future = pin!(tokio::task::unconstrained(future));
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(result) => return result,
+            Poll::Pending => thread::park_timeout(AGAIN),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_yields_to_an_event_loop_that_stands_still_is_polled_again() {
+        let outer = Builder::new_current_thread().build().unwrap();
+        let yielded = outer.block_on(async {
+            wait(tokio().unwrap(), async {
+                for _ in 0..3 {
+                    tokio::task::yield_now().await;
+                }
+                3
+            })
+        });
+        assert_eq!(yielded, 3);
+    }
+}

@@ -1,0 +1,82 @@
+//! Waiting for a pipe, a terminal or a socket of the system's.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// What a guest wants to do to a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Read,
+    Write,
+}
+
+impl Direction {
+    fn flags(self) -> PollFlags {
+        match self {
+            Self::Read => PollFlags::IN,
+            Self::Write => PollFlags::OUT,
+        }
+    }
+
+    fn interest(self) -> Interest {
+        match self {
+            Self::Read => Interest::READABLE,
+            Self::Write => Interest::WRITABLE,
+        }
+    }
+}
+
+/// How a descriptor of the system's is at this moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Readiness {
+    /// To read, or to write, would not wait: there are bytes or there is room, or the other end is
+    /// closed.
+    pub(super) ready: bool,
+    /// The other end is closed.
+    pub(super) hangup: bool,
+}
+
+/// How `fd` is now.
+pub(super) fn now(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<Readiness> {
+    let mut polled = [PollFd::from_borrowed_fd(fd, direction.flags())];
+    let zero = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    rustix::io::retry_on_intr(|| rustix::event::poll(&mut polled, Some(&zero)))?;
+    let events = polled[0].revents();
+    Ok(Readiness {
+        ready: !events.is_empty(),
+        hangup: events.contains(PollFlags::HUP) && !events.contains(PollFlags::IN),
+    })
+}
+
+/// Waits until `fd` is ready, on the event loop that has been [entered](tokio::runtime::Handle::enter).
+pub(super) async fn until_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
+    if now(fd, direction)?.ready {
+        return Ok(());
+    }
+    // A descriptor of its own, because the event loop knows each only once.
+    let own = fd.try_clone_to_owned()?;
+    #[expect(
+        deprecated,
+        reason = "what is unsafe about it is a descriptor that others close, and this one is its own"
+    )]
+    let watched = match AsyncFd::with_interest(own, direction.interest()) {
+        Ok(watched) => watched,
+        // What never has to wait cannot be watched.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    loop {
+        let mut guard = watched.ready(direction.interest()).await?;
+        if now(watched.get_ref().as_fd(), direction)?.ready {
+            return Ok(());
+        }
+        guard.clear_ready();
+    }
+}

@@ -1,0 +1,107 @@
+//! The tests of preview 1 in wasi-testsuite, which other runtimes pass or fail too.
+//!
+//! They are not in this repository. `EXT_WASM_WASI_TESTSUITE` names a folder with the compiled tests
+//! in it, at any depth: the branch `prod/testsuite-base` of WebAssembly/wasi-testsuite has them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::granting;
+use crate::js::Js;
+
+/// Where the tests of preview 1 are, under the folder of each language.
+const TESTS: &str = "wasm32-wasip1";
+
+#[test]
+fn wasi_testsuite() {
+    let Some(suite) = std::env::var_os("EXT_WASM_WASI_TESTSUITE") else {
+        println!("skipped: EXT_WASM_WASI_TESTSUITE names no folder with wasi-testsuite");
+        return;
+    };
+    let mut tests = Vec::new();
+    find(Path::new(&suite), &mut tests);
+    tests.sort();
+    assert!(!tests.is_empty(), "no test of preview 1 in {suite:?}");
+    let mut failed = Vec::new();
+    for call in ["start", "startAsync"] {
+        for test in &tests {
+            if let Err(why) = run(test, call) {
+                failed.push(format!("{} ({call}): {why}", test.display()));
+            }
+        }
+    }
+    println!(
+        "wasi-testsuite: {} of {} passed",
+        2 * tests.len() - failed.len(),
+        2 * tests.len()
+    );
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Finds the compiled tests in a folder, and the folders in it.
+fn find(folder: &Path, tests: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find(&path, tests);
+        } else if path.extension().is_some_and(|extension| extension == "wasm")
+            && folder.ends_with(TESTS)
+        {
+            tests.push(path);
+        }
+    }
+}
+
+/// Runs one test as the file beside it says, in a copy of its folder.
+fn run(test: &Path, call: &str) -> Result<(), String> {
+    let specification = std::fs::read_to_string(test.with_extension("json"));
+    let specification: Value = specification.map_or(json!({}), |specification| {
+        serde_json::from_str(&specification).unwrap()
+    });
+    let name = test.file_name().unwrap().to_string_lossy();
+    let mut args = vec![json!(name)];
+    args.extend(specification["args"].as_array().cloned().unwrap_or_default());
+    let env = specification.get("env").cloned().unwrap_or(json!({}));
+    let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("wasi-testsuite");
+    let _ = std::fs::remove_dir_all(&scratch);
+    std::fs::create_dir_all(&scratch).unwrap();
+    let mut preopens = json!({});
+    if let Some(root) = specification["root"].as_str() {
+        copy(&test.with_file_name(root), &scratch);
+        preopens = json!({ "/": scratch });
+    }
+    let mut capabilities = granting(vec![scratch]);
+    capabilities.allow_file_compile = true;
+    capabilities.compile_paths = vec![test.to_owned()];
+    let told = Js::with(capabilities).run(&format!(
+        "const string = (bytes) => String.fromCharCode(...bytes);
+         const wasi = {{ args: {}, env: {}, preopens: {preopens}, stdout: 'piped', stderr: 'piped' }};
+         const instance = await instantiate(await compileFile({}), {{}}, {{ wasi, timeoutMs: 60_000 }});
+         let status;
+         try {{ status = await instance.{call}(); }} catch (error) {{ status = error.message; }}
+         return [status, string(instance.stdout()), string(instance.stderr())];",
+        json!(args),
+        env,
+        json!(test)
+    ));
+    let right = specification.get("exit_code").cloned().unwrap_or(json!(0));
+    let output = specification.get("stdout").unwrap_or(&told[1]);
+    if told[0] != right || told[1] != *output {
+        return Err(format!("status {}, {} {}", told[0], told[1], told[2]));
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).unwrap();
+        }
+    }
+}
