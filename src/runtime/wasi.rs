@@ -115,7 +115,7 @@ impl Wasi {
     /// # Errors
     /// `InstantiateError` if they do not, or something in the config cannot be used.
     pub(crate) fn new(
-        config: WasiConfig,
+        mut config: WasiConfig,
         capabilities: &WasmCapabilities,
         preopens: &Granted,
     ) -> Result<Self, WasmError> {
@@ -149,7 +149,7 @@ impl Wasi {
             stderr: Captured::new("stderr", &config.stderr, cap)?,
         };
         Ok(Self {
-            descriptors: descriptors(&config, capabilities, preopens, &outputs)?,
+            descriptors: descriptors(&mut config, capabilities, preopens, &outputs)?,
             args: config.args,
             environment,
             started: Instant::now(),
@@ -167,7 +167,7 @@ impl Wasi {
 
 /// The descriptors that guests start with: the three streams, and their folders.
 fn descriptors(
-    config: &WasiConfig,
+    config: &mut WasiConfig,
     capabilities: &WasmCapabilities,
     preopens: &Granted,
     outputs: &Outputs,
@@ -180,10 +180,10 @@ fn descriptors(
     };
     let mut descriptors = Descriptors::new(cap);
     descriptors
-        .push(Descriptor::Input(match &config.stdin {
+        .push(Descriptor::Input(match std::mem::take(&mut config.stdin) {
             StdioConfig::Null | StdioConfig::Piped => Input::bytes(Vec::new()),
             StdioConfig::Inherit => Input::inherited(),
-            StdioConfig::Bytes(bytes) => Input::bytes(bytes.clone()),
+            StdioConfig::Bytes(bytes) => Input::bytes(bytes),
         }))
         .map_err(full)?;
     for (config, captured, process) in [
@@ -201,7 +201,8 @@ fn descriptors(
     for preopen in &config.preopens {
         let name = text("a preopen's name", &preopen.guest)?.to_owned();
         let granted = preopens.folder(&preopen.host);
-        let directory = granted.and_then(|dir| Directory::preopen(&dir, name, preopen.readonly).ok());
+        let directory =
+            granted.and_then(|dir| Directory::preopen(&dir, name, preopen.readonly).ok());
         let directory = directory.ok_or_else(|| not_granted(&preopen.host))?;
         descriptors
             .push(Descriptor::Directory(directory))

@@ -60,8 +60,7 @@ fn arguments_and_environment_have_so_many_bytes() {
          return [await attempt({ args: ['1234567'], env: { A: '12345' } }), await attempt({ args: ['1234567'], env: { A: '123456' } }),
                  await attempt({ args: Array(17).fill('') })];",
     );
-    let refused =
-        "the option wasi is unusable: args and env have 17 bytes, more than max_wasi_text_bytes, \
+    let refused = "the option wasi is unusable: args and env have 17 bytes, more than max_wasi_text_bytes, \
          which is 16";
     assert_eq!(told, json!(["nothing was thrown", refused, refused]));
 }

@@ -79,6 +79,14 @@ fn an_entry_is_found_again_by_its_cookie() {
     }
 }
 
+/// A second if it is read once; an hour if it is read for each piece of it.
+#[test]
+fn a_large_folder_is_read_once() {
+    let folder = full("large", 20_000);
+    let told = run(&mut folder.js(), &folder, "return all(g.list(fd, 64));");
+    assert_eq!(told, json!([20_000, 20_000]));
+}
+
 #[test]
 fn an_entry_that_is_cut_off_comes_again() {
     let folder = full("cut", 3);

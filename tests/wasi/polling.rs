@@ -29,7 +29,11 @@ fn a_time_that_is_due_is_there_at_once() {
     let mut right = Vec::new();
     for _ in 0..2 {
         for _ in 0..5 {
-            right.extend([json!(["0,0,0"]), json!(["1,0,0"]), json!(["0,0,0", "1,0,0"])]);
+            right.extend([
+                json!(["0,0,0"]),
+                json!(["1,0,0"]),
+                json!(["0,0,0", "1,0,0"]),
+            ]);
         }
         right.push(json!(["1,0,1", "2,0,2", "3,0,0"]));
     }
@@ -139,7 +143,7 @@ fn an_inherited_input_is_polled_without_a_wait() {
         return [
             users(g.poll([{ read: 0 }, { clock: 0 }])), users(g.poll([{ clock: 1_000_000 }, { read: 0 }])),
             (await caught(() => ended.poll([{ read: 0 }]))).trap, (await caught(() => ended.read(0))).trap,
-            g.call('fd_fdstat_set_flags', 0, 4), g.read(0),
+            g.call('fd_read', 0, 0, 0, 16), g.call('fd_fdstat_set_flags', 0, 4), g.read(0),
         ];";
     if child::is_child() {
         child::answer(&js(granting(vec![])).run(SCRIPT));
@@ -153,6 +157,6 @@ fn an_inherited_input_is_polled_without_a_wait() {
     drop(writer);
     assert_eq!(
         told,
-        json!([[101], [100], "interrupt", "interrupt", 0, 6])
+        json!([[101], [100], "interrupt", "interrupt", 0, 0, 6])
     );
 }

@@ -50,7 +50,13 @@ fn a_pipe_is_read_as_it_is_written_and_has_no_places() {
     writer.join().unwrap();
     assert_eq!(
         told,
-        json!([[70, 70, 70, 70, 70, 70, 28], [0, 4, "hell"], ["o", ""], 1, 0])
+        json!([
+            [70, 70, 70, 70, 70, 70, 28],
+            [0, 4, "hell"],
+            ["o", ""],
+            1,
+            0
+        ])
     );
 }
 
@@ -87,7 +93,16 @@ fn a_pipe_without_another_end_is_given_up_with_the_deadline() {
     ));
     assert_eq!(
         told,
-        json!(["interrupt", 6, "interrupt", 1, -60, "interrupt", 0, 5e9 as u64])
+        json!([
+            "interrupt",
+            6,
+            "interrupt",
+            1,
+            -60,
+            "interrupt",
+            0,
+            5e9 as u64
+        ])
     );
 }
 
@@ -155,22 +170,7 @@ fn many_buffers_are_one_read_or_write() {
              return told;"
         ));
         let right = json!([
-            600,
-            600,
-            "bcefh",
-            600,
-            3,
-            5,
-            "babdh",
-            2,
-            1,
-            0,
-            0,
-            5,
-            "abcde",
-            "fghij",
-            true,
-            true,
+            600, 600, "bcefh", 600, 3, 5, "babdh", 2, 1, 0, 0, 5, "abcde", "fghij", true, true,
             true
         ]);
         assert_eq!(told, right, "memory {memory}");

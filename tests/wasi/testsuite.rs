@@ -45,7 +45,9 @@ fn find(folder: &Path, tests: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             find(&path, tests);
-        } else if path.extension().is_some_and(|extension| extension == "wasm")
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
             && folder.ends_with(TESTS)
         {
             tests.push(path);
@@ -61,7 +63,12 @@ fn run(test: &Path, call: &str) -> Result<(), String> {
     });
     let name = test.file_name().unwrap().to_string_lossy();
     let mut args = vec![json!(name)];
-    args.extend(specification["args"].as_array().cloned().unwrap_or_default());
+    args.extend(
+        specification["args"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default(),
+    );
     let env = specification.get("env").cloned().unwrap_or(json!({}));
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("wasi-testsuite");
     let _ = std::fs::remove_dir_all(&scratch);

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -22,9 +23,10 @@ use crate::runtime::error::WasmError;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::store::StoreData;
 
-/// How long a future that is waited for is left alone. One may yield to the scheduler of the event loop
-/// that the guest was called from, which would wake it up later, but stands still until it is done.
-const AGAIN: Duration = Duration::from_millis(10);
+/// How long a future that is waited for is left alone at first and at most, twice as long each time. One
+/// may yield to the scheduler of the event loop that the guest was called from, which would wake it up
+/// later, but stands still until it is done.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
 /// Which of the first previews of WASI a function is of. They have the same functions, and differ in
 /// the layout of a few records and in one enumeration.
@@ -121,22 +123,36 @@ pub(super) fn tokio() -> Result<&'static Runtime, WasmError> {
 
 /// Waits for a future on this thread.
 fn wait<R>(tokio: &Runtime, future: impl Future<Output = R>) -> R {
-    struct Unpark(Thread);
+    struct Unpark {
+        thread: Thread,
+        woken: AtomicBool,
+    }
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
-            self.0.unpark();
+            self.woken.store(true, Ordering::Relaxed);
+            self.thread.unpark();
         }
     }
     let _entered = tokio.enter();
     // This may be inside of a task of another event loop, whose turn must not end here.
     let mut future = pin!(tokio::task::unconstrained(future));
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let unpark = Arc::new(Unpark {
+        thread: thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(unpark.clone());
     let mut context = Context::from_waker(&waker);
+    let (mut again, most) = AGAIN;
     loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(result) => return result,
-            Poll::Pending => thread::park_timeout(AGAIN),
+        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+            return result;
         }
+        thread::park_timeout(again);
+        again = if unpark.woken.swap(false, Ordering::Relaxed) {
+            AGAIN.0
+        } else {
+            most.min(again * 2)
+        };
     }
 }
 

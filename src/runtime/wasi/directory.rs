@@ -122,8 +122,7 @@ impl Directory {
         flags: Fdflags,
     ) -> Result<Opened> {
         let creates = how.contains(Oflags::CREAT);
-        let writes =
-            creates || how.contains(Oflags::TRUNC) || rights.contains(Rights::FD_WRITE);
+        let writes = creates || how.contains(Oflags::TRUNC) || rights.contains(Rights::FD_WRITE);
         if how.contains(Oflags::DIRECTORY)
             && how.intersects(Oflags::CREAT | Oflags::EXCL | Oflags::TRUNC)
         {
@@ -174,17 +173,14 @@ impl Directory {
     fn lacks_reader(&self, error: &io::Error, path: &str, flags: Fdflags) -> bool {
         rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NXIO)
             && !flags.contains(Fdflags::NONBLOCK)
-            && self.dir.metadata(path).is_ok_and(|file| file.file_type().is_fifo())
+            && self
+                .dir
+                .metadata(path)
+                .is_ok_and(|file| file.file_type().is_fifo())
     }
 
     /// Makes `new` another name of the file at `old`.
-    pub(super) fn link(
-        &self,
-        old: &str,
-        lookup: Lookupflags,
-        to: &Self,
-        new: &str,
-    ) -> Result<()> {
+    pub(super) fn link(&self, old: &str, lookup: Lookupflags, to: &Self, new: &str) -> Result<()> {
         let (from, to) = (self.changeable()?, to.changeable()?);
         let is_link = || from.symlink_metadata(old).is_ok_and(|old| old.is_symlink());
         // wasmtime-wasi refuses to follow a link (bytecodealliance/wasmtime#8840).

@@ -20,7 +20,10 @@ use crate::runtime::store::StoreData;
 
 /// Puts the functions of both previews into the linker, under the names of [`super::WASI_MODULES`].
 pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
-    for (module, preview) in super::WASI_MODULES.into_iter().zip([Preview::One, Preview::Zero]) {
+    for (module, preview) in super::WASI_MODULES
+        .into_iter()
+        .zip([Preview::One, Preview::Zero])
+    {
         macro_rules! add {
             ($($name:ident($($arg:ident: $ty:ty),*);)*) => {$(
                 linker.func_wrap(
@@ -322,7 +325,8 @@ impl Call<'_> {
         let at = At::Offset(offset);
         let done = match self.wasi.descriptors.get(fd)? {
             Descriptor::File(file) => {
-                file.read(&mut self.memory, &iovs, at, self.interrupt).await?
+                file.read(&mut self.memory, &iovs, at, self.interrupt)
+                    .await?
             }
             Descriptor::Directory(_) => return Err(Errno::Isdir.into()),
             Descriptor::Input(_) => return Err(Errno::Spipe.into()),
@@ -337,7 +341,10 @@ impl Call<'_> {
         let memory = &self.memory;
         let done = match self.wasi.descriptors.get(fd)? {
             Descriptor::Output(output) => output.write(memory, &iovs).await?,
-            Descriptor::File(file) => file.write(memory, &iovs, At::Cursor, self.interrupt).await?,
+            Descriptor::File(file) => {
+                file.write(memory, &iovs, At::Cursor, self.interrupt)
+                    .await?
+            }
             Descriptor::Input(_) | Descriptor::Directory(_) => return Err(Errno::Badf.into()),
         };
         self.memory.set_u32(written, done)
@@ -355,9 +362,7 @@ impl Call<'_> {
         self.memory.check(written, 4)?;
         let at = At::Offset(offset);
         let done = match self.wasi.descriptors.get(fd)? {
-            Descriptor::File(file) => {
-                file.write(&self.memory, &iovs, at, self.interrupt).await?
-            }
+            Descriptor::File(file) => file.write(&self.memory, &iovs, at, self.interrupt).await?,
             Descriptor::Output(_) => return Err(Errno::Spipe.into()),
             Descriptor::Input(_) | Descriptor::Directory(_) => return Err(Errno::Badf.into()),
         };

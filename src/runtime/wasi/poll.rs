@@ -184,11 +184,7 @@ fn look(wanted: &[Subscription], descriptors: &Descriptors) -> Result<Vec<Event>
 ///
 /// # Errors
 /// `EBADF` if it is none, or none for that.
-fn readiness(
-    descriptors: &Descriptors,
-    fd: u32,
-    direction: Direction,
-) -> Result<(Readiness, u64)> {
+fn readiness(descriptors: &Descriptors, fd: u32, direction: Direction) -> Result<(Readiness, u64)> {
     match (descriptors.get(fd)?, direction) {
         (Descriptor::Input(input), Direction::Read) => input.readiness(),
         (Descriptor::Output(output), Direction::Write) => Ok((output.readiness()?, 1)),
@@ -209,7 +205,9 @@ async fn wait(wanted: &[Subscription], descriptors: &Descriptors) -> Result<()> 
             What::Clock(None) => {}
             What::Clock(Some(time)) => next = Some(next.map_or(time, |next| next.min(time))),
             What::Descriptor(fd, direction) => {
-                let known = watched.iter().any(|seen| (seen.1, seen.2) == (fd, direction));
+                let known = watched
+                    .iter()
+                    .any(|seen| (seen.1, seen.2) == (fd, direction));
                 if !known && let Some(system) = awaited(descriptors.get(fd)?) {
                     watched.push((system, fd, direction));
                 }

@@ -18,6 +18,9 @@ const READ: u32 = 64 << 10;
 /// takes without a wait (`PIPE_BUF`).
 const PIPE: u32 = 4096;
 
+/// The most bytes that are kept for the app at once.
+const CAPTURED: u32 = 1 << 20;
+
 /// Held from the question whether a descriptor is ready until it has been used, by direction: of two
 /// guests that see the same bytes or the same room, the second would otherwise wait in the system, where
 /// nothing can end its wait.
@@ -93,6 +96,9 @@ impl Input {
     /// Reads into buffers; of the input of the process once there is something.
     pub(super) async fn read(&mut self, memory: &mut Memory<'_>, iovs: &[Iov]) -> Result<u32> {
         let asked = total(iovs)?;
+        if asked == 0 {
+            return Ok(0);
+        }
         match &mut self.source {
             Source::Bytes { bytes, position } => {
                 let rest = &bytes[*position..];
@@ -155,7 +161,7 @@ impl Output {
         }
     }
 
-    /// The stream of the process that is behind it, if one is.
+    /// The output of the process, if that is what is written to.
     pub(super) fn process(&self) -> Option<BorrowedFd<'static>> {
         match self.sink {
             Sink::Null | Sink::Captured(_) => None,
@@ -167,21 +173,29 @@ impl Output {
     /// Writes all of the buffers.
     pub(super) async fn write(&self, memory: &Memory<'_>, iovs: &[Iov]) -> Result<u32> {
         let asked = total(iovs)?;
-        let Some(fd) = self.process() else {
-            if let Sink::Captured(captured) = &self.sink {
-                for iov in iovs {
-                    let bytes = memory.bytes(iov.at, iov.len)?;
-                    captured
-                        .write(&bytes)
-                        .map_err(|full| Failure::End(full.into()))?;
+        let mut written = 0;
+        if let Sink::Captured(captured) = &self.sink {
+            while written < asked {
+                for bytes in memory.gather(iovs, written, CAPTURED)? {
+                    let kept = captured.write(&bytes);
+                    kept.map_err(|full| Failure::End(full.into()))?;
+                    written += bytes.len() as u32;
                 }
             }
+        }
+        let Some(fd) = self.process() else {
             return Ok(asked);
         };
-        // What the process itself has written comes first.
-        io::stdout().flush()?;
         let wait = !self.flags.contains(Fdflags::NONBLOCK);
-        let mut written = 0;
+        if let Sink::Stdout = self.sink {
+            // What the process itself has written comes first.
+            let flush = || {
+                io::stdout()
+                    .flush()
+                    .map_or(Err(rustix::io::Errno::IO), |()| Ok(0))
+            };
+            when_ready(fd, Direction::Write, wait, flush).await?;
+        }
         while written < asked {
             let bytes = memory.gather(iovs, written, PIPE)?.concat();
             match when_ready(fd, Direction::Write, wait, || rustix::io::write(fd, &bytes)).await {
