@@ -129,7 +129,8 @@ impl Wasi {
         let mut environment = Vec::with_capacity(config.env.len());
         for (name, value) in &config.env {
             if name.is_empty() || name.contains('=') {
-                return Err(unusable(format!("{name:?} is no name of a variable")));
+                let name = shown(name);
+                return Err(unusable(format!("{name} is no name of a variable")));
             }
             text("a variable's name", name)?;
             text("a variable's value", value)?;
@@ -237,8 +238,8 @@ pub(crate) fn function(
 /// which there are.
 fn not_granted(path: &Path) -> WasmError {
     unusable(format!(
-        "cannot preopen {}: not a folder, or not granted by the host",
-        path.display()
+        "cannot preopen {:.200}: not a folder, or not granted by the host",
+        path.to_string_lossy()
     ))
 }
 
@@ -249,7 +250,17 @@ fn unusable(why: String) -> WasmError {
 /// Preview 1 hands out strings that end in NUL.
 fn text<'a>(what: &str, text: &'a str) -> Result<&'a str, WasmError> {
     if text.contains('\0') {
-        return Err(unusable(format!("{what} contains NUL: {text:?}")));
+        return Err(unusable(format!("{what} contains NUL: {}", shown(text))));
     }
     Ok(text)
+}
+
+/// The start of a text in quotation marks, as much as a message has room for.
+fn shown(text: &str) -> String {
+    const ROOM: usize = 60;
+    let end = text.char_indices().nth(ROOM);
+    match end {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
 }

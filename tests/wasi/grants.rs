@@ -103,7 +103,12 @@ fn configs_that_cannot_be_used() {
              { preopens: [1] }, { preopens: { '/': 1 } }, { preopens: { '/': {} } },
              { preopens: { '/': { path: '.', readonly: 'yes' } } },
              { stdin: 1 }, { stdout: 'all' }, { stderr: new Uint8Array(1) }, { stdout: { kind: 'piped' } }];
-         return Promise.all(configs.map((wasi) => codeOf(() => guest(wasi))));",
+         const codes = await Promise.all(configs.map((wasi) => codeOf(() => guest(wasi))));
+         const long = '\0ü'.repeat(100_000);
+         const lengths = [];
+         for (const wasi of [{ args: [long] }, { env: { [long + '=']: '1' } }, { env: { A: long } }, { env: { [long]: '1' } }, { preopens: { '/': long.slice(1) } }, { preopens: { '/': 'x'.repeat(9999) } }])
+             lengths.push((await caught(() => guest(wasi))).message.length < 450);
+         return [codes, lengths];",
     );
-    assert_eq!(told, json!(vec![5001; 19]));
+    assert_eq!(told, json!([vec![5001; 19], vec![true; 6]]));
 }

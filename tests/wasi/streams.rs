@@ -77,6 +77,23 @@ fn a_pipe_takes_all_that_is_written() {
 }
 
 #[test]
+fn a_pipe_that_nobody_reads_any_more_is_an_error() {
+    let folder = with_pipe("broken");
+    let pipe = folder.path("granted/pipe");
+    let reader = thread::spawn(move || drop(std::fs::File::open(pipe).unwrap()));
+    let told = folder.js().run(&format!(
+        "const timeoutMs = 60_000; {GUEST}
+         const fd = open('pipe', WRITE);
+         let written;
+         // The other end is closed soon, if not yet.
+         do written = g.write(fd, 'x'); while (written === 1);
+         return written;"
+    ));
+    reader.join().unwrap();
+    assert_eq!(told, json!(-64));
+}
+
+#[test]
 fn a_pipe_without_another_end_is_given_up_with_the_deadline() {
     let folder = with_pipe("alone");
     let told = folder.js().run(&format!(
