@@ -152,7 +152,7 @@ fn every_type_that_needs_no_definition_can_be_named() {
         for (const value of ["i32", "i64", "f32", "f64", "v128", "externref", "funcref", "anyref", "eqref",
             "i31ref", "structref", "arrayref", "nullref", "nullexternref", "nullfuncref", "exnref",
             "nullexnref"]) {
-            const zero = value in zeros ? zeros[value] : null;
+            const zero = Object.hasOwn(zeros, value) ? zeros[value] : null;
             const global = new WasmGlobal(store, { value, mutable: true }, zero);
             const guest = await load(
                 `(module (import "a" "g" (global (mut ${value}))) (export "g" (global 0))

@@ -6,8 +6,8 @@ use deno_core::v8;
 use wasmtime::ValRaw;
 
 use super::frame::Frame;
-use super::view::Views;
 use super::stack::JsStack;
+use super::view::Views;
 use crate::runtime::{Outcome, RefHandle};
 
 /// How a run of guest code ended, as `host:wasm` is told. What was thrown is in the frame's

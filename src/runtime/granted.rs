@@ -14,6 +14,7 @@ use cap_std::fs::Dir;
 
 use super::capabilities::WasmCapabilities;
 use super::error::WasmError;
+use super::text;
 
 /// Paths that are granted, and open.
 pub(crate) struct Granted(Vec<Grant>);
@@ -95,7 +96,7 @@ impl Files {
     /// never the resolved one, and is the same for a file that is missing and one that is merely
     /// not granted, so that nobody learns which files exist.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, WasmError> {
-        let shown = path.display();
+        let shown = text::show(&path.to_string_lossy());
         let Some(granted) = &self.0 else {
             return Err(WasmError::compile(format!(
                 "cannot compile {shown}: the host grants no files"

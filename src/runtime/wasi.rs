@@ -28,6 +28,7 @@ use super::capabilities::WasmCapabilities;
 use super::error::WasmError;
 use super::granted::Granted;
 use super::store::StoreData;
+use super::text;
 
 /// The modules that WASI's functions are imported from.
 pub const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
@@ -124,16 +125,16 @@ impl Wasi {
         }
         let mut bytes = 0;
         for arg in &config.args {
-            bytes += text("an argument", arg)?.len() + 1;
+            bytes += without_nul("an argument", arg)?.len() + 1;
         }
         let mut environment = Vec::with_capacity(config.env.len());
         for (name, value) in &config.env {
             if name.is_empty() || name.contains('=') {
-                let name = shown(name);
+                let name = text::quote(name);
                 return Err(unusable(format!("{name} is no name of a variable")));
             }
-            text("a variable's name", name)?;
-            text("a variable's value", value)?;
+            without_nul("a variable's name", name)?;
+            without_nul("a variable's value", value)?;
             let variable = format!("{name}={value}");
             bytes += variable.len() + 1;
             environment.push(variable);
@@ -200,7 +201,7 @@ fn descriptors(
         descriptors.push(output).map_err(full)?;
     }
     for preopen in &config.preopens {
-        let name = text("a preopen's name", &preopen.guest)?.to_owned();
+        let name = without_nul("a preopen's name", &preopen.guest)?.to_owned();
         let granted = preopens.folder(&preopen.host);
         let directory =
             granted.and_then(|dir| Directory::preopen(&dir, name, preopen.readonly).ok());
@@ -238,8 +239,8 @@ pub(crate) fn function(
 /// which there are.
 fn not_granted(path: &Path) -> WasmError {
     unusable(format!(
-        "cannot preopen {:.200}: not a folder, or not granted by the host",
-        path.to_string_lossy()
+        "cannot preopen {}: not a folder, or not granted by the host",
+        text::show(&path.to_string_lossy())
     ))
 }
 
@@ -248,19 +249,12 @@ fn unusable(why: String) -> WasmError {
 }
 
 /// Preview 1 hands out strings that end in NUL.
-fn text<'a>(what: &str, text: &'a str) -> Result<&'a str, WasmError> {
+fn without_nul<'a>(what: &str, text: &'a str) -> Result<&'a str, WasmError> {
     if text.contains('\0') {
-        return Err(unusable(format!("{what} contains NUL: {}", shown(text))));
+        return Err(unusable(format!(
+            "{what} contains NUL: {}",
+            text::quote(text)
+        )));
     }
     Ok(text)
-}
-
-/// The start of a text in quotation marks, as much as a message has room for.
-fn shown(text: &str) -> String {
-    const ROOM: usize = 60;
-    let end = text.char_indices().nth(ROOM);
-    match end {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
-    }
 }
