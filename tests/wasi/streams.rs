@@ -45,7 +45,10 @@ fn a_pipe_is_read_as_it_is_written_and_has_no_places() {
          const both = [g.call('fd_read', fd, 0, 2, 16), g.u32(16), g.string(2048, 2) + g.string(3072, 2)];
          const rest = [g.read(fd), g.read(fd)];
          const [end] = g.poll([{{ read: fd }}]);
-         return [places, both, rest, end.hangup, g.call('fd_fdstat_get', fd, 64) || g.instance.readMemory(64, 1)[0]];"
+         // No right to seek or tell, by which libraries know what has no places.
+         const rights = (fd) => (g.call('fd_fdstat_get', fd, 64), new DataView(g.instance.memory().buffer).getBigUint64(72, true) & 0x24n);
+         const kinds = [g.call('fd_fdstat_get', fd, 64) || g.instance.readMemory(64, 1)[0], Number(rights(fd)), Number(rights(open('file', READ)))];
+         return [places, both, rest, end.hangup, kinds];"
     ));
     writer.join().unwrap();
     assert_eq!(
@@ -55,7 +58,7 @@ fn a_pipe_is_read_as_it_is_written_and_has_no_places() {
             [0, 4, "hell"],
             ["o", ""],
             1,
-            0
+            [0, 0, 0x24]
         ])
     );
 }

@@ -65,7 +65,7 @@ impl Listing {
     ) -> Result<Option<&Entry>> {
         while self.first + self.kept.len() as u64 <= number {
             let read = self.first + self.kept.len() as u64;
-            if read % ENTRIES == 0
+            if read.is_multiple_of(ENTRIES)
                 && let Some(due) = interrupt.due()
             {
                 return Err(Failure::End(due));
