@@ -79,7 +79,7 @@ fn an_entry_is_found_again_by_its_cookie() {
     }
 }
 
-/// A second if it is read once; an hour if it is read for each piece of it.
+/// Soon only if it is not read anew for each piece of it.
 #[test]
 fn a_large_folder_is_read_once() {
     let folder = full("large", 20_000);
