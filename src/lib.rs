@@ -13,8 +13,8 @@ use bridge::*;
 use deno_core::OpState;
 
 pub use runtime::{
-    ExportInfo, ExportKind, WasmCapabilities, WasmError, WasmErrorCode, WasmInstance, WasmModule,
-    WasmState, WasmValue,
+    ExportInfo, ExportKind, ModuleLimits, WasmCapabilities, WasmError, WasmErrorCode, WasmInstance,
+    WasmModule, WasmState, WasmValue,
 };
 
 include!(concat!(env!("OUT_DIR"), "/extension.rs"));

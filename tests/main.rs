@@ -9,6 +9,7 @@ mod async_calls;
 mod bad_input;
 mod capabilities;
 mod child;
+mod compile_caps;
 mod deadlines;
 mod declarations;
 mod error_codes;

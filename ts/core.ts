@@ -97,6 +97,7 @@ export const {
   op_wasm_get_global,
   op_wasm_get_table,
   op_wasm_global_type,
+  op_wasm_give_up,
   op_wasm_grow_memory,
   op_wasm_grow_table,
   op_wasm_guard_transfer,
@@ -128,5 +129,6 @@ export const {
   op_wasm_table_type,
   op_wasm_turn,
   op_wasm_validate,
+  op_wasm_validate_async,
   op_wasm_write_memory,
 } = core.ops;

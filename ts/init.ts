@@ -4,7 +4,8 @@
 
 import "./transfer.ts";
 
-export { compile, compileFile, validate, WasmModule } from "./module.ts";
+export { compile, compileFile, validate, validateAsync, WasmModule } from "./module.ts";
+export type { CompileOptions } from "./module.ts";
 export { instantiate } from "./instantiate.ts";
 export { WasmError, WasmErrorCode } from "./errors.ts";
 export type { WasmErrorKind } from "./errors.ts";

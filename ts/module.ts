@@ -9,13 +9,16 @@ import {
   op_wasm_compile_file,
   op_wasm_custom_sections,
   op_wasm_drop_module,
+  op_wasm_give_up,
   op_wasm_validate,
+  op_wasm_validate_async,
   SafeFinalizationRegistry,
   SafeMap,
 } from "./core.ts";
 import { CompileError, TypeMismatch, WasmError } from "./errors.ts";
 import type { HostImport } from "./host_import.ts";
 import { list } from "./list.ts";
+import { signalOf } from "./options.ts";
 import { roomForModules } from "./room.ts";
 import type { ExportInfo, ImportInfo } from "./types.ts";
 
@@ -119,30 +122,95 @@ async function made(info: string): Promise<WasmModule> {
   return module;
 }
 
+/** How a module is compiled, or validated. */
+export interface CompileOptions {
+  /** Gives up waiting when it is aborted. */
+  signal?: AbortSignal;
+}
+
+/** How many compiles could be given up so far. */
+let tickets = 0;
+
+/**
+ * Waits for an op that is started with a ticket, unless the signal of the options is aborted. What has
+ * not begun then never does.
+ */
+async function unlessAborted<T>(
+  options: CompileOptions | undefined,
+  start: (ticket: number) => Promise<T>,
+): Promise<T> {
+  const signal = signalOf(options, TypeMismatch);
+  if (signal === undefined) return start(0);
+  if (signal.aborted) throw givenUp(signal);
+  const ticket = tickets = tickets % 0xffffffff + 1;
+  let isGivenUp = false;
+  const abort = () => {
+    isGivenUp = true;
+    op_wasm_give_up(ticket);
+  };
+  signal.addEventListener("abort", abort);
+  try {
+    return await start(ticket);
+  } catch (error) {
+    throw isGivenUp ? givenUp(signal) : error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+function givenUp(signal: AbortSignal): WasmError {
+  return new WasmError("the compile was aborted", CompileError, { cause: signal.reason });
+}
+
 /**
  * Compiles a module in the binary or the text format, away from the event loop; or shares the code of
- * the same module, if somebody in this process still has one.
+ * the same module, if somebody in this process still has one. One module a core is compiled at a time,
+ * and the others wait in line.
  *
- * @throws {WasmError} `CompileError` if it is not valid.
+ * @throws {WasmError} `CompileError` if it is not valid, exceeds a cap, or the signal is aborted.
  */
-export async function compile(source: BufferSource): Promise<WasmModule> {
-  return made(await op_wasm_compile(toBytes(source, CompileError)));
+export async function compile(
+  source: BufferSource,
+  options?: CompileOptions,
+): Promise<WasmModule> {
+  const bytes = toBytes(source, CompileError);
+  return made(await unlessAborted(options, (ticket) => op_wasm_compile(bytes, ticket)));
 }
 
 /**
  * Compiles the module in a file, if the host grants it. A relative path starts where the process
  * does.
  *
- * @throws {WasmError} `CompileError` if the file is not granted or readable, or not valid.
+ * @throws {WasmError} `CompileError` if the file is not granted or readable, not valid, or exceeds a
+ * cap, or the signal is aborted.
  */
-export async function compileFile(path: string): Promise<WasmModule> {
+export async function compileFile(path: string, options?: CompileOptions): Promise<WasmModule> {
   if (typeof path !== "string") {
     throw new WasmError(`a path must be a string, got ${describe(path)}`, CompileError);
   }
-  return made(await op_wasm_compile_file(path));
+  return made(await unlessAborted(options, (ticket) => op_wasm_compile_file(path, ticket)));
 }
 
-/** Whether `source` is a valid module, in the binary or the text format. */
+/**
+ * Whether `source` is a valid module, in the binary or the text format. The caps on what compiles do
+ * not matter here.
+ *
+ * @throws {WasmError} `CompileError` if it is too large, or too much work, to be done here and now:
+ * {@linkcode validateAsync} takes it.
+ */
 export function validate(source: BufferSource): boolean {
   return op_wasm_validate(toBytes(source, TypeMismatch));
+}
+
+/**
+ * Whether `source` is a valid module, away from the event loop.
+ *
+ * @throws {WasmError} `CompileError` if it exceeds a cap, or the signal is aborted.
+ */
+export async function validateAsync(
+  source: BufferSource,
+  options?: CompileOptions,
+): Promise<boolean> {
+  const bytes = toBytes(source, TypeMismatch);
+  return await unlessAborted(options, (ticket) => op_wasm_validate_async(bytes, ticket));
 }

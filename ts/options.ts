@@ -57,19 +57,26 @@ export interface CallOptions {
 }
 
 export function checkCallOptions(options: CallOptions | undefined): CallOptions {
-  if (options === undefined) return { signal: undefined, timeoutMs: undefined };
-  if (!isObject(options)) {
-    throw new WasmError(`options must be an object, got ${describe(options)}`, TypeMismatch);
-  }
-  const signal = option(options, "signal", TypeMismatch) as AbortSignal | undefined;
-  if (signal !== undefined) {
-    const listens = isObject(signal) && typeof signal.addEventListener === "function" &&
-      typeof signal.removeEventListener === "function";
-    if (!listens) {
-      throw new WasmError(`signal must be an AbortSignal, got ${describe(signal)}`, TypeMismatch);
-    }
-  }
+  const signal = signalOf(options, TypeMismatch);
+  if (options === undefined) return { signal, timeoutMs: undefined };
   return { signal, timeoutMs: integer(options, "timeoutMs", TypeMismatch) };
+}
+
+/** The signal in options, if there is one. */
+export function signalOf(
+  options: { signal?: AbortSignal } | undefined,
+  code: WasmErrorCode,
+): AbortSignal | undefined {
+  if (options === undefined) return undefined;
+  if (!isObject(options)) {
+    throw new WasmError(`options must be an object, got ${describe(options)}`, code);
+  }
+  const signal = option(options, "signal", code) as AbortSignal | undefined;
+  if (signal === undefined) return undefined;
+  const listens = isObject(signal) && typeof signal.addEventListener === "function" &&
+    typeof signal.removeEventListener === "function";
+  if (!listens) throw new WasmError(`signal must be an AbortSignal, got ${describe(signal)}`, code);
+  return signal;
 }
 
 /** An option that is an integer from 0 to 2⁵³ − 1, if the app gives it. */

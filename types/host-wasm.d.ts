@@ -288,22 +288,41 @@ declare module "host:wasm" {
     drop(): void;
     [Symbol.dispose](): void;
   }
+  /** How a module is compiled, or validated. */
+  export interface CompileOptions {
+    /** Gives up waiting when it is aborted. */
+    signal?: AbortSignal;
+  }
   /**
    * Compiles a module in the binary or the text format, away from the event loop; or shares the code of
-   * the same module, if somebody in this process still has one.
+   * the same module, if somebody in this process still has one. One module a core is compiled at a time,
+   * and the others wait in line.
    *
-   * @throws {WasmError} `CompileError` if it is not valid.
+   * @throws {WasmError} `CompileError` if it is not valid, exceeds a cap, or the signal is aborted.
    */
-  export function compile(source: BufferSource): Promise<WasmModule>;
+  export function compile(source: BufferSource, options?: CompileOptions): Promise<WasmModule>;
   /**
    * Compiles the module in a file, if the host grants it. A relative path starts where the process
    * does.
    *
-   * @throws {WasmError} `CompileError` if the file is not granted or readable, or not valid.
+   * @throws {WasmError} `CompileError` if the file is not granted or readable, not valid, or exceeds a
+   * cap, or the signal is aborted.
    */
-  export function compileFile(path: string): Promise<WasmModule>;
-  /** Whether `source` is a valid module, in the binary or the text format. */
+  export function compileFile(path: string, options?: CompileOptions): Promise<WasmModule>;
+  /**
+   * Whether `source` is a valid module, in the binary or the text format. The caps on what compiles do
+   * not matter here.
+   *
+   * @throws {WasmError} `CompileError` if it is too large, or too much work, to be done here and now:
+   * {@linkcode validateAsync} takes it.
+   */
   export function validate(source: BufferSource): boolean;
+  /**
+   * Whether `source` is a valid module, away from the event loop.
+   *
+   * @throws {WasmError} `CompileError` if it exceeds a cap, or the signal is aborted.
+   */
+  export function validateAsync(source: BufferSource, options?: CompileOptions): Promise<boolean>;
   /** A module brought to life: guest code that can be called. */
   export class WasmInstance {
     #private;

@@ -1,16 +1,18 @@
 //! Ops on modules.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use deno_core::{OpState, ToJsBuffer, op2};
+use deno_core::{JsBuffer, OpState, ToJsBuffer, op2};
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use super::Bridge;
 use super::error::to_json;
-use crate::runtime::{Code, ExportInfo, ImportInfo, WasmError, WasmErrorCode, WasmModule};
+use crate::runtime::{Compiler, ExportInfo, ImportInfo, WasmError, WasmErrorCode, WasmModule};
 
 /// A module, as `host:wasm` presents it.
 #[derive(Serialize)]
@@ -31,38 +33,100 @@ impl ModuleInfo {
     }
 }
 
-/// Runs `work` away from the event loop; or here, if JavaScript runs where no event loop is: an
-/// embedder may evaluate a script outside of tokio.
-async fn off_thread<R: Send + 'static>(
-    work: impl FnOnce() -> Result<R, WasmError> + Send + 'static,
+/// Compiles that a script may give up, by the numbers that it gave them.
+#[derive(Default)]
+pub struct Tickets(RefCell<HashMap<u32, Rc<Notify>>>);
+
+/// Takes a ticket's number back when its compile is over, or its op is dropped.
+struct Ticket {
+    bridge: Rc<Bridge>,
+    number: u32,
+    given_up: Rc<Notify>,
+}
+
+impl Ticket {
+    /// `None` for 0, the number of what is never given up.
+    fn new(bridge: &Rc<Bridge>, number: u32) -> Option<Self> {
+        if number == 0 {
+            return None;
+        }
+        let given_up = Rc::new(Notify::new());
+        let tickets = &mut *bridge.tickets.0.borrow_mut();
+        tickets.insert(number, given_up.clone());
+        Some(Self {
+            bridge: bridge.clone(),
+            number,
+            given_up,
+        })
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.bridge.tickets.0.borrow_mut().remove(&self.number);
+    }
+}
+
+/// Has `work` done away from the event loop, when its turn comes; or here, if JavaScript runs where no
+/// event loop is: an embedder may evaluate a script outside of tokio.
+async fn in_line<R: Send + 'static>(
+    bridge: &Rc<Bridge>,
+    ticket: u32,
+    work: impl FnOnce(&Compiler) -> Result<R, WasmError> + Send + 'static,
 ) -> Result<R, WasmError> {
-    let Ok(tokio) = tokio::runtime::Handle::try_current() else {
-        return work();
+    let compiler = bridge.state.compiler();
+    if tokio::runtime::Handle::try_current().is_err() {
+        return compiler.in_turn(work);
+    }
+    let waiting = compiler.in_line(work)?;
+    let Some(ticket) = Ticket::new(bridge, ticket) else {
+        return waiting.await;
     };
-    tokio.spawn_blocking(work).await.map_err(|error| {
-        WasmError::new(
+    tokio::select! {
+        biased;
+        result = waiting => result,
+        () = ticket.given_up.notified() => Err(WasmError::new(
             WasmErrorCode::CompileError,
-            format!("the compiler failed: {error}"),
-        )
-    })?
+            "the compile was given up",
+        )),
+    }
+}
+
+/// Gives up the compile with this ticket, if it has not ended.
+#[op2(fast)]
+pub fn op_wasm_give_up(state: &mut OpState, ticket: u32) {
+    let tickets = state.borrow::<Rc<Bridge>>().tickets.0.borrow();
+    if let Some(given_up) = tickets.get(&ticket) {
+        given_up.notify_one();
+    }
+}
+
+impl Bridge {
+    /// A copy of a source, unless it is too large to be copied: JavaScript may change the bytes meanwhile.
+    fn copy(&self, source: &[u8]) -> Result<Vec<u8>, WasmError> {
+        self.state.compiler().check_size(source)?;
+        Ok(source.to_vec())
+    }
 }
 
 #[op2(reentrant)]
 #[string]
 pub async fn op_wasm_compile(
     state: Rc<RefCell<OpState>>,
-    #[buffer(copy)] source: Vec<u8>,
+    #[buffer] source: JsBuffer,
+    ticket: u32,
 ) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
-    let compiler = bridge.state.compiler();
-    let code = match compiler.find_small(&source) {
+    let bytes = bridge.copy(&source)?;
+    drop(source);
+    let code = match bridge.state.compiler().find_small(&bytes) {
         Some(code) => {
             if bridge.is_turn_due() {
                 tokio::task::yield_now().await;
             }
             code
         }
-        None => off_thread(move || compiler.compile(&source)).await?,
+        None => in_line(&bridge, ticket, move |compiler| compiler.compile(&bytes)).await?,
     };
     bridge.state.add_module(code).map(ModuleInfo::of)
 }
@@ -72,12 +136,15 @@ pub async fn op_wasm_compile(
 pub async fn op_wasm_compile_file(
     state: Rc<RefCell<OpState>>,
     #[string] path: String,
+    ticket: u32,
 ) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
-    let compiler = bridge.state.compiler();
     let files = bridge.state.files();
-    let compile = move || compiler.compile(&files.read(&PathBuf::from(path))?);
-    let code: Arc<Code> = off_thread(compile).await?;
+    let compile = move |compiler: &Compiler| {
+        let source = files.read(&PathBuf::from(path), compiler.max_source_bytes())?;
+        compiler.compile(&source)
+    };
+    let code = in_line(&bridge, ticket, compile).await?;
     bridge.state.add_module(code).map(ModuleInfo::of)
 }
 
@@ -109,10 +176,10 @@ pub async fn op_wasm_prepare(
         tokio::task::yield_now().await;
         return Ok(());
     }
-    let compiler = bridge.state.compiler();
     let code = bridge.state.module(module)?.code();
     let checks = bridge.state.checks(store)?;
-    off_thread(move || compiler.prepare(&code, checks)).await
+    let prepare = move |compiler: &Compiler| compiler.prepare(&code, checks);
+    in_line(&bridge, 0, prepare).await
 }
 
 impl Bridge {
@@ -129,10 +196,27 @@ impl Bridge {
     }
 }
 
-#[op2(fast)]
-pub fn op_wasm_validate(state: &mut OpState, #[buffer] source: &[u8]) -> bool {
+#[op2(nofast, reentrant)]
+pub fn op_wasm_validate(state: &mut OpState, #[buffer] source: &[u8]) -> Result<bool, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.state.compiler().validate(source)
+    let validated = bridge.state.compiler().validate(source);
+    validated.map_err(|error| WasmError {
+        message: format!("{}: validateAsync takes more", error.message),
+        ..error
+    })
+}
+
+#[op2(reentrant)]
+pub async fn op_wasm_validate_async(
+    state: Rc<RefCell<OpState>>,
+    #[buffer] source: JsBuffer,
+    ticket: u32,
+) -> Result<bool, WasmError> {
+    let bridge = Bridge::of(&state);
+    let bytes = bridge.copy(&source)?;
+    drop(source);
+    let validate = move |compiler: &Compiler| compiler.validate_at_length(&bytes);
+    in_line(&bridge, ticket, validate).await
 }
 
 #[op2(reentrant)]

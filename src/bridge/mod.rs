@@ -46,6 +46,8 @@ pub struct Bridge {
     funcs: Funcs,
     /// The calls that nobody waits for.
     calls: Calls,
+    /// The compiles that may be given up.
+    tickets: Tickets,
     /// How often something was ready that need not have been.
     ready: Cell<u32>,
 }
@@ -57,6 +59,7 @@ impl Bridge {
             crossing: Rc::new(Crossing::new()),
             funcs: Funcs::default(),
             calls: Calls::default(),
+            tickets: Tickets::default(),
             ready: Cell::default(),
         }
     }

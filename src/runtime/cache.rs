@@ -137,6 +137,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::runtime::compile_queue::CompileQueue;
     use crate::runtime::engine::{Checks, Engines};
     use crate::runtime::module::Compiler;
     use crate::runtime::{WasmCapabilities, WasmErrorCode, WasmState};
@@ -172,9 +173,14 @@ mod tests {
         // Engines that nobody shares.
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
         let engines = Engines::new(Some(tune), Some(folder(cache).unwrap())).unwrap();
-        let code = Compiler::new(engines.clone(), checks)
-            .compile(MODULE)
-            .unwrap();
+        let code = Compiler::new(
+            engines.clone(),
+            checks,
+            Arc::default(),
+            CompileQueue::new(1),
+        )
+        .compile(MODULE)
+        .unwrap();
         let module = &code.get(checks).unwrap().module;
         let mut store = wasmtime::Store::new(module.engine(), ());
         if checks.fuel {

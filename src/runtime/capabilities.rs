@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::module_limits::ModuleLimits;
+
 /// The rights and limits that the embedder gives to one runtime.
 ///
 /// The default grants no file, no WASI, and puts generous caps on what an app may hold alive.
@@ -26,6 +28,11 @@ pub struct WasmCapabilities {
     /// wasmtime removes what was not used lately where there is more than about half a GiB. Each
     /// folder that was named costs a thread for as long as the process lives.
     pub cache_path: Option<PathBuf>,
+    /// The most compiles and longer validations that may run, or wait in line, at one time: one a core
+    /// runs in a process. Each holds its source. Default: 1,000.
+    pub max_pending_compiles: u32,
+    /// What a module may hold and cost, before it is compiled.
+    pub module_limits: ModuleLimits,
     /// Whether stores may have WASI. Default: no.
     pub allow_wasi: bool,
     /// Folders that guests with WASI may be given, and whatever is in them. Links are resolved
@@ -88,6 +95,8 @@ impl Default for WasmCapabilities {
             allow_file_compile: false,
             compile_paths: Vec::new(),
             cache_path: None,
+            max_pending_compiles: 1_000,
+            module_limits: ModuleLimits::default(),
             allow_wasi: false,
             preopen_paths: Vec::new(),
             max_output_bytes: 16 << 20,

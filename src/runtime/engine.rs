@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use wasmtime::{Cache, Collector, Config, Engine, Strategy};
 
+use super::admission::DENSE_IMAGE_BYTES;
 use super::cache;
 use super::error::WasmError;
 use super::known::Known;
@@ -140,6 +141,7 @@ impl Shared {
             .consume_fuel(checks.fuel)
             .epoch_interruption(checks.interrupt)
             .memory_reservation(MEMORY_RESERVATION)
+            .memory_guaranteed_dense_image_size(DENSE_IMAGE_BYTES)
             .memory_may_move(false)
             .shared_memory(true)
             .wasm_threads(true)

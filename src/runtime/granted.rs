@@ -94,8 +94,9 @@ impl Files {
     /// `CompileError` if files are not granted, the file is outside the allow-list after its
     /// links are resolved, or it cannot be read. The message names the path as the app gave it,
     /// never the resolved one, and is the same for a file that is missing and one that is merely
-    /// not granted, so that nobody learns which files exist.
-    pub fn read(&self, path: &Path) -> Result<Vec<u8>, WasmError> {
+    /// not granted, so that nobody learns which files exist. `CompileError` too if it has more than
+    /// `max_bytes`, which are not all read then.
+    pub fn read(&self, path: &Path, max_bytes: u64) -> Result<Vec<u8>, WasmError> {
         let shown = text::show(&path.to_string_lossy());
         let Some(granted) = &self.0 else {
             return Err(WasmError::compile(format!(
@@ -103,15 +104,27 @@ impl Files {
             )));
         };
         let file = granted.file(path);
-        let mut contents = Vec::new();
-        let read = file.and_then(|mut file| file.read_to_end(&mut contents).ok());
+        let read = file.and_then(|file| read_at_most(file, max_bytes).ok());
         match read {
-            Some(_) => Ok(contents),
+            Some(contents) if contents.len() as u64 > max_bytes => {
+                Err(WasmError::compile(format!(
+                    "cannot compile {shown}: it has more than {max_bytes} bytes (max_binary_bytes)"
+                )))
+            }
+            Some(contents) => Ok(contents),
             None => Err(WasmError::compile(format!(
                 "cannot compile {shown}: not a readable file, or not granted by the host"
             ))),
         }
     }
+}
+
+/// The contents of a file, or one byte more than there may be, however the file grows meanwhile.
+fn read_at_most(file: File, max_bytes: u64) -> std::io::Result<Vec<u8>> {
+    let mut contents = Vec::new();
+    file.take(max_bytes.saturating_add(1))
+        .read_to_end(&mut contents)?;
+    Ok(contents)
 }
 
 #[cfg(all(test, unix))]

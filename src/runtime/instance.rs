@@ -96,7 +96,7 @@ impl Parts<'_> {
         let made = self.store.run(|mut store| {
             store.data_mut().limits.take_refusal();
             let limits = &mut store.data_mut().limits;
-            limits.reserve_shared(self.module.code.sharing.growth)?;
+            limits.reserve_shared(self.module.code.profile.shared_growth)?;
             match instantiate(store.as_context_mut()) {
                 Ok(instance) => {
                     store.data_mut().count_instance();

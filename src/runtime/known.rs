@@ -66,6 +66,7 @@ fn find(codes: &[Weak<Code>], wasm: &[u8]) -> Option<Arc<Code>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::compile_queue::CompileQueue;
     use crate::runtime::engine::{Checks, Engines};
     use crate::runtime::module::Compiler;
 
@@ -73,7 +74,8 @@ mod tests {
     fn code_is_known_for_as_long_as_it_is_used() {
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
         let engines = Engines::new(Some(tune), None).unwrap();
-        let compiler = Compiler::new(engines.clone(), Checks::default());
+        let queue = CompileQueue::new(1);
+        let compiler = Compiler::new(engines.clone(), Checks::default(), Arc::default(), queue);
         let one = compiler.compile(b"(module)").unwrap();
         let same = compiler
             .compile(&wat::parse_str("(module)").unwrap())

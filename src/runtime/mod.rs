@@ -3,8 +3,10 @@
 //! [`WasmState`] holds everything. A guest's references and the host's values meet as numbers
 //! ([`RefHandle`]), so that nothing here depends on what the host's values are.
 
+mod admission;
 mod cache;
 mod capabilities;
+mod compile_queue;
 mod deadline;
 mod engine;
 mod error;
@@ -20,6 +22,7 @@ mod known;
 mod limits;
 mod memory;
 mod module;
+mod module_limits;
 mod refs;
 mod state;
 mod store;
@@ -32,6 +35,7 @@ mod value;
 mod wasi;
 
 pub use capabilities::WasmCapabilities;
+pub use compile_queue::Waiting;
 pub use engine::{Checks, MEMORY_RESERVATION, Tune};
 pub use error::{WasmError, WasmErrorCode};
 pub use func::WasmFunc;
@@ -43,6 +47,7 @@ pub use instance::{Import, WasmInstance};
 pub use limits::{CallOptions, StoreOptions};
 pub use memory::{MemoryView, WasmMemory};
 pub use module::{Code, Compiler, WasmModule};
+pub use module_limits::ModuleLimits;
 pub use state::WasmState;
 
 pub use store::{Outcome, Progress, RunningCall, Signature, Stopped, StoreLease, WasmStore};

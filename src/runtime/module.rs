@@ -1,15 +1,19 @@
 //! Compiled modules.
 
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-use wasmparser::{FunctionBody, MemoryType, Operator, Parser, Payload, TypeRef};
+use wasmparser::{Parser, Payload};
 use wasmtime::{ExportType, ImportType, Module};
 
+use super::admission::{self, ModuleProfile};
+use super::compile_queue::{CompileQueue, Waiting};
 use super::engine::{Checks, Engines};
 use super::error::WasmError;
 use super::hosted::Hosted;
+use super::module_limits::ModuleLimits;
 use super::store::HostType;
+use super::system::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
+use super::text;
 use super::types::{ExportInfo, ImportInfo};
 
 /// A compiled module, as the state knows it.
@@ -67,7 +71,7 @@ impl WasmModule {
 /// A module's binary, and its machine code for the engines that were asked for it so far.
 pub struct Code {
     wasm: Box<[u8]>,
-    pub(crate) sharing: Sharing,
+    pub(crate) profile: ModuleProfile,
     /// By [`Checks::index`].
     compiled: [OnceLock<Compiled>; Checks::WAYS],
     exports: OnceLock<Arc<[ExportInfo]>>,
@@ -75,9 +79,9 @@ pub struct Code {
 }
 
 impl Code {
-    fn new(wasm: &[u8]) -> Self {
+    fn new(wasm: &[u8], profile: ModuleProfile) -> Self {
         Self {
-            sharing: Sharing::of(wasm),
+            profile,
             wasm: wasm.into(),
             compiled: Default::default(),
             exports: OnceLock::new(),
@@ -115,17 +119,30 @@ pub(crate) struct Compiled {
     /// one takes longer than the rest of what an import costs.
     pub(crate) functions: Box<[Option<HostType>]>,
     pub(crate) hosted: OnceLock<Hosted>,
+    /// What the system gives a process only so much of.
+    _shares: [Share; 2],
 }
 
 impl Compiled {
-    fn new(module: Module) -> Self {
+    /// # Errors
+    /// `CompileError` if there are too few mappings left for the code, or descriptors for the initial
+    /// contents of its memories.
+    fn new(module: Module, profile: &ModuleProfile) -> Result<Self, WasmError> {
+        // wasmtime makes an image of each memory that has data when the module is first instantiated.
+        let images = profile.images();
+        let shares = MAPPINGS
+            .take(PER_CODE)
+            .and_then(|mappings| Ok([mappings, DESCRIPTORS.take(images)?]));
+        let shares =
+            shares.map_err(|why| WasmError::compile(format!("too many modules: {why}")))?;
         let function = |import: ImportType<'_>| import.ty().func().cloned().map(HostType::new);
         let functions = module.imports().map(function).collect();
-        Self {
+        Ok(Self {
             module,
             functions,
             hosted: OnceLock::new(),
-        }
+            _shares: shares,
+        })
     }
 }
 
@@ -138,12 +155,61 @@ const SMALL: usize = 32 << 10;
 pub struct Compiler {
     engines: Engines,
     checks: Checks,
+    limits: Arc<ModuleLimits>,
+    queue: CompileQueue,
 }
 
 impl Compiler {
     /// A compiler whose modules are ready for stores with these checks.
-    pub(crate) fn new(engines: Engines, checks: Checks) -> Self {
-        Self { engines, checks }
+    pub(crate) fn new(
+        engines: Engines,
+        checks: Checks,
+        limits: Arc<ModuleLimits>,
+        queue: CompileQueue,
+    ) -> Self {
+        Self {
+            engines,
+            checks,
+            limits,
+            queue,
+        }
+    }
+
+    /// Does `work` on a thread of its own, when its turn comes: one compile a core runs at a time, in the
+    /// whole process. To drop what is returned gives the work up, unless it has begun.
+    ///
+    /// # Errors
+    /// `CompileError` if too many wait already.
+    pub fn in_line<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<R, WasmError> + Send + 'static,
+    ) -> Result<Waiting<R>, WasmError> {
+        let this = self.clone();
+        self.queue.submit(move || work(&this))
+    }
+
+    /// Does `work` on this thread, when its turn comes.
+    ///
+    /// # Errors
+    /// `CompileError` if too many wait already; otherwise as `work`.
+    pub fn in_turn<R>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<R, WasmError>,
+    ) -> Result<R, WasmError> {
+        self.queue.run(|| work(self))
+    }
+
+    /// The most bytes that a source may have.
+    pub fn max_source_bytes(&self) -> u64 {
+        self.limits.max_source_bytes()
+    }
+
+    /// Fails where a source is so large that it is not even copied.
+    ///
+    /// # Errors
+    /// `CompileError` if it exceeds the cap on its bytes.
+    pub fn check_size(&self, source: &[u8]) -> Result<(), WasmError> {
+        admission::check_bytes(source, &self.limits)
     }
 
     /// Compiles a module in the binary or the text format; or finds that somebody uses the code of the
@@ -152,14 +218,17 @@ impl Compiler {
     /// # Errors
     /// `CompileError` if it is malformed, invalid, or uses a feature that is off.
     pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
-        let wasm = encode(source)?;
+        let wasm = admission::encode(source, &self.limits)?;
         let known = self.engines.known();
         let hash = known.hash(&wasm);
         if let Some(code) = known.find(hash, &wasm) {
+            code.profile.check(&self.limits)?;
             self.prepare(&code, self.checks)?;
             return Ok(code);
         }
-        let code = Code::new(&wasm);
+        let profile = ModuleProfile::of(&wasm);
+        profile.check(&self.limits)?;
+        let code = Code::new(&wasm, profile);
         self.prepare(&code, self.checks)?;
         tracing::debug!(bytes = wasm.len(), "compiled a module");
         Ok(known.add(hash, code))
@@ -173,6 +242,7 @@ impl Compiler {
         }
         let known = self.engines.known();
         let code = known.find(known.hash(source), source)?;
+        code.profile.check(&self.limits).ok()?;
         code.is_ready(self.checks).then_some(code)
     }
 
@@ -185,87 +255,58 @@ impl Compiler {
             return Ok(());
         }
         let module = Module::from_binary(self.engines.get(checks)?, &code.wasm)
-            .map_err(|error| WasmError::compile(format!("{error:#}")))?;
-        code.compiled[checks.index()].get_or_init(|| Compiled::new(module));
+            .map_err(|error| WasmError::compile(text::one_line(&error)))?;
+        let compiled = Compiled::new(module, &code.profile)?;
+        code.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
     }
 
-    /// Whether `source` is a valid module, in the binary or the text format.
-    pub fn validate(&self, source: &[u8]) -> bool {
-        let Ok(engine) = self.engines.get(self.checks) else {
-            return false;
+    /// Whether `source` is a valid module, in the binary or the text format. Takes less than a tenth of
+    /// a second with the default limits.
+    ///
+    /// # Errors
+    /// `CompileError` if it is so large, or so much work, that [`Compiler::validate_at_length`] should
+    /// be asked.
+    pub fn validate(&self, source: &[u8]) -> Result<bool, WasmError> {
+        self.validate_within(
+            source,
+            self.limits.max_validation_steps,
+            "max_validation_steps",
+        )
+    }
+
+    /// The same, for what takes longer.
+    ///
+    /// # Errors
+    /// `CompileError` if it exceeds the limits on sizes, or those on longer validations.
+    pub fn validate_at_length(&self, source: &[u8]) -> Result<bool, WasmError> {
+        self.validate_within(
+            source,
+            self.limits.max_async_validation_steps,
+            "max_async_validation_steps",
+        )
+    }
+
+    fn validate_within(&self, source: &[u8], cap: u64, name: &str) -> Result<bool, WasmError> {
+        let refuse = |steps: u64| {
+            Err(WasmError::compile(format!(
+                "validating takes {steps} steps, which exceeds the cap of {cap} ({name})"
+            )))
         };
-        encode(source).is_ok_and(|wasm| Module::validate(engine, &wasm).is_ok())
-    }
-}
-
-/// What a module does with memories that threads share.
-#[derive(Debug, Default)]
-pub(crate) struct Sharing {
-    /// How many bytes those that it defines may grow by, beyond their minimum.
-    pub(crate) growth: u64,
-    /// Whether it waits on them, with `memory.atomic.wait32` or `.wait64`. On others that traps.
-    pub(crate) waits: bool,
-}
-
-impl Sharing {
-    /// Of no interest for what is not valid.
-    fn of(wasm: &[u8]) -> Self {
-        let mut this = Self::default();
-        let mut shares = false;
-        for payload in Parser::new(0).parse_all(wasm).flatten() {
-            match payload {
-                Payload::ImportSection(imports) => {
-                    let mut imports = imports.into_imports().flatten();
-                    shares |= imports.any(
-                        |import| matches!(import.ty, TypeRef::Memory(memory) if memory.shared),
-                    );
-                }
-                Payload::MemorySection(memories) => {
-                    for memory in memories.into_iter().flatten() {
-                        shares |= memory.shared;
-                        this.growth = this.growth.saturating_add(growth(&memory));
-                    }
-                }
-                // What shares nothing is not looked through.
-                Payload::CodeSectionStart { .. } if !shares => break,
-                Payload::CodeSectionEntry(body) => this.waits |= waits(&body),
-                _ => {}
-            }
+        // Sizes alone tell at least how many it takes.
+        let steps = admission::least_steps(source);
+        if steps > cap {
+            return refuse(steps);
         }
-        this
+        let engine = self.engines.get(self.checks)?;
+        admission::check_size(source, &self.limits)?;
+        let Ok(wasm) = admission::encode(source, &self.limits) else {
+            return Ok(false);
+        };
+        let steps = ModuleProfile::of(&wasm).validation_steps;
+        if steps > cap {
+            return refuse(steps);
+        }
+        Ok(Module::validate(engine, &wasm).is_ok())
     }
-}
-
-fn growth(memory: &MemoryType) -> u64 {
-    if !memory.shared {
-        return 0;
-    }
-    let maximum = memory.maximum.unwrap_or(u64::MAX);
-    let page = 1u64.checked_shl(memory.page_size_log2.unwrap_or(16));
-    let pages = maximum.saturating_sub(memory.initial);
-    pages.saturating_mul(page.unwrap_or(u64::MAX))
-}
-
-fn waits(body: &FunctionBody<'_>) -> bool {
-    body.get_operators_reader().is_ok_and(|operators| {
-        operators.into_iter().flatten().any(|operator| {
-            matches!(
-                operator,
-                Operator::MemoryAtomicWait32 { .. } | Operator::MemoryAtomicWait64 { .. }
-            )
-        })
-    })
-}
-
-/// The binary format of `source`. What starts like a binary is one; the rest is read as text.
-fn encode(source: &[u8]) -> Result<Cow<'_, [u8]>, WasmError> {
-    if source.starts_with(b"\0asm") {
-        return Ok(Cow::Borrowed(source));
-    }
-    let text = std::str::from_utf8(source).map_err(|_| {
-        WasmError::compile("not WebAssembly: neither the binary magic `\\0asm` nor UTF-8 text")
-    })?;
-    let wasm = wat::parse_str(text).map_err(|error| WasmError::compile(format!("{error}")))?;
-    Ok(Cow::Owned(wasm))
 }

@@ -11,6 +11,7 @@ use wasmtime::{Linker, ValRaw};
 
 use super::cache;
 use super::capabilities::WasmCapabilities;
+use super::compile_queue::CompileQueue;
 use super::engine::{Checks, Engines, Tune};
 use super::error::WasmError;
 use super::granted::{Files, Granted};
@@ -18,6 +19,7 @@ use super::hosted::HostImports;
 use super::instance::{Import, Parts, WasmInstance};
 use super::limits::{CallOptions, Limits, StoreOptions};
 use super::module::{Code, Compiler, WasmModule};
+use super::module_limits::ModuleLimits;
 use super::store::{Outcome, RunningCall, StoreData, WasmStore};
 use super::wasi::{self, Wasi};
 
@@ -29,6 +31,8 @@ pub struct WasmState {
     engine: Engines,
     capabilities: WasmCapabilities,
     files: Arc<Files>,
+    compiles: CompileQueue,
+    module_limits: Arc<ModuleLimits>,
     preopens: Granted,
     modules: RefCell<HashMap<u32, WasmModule>>,
     stores: RefCell<HashMap<u32, Entry>>,
@@ -75,6 +79,8 @@ impl WasmState {
         Ok(Self {
             engine: Engines::new(tune, cache)?,
             files: Arc::new(Files::new(&capabilities)),
+            compiles: CompileQueue::new(capabilities.max_pending_compiles),
+            module_limits: Arc::new(capabilities.module_limits.clone()),
             preopens,
             capabilities,
             modules: RefCell::default(),
@@ -102,15 +108,19 @@ impl WasmState {
     /// What compiles for this state; may be sent to another thread.
     pub fn compiler(&self) -> Compiler {
         let options = StoreOptions::default().capped(&self.capabilities);
-        Compiler::new(self.engine.clone(), options.checks())
+        let limits = self.module_limits.clone();
+        let queue = self.compiles.clone();
+        Compiler::new(self.engine.clone(), options.checks(), limits, queue)
     }
 
-    /// Compiles a module, in the binary or the text format, on this thread.
+    /// Compiles a module, in the binary or the text format, on this thread, which waits for its turn:
+    /// one a core is compiled at a time.
     ///
     /// # Errors
     /// `CompileError` if it is not valid.
     pub fn compile(&self, source: &[u8]) -> Result<WasmModule, WasmError> {
-        self.add_module(self.compiler().compile(source)?)
+        let compiler = self.compiler();
+        self.add_module(compiler.in_turn(|compiler| compiler.compile(source))?)
     }
 
     /// Compiles the module in a file that the capabilities grant.
@@ -118,7 +128,8 @@ impl WasmState {
     /// # Errors
     /// `CompileError` if the file is not granted or not readable, or the module is not valid.
     pub fn compile_file(&self, path: &Path) -> Result<WasmModule, WasmError> {
-        self.compile(&self.files.read(path)?)
+        let cap = self.capabilities.module_limits.max_source_bytes();
+        self.compile(&self.files.read(path, cap)?)
     }
 
     /// Takes in what a [`Compiler`] of this state made.
@@ -295,7 +306,7 @@ impl WasmState {
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let module = self.module(module)?;
         let checks = self.checks(store_id)?;
-        if module.code.sharing.waits && (checks.fuel || checks.interrupt) {
+        if module.code.profile.waits && (checks.fuel || checks.interrupt) {
             return Err(WasmError::instantiate(
                 "the module waits on shared memory (memory.atomic.wait), which neither fuel nor a \
                  deadline can end",

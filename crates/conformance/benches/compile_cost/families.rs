@@ -1,0 +1,74 @@
+//! Modules that are hard to compile, of any size.
+
+/// A family's name, and its member of a size.
+type Family = (&'static str, fn(usize) -> String);
+
+/// The ten kinds that were found to come nearest to their bounds.
+pub const FAMILIES: &[Family] = &[
+    ("empty functions", |n| {
+        format!("(module {})", "(func)".repeat(n))
+    }),
+    ("exported functions", |n| {
+        format!(
+            "(module {})",
+            each(n, |i| format!("(func (export \"{i}\"))"))
+        )
+    }),
+    ("locals across conditions", |n| {
+        let sets = each(n, |i| {
+            format!("(local.set {} (i32.load offset={i} (local.get 0))) ", i + 1)
+        });
+        let uses = each(n, |i| {
+            format!("(i32.store (local.get 0) (local.get {})) ", i + 1)
+        });
+        let ifs = "local.get 0 if end ".repeat(n);
+        let locals = "i32 ".repeat(n);
+        format!("(module (memory 1) (func (param i32) (local {locals}) {sets} {ifs} {uses}))")
+    }),
+    ("locals set in nested loops", |n| {
+        let sets = each(n, |i| {
+            format!("local.get {i} i32.const 1 i32.add local.set {i} ")
+        });
+        let ends = "local.get 0 br_if 0 end ".repeat(n);
+        let locals = "i32 ".repeat(n);
+        format!(
+            "(module (func (local {locals}) {} {sets} {ends}))",
+            "loop ".repeat(n)
+        )
+    }),
+    ("loops", |n| {
+        format!("(module (func {}))", "loop end ".repeat(n))
+    }),
+    ("conditional branches", |n| {
+        format!(
+            "(module (func (param i32) {}))",
+            "local.get 0 br_if 0 ".repeat(n)
+        )
+    }),
+    ("values on the stack", |n| {
+        let loads = each(n, |i| format!("local.get 0 i32.load offset={} ", 4 * i));
+        let adds = "i32.add ".repeat(n);
+        format!("(module (memory 1) (func (param i32) (result i32) i32.const 0 {loads} {adds}))")
+    }),
+    ("wide signatures", |n| {
+        let wide = "i64 ".repeat(1_000);
+        let types = each(n, |i| {
+            let results = "i64 ".repeat(1_000 - i % 1_000);
+            format!("(type (func (param {wide}) (result {results})))")
+        });
+        format!("(module {types})")
+    }),
+    ("structures in globals", |n| {
+        let globals = "(global (ref $s) (struct.new_default $s))".repeat(n);
+        format!("(module (type $s (struct)) {globals})")
+    }),
+    ("handlers around calls", |n| {
+        let tries = "try_table (catch $t $b) ".repeat(n);
+        let (calls, ends) = ("call 0 ".repeat(n), "end ".repeat(n));
+        format!("(module (tag $t) (func (block $b {tries} {calls} {ends})))")
+    }),
+];
+
+fn each(n: usize, make: impl Fn(usize) -> String) -> String {
+    (0..n).map(make).collect()
+}

@@ -1,0 +1,96 @@
+//! The images of memories that data segments make.
+
+use wasmparser::MemoryType;
+
+/// The largest image of a memory that is made however little of it is data, in bytes. Larger ones are
+/// made where at least half is. Each memory of a module has one, and a module of 9 KB may have a
+/// hundred memories.
+pub(crate) const DENSE_IMAGE_BYTES: u64 = 128 << 10;
+
+/// Whether the compiler makes images of the memories, or code that writes each segment.
+#[derive(Default)]
+pub(super) struct Images {
+    memories: Vec<Memory>,
+    /// Active segments.
+    segments: u64,
+    /// Whether some segment keeps all others from being in images too.
+    by_code: bool,
+}
+
+#[derive(Default)]
+struct Memory {
+    imported: bool,
+    /// How large it is at first, in bytes.
+    size: u64,
+    /// Whether its pages are smaller than the machine's may be.
+    has_small_pages: bool,
+    /// The bytes of its segments together.
+    data: u64,
+    /// Where the first segment begins, and the last ends.
+    span: Option<(u64, u64)>,
+}
+
+impl Images {
+    pub fn import(&mut self) {
+        self.memories.push(Memory {
+            imported: true,
+            ..Memory::default()
+        });
+    }
+
+    pub fn define(&mut self, ty: &MemoryType) {
+        let page = ty.page_size_log2.unwrap_or(16);
+        self.memories.push(Memory {
+            size: ty
+                .initial
+                .saturating_mul(1u64.checked_shl(page).unwrap_or(0)),
+            has_small_pages: page < 16,
+            ..Memory::default()
+        });
+    }
+
+    /// An active segment of so many bytes; `None` if where it starts is not a constant.
+    pub fn put(&mut self, memory: u32, start: Option<u64>, bytes: u64) {
+        self.segments += 1;
+        let memory = self.memories.get_mut(memory as usize);
+        let (Some(memory), Some(start)) = (memory, start) else {
+            self.by_code = true;
+            return;
+        };
+        let end = start.saturating_add(bytes);
+        if memory.imported || end > memory.size {
+            self.by_code = true;
+        } else if bytes > 0 {
+            memory.data += bytes;
+            let (first, last) = memory.span.unwrap_or((start, end));
+            memory.span = Some((first.min(start), last.max(end)));
+        }
+    }
+
+    /// How many segments are written by code, and how many bytes the images have.
+    pub fn finish(&self) -> (u64, u64) {
+        let mut bytes = 0;
+        let mut with_image = 0;
+        for memory in &self.memories {
+            let Some((first, last)) = memory.span else {
+                continue;
+            };
+            let size = last - first;
+            let is_dense = size < memory.data.saturating_mul(2) || size < DENSE_IMAGE_BYTES;
+            if self.by_code || memory.has_small_pages || !is_dense {
+                return (self.segments, 0);
+            }
+            bytes += size;
+            with_image += 1;
+        }
+        // Each image is written by code too, where a memory cannot be mapped.
+        (
+            if self.by_code {
+                self.segments
+            } else {
+                with_image
+            },
+            bytes,
+        )
+    }
+}

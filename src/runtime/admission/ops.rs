@@ -1,0 +1,129 @@
+//! How much of a compiler's own data an instruction becomes.
+
+use wasmparser::Operator;
+
+use super::types::Types;
+
+/// What one instruction becomes.
+#[derive(Clone, Copy)]
+pub(super) struct Weight {
+    /// Data of the compiler's, in bytes.
+    pub size: u64,
+    /// Blocks of the compiler's, one after another, so that each dominates what follows.
+    pub blocks: u64,
+}
+
+const fn weight(size: u64, blocks: u64) -> Weight {
+    Weight { size, blocks }
+}
+
+/// The weight of an instruction that is not a block's begin or end, a branch, or an access to a local.
+/// `opcode` is its first byte.
+pub(super) fn weight_of(opcode: u8, operator: &Operator<'_>, types: &Types) -> Weight {
+    use Operator as Op;
+    match operator {
+        Op::Nop | Op::Drop => weight(40, 0),
+        Op::I32Const { .. } | Op::I64Const { .. } | Op::F32Const { .. } | Op::F64Const { .. } => {
+            weight(200, 0)
+        }
+        Op::Call { .. } => weight(3_500, 0),
+        Op::CallRef { .. } => weight(6_000, 1),
+        Op::ReturnCall { .. } | Op::ReturnCallRef { .. } => weight(6_000, 1),
+        Op::CallIndirect { .. } | Op::ReturnCallIndirect { .. } => weight(22_000, 3),
+        Op::Throw { .. } | Op::ThrowRef => weight(40_000, 5),
+        Op::Unreachable => weight(1_000, 0),
+        Op::MemoryCopy { .. } | Op::MemoryFill { .. } | Op::MemoryInit { .. } => weight(32_000, 5),
+        Op::MemoryGrow { .. } => weight(28_000, 4),
+        Op::TableCopy { .. } => weight(80_000, 9),
+        Op::TableInit { .. } => weight(70_000, 8),
+        Op::TableGrow { .. } => weight(54_000, 7),
+        Op::TableFill { .. } => weight(42_000, 6),
+        Op::TableGet { .. } => weight(16_000, 3),
+        Op::TableSet { .. } => weight(6_000, 1),
+        Op::ArrayCopy { .. } => weight(120_000, 12),
+        Op::ArrayFill { .. } => weight(60_000, 8),
+        Op::ArrayNew { .. } => weight(75_000, 9),
+        Op::ArrayNewDefault { .. } => weight(70_000, 8),
+        Op::ArrayNewFixed { array_size, .. } => weight(70_000 + 12_000 * u64::from(*array_size), 8),
+        Op::ArrayNewData { .. }
+        | Op::ArrayNewElem { .. }
+        | Op::ArrayInitData { .. }
+        | Op::ArrayInitElem { .. } => weight(75_000, 9),
+        Op::ArrayGet { .. }
+        | Op::ArrayGetS { .. }
+        | Op::ArrayGetU { .. }
+        | Op::ArraySet { .. }
+        | Op::ArrayLen => weight(25_000, 3),
+        Op::StructNew { struct_type_index } | Op::StructNewDefault { struct_type_index } => {
+            let fields = types.fields(*struct_type_index).unwrap_or(0);
+            weight(27_000 + 900 * fields, 4)
+        }
+        Op::StructGet { .. }
+        | Op::StructGetS { .. }
+        | Op::StructGetU { .. }
+        | Op::StructSet { .. } => weight(4_000, 1),
+        Op::RefTestNonNull { .. }
+        | Op::RefTestNullable { .. }
+        | Op::RefCastNonNull { .. }
+        | Op::RefCastNullable { .. } => weight(28_000, 4),
+        Op::RefFunc { .. } | Op::ElemDrop { .. } | Op::DataDrop { .. } => weight(3_000, 0),
+        Op::RefI31 | Op::I31GetS | Op::I31GetU | Op::RefAsNonNull => weight(4_000, 1),
+        _ => weight(size_of(opcode, operator), 0),
+    }
+}
+
+/// The size of an instruction that computes, or accesses a memory.
+fn size_of(opcode: u8, operator: &Operator<'_>) -> u64 {
+    match opcode {
+        // Loads, and stores.
+        0x28..=0x35 => far_or(operator, 1_700),
+        0x36..=0x3e => far_or(operator, 1_300),
+        // Division traps; rotation is what the optimiser has most rules for.
+        0x6d..=0x70 | 0x7f..=0x82 => 2_500,
+        0x77 | 0x78 | 0x89 | 0x8a => 9_000,
+        // Other arithmetic on numbers.
+        0x45..=0xc4 => 700,
+        // Atomic instructions are calls, or check that they are aligned.
+        0xfe => 4_500,
+        // Vectors.
+        0xfd => 2_000,
+        _ => 1_000,
+    }
+}
+
+/// What an access to a memory takes beyond the guard region, else `near`: it has checks of its own.
+fn far_or(operator: &Operator<'_>, near: u64) -> u64 {
+    const GUARD: u64 = 32 << 20;
+    use Operator as Op;
+    let (Op::I32Load { memarg }
+    | Op::I64Load { memarg }
+    | Op::F32Load { memarg }
+    | Op::F64Load { memarg }
+    | Op::I32Load8S { memarg }
+    | Op::I32Load8U { memarg }
+    | Op::I32Load16S { memarg }
+    | Op::I32Load16U { memarg }
+    | Op::I64Load8S { memarg }
+    | Op::I64Load8U { memarg }
+    | Op::I64Load16S { memarg }
+    | Op::I64Load16U { memarg }
+    | Op::I64Load32S { memarg }
+    | Op::I64Load32U { memarg }
+    | Op::I32Store { memarg }
+    | Op::I64Store { memarg }
+    | Op::F32Store { memarg }
+    | Op::F64Store { memarg }
+    | Op::I32Store8 { memarg }
+    | Op::I32Store16 { memarg }
+    | Op::I64Store8 { memarg }
+    | Op::I64Store16 { memarg }
+    | Op::I64Store32 { memarg }) = operator
+    else {
+        return near;
+    };
+    if memarg.offset + 16 >= GUARD {
+        4_000
+    } else {
+        near
+    }
+}

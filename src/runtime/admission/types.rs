@@ -1,0 +1,123 @@
+//! What the types of a module say of how many values its instructions move.
+
+use wasmparser::{
+    BlockType, CompositeInnerType, ContType, FrameKind, FuncType, ModuleArity, RefType, SubType,
+    ValType,
+};
+
+/// The types of a module, and of its functions and tags.
+#[derive(Default)]
+pub(super) struct Types {
+    types: Vec<SubType>,
+    /// The type of each function, by its index.
+    functions: Vec<u32>,
+    /// The type of each tag, by its index.
+    tags: Vec<u32>,
+}
+
+impl Types {
+    pub fn push_type(&mut self, ty: SubType) {
+        self.types.push(ty);
+    }
+
+    pub fn push_function(&mut self, ty: u32) {
+        self.functions.push(ty);
+    }
+
+    pub fn push_tag(&mut self, ty: u32) {
+        self.tags.push(ty);
+    }
+
+    /// The type of the function of this index.
+    pub fn type_of(&self, function: u32) -> Option<u32> {
+        self.type_index_of_function(function)
+    }
+
+    pub fn count(&self) -> u64 {
+        self.types.len() as u64
+    }
+
+    pub fn tags(&self) -> u64 {
+        self.tags.len() as u64
+    }
+
+    /// The type of the function of this index, if there is one.
+    pub fn function(&self, index: u32) -> Option<&FuncType> {
+        self.function_type(self.type_index_of_function(index)?)
+    }
+
+    /// The type of this index, if it is a function's.
+    pub fn function_type(&self, index: u32) -> Option<&FuncType> {
+        match &self.sub_type_at(index)?.composite_type.inner {
+            CompositeInnerType::Func(ty) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// How many parameters and results a function of this type has.
+    pub fn arity(&self, ty: u32) -> Option<(u64, u64)> {
+        let ty = self.function_type(ty)?;
+        Some((ty.params().len() as u64, ty.results().len() as u64))
+    }
+
+    /// How many values an exception with the tag of this index has.
+    pub fn tag(&self, index: u32) -> Option<u64> {
+        let ty = *self.tags.get(usize::try_from(index).ok()?)?;
+        Some(self.arity(ty)?.0)
+    }
+
+    /// How many parameters and results a block has.
+    pub fn block(&self, ty: BlockType) -> Option<(u64, u64)> {
+        match ty {
+            BlockType::Empty => Some((0, 0)),
+            BlockType::Type(_) => Some((0, 1)),
+            BlockType::FuncType(ty) => self.arity(ty),
+        }
+    }
+
+    /// How many fields a structure of this type has.
+    pub fn fields(&self, ty: u32) -> Option<u64> {
+        match &self.sub_type_at(ty)?.composite_type.inner {
+            CompositeInnerType::Struct(ty) => Some(ty.fields.len() as u64),
+            _ => None,
+        }
+    }
+}
+
+/// Whether values of this type are references that a collector follows.
+pub(super) fn is_collected(ty: &ValType) -> bool {
+    matches!(ty, ValType::Ref(ty) if !ty.is_func_ref())
+}
+
+/// What [`Operator::operator_arity`](wasmparser::Operator::operator_arity) asks for, except control
+/// instructions and continuations, which it is not asked about.
+impl ModuleArity for Types {
+    fn sub_type_at(&self, index: u32) -> Option<&SubType> {
+        self.types.get(usize::try_from(index).ok()?)
+    }
+
+    fn tag_type_arity(&self, index: u32) -> Option<(u32, u32)> {
+        let ty = *self.tags.get(usize::try_from(index).ok()?)?;
+        self.sub_type_arity(self.sub_type_at(ty)?)
+    }
+
+    fn type_index_of_function(&self, index: u32) -> Option<u32> {
+        self.functions.get(usize::try_from(index).ok()?).copied()
+    }
+
+    fn func_type_of_cont_type(&self, _: &ContType) -> Option<&FuncType> {
+        None
+    }
+
+    fn sub_type_of_ref_type(&self, _: &RefType) -> Option<&SubType> {
+        None
+    }
+
+    fn control_stack_height(&self) -> u32 {
+        0
+    }
+
+    fn label_block(&self, _: u32) -> Option<(BlockType, FrameKind)> {
+        None
+    }
+}
