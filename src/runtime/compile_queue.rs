@@ -58,15 +58,18 @@ impl CompileQueue {
     ) -> Result<Waiting<R>, WasmError> {
         let place = Place::take(self)?;
         let (send, receive) = oneshot::channel();
-        let work = move || {
+        let work = move |place| {
+            let result = work();
+            // Who is told that it is over may submit another.
+            drop(place);
             // Who waits may have given up, and dropped the other end.
-            let _ = send.send(work());
+            let _ = send.send(result);
         };
         let waiting = Waiting {
             ticket: place.ticket,
             result: receive,
         };
-        place.queue(Box::new(work))?;
+        place.queue(work)?;
         Ok(waiting)
     }
 
@@ -82,12 +85,13 @@ impl CompileQueue {
         let (my_turn, turn) = std::sync::mpsc::channel();
         let (done, wait) = std::sync::mpsc::channel::<()>();
         // Whoever runs the line waits until this thread is done, or has unwound.
-        place.queue(Box::new(move || {
-            let _ = my_turn.send(());
+        place.queue(move |place| {
+            let _ = my_turn.send(place);
             let _ = wait.recv();
-        }))?;
+        })?;
         let _done = done;
-        turn.recv()
+        let _place = turn
+            .recv()
             .map_err(|_| WasmError::compile("the compile was given up"))?;
         work()
     }
@@ -141,12 +145,10 @@ impl Place {
         Ok(place)
     }
 
-    fn queue(self, work: Work) -> Result<(), WasmError> {
+    /// Puts `work` in line, which takes the place over.
+    fn queue(self, work: impl FnOnce(Self) + Send + 'static) -> Result<(), WasmError> {
         let (owner, ticket) = (self.owner, self.ticket);
-        let work = move || {
-            let _place = self;
-            work();
-        };
+        let work = move || work(self);
         let starts = {
             let mut line = line();
             line.push(owner, ticket, Box::new(work));

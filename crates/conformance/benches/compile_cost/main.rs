@@ -75,7 +75,8 @@ fn is_admitted(text: &str) -> anyhow::Result<bool> {
     let Some(memory) = estimate(&wasm, &capabilities)? else {
         return Ok(false);
     };
-    Ok(ms <= 1_000 + bytes / 100 && memory <= (128 << 20) + 100 * bytes)
+    // Milliseconds are rounded down.
+    Ok(ms < 1_000 + bytes / 100 && memory <= (128 << 20) + 100 * bytes)
 }
 
 /// The estimate in the message; `None` if another cap was exceeded first.
