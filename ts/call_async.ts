@@ -44,8 +44,6 @@ export async function callAsync(
   if (signal?.aborted) throw aborted(store, signal);
   const signature = store.signature(handle);
   putArguments(store, signature, args, name);
-  // Once the guest runs, nothing may fail for want of stack until somebody minds it.
-  needStack(64);
   let call: number;
   try {
     call = op_wasm_start_call(store.id, handle, timeoutMs ?? -1, signal !== undefined);
@@ -72,10 +70,6 @@ export async function callAsync(
     signal?.removeEventListener("abort", abort);
   }
   return returned.value;
-}
-
-function needStack(frames: number): number {
-  return frames === 0 ? 0 : 1 + needStack(frames - 1);
 }
 
 /** The error of a call that was aborted, which no guest may catch, whenever that was. */

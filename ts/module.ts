@@ -140,7 +140,7 @@ async function unlessAborted<T>(
   start: (ticket: number) => Promise<T>,
 ): Promise<T> {
   const signal = signalOf(options, TypeMismatch);
-  if (signal === undefined) return start(0);
+  if (signal === undefined) return await start(0);
   if (signal.aborted) throw givenUp(signal);
   const ticket = tickets = tickets % 0xffffffff + 1;
   let isGivenUp = false;
@@ -174,7 +174,7 @@ export async function compile(
   options?: CompileOptions,
 ): Promise<WasmModule> {
   const bytes = toBytes(source, CompileError);
-  return made(await unlessAborted(options, (ticket) => op_wasm_compile(bytes, ticket)));
+  return await made(await unlessAborted(options, (ticket) => op_wasm_compile(bytes, ticket)));
 }
 
 /**
@@ -188,7 +188,7 @@ export async function compileFile(path: string, options?: CompileOptions): Promi
   if (typeof path !== "string") {
     throw new WasmError(`a path must be a string, got ${describe(path)}`, CompileError);
   }
-  return made(await unlessAborted(options, (ticket) => op_wasm_compile_file(path, ticket)));
+  return await made(await unlessAborted(options, (ticket) => op_wasm_compile_file(path, ticket)));
 }
 
 /**

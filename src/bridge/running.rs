@@ -45,6 +45,9 @@ impl Bridge {
 
 /// Starts a call of a function with its arguments in the frame, and returns its number. A negative
 /// timeout is none.
+///
+/// # Errors
+/// `RuntimeError` if the store is busy, too many calls run, or the stack has no room for what follows.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_start_call(
     scope: &mut v8::PinScope<'_, '_>,
@@ -55,6 +58,10 @@ pub fn op_wasm_start_call(
     abortable: bool,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
+    if !bridge.crossing.has_room() {
+        // Once the guest runs, nothing may fail for want of stack until JavaScript waits for it.
+        return Err(WasmError::stack_exhausted());
+    }
     let func = bridge.state.store(store)?.func(func)?;
     let slots = func.signature().slots();
     if func.store().is_at_rest() {

@@ -211,7 +211,7 @@ fn relay() -> Js {
             }} catch (error) {{
                 return error.code === 5005 ? "refused" : String(error);
             }}
-            const told = (x) => type in bits ? String(bits[type](x)) : Object.is(x, value) ? "itself"
+            const told = (x) => Object.hasOwn(bits, type) ? String(bits[type](x)) : Object.is(x, value) ? "itself"
                 : isHandle(x) && isHandle(value) ? "a handle" : "another";
             if (way === "argument" && told(seen) !== told(back)) return `${{told(seen)}}, then ${{told(back)}}`;
             return told(back);
