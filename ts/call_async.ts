@@ -49,7 +49,7 @@ export async function callAsync(
     call = op_wasm_start_call(store.id, handle, timeoutMs ?? -1, signal !== undefined);
   } catch (error) {
     releaseValues(store, signature.params);
-    throw error;
+    throw stopped(store, error);
   }
   let stop: WasmError | undefined;
   const abort = () => {
