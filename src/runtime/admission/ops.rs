@@ -121,7 +121,7 @@ fn far_or(operator: &Operator<'_>, near: u64) -> u64 {
     else {
         return near;
     };
-    if memarg.offset + 16 >= GUARD {
+    if memarg.offset >= GUARD - 16 {
         4_000
     } else {
         near
