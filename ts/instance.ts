@@ -81,9 +81,13 @@ export class WasmInstance {
     const func = live.object as WasmFunction;
     const arity = live.arity;
     if (ArrayIsArray(args) && args.length === arity) {
-      if (arity === 2) return func(own(args, 0), own(args, 1));
-      if (arity === 1) return func(own(args, 0));
       if (arity === 0) return func();
+      const first = own(args, 0);
+      if (arity === 1) return func(first);
+      if (arity === 2) {
+        const second = own(args, 1);
+        return func(first, second);
+      }
     }
     return ReflectApply(func, undefined, checkArguments(arity, args, name));
   }

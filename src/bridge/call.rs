@@ -48,6 +48,19 @@ pub fn op_wasm_ended(isolate: &mut v8::Isolate) -> Result<u32, WasmError> {
     failure.map_or(Ok(status), |(_, error)| Err(error))
 }
 
+/// The function of this number, of the runtime of this isolate, or the status of a call that finds none.
+#[inline]
+pub(super) fn callable(func: u32, isolate: &v8::Isolate) -> Result<Rc<Callable>, u32> {
+    // An error is many times larger than both, and would take stack from calls that nest deeply.
+    funcs::find(func, isolate).ok_or_else(|| missing(func, isolate))
+}
+
+#[cold]
+#[inline(never)]
+fn missing(func: u32, isolate: &v8::Isolate) -> u32 {
+    fail(IsolateId::of(isolate), funcs::missing(func))
+}
+
 impl Callable {
     /// Ends a call. Returns how it ended.
     #[inline]
@@ -86,9 +99,9 @@ impl Callable {
 /// this one has no part in either.
 #[op2(fast)]
 pub fn op_wasm_call(isolate: &mut v8::Isolate, func: u32) -> u32 {
-    match funcs::func(func, isolate) {
+    match callable(func, isolate) {
         Ok(callable) => callable.call(),
-        Err(error) => fail(IsolateId::of(isolate), error),
+        Err(status) => status,
     }
 }
 
@@ -99,9 +112,9 @@ pub fn op_wasm_call_with<'s>(
     func: u32,
     imports: v8::Local<'s, v8::Value>,
 ) -> u32 {
-    let callable = match funcs::func(func, scope) {
+    let callable = match callable(func, scope) {
         Ok(callable) => callable,
-        Err(error) => return fail(IsolateId::of(scope), error),
+        Err(status) => return status,
     };
     let guest = Guest::of(imports);
     scope::enter(scope, &callable.crossing, guest, || callable.call())

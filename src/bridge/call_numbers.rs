@@ -9,9 +9,8 @@ use std::cell::Cell;
 use deno_core::{op2, v8};
 use wasmtime::ValRaw;
 
-use super::call::{fail, set_status};
-use super::crossing::{GROWN, IsolateId, MISFIT, RETURNED};
-use super::funcs;
+use super::call::{callable, set_status};
+use super::crossing::{GROWN, MISFIT, RETURNED};
 use super::number::Numbers;
 use super::scope::{self, Guest};
 
@@ -39,8 +38,7 @@ pub fn op_wasm_call_doubles(isolate: &mut v8::Isolate, func: u32, first: f64, se
 /// Returns the result, or how the call ended if that is not all there is to tell.
 #[inline]
 fn call_doubles(isolate: &v8::Isolate, func: u32, args: [f64; FEW]) -> Result<f64, u32> {
-    let callable = funcs::func(func, isolate);
-    let callable = callable.map_err(|error| fail(IsolateId::of(isolate), error))?;
+    let callable = callable(func, isolate)?;
     let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
     let returned = numbers.result.ok_or(MISFIT)?;
     if callable.func.store().has_host_funcs() {
@@ -86,8 +84,7 @@ fn call_numbers<'s>(
     guest: Guest<'s>,
     args: [v8::Local<'s, v8::Value>; FEW],
 ) -> Result<v8::Local<'s, v8::Value>, u32> {
-    let callable = funcs::func(func, scope);
-    let callable = callable.map_err(|error| fail(IsolateId::of(scope), error))?;
+    let callable = callable(func, scope)?;
     let slots = callable.crossing.frame.slots();
     let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
     fill(slots, numbers, args).ok_or(MISFIT)?;

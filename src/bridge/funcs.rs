@@ -56,23 +56,19 @@ impl Table {
     }
 }
 
-/// The function of this number, of the runtime of this isolate.
-///
-/// # Errors
-/// `RuntimeError` if its store was dropped, or the runtime has none.
+/// The function of this number, of the runtime of this isolate; `None` if its store was dropped, or the runtime
+/// has none.
 #[inline]
-pub fn func(number: u32, isolate: &v8::Isolate) -> Result<Rc<Callable>, WasmError> {
-    // An error is many times larger, and moving one that there is not takes longer than to look.
-    let found = TABLE.with_borrow(|table| match table.entries.get(number as usize) {
+pub fn find(number: u32, isolate: &v8::Isolate) -> Option<Rc<Callable>> {
+    TABLE.with_borrow(|table| match table.entries.get(number as usize) {
         Some(Entry::Func(callable)) if callable.crossing.is_of(isolate) => Some(callable.clone()),
         _ => None,
-    });
-    found.ok_or_else(|| missing(number))
+    })
 }
 
 /// Why there is no function of this number.
 #[cold]
-fn missing(number: u32) -> WasmError {
+pub fn missing(number: u32) -> WasmError {
     TABLE.with_borrow(|table| match table.entries.get(number as usize) {
         Some(Entry::Dropped(store)) => WasmError::runtime(format!("store {store} was dropped")),
         _ => WasmError::runtime("no such function"),

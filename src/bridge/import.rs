@@ -48,11 +48,7 @@ impl HostFunction for JsImport {
                 _ => {
                     let ended = import.run(scope, grown);
                     if guest.waits && !matches!(ended, Err(Stop::Later)) {
-                        // The guest runs from here on, and the memories are its own.
-                        crossing
-                            .views
-                            .detach_all(scope, store)
-                            .map_err(Stop::Error)?;
+                        hand_over(scope, crossing, store)?;
                     }
                     ended
                 }
@@ -211,6 +207,17 @@ impl Import<'_, '_> {
             None => Err(exhausted()),
         }
     }
+}
+
+/// Gives a guest its memories, which runs beside JavaScript from here on. Not inlined, so that the calls that
+/// nest deeply need no stack for it.
+#[inline(never)]
+fn hand_over(
+    scope: &mut v8::PinScope<'_, '_>,
+    crossing: &Crossing,
+    store: &WasmStore,
+) -> Result<(), Stop> {
+    crossing.views.detach_all(scope, store).map_err(Stop::Error)
 }
 
 fn thrown(crossing: &Crossing) -> Result<u32, Stop> {

@@ -191,11 +191,9 @@ mod tests {
             (stack.class(), left)
         });
         let (class, left) = deep.unwrap().join().unwrap();
-        assert_eq!(class, StackClass::ALL[2]);
-        assert!(
-            left < 2 * MIB - class.reserve && left > class.guest,
-            "{left}"
-        );
+        // The system may give a thread the larger stack of one that has ended.
+        assert!(class.guest >= StackClass::ALL[2].guest, "{class:?}");
+        assert!(left > class.guest && left <= LARGEST, "{left}");
     }
 
     #[test]
