@@ -73,6 +73,11 @@ impl Crossing {
         self.stack.set(JsStack::of_thread(scope));
     }
 
+    /// Whether the stack has room to start an asynchronous call.
+    pub fn has_room_to_start(&self) -> bool {
+        self.stack.get().has_room_to_start()
+    }
+
     /// Whether the stack has room for the call of an import.
     #[inline]
     pub fn has_room(&self) -> bool {

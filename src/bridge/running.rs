@@ -58,7 +58,7 @@ pub fn op_wasm_start_call(
     abortable: bool,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    if !bridge.crossing.has_room() {
+    if !bridge.crossing.has_room_to_start() {
         // Once the guest runs, nothing may fail for want of stack until JavaScript waits for it.
         return Err(WasmError::stack_exhausted());
     }

@@ -16,6 +16,9 @@ use crate::runtime::{ThreadStack, is_above};
 /// function that finds no room left, and to throw the error for that.
 const IMPORT_ROOM: usize = 32 << 10;
 
+/// How much stack it takes, in bytes, from the start of an asynchronous call until JavaScript waits for it.
+const START_ROOM: usize = 96 << 10;
+
 /// Where the stack of a runtime's thread ends for JavaScript.
 #[derive(Clone, Copy)]
 pub struct JsStack {
@@ -36,6 +39,12 @@ impl JsStack {
         Self {
             import_floor: stack.limit() + IMPORT_ROOM,
         }
+    }
+
+    /// Whether an asynchronous call may be started here.
+    pub fn has_room_to_start(self) -> bool {
+        let more = START_ROOM - IMPORT_ROOM;
+        self.import_floor.checked_add(more).is_some_and(is_above)
     }
 
     /// Whether an import may be called here.

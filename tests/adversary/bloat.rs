@@ -45,7 +45,7 @@ attacks! {
                 }
                 told.push(failed === many);
             }
-            return told.every(Boolean);"#).mebibytes(120)
+            return told.every(Boolean);"#).mebibytes(200)
             => json!(true)
     }
 
@@ -68,7 +68,7 @@ attacks! {
                     if (i % 1000 === 0) await turn();
                 }
             }
-            return [told.slice(0, 3), live()];"#).mebibytes(160)
+            return [told.slice(0, 3), live()];"#).mebibytes(250)
             => json!([[], 0])
     }
 
@@ -81,7 +81,7 @@ attacks! {
                 const code = await codeOf(() => compile(sources[i % sources.length]));
                 if (code !== 5000) told.push(code);
             }
-            return [told.slice(0, 3), live()];"#).mebibytes(120)
+            return [told.slice(0, 3), live()];"#).mebibytes(250)
             => json!([[], 0])
     }
 
