@@ -92,8 +92,7 @@ pub fn op_wasm_start_call(
 #[op2(reentrant)]
 pub async fn op_wasm_call_ready(state: Rc<RefCell<OpState>>, call: u32) -> Result<(), WasmError> {
     let call = Bridge::of(&state).call(call)?;
-    call.ready().await;
-    Ok(())
+    call.ready().await
 }
 
 /// Runs the import that the guest waits for, if it does. Returns whether the guest runs, waits, or

@@ -229,7 +229,7 @@ fn a_guest_ends_with_its_host() {
         let busy = state.start_call(id, func, vec![], CallOptions::default());
         assert_eq!(busy.err().unwrap().code, WasmErrorCode::RuntimeError);
         if advanced {
-            tokio.block_on(call.ready());
+            tokio.block_on(call.ready()).unwrap();
             assert!(matches!(call.advance(), Ok(Progress::Waiting)));
         }
         drop((state, store, instance));

@@ -46,6 +46,17 @@ pub struct RunningCall {
     /// Tells that it waits no longer.
     answered: Notify,
     given_up: Cell<bool>,
+    /// Whether somebody waits for something to happen.
+    is_awaited: Cell<bool>,
+}
+
+/// Says that nobody waits any more, when it is dropped.
+struct Awaited<'a>(&'a Cell<bool>);
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 /// Where a [`RunningCall`] has got to.
@@ -190,6 +201,7 @@ impl WasmStore {
             request: RefCell::default(),
             answered: Notify::new(),
             given_up: Cell::default(),
+            is_awaited: Cell::default(),
         })
     }
 }
@@ -200,9 +212,15 @@ impl RunningCall {
         &self.store
     }
 
-    /// Waits until there is something to [`advance`](Self::advance) over. To be waited for in one
-    /// place at a time.
-    pub async fn ready(&self) {
+    /// Waits until there is something to [`advance`](Self::advance) over.
+    ///
+    /// # Errors
+    /// `RuntimeError` if somebody waits for that already.
+    pub async fn ready(&self) -> Result<(), WasmError> {
+        if self.is_awaited.replace(true) {
+            return Err(WasmError::runtime("somebody waits for the call already"));
+        }
+        let _awaited = Awaited(&self.is_awaited);
         poll_fn(|context| {
             let mut event = self.event.borrow_mut();
             if event.is_none() {
@@ -214,6 +232,7 @@ impl RunningCall {
             Poll::Ready(())
         })
         .await;
+        Ok(())
     }
 
     /// Runs the host function that the guest waits for, if it does, or tells how the call ended. To
@@ -240,6 +259,8 @@ impl RunningCall {
                 if let Some(thread) = self.thread.take() {
                     thread.give_back();
                 }
+                // Nothing else will happen to whoever waits although this was not said to be ready.
+                drop(self.sender.send(Event::GivenUp));
                 ended.map(Progress::Ended)
             }
             Some(Event::Ended(Err(panic), _)) => resume_unwind(panic),
