@@ -195,9 +195,10 @@ impl ResourceLimiter for Limits {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let moves = current > 0 && desired as u64 > MEMORY_RESERVATION;
-        // One that is made has no bytes yet.
-        let mapped = current > 0 || self.map();
-        let granted = !moves && mapped && self.memory.grow(current, desired, maximum);
+        // A memory that is made has no bytes yet. Its mappings come last: a guest can repeat a growth
+        // that its memory cap or its maximum refuses without end.
+        let granted =
+            !moves && self.memory.grow(current, desired, maximum) && (current > 0 || self.map());
         self.grown.fetch_or(granted, Ordering::Relaxed);
         Ok(granted)
     }

@@ -69,11 +69,21 @@ impl Refs {
     }
 
     /// The numbers below `count` of host values that no reference of the guest's holds.
-    pub(crate) fn unheld(&self, count: u32) -> Vec<u32> {
+    ///
+    /// # Errors
+    /// `RuntimeError` if `count` is far more than the host can have numbered: it keeps at most twice
+    /// as many numbers as guests hold values, and a few thousand that it has yet to look at.
+    pub(crate) fn unheld(&self, count: u32) -> Result<Vec<u32>, WasmError> {
+        let most = self.cap.saturating_mul(4).saturating_add(8192);
+        if count as usize > most {
+            return Err(WasmError::runtime(format!(
+                "{count} values of the host's exceed the cap of {most}"
+            )));
+        }
         let held = lock(&self.held);
-        (0..count)
+        Ok((0..count)
             .filter(|index| !held.contains_key(index))
-            .collect()
+            .collect())
     }
 
     fn keep(&mut self, object: Object) -> Result<RefHandle, WasmError> {

@@ -337,13 +337,14 @@ impl WasmStore {
     /// reference of the guest's holds.
     ///
     /// # Errors
-    /// `RuntimeError` if the store is busy, or wasmtime cannot collect.
+    /// `RuntimeError` if the store is busy, wasmtime cannot collect, or `count` is far more than the
+    /// store's cap on references.
     pub fn collect(&self, count: u32) -> Result<Vec<u32>, WasmError> {
         self.with(|mut store| {
             store
                 .gc(None)
                 .map_err(|error| WasmError::runtime(format!("{error:#}")))?;
-            Ok(store.data().refs.unheld(count))
+            store.data().refs.unheld(count)
         })
     }
 }

@@ -85,6 +85,26 @@ attacks! {
             => json!([[], 0])
     }
 
+    fn a_collection_of_more_values_than_there_can_be_is_refused() {
+        Attack::new(r#"
+            const { op_wasm_new_store: newStore, op_wasm_collect: collect } = Deno.core.ops;
+            const store = newStore(-1, -1, -1, false, "", new Uint8Array());
+            return [await codeOf(() => collect(store, 2 ** 32 - 1)), collect(store, 8).length];"#)
+            => json!([5002, 32])
+    }
+
+    fn growths_that_are_refused_take_no_mappings() {
+        Attack::new(r#"
+            const grows = (limits) => `(module (memory ${limits}) (func (export "grow") (param $n i32)
+                (loop (drop (memory.grow (i32.const 1))) (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))`;
+            const bounded = await load(grows("0 0"));
+            bounded.call("grow", [100_000]);
+            const capped = await load(grows("0"), {}, { maxMemoryBytes: 0 });
+            capped.call("grow", [100_000]);
+            return new WasmMemory(new WasmStore(), { minimum: 1 }).byteLength;"#)
+            => json!(65536)
+    }
+
     fn references_that_one_call_passes_are_counted() {
         Attack::new(r#"
             const passes = `(module (type $s (struct (field i32))) (import "e" "f" (func $f (param anyref)))
