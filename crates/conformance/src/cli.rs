@@ -20,7 +20,7 @@ use crate::report::Report;
 use crate::selection::{Files, Selection, Shard};
 use crate::suite::ScriptFile;
 use crate::worker::{self, Job};
-use crate::{baseline, fuzz, html, junit, progress, table};
+use crate::{baseline, files, html, junit, progress, table};
 
 /// Runs WebAssembly test suites in one or several lanes and says what is not as expected.
 ///
@@ -95,7 +95,7 @@ struct Suites {
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.command {
-        Some(Subcommand::Fuzz(args)) if args.worker => fuzz::worker::serve().map(|()| true),
+        Some(Subcommand::Fuzz(args)) if args.worker => args.serve().map(|()| true),
         Some(Subcommand::Fuzz(args)) => run_fuzz(args),
         None if args.suites.worker => worker::serve().map(|()| true),
         None => run(&args.suites),
@@ -113,10 +113,14 @@ pub fn main() -> ExitCode {
 
 /// Whether nothing was found.
 fn run_fuzz(args: &Fuzz) -> anyhow::Result<bool> {
-    let command = this_program(&["fuzz", worker::ARGUMENT])?;
-    let summary = args.run(&command)?;
-    print(&summary.render())?;
-    Ok(summary.found.is_empty())
+    let worker: &[&str] = match args.api {
+        true => &["fuzz", "--api", worker::ARGUMENT],
+        false => &["fuzz", worker::ARGUMENT],
+    };
+    let command = this_program(worker)?;
+    let (text, is_clean) = args.run(&command)?;
+    print(&text)?;
+    Ok(is_clean)
 }
 
 /// How to start this program with these arguments.
@@ -157,14 +161,14 @@ fn run(args: &Suites) -> anyhow::Result<bool> {
 
     let (report, is_whole) = run_files(args, &files, &config)?;
     if let Some(path) = &args.json {
-        write(path, &serde_json::to_string_pretty(&report)?)?;
+        files::write(path, &serde_json::to_string_pretty(&report)?)?;
     }
     if let Some(path) = &args.junit {
-        write(path, &junit::render(&report)?)?;
+        files::write(path, &junit::render(&report)?)?;
     }
     if let Some(path) = &args.html {
         let reports: Vec<&Report> = std::iter::once(&report).chain(&beside).collect();
-        write(path, &html::render(&reports))?;
+        files::write(path, &html::render(&reports))?;
     }
     print(&table::render(&report))?;
     if let Some(before) = before {
@@ -229,10 +233,6 @@ fn read_report(path: &Path) -> anyhow::Result<Report> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no report", path.display()))
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn list(files: &[ScriptFile]) -> String {

@@ -1,19 +1,14 @@
-//! Random modules, run by `host:wasm` and by an engine that shares no code with it: `cargo conformance fuzz`.
+//! Random inputs for `host:wasm`: `cargo conformance fuzz`.
 //!
-//! A [`Case`] is made from a seed alone, so a seed is all that it takes to see it again. [`compare`] runs it on the
-//! script lane and on [`wasmi`](crate::hosts::wasmi) and looks for the first [`Difference`]. That happens in processes
-//! of their own ([`worker`]), so that a crash or a hang is a difference like any other. What is found is
-//! [made smaller](minimise) and [written](wast) where the suite `spec-tests` finds it.
+//! There are two kinds: modules that another engine runs beside it ([`differential`]), and programs over its API
+//! ([`api`]). Both are made of bytes. Here a seed makes the bytes, so that a seed is all that it takes to see an input
+//! again, and [`campaign`] runs many seeds in processes of their own. In the folder `fuzz/` of the repository, libFuzzer
+//! makes the bytes, guided by the code that they reach.
 
-pub mod case;
+pub mod api;
+pub mod campaign;
 pub mod command;
-pub mod compare;
-pub mod minimise;
-pub mod wast;
-pub mod worker;
-
-pub use case::Case;
-pub use compare::{Difference, Tally};
+pub mod differential;
 
 use crate::features::{Feature, Features, Version};
 

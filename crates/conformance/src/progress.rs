@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 const FILES: &str = "{bar:30} {pos}/{len} {elapsed} {wide_msg}";
 
-const MODULES: &str = "{spinner} {human_pos} modules, {per_sec}, {elapsed} {wide_msg}";
+const INPUTS: &str = "{spinner} {human_pos} {prefix}, {per_sec}, {elapsed} {wide_msg}";
 
 /// How often there is a line when stderr is not a terminal.
 const LINES: Duration = Duration::from_secs(60);
@@ -18,17 +18,21 @@ pub fn bar(files: usize) -> ProgressBar {
 }
 
 /// How far a run without an end has come, on stderr: a line that is written over on a terminal, and else one a minute.
-pub struct Modules {
+pub struct Inputs {
     bar: ProgressBar,
+    inputs: &'static str,
+    findings: &'static str,
     started: Instant,
     last_line: Instant,
 }
 
-/// Begins to show that modules run, the first of them with this seed.
-pub fn modules(seed: u64) -> Modules {
+/// Begins to show that inputs run, the first of them with this seed; and how inputs and findings are called.
+pub fn inputs(inputs: &'static str, findings: &'static str, seed: u64) -> Inputs {
     let now = Instant::now();
-    let this = Modules {
-        bar: styled(ProgressBar::new_spinner(), MODULES),
+    let this = Inputs {
+        bar: styled(ProgressBar::new_spinner(), INPUTS).with_prefix(inputs),
+        inputs,
+        findings,
         started: now,
         last_line: now,
     };
@@ -36,17 +40,19 @@ pub fn modules(seed: u64) -> Modules {
     this
 }
 
-impl Modules {
-    /// That many have run, and so many showed a difference.
-    pub fn tell(&mut self, modules: u64, differences: usize) {
-        self.bar.set_message(format!("{differences} differences"));
-        self.bar.set_position(modules);
+impl Inputs {
+    /// Shows how many inputs have run, and how many findings there are.
+    pub fn update(&mut self, inputs: u64, findings: usize) {
+        self.bar
+            .set_message(format!("{findings} {}", self.findings));
+        self.bar.set_position(inputs);
         if self.bar.is_hidden() && self.last_line.elapsed() >= LINES {
             self.last_line = Instant::now();
             let seconds = self.started.elapsed().as_secs_f64();
-            let rate = modules as f64 / seconds;
+            let rate = inputs as f64 / seconds;
             self.println(format!(
-                "{modules} modules in {seconds:.0} s, {rate:.0} a second, {differences} differences"
+                "{inputs} {} in {seconds:.0} s, {rate:.0} a second, {findings} {}",
+                self.inputs, self.findings
             ));
         }
     }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Parser as _;
-use conformance::fuzz::command::{Fuzz, Summary};
-use conformance::fuzz::compare::{Step, compare};
-use conformance::fuzz::worker::Runner;
-use conformance::fuzz::{Case, Difference, Tally, features, wast};
+use conformance::fuzz::campaign::Summary;
+use conformance::fuzz::command::Fuzz;
+use conformance::fuzz::differential::compare::{Step, compare};
+use conformance::fuzz::differential::worker::Runner;
+use conformance::fuzz::differential::{Case, Difference, Differential, Tally, wast};
+use conformance::fuzz::features;
 use conformance::host::{Failure, FailureKind, Host, Inspect, InstanceId, ModuleId, Source};
 use conformance::hosts::engine::EngineHost;
 use conformance::hosts::wasmi::WasmiHost;
@@ -24,7 +26,7 @@ fn the_engines_agree_on_a_fixed_set() {
         let runner = Runner::default();
         let mut total = Tally::default();
         for seed in 0..200 {
-            let case = Case::new(seed).unwrap();
+            let case = Case::of_seed(seed).unwrap();
             match runner.run(&case).unwrap() {
                 Ok(tally) => total += tally,
                 Err(difference) => panic!("seed {seed}: {difference}"),
@@ -85,7 +87,7 @@ fn the_engines_give_the_same_reasons_for_traps() {
 fn a_seed_always_makes_the_same_case() {
     let mut damaged = 0;
     for seed in 0..50 {
-        let (one, other) = (Case::new(seed).unwrap(), Case::new(seed).unwrap());
+        let (one, other) = (Case::of_seed(seed).unwrap(), Case::of_seed(seed).unwrap());
         assert_eq!(one.module, other.module);
         damaged += usize::from(!one.intact);
     }
@@ -191,7 +193,7 @@ impl Inspect for Faulty {
 fn find(fault: Fault) -> (Case, Difference) {
     let features = features();
     let found = (0..100).find_map(|seed| {
-        let case = Case::new(seed).unwrap();
+        let case = Case::of_seed(seed).unwrap();
         let mut theirs = WasmiHost::new(&features);
         let mut ours = Faulty::new(fault);
         let difference = compare(&case, &features, &mut ours, &mut theirs).err()?;
@@ -265,11 +267,15 @@ struct Arguments {
 }
 
 /// Runs the command with a shell script for a worker.
-fn run_command(folder: &Path, script: &str, args: &[&str]) -> anyhow::Result<Summary> {
+fn run_command(
+    folder: &Path,
+    script: &str,
+    args: &[&str],
+) -> anyhow::Result<Summary<Differential>> {
     let folder = folder.to_str().unwrap();
     let fixed = ["fuzz", "--jobs", "1", "--seed", "7", "--out", folder];
     let args = Arguments::parse_from(fixed.iter().chain(args));
-    args.fuzz.run(&|| {
+    args.fuzz.campaign().run(&|| {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         command

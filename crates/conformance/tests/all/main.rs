@@ -10,6 +10,7 @@ mod expectations;
 mod fails_closed;
 mod fixtures;
 mod fuzz;
+mod fuzz_api;
 mod pool;
 mod report;
 mod selection;

@@ -7,19 +7,17 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use anyhow::Context as _;
-use deno_core::{
-    JsRuntime, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions, op2, scope, v8,
-};
+use deno_core::{OpState, PollEventLoopOptions, op2, scope, v8};
 use serde::Deserialize;
 
 use crate::features::Features;
 use crate::host::{Failure, FailureKind};
 use crate::hosts::runtime;
+use crate::js::Js;
 
 /// A JavaScript runtime that scripts run in, one after another.
 pub(super) struct Session {
-    runtime: JsRuntime,
-    event_loop: tokio::runtime::Runtime,
+    js: Js,
     functions: HashMap<&'static str, v8::Global<v8::Function>>,
     mail: Mail,
 }
@@ -114,30 +112,21 @@ impl Session {
     ///
     /// When wasmtime cannot have this set of features, or JavaScript does not start.
     pub(super) fn new(features: &Features) -> anyhow::Result<Self> {
-        let event_loop = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         let wasm = runtime::state(features)?;
         let mail = Mail::default();
-        let entered = event_loop.enter();
-        let runtime = JsRuntime::new(RuntimeOptions {
-            extensions: vec![
-                ext_wasm::host_wasm::init(wasm),
-                conformance::init(mail.clone()),
-            ],
-            ..Default::default()
-        });
-        drop(entered);
         let mut this = Self {
-            runtime,
-            event_loop,
+            js: Js::new(wasm, conformance::init(mail.clone()))?,
             functions: HashMap::new(),
             mail,
         };
         // `host:wasm` is the only WebAssembly here: see crates/no-wamr.
-        this.runtime
+        this.js
+            .runtime
             .execute_script("conformance:setup", "delete globalThis.WebAssembly;")?;
-        this.evaluate(include_str!("script.js"))?;
+        this.js.evaluate(
+            "conformance:script.js",
+            include_str!("script.js").to_owned(),
+        )?;
         for name in FUNCTIONS {
             let function = this.function(name).with_context(|| name.to_owned())?;
             this.functions.insert(name, function);
@@ -145,27 +134,12 @@ impl Session {
         Ok(this)
     }
 
-    fn evaluate(&mut self, module: &'static str) -> anyhow::Result<()> {
-        let specifier = ModuleSpecifier::parse("conformance:script.js")?;
-        let runtime = &mut self.runtime;
-        self.event_loop.block_on(async {
-            let id = runtime
-                .load_side_es_module_from_code(&specifier, module)
-                .await
-                .context("script.js")?;
-            let evaluated = runtime.mod_evaluate(id);
-            runtime
-                .run_event_loop(PollEventLoopOptions::default())
-                .await?;
-            Ok(evaluated.await?)
-        })
-    }
-
     fn function(&mut self, name: &str) -> anyhow::Result<v8::Global<v8::Function>> {
         let value = self
+            .js
             .runtime
             .execute_script("conformance:function", format!("host.{name}"))?;
-        scope!(scope, self.runtime);
+        scope!(scope, self.js.runtime);
         let function: v8::Local<v8::Function> = v8::Local::new(scope, value).try_into()?;
         Ok(v8::Global::new(scope, function))
     }
@@ -182,13 +156,13 @@ impl Session {
 
     /// The bits of the values that the last call returned.
     pub(super) fn frame_bits(&mut self, count: usize) -> Vec<u128> {
-        ext_wasm::frame_bits(&self.runtime.op_state().borrow(), count)
+        ext_wasm::frame_bits(&self.js.runtime.op_state().borrow(), count)
     }
 
     /// Calls a function that answers at once.
     pub(super) fn ask(&mut self, function: &str, args: &[Argument<'_>]) -> Result<String, Failure> {
         let answer = self.call(function, args)?;
-        scope!(scope, self.runtime);
+        scope!(scope, self.js.runtime);
         read(v8::Local::new(scope, answer).to_rust_string_lossy(scope))
     }
 
@@ -199,8 +173,8 @@ impl Session {
         args: &[Argument<'_>],
     ) -> Result<String, Failure> {
         self.call(function, args)?;
-        let (runtime, mail) = (&mut self.runtime, &self.mail);
-        let answer = self.event_loop.block_on(poll_fn(|context| {
+        let (runtime, mail) = (&mut self.js.runtime, &self.mail);
+        let answer = self.js.event_loop.block_on(poll_fn(|context| {
             let turn = runtime.poll_event_loop(context, PollEventLoopOptions::default());
             match (mail.0.borrow_mut().answer.take(), turn) {
                 (Some(answer), _) => Poll::Ready(Ok(answer)),
@@ -220,8 +194,8 @@ impl Session {
         args: &[Argument<'_>],
     ) -> Result<v8::Global<v8::Value>, Failure> {
         // Compiling happens on the event loop's other threads.
-        let _entered = self.event_loop.enter();
-        scope!(scope, self.runtime);
+        let _entered = self.js.event_loop.enter();
+        scope!(scope, self.js.runtime);
         v8::tc_scope!(let scope, scope);
         let mut values: Vec<v8::Local<v8::Value>> = Vec::new();
         for arg in args {

@@ -42,7 +42,7 @@ pub fn minimise(
             _ => Ok(false),
         }
     };
-    if Exports::of(&case.module, &super::features()).is_some() {
+    if Exports::of(&case.module, &crate::fuzz::features()).is_some() {
         let shrink = WasmShrink::default().attempts(ATTEMPTS).allow_empty(true);
         let run = AssertUnwindSafe(|| shrink.run(case.module.clone(), &mut is_interesting));
         // It fails or panics on some modules that it cannot mutate: what was found until then is as good.

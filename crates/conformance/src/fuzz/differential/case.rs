@@ -1,4 +1,4 @@
-//! What is made from a seed.
+//! A module that bytes make, and how it is called.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use wasmparser::{FuncType, ValType};
 
 use crate::value::{Top, Value};
 
-/// A module, and a seed for what it is called with.
+/// A module, and a seed for the arguments of its calls.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub seed: u64,
@@ -19,11 +19,11 @@ pub struct Case {
     pub intact: bool,
 }
 
-/// How much random data a module is made of, in bytes.
+/// How many bytes the module of a seed is made of.
 const DATA: Range<usize> = 256..6144;
 
 /// One case out of this many is damaged.
-const DAMAGED: u32 = 8;
+const DAMAGED: u8 = 8;
 
 /// How many loops and calls a module may make in its life: see [`wasm_smith::Module::ensure_termination`].
 const STEPS: u32 = 1_000;
@@ -35,24 +35,36 @@ const MAX_PAGES: u64 = 4;
 const MAX_ELEMENTS: u64 = 64;
 
 impl Case {
-    /// The case of this seed.
+    /// The case of a seed.
     ///
     /// # Errors
     ///
     /// When wasm-smith makes no module of it.
-    pub fn new(seed: u64) -> anyhow::Result<Self> {
+    pub fn of_seed(seed: u64) -> anyhow::Result<Self> {
         let mut rng = XorShiftRng::seed_from_u64(seed);
         let mut data = vec![0; rng.random_range(DATA)];
         rng.fill_bytes(&mut data);
-        let mut module = module(&data)?;
-        let intact = !rng.random_ratio(1, DAMAGED);
-        if !intact {
-            damage(&mut module, &mut rng);
+        data.splice(..0, seed.to_le_bytes());
+        Self::of_bytes(&data)
+    }
+
+    /// The case that these bytes make: eight of them are its seed, and the others choose what is in the module.
+    ///
+    /// # Errors
+    ///
+    /// When wasm-smith makes no module of them.
+    pub fn of_bytes(data: &[u8]) -> anyhow::Result<Self> {
+        let mut data = Unstructured::new(data);
+        let seed = u64::from_le_bytes(data.arbitrary()?);
+        let is_damaged = data.ratio(1, DAMAGED)?;
+        let mut module = module(&mut data)?;
+        if is_damaged {
+            damage(&mut module, &mut XorShiftRng::seed_from_u64(seed));
         }
         Ok(Self {
             seed,
             module,
-            intact,
+            intact: !is_damaged,
         })
     }
 
@@ -69,8 +81,7 @@ impl Case {
 }
 
 /// A valid module that both engines can run, and whose every run ends the same way on both.
-fn module(data: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut data = Unstructured::new(data);
+fn module(data: &mut Unstructured<'_>) -> anyhow::Result<Vec<u8>> {
     // Which instructions there are, and how many of everything, is random too; this is what has to hold.
     let mut config: wasm_smith::Config = data.arbitrary()?;
     // Whatever a module can do to itself has to be seen from outside.
@@ -106,7 +117,7 @@ fn module(data: &[u8]) -> anyhow::Result<Vec<u8>> {
     config.shared_everything_threads_enabled = false;
     config.threads_enabled = false;
     config.wide_arithmetic_enabled = false;
-    let mut module = wasm_smith::Module::new(config, &mut data)?;
+    let mut module = wasm_smith::Module::new(config, data)?;
     module.ensure_termination(STEPS)?;
     Ok(module.to_bytes())
 }

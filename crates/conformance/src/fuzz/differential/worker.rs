@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Case;
 use super::compare::{Difference, Step, Tally, compare};
-use super::{Case, features};
 use crate::features::Features;
+use crate::fuzz::features;
 use crate::hosts::script::{Fence, ScriptHost, Sessions};
 use crate::hosts::wasmi::WasmiHost;
 use crate::process::{self, Lost, Process};
@@ -89,7 +90,7 @@ pub fn serve() -> anyhow::Result<()> {
         let runner = Runner::default();
         process::serve(|Request { seed, module }| {
             runner.run(&match module {
-                None => Case::new(seed)?,
+                None => Case::of_seed(seed)?,
                 Some((module, intact)) => Case {
                     seed,
                     module,

@@ -1,0 +1,16 @@
+;; Every type that crosses, one by one and many at a time.
+(module
+  (func (export "i32") (param i32) (result i32) (local.get 0))
+  (func (export "i64") (param i64) (result i64) (local.get 0))
+  (func (export "f32") (param f32) (result f32) (local.get 0))
+  (func (export "f64") (param f64) (result f64) (local.get 0))
+  (func (export "v128") (param v128) (result v128) (local.get 0))
+  (func (export "externref") (param externref) (result externref) (local.get 0))
+  (func (export "funcref") (param funcref) (result funcref) (local.get 0))
+  (func (export "swap") (param i32 i64 f32 f64 v128 externref funcref)
+    (result funcref externref v128 f64 f32 i64 i32)
+    (local.get 6) (local.get 5) (local.get 4) (local.get 3) (local.get 2) (local.get 1) (local.get 0))
+  (func (export "nothing"))
+  (global (export "long") (mut i64) (i64.const -1))
+  (global (export "vector") (mut v128) (v128.const i64x2 1 2))
+  (global (export "fixed") f64 (f64.const nan)))

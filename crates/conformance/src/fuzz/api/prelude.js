@@ -1,0 +1,310 @@
+// The functions that a program of the fuzzer is made of. A program is a list of attempts: each may fail, in the
+// ways that `host:wasm` documents. Everything that an attempt returns is kept in a pool of its kind, where later
+// attempts find it by number.
+import * as wasm from "host:wasm";
+
+const { ops } = Deno.core;
+const { apply, ownKeys } = Reflect;
+const { defineProperty, getOwnPropertyDescriptor } = Object;
+const NativeError = Error, NativeProxy = Proxy, NativePromise = Promise, NativeTypeError = TypeError,
+  NativeRangeError = RangeError;
+const isInstance = Function.prototype[Symbol.hasInstance];
+const slice = String.prototype.slice;
+
+globalThis.wasm = wasm;
+// `host:wasm` is the only WebAssembly here: the engine's own is not what is tested.
+delete globalThis.WebAssembly;
+
+/** How deep attempts nest: an attempt, an import that it runs, an attempt in there, and so on. */
+const MAX_DEPTH = 6;
+/** How many attempts imports make in all, since a guest may call an import in a loop. */
+const MAX_NESTED = 200;
+/** The longest message of an error, in UTF-16 units: the runtime's own cap, and what the codec adds. */
+const MAX_MESSAGE = 600;
+
+const is = (value, type) => apply(isInstance, type, [value]);
+const add = (list, value) => defineProperty(list, list.length, { value, writable: true, configurable: true, enumerable: true });
+
+let depth = 0, nested = 0, usesOps = false;
+/** The op that runs and has not run an import yet: no JavaScript may run in it. */
+let running;
+
+let tally = { attempts: 0, returned: 0, refused: 0 };
+
+/** Says what no program may see. The first finding counts. */
+function find(text) {
+  ops.op_conformance_finding(apply(slice, `${text}`, [0, 500]));
+}
+
+// Pools
+
+const kinds = [
+  [wasm.WasmModule, "module"], [wasm.WasmInstance, "instance"], [wasm.WasmStore, "store"], [wasm.WasmMemory, "memory"],
+  [wasm.WasmTable, "table"], [wasm.WasmGlobal, "global"], [wasm.WasmTag, "tag"], [wasm.WasmReference, "reference"],
+  [ArrayBuffer, "view"], [SharedArrayBuffer, "view"],
+];
+const pools = { __proto__: null, func: [], other: [], promise: [] };
+for (const [, name] of kinds) pools[name] ??= [];
+/** The guests that modules and instances were made of. */
+const guestOf = new WeakMap();
+const { get: guestOfGet, set: guestOfSet } = WeakMap.prototype;
+
+function keep(value, guest) {
+  if (typeof value === "function") return add(pools.func, value);
+  if (typeof value !== "object" || value === null) return;
+  for (let i = 0; i < kinds.length; i++) {
+    if (is(value, kinds[i][0])) {
+      if (guest !== undefined) apply(guestOfSet, guestOf, [value, guest]);
+      return add(pools[kinds[i][1]], value);
+    }
+  }
+  add(pools.other, value);
+}
+
+for (const name of ["store", "memory", "table", "global", "tag", "reference", "view", "func", "other"]) {
+  /** The n-th of a pool, or `undefined` while it is empty. */
+  globalThis[name] = (n) => pools[name][n % pools[name].length];
+}
+for (const name of ["module", "instance"]) {
+  /** The n-th that was made of a guest, or else of any. */
+  globalThis[name] = (guest, n) => {
+    const list = [];
+    for (let i = 0; i < pools[name].length; i++) {
+      if (apply(guestOfGet, guestOf, [pools[name][i]]) === guest) add(list, pools[name][i]);
+    }
+    return list.length > 0 ? list[n % list.length] : pools[name][n % pools[name].length];
+  };
+}
+/** Lets go of the n-th of a pool, which the collector may have then. */
+globalThis.forget = (name, n) => {
+  const list = pools[name], kept = [];
+  for (let i = 0; i < list.length; i++) if (i !== n % list.length) add(kept, list[i]);
+  pools[name] = kept;
+};
+globalThis.collect = async () => {
+  for (let i = 0; i < 3; i++) {
+    ops.op_wasm_collect_js();
+    await ops.op_wasm_turn();
+  }
+};
+globalThis.turn = () => ops.op_wasm_turn();
+const { op_wasm_collect_js, op_wasm_turn, op_wasm_live_instances, op_wasm_live_modules } = ops;
+
+// Attempts
+
+/** Runs `f`, and keeps what it returns or resolves to. */
+globalThis.attempt = (f, guest) => {
+  tally.attempts++;
+  let result;
+  depth++;
+  try {
+    result = f();
+  } catch (error) {
+    check(error);
+    return;
+  } finally {
+    depth--;
+  }
+  if (is(result, NativePromise)) return settle(result, guest);
+  tally.returned++;
+  keep(result, guest);
+};
+
+/** Every promise that an attempt returned, with its outcome looked at. */
+let settled = [];
+function settle(promise, guest) {
+  const ended = (async () => {
+    try {
+      const value = await promise;
+      tally.returned++;
+      keep(value, guest);
+    } catch (error) {
+      check(error);
+    }
+  })();
+  add(settled, ended);
+  return ended;
+}
+
+/** What programs throw themselves. */
+class Thrown extends NativeError {}
+globalThis.thrown = new Thrown("thrown by the program");
+
+/** An error has to be one that is documented. */
+function check(error) {
+  tally.refused++;
+  if (is(error, Thrown)) return;
+  if (is(error, wasm.WasmError)) {
+    const { code, kind, message, wasmStack } = error;
+    if (!(code >= 5000 && code <= 5006)) find(`an error of the code ${code}: ${message}`);
+    else if (wasm.WasmErrorCode[kind] !== code) find(`an error of the code ${code} and the kind ${kind}`);
+    else if (typeof message !== "string" || message.length > MAX_MESSAGE) find(`a message of ${message?.length} characters: ${message}`);
+    else if (wasmStack !== undefined && typeof wasmStack !== "string") find(`a stack of type ${typeof wasmStack}`);
+    return;
+  }
+  // A wrong receiver or a private constructor, and the end of JavaScript's stack.
+  if (is(error, NativeTypeError) || is(error, NativeRangeError)) return;
+  // deno_core's own errors of raw ops.
+  if (usesOps && (is(error, NativeError) || typeof error === "string")) return;
+  let text;
+  try { text = `${error}`; } catch { text = typeof error; }
+  find(`an undocumented error: ${text}`);
+}
+
+// What imports do
+
+/** An import that makes attempts and then returns the result. */
+globalThis.imported = (result, ...attempts) => (...args) => {
+  running = undefined;
+  for (let i = 0; i < args.length; i++) keep(args[i]);
+  for (let i = 0; i < attempts.length && nested < MAX_NESTED && depth < MAX_DEPTH; i++) {
+    nested++;
+    attempts[i]();
+  }
+  return result(args);
+};
+/** An import that calls the guest which called it, until there is no stack left. */
+globalThis.deepen = (guest) => (...args) => instance(guest, 0).call("call", args);
+/** How many turns of the event loop a promise of the program's waits at most. */
+const MAX_TURNS = 5;
+/** A promise that `resolve` ends, or else some turns of the event loop. */
+globalThis.promised = (value) => {
+  const { promise, resolve } = NativePromise.withResolvers();
+  const end = () => resolve(value);
+  add(pools.promise, { __proto__: null, end });
+  (async () => {
+    for (let i = 0; i < MAX_TURNS; i++) await op_wasm_turn();
+    end();
+  })();
+  return promise;
+};
+globalThis.resolve = (n) => pools.promise[n % pools.promise.length]?.end();
+
+/** A signal, as the web's. */
+class Signal {
+  aborted = false;
+  reason = undefined;
+  #listeners = [];
+  addEventListener(_type, listener) {
+    add(this.#listeners, listener);
+  }
+  removeEventListener(_type, listener) {
+    const kept = [];
+    for (let i = 0; i < this.#listeners.length; i++) {
+      if (this.#listeners[i] !== listener) add(kept, this.#listeners[i]);
+    }
+    this.#listeners = kept;
+  }
+  abort(reason) {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    const listeners = this.#listeners;
+    for (let i = 0; i < listeners.length; i++) listeners[i]();
+  }
+}
+let signals = [];
+globalThis.signal = (n) => signals[n] ??= new Signal();
+
+// Raw ops, and values that run code when they are looked at
+
+globalThis.op = (name, args) => {
+  usesOps = true;
+  const before = running;
+  running = name;
+  try {
+    return apply(ops[name], undefined, args);
+  } finally {
+    running = before;
+  }
+};
+
+const trap = (event) => () => {
+  if (running !== undefined) find(`${running} runs JavaScript: ${event}`);
+};
+const handlers = {};
+for (const name of ownKeys(Reflect)) {
+  if (typeof Reflect[name] !== "function") continue;
+  const original = Reflect[name], seen = trap(`proxy ${name}`);
+  handlers[name] = (...args) => {
+    seen();
+    return apply(original, undefined, args);
+  };
+}
+function accessors(object, names) {
+  for (let i = 0; i < names.length; i++) {
+    defineProperty(object, names[i], { get: trap(`get ${names[i]}`), set: trap(`set ${names[i]}`), configurable: true });
+  }
+  return object;
+}
+const hostiles = {
+  accessors: () => accessors({}, ["length", "0", "1", "fuel", "timeoutMs", "wasi", "store", "args", "env", "value", "minimum",
+    "element", "params", "then", "constructor", "byteLength", "buffer", "toJSON", "valueOf", "toString"]),
+  conversions: () => ({ valueOf: trap("valueOf"), toString: trap("toString"), toJSON: trap("toJSON"), [Symbol.toPrimitive]: trap("toPrimitive") }),
+  proxy: () => new NativeProxy({}, handlers),
+  list: () => new NativeProxy([1, 2, 3], handlers),
+  call: () => new NativeProxy(() => {}, handlers),
+  bytes: () => new NativeProxy(new Uint8Array(4), handlers),
+  elements: () => accessors([], ["0", "1"]),
+  subclass: () => accessors(new (class extends Uint8Array {})(4), ["length", "buffer", "byteLength", "byteOffset"]),
+  revoked: () => {
+    const { proxy, revoke } = NativeProxy.revocable({}, {});
+    revoke();
+    return proxy;
+  },
+};
+globalThis.hostile = (kind) => hostiles[kind]();
+
+// What scripts may do to JavaScript itself
+
+let changed = [];
+globalThis.pollute = (holder, name, value) => {
+  add(changed, { __proto__: null, holder, name, before: getOwnPropertyDescriptor(holder, name) });
+  defineProperty(holder, name, { value, writable: true, configurable: true, enumerable: true });
+};
+globalThis.patch = (holder, name) => {
+  pollute(holder, name, () => {
+    throw thrown;
+  });
+};
+/** Makes all that as it was, the last change first. */
+function restore() {
+  for (let i = changed.length - 1; i >= 0; i--) {
+    const { holder, name, before } = changed[i];
+    delete holder[name];
+    if (before !== undefined) defineProperty(holder, name, before);
+  }
+}
+
+/** The end of a program: everything is dropped, everything ends, and the next program begins anew. */
+globalThis.finish = async () => {
+  await drop();
+  for (let i = 0; i < pools.promise.length; i++) pools.promise[i].end();
+  for (let i = 0; i < settled.length; i++) await settled[i];
+  await drop();
+  restore();
+  const { attempts, returned, refused } = tally;
+  for (const name in pools) pools[name] = [];
+  [changed, settled, signals, tally] = [[], [], [], { attempts: 0, returned: 0, refused: 0 }];
+  if (!usesOps) await checkNothingIsLeft();
+  [depth, nested, usesOps] = [0, 0, false];
+  ops.op_conformance_tally(attempts, returned, refused);
+};
+
+async function drop() {
+  for (let i = 0; i < pools.instance.length; i++) pools.instance[i].drop();
+  for (let i = 0; i < pools.store.length; i++) pools.store[i].drop();
+  for (let i = 0; i < pools.module.length; i++) pools.module[i].drop();
+  await op_wasm_turn();
+}
+
+async function checkNothingIsLeft() {
+  let left;
+  for (let i = 0; i < 5; i++) {
+    op_wasm_collect_js();
+    await op_wasm_turn();
+    left = [op_wasm_live_instances(), op_wasm_live_modules()];
+    if (left[0] === 0 && left[1] === 0) return;
+  }
+  find(`${left[0]} instances and ${left[1]} modules are left`);
+}

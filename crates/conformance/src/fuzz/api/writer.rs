@@ -1,0 +1,249 @@
+//! Writes programs by the [grammar](super::grammar), with bytes for its choices.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use arbitrary::{Result, Unstructured};
+use ext_wasm::{WasmCapabilities, WasmState};
+use wasmparser::{FuncType, ValType};
+
+use super::grammar::RULES;
+use super::guest::{GUESTS, Guest, ImportKind, Shape};
+
+/// Which of the doors to `host:wasm` programs use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// What `host:wasm` exports.
+    Api,
+    /// That, and the ops beneath it, which scripts find in `Deno.core.ops`.
+    Ops,
+}
+
+/// How deep rules nest before each takes its smallest alternative.
+const MAX_NESTING: u32 = 12;
+
+/// The most that rules which refer to themselves may write of an expression, in bytes.
+const MAX_LENGTH: usize = 4_096;
+
+/// One statement in this many is an event.
+const EVENTS: u8 = 6;
+
+static ALTERNATIVES: LazyLock<HashMap<&str, &[&str]>> =
+    LazyLock::new(|| RULES.iter().copied().collect());
+
+/// The names of the ops that raw calls choose from: all that there are.
+pub fn ops() -> &'static [String] {
+    static OPS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let state = WasmState::new(WasmCapabilities::default());
+        let state = state.unwrap_or_else(|error| panic!("{error}"));
+        let ops = ext_wasm::host_wasm::init(state).ops;
+        ops.iter().map(|op| op.name.to_owned()).collect()
+    });
+    &OPS
+}
+
+/// Writes the expressions of one statement.
+pub struct Writer<'a, 'b> {
+    choices: &'b mut Unstructured<'a>,
+    surface: Surface,
+    nesting: u32,
+    length: usize,
+}
+
+impl<'a, 'b> Writer<'a, 'b> {
+    pub fn new(choices: &'b mut Unstructured<'a>, surface: Surface) -> Self {
+        Self {
+            choices,
+            surface,
+            nesting: 0,
+            length: 0,
+        }
+    }
+
+    /// A statement.
+    ///
+    /// # Errors
+    ///
+    /// Never for lack of bytes: without any, each choice is the first.
+    pub fn statement(&mut self) -> Result<String> {
+        self.length = 0;
+        if self.choices.ratio(1, EVENTS)? {
+            return self.rule("event");
+        }
+        let wait = if self.choices.ratio(2, 3)? {
+            "await "
+        } else {
+            ""
+        };
+        Ok(match self.choices.int_in_range(0..=3)? {
+            0 => format!("{wait}attempt({});", self.instance()?),
+            _ => format!("{wait}attempt(() => {});", self.attempt()?),
+        })
+    }
+
+    /// What an attempt evaluates.
+    fn attempt(&mut self) -> Result<String> {
+        if self.surface == Surface::Ops && self.choices.ratio(2, 3)? {
+            let name = self.choices.choose(ops())?;
+            return Ok(format!("op({name:?}, [{}])", self.rule("opArguments")?));
+        }
+        self.rule("attempt")
+    }
+
+    /// An expansion of the rule of this name.
+    fn rule(&mut self, name: &str) -> Result<String> {
+        self.nesting += 1;
+        let expanded = match name {
+            "n" => self.choices.int_in_range(0..=7)?.to_string(),
+            "guest" => format!("{:?}", self.guest()?.name),
+            "call" => self.call("call", "")?,
+            "callAsync" => {
+                let options = self.rule("callOptions")?;
+                self.call("callAsync", &format!(", {options}"))?
+            }
+            "imports" => {
+                let guest = self.guest()?;
+                self.imports(guest)?
+            }
+            "import" => self.import(None)?,
+            _ => {
+                let alternatives = ALTERNATIVES[name];
+                let is_small = self.nesting > MAX_NESTING || self.length > MAX_LENGTH;
+                let index = match is_small {
+                    true => 0,
+                    false => self.choices.choose_index(alternatives.len())?,
+                };
+                self.expand(alternatives[index])?
+            }
+        };
+        self.nesting -= 1;
+        self.length += expanded.len();
+        Ok(expanded)
+    }
+
+    /// An alternative, with the rules in it expanded.
+    fn expand(&mut self, alternative: &str) -> Result<String> {
+        let mut text = String::new();
+        let mut rest = alternative;
+        while let Some((before, name, after)) = next_rule(rest) {
+            text += before;
+            text += &self.rule(name)?;
+            rest = after;
+        }
+        Ok(text + rest)
+    }
+
+    /// A guest; every other time the first one.
+    fn guest(&mut self) -> Result<&'static Guest> {
+        match self.choices.arbitrary()? {
+            false => Ok(&GUESTS[0]),
+            true => self.choices.choose(&GUESTS),
+        }
+    }
+
+    /// The arguments of an attempt that makes an instance of a guest which nothing is wrong with, most times.
+    fn instance(&mut self) -> Result<String> {
+        let guest = self.guest()?;
+        let name = guest.name;
+        let imports = self.imports(guest)?;
+        let options = match name {
+            "wasi" => format!("{{ fuel: 100_000, wasi: {} }}", self.rule("wasi")?),
+            _ => self.rule("where")?,
+        };
+        let module = match self.choices.ratio(1, 4)? {
+            true => format!("module({name:?}, {})", self.rule("n")?),
+            false => format!("await wasm.compile(Deno.core.encode(guests.{name}))"),
+        };
+        Ok(format!(
+            "async () => wasm.instantiate({module}, {imports}, {options}), {name:?}"
+        ))
+    }
+
+    /// An object that satisfies a guest's imports, most times.
+    fn imports(&mut self, guest: &Guest) -> Result<String> {
+        if self.choices.ratio(1, 10)? {
+            return self.rule("value");
+        }
+        let mut imports = String::new();
+        for import in &guest.imports {
+            let value = match &import.kind {
+                _ if self.choices.ratio(1, 16)? => self.rule("value")?,
+                ImportKind::Function(_) if import.module.starts_with("wasi") => continue,
+                ImportKind::Function(ty) => self.import(Some(ty))?,
+                ImportKind::Object(pool) => format!("{pool}({})", self.rule("n")?),
+            };
+            imports += &format!("{}: {value}, ", import.name);
+        }
+        Ok(match imports.as_str() {
+            "" => "undefined".to_owned(),
+            _ => format!("{{ host: {{ {imports}}} }}"),
+        })
+    }
+
+    /// A function that satisfies an import of this type, most times.
+    fn import(&mut self, ty: Option<&FuncType>) -> Result<String> {
+        if self.choices.ratio(1, 12)? {
+            return Ok("deepen(\"calls\")".to_owned());
+        }
+        let result = match ty.map(FuncType::results) {
+            Some([ty]) if self.choices.ratio(2, 3)? => {
+                let value = self.value(*ty)?;
+                match self.choices.int_in_range(0..=3)? {
+                    0 => format!("() => promised({value})"),
+                    _ => format!("() => {value}"),
+                }
+            }
+            _ => self.rule("result")?,
+        };
+        let mut import = format!("imported({result}");
+        // Deep in an expression there is nothing more to do.
+        if self.nesting < MAX_NESTING / 2 {
+            for _ in 0..self.choices.int_in_range(0..=2)? {
+                import += &format!(", () => attempt(() => {})", self.attempt()?);
+            }
+        }
+        Ok(import + ")")
+    }
+
+    /// A call of a guest's function with arguments that it takes, most times.
+    fn call(&mut self, method: &str, more: &str) -> Result<String> {
+        let guest = self.guest()?;
+        let (name, ty) = self.choices.choose(&guest.functions)?;
+        let mut args = Vec::new();
+        for ty in ty.params() {
+            args.push(self.value(*ty)?);
+        }
+        if self.choices.ratio(1, 16)? {
+            args.push(self.rule("value")?);
+        }
+        let (guest, n) = (guest.name, self.rule("n")?);
+        Ok(format!(
+            "instance({guest:?}, {n}).{method}({name:?}, [{}]{more})",
+            args.join(", ")
+        ))
+    }
+
+    /// A value of a WebAssembly type, most times.
+    fn value(&mut self, ty: ValType) -> Result<String> {
+        if self.choices.ratio(1, 12)? {
+            return self.rule("value");
+        }
+        let n = self.rule("n")?;
+        Ok(match Shape::of(ty) {
+            Shape::Number if self.choices.arbitrary()? => n,
+            Shape::Number => self.rule("number")?,
+            Shape::BigInt => self.rule("bigint")?,
+            Shape::Bytes => "new Uint8Array(16)".to_owned(),
+            Shape::Function => format!("func({n}) ?? null"),
+            Shape::Reference => format!("reference({n}) ?? null"),
+            Shape::Anything => self.rule("value")?,
+        })
+    }
+}
+
+/// The text before the next rule of an alternative, the rule's name, and the text after it.
+pub fn next_rule(alternative: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = alternative.split_once('<')?;
+    let (name, after) = rest.split_once('>')?;
+    Some((before, name, after))
+}

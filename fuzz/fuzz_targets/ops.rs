@@ -1,0 +1,9 @@
+//! Programs over the ops beneath `host:wasm`, and its public API.
+#![no_main]
+
+use conformance::fuzz::api::{Surface, check};
+use libfuzzer_sys::fuzz_target;
+#[cfg(feature = "quickjs")]
+use no_wamr as _;
+
+fuzz_target!(|data: &[u8]| check(data, Surface::Ops));
