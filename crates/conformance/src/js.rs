@@ -15,19 +15,19 @@ impl Js {
     ///
     /// # Errors
     ///
-    /// When the event loop does not start.
+    /// When the event loop or JavaScript does not start.
     pub fn new(wasm: WasmState, extension: Extension) -> anyhow::Result<Self> {
         let event_loop = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let entered = event_loop.enter();
-        let runtime = JsRuntime::new(RuntimeOptions {
+        let runtime = JsRuntime::try_new(RuntimeOptions {
             extensions: vec![ext_wasm::host_wasm::init(wasm), extension],
             ..Default::default()
         });
         drop(entered);
         Ok(Self {
-            runtime,
+            runtime: runtime.context("JavaScript does not start")?,
             event_loop,
         })
     }

@@ -29,8 +29,8 @@ pub struct FileRun {
     pub seconds: f64,
 }
 
-/// In bytes.
-const STACK_SIZE: usize = 16 << 20;
+/// How much stack a thread has that runs scripts, in bytes.
+pub const STACK_SIZE: usize = 16 << 20;
 
 /// Runs `f` on a thread whose stack has room for every script: those nest deep, and exhaust WebAssembly's.
 ///

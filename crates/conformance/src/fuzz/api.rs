@@ -16,14 +16,15 @@ pub mod guest;
 pub mod minimise;
 pub mod program;
 pub mod runner;
+mod sandbox;
 pub mod worker;
 pub mod writer;
 
-use std::cell::RefCell;
 use std::fmt;
 use std::fs;
 use std::ops::AddAssign;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -173,12 +174,11 @@ pub fn run_file(
 ///
 /// If there is a finding.
 pub fn check(data: &[u8], surface: Surface) {
-    thread_local!(static RUNNER: RefCell<Option<Runner>> = const { RefCell::new(None) });
+    static RUNNER: Mutex<Runner> = Mutex::new(Runner::new());
     let program = Program::of_bytes(data, surface);
-    let ran = RUNNER.with_borrow_mut(|runner| match runner {
-        Some(runner) => runner.run(&program),
-        None => runner.insert(Runner::new()?).run(&program),
-    });
+    let mut runner = RUNNER.lock().unwrap_or_else(PoisonError::into_inner);
+    let ran = runner.run(&program);
+    drop(runner);
     match ran {
         Ok(Ok(_)) => {}
         Ok(Err(finding)) => panic!("{finding}\n{}", program.source()),

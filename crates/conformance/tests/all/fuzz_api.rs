@@ -15,9 +15,9 @@ use conformance::fuzz::command::{Fuzz, regressions};
 use conformance::fuzz::{api, differential};
 use conformance::run::with_deep_stack;
 
-/// Runs a program on a thread of its own.
+/// Runs a program in a runtime of its own.
 fn run(program: &Program) -> Result<Tally, Finding> {
-    with_deep_stack(|| Runner::new().unwrap().run(program).unwrap()).unwrap()
+    Runner::new().run(program).unwrap()
 }
 
 fn program(statements: &str) -> Program {
@@ -26,18 +26,14 @@ fn program(statements: &str) -> Program {
 
 #[test]
 fn a_fixed_set_of_programs_shows_nothing() {
-    let total = with_deep_stack(|| {
-        let mut runner = Runner::new().unwrap();
-        let mut total = Tally::default();
-        for seed in 0..100 {
-            match runner.run(&Program::of_seed(seed)).unwrap() {
-                Ok(tally) => total += tally,
-                Err(finding) => panic!("seed {seed}: {finding}"),
-            }
+    let mut runner = Runner::new();
+    let mut total = Tally::default();
+    for seed in 0..100 {
+        match runner.run(&Program::of_seed(seed)).unwrap() {
+            Ok(tally) => total += tally,
+            Err(finding) => panic!("seed {seed}: {finding}"),
         }
-        total
-    });
-    let total = total.unwrap();
+    }
     assert_eq!(total.programs, 100);
     // Programs get somewhere, and are refused something.
     assert!(total.returned > 1_000 && total.refused > 1_000, "{total:?}");
@@ -160,7 +156,7 @@ fn what_no_program_may_see_is_noticed() {
             "an error of the code 1: odd",
         ),
         (
-            "attempt(() => { throw Object.defineProperty(new wasm.WasmError('odd'), 'kind', { value: 'Odd' }); });",
+            "attempt(() => { throw Object.defineProperty(new wasm.WasmError('odd', 5000), 'kind', { value: 'Odd' }); });",
             "and the kind Odd",
         ),
         (

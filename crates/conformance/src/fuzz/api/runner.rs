@@ -1,162 +1,38 @@
-//! Runs programs, some of them one after another in a JavaScript runtime.
+//! Runs programs on a thread of their own.
 
-use std::cell::RefCell;
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 
 use anyhow::Context as _;
-use deno_core::{OpState, op2};
-use ext_wasm::{WasmCapabilities, WasmState};
-use serde_json::json;
 
-use super::guest::GUESTS;
+use super::sandbox::Sandboxes;
 use super::{Finding, Program, Tally};
-use crate::js::Js;
-use crate::run::panic_message;
+use crate::run::STACK_SIZE;
 
-/// What a program has told.
-#[derive(Clone, Default)]
-struct Heard(Rc<RefCell<Report>>);
+/// The most runtimes that one thread has, one after another. The QuickJS backend of deno_core numbers the native
+/// functions of all of a thread's runtimes with 16 bits, and a runtime has about four hundred of them.
+const MAX_RUNTIMES: u32 = 100;
 
+/// What came of a program; an error where JavaScript does not start.
+type Ran = anyhow::Result<Result<Tally, Finding>>;
+
+/// Runs programs, one after another.
 #[derive(Default)]
-struct Report {
-    finding: Option<String>,
-    tally: Option<Tally>,
-}
-
-/// Takes what a program saw that none may see.
-#[op2(fast)]
-fn op_conformance_finding(state: &mut OpState, #[string] text: String) {
-    let report = &mut state.borrow::<Heard>().0.borrow_mut();
-    report.finding.get_or_insert(text);
-}
-
-/// Takes the counts of a program that came to its end.
-#[op2(fast)]
-fn op_conformance_tally(state: &mut OpState, attempts: u32, returned: u32, refused: u32) {
-    state.borrow::<Heard>().0.borrow_mut().tally = Some(Tally {
-        programs: 1,
-        attempts: attempts.into(),
-        returned: returned.into(),
-        refused: refused.into(),
-    });
-}
-
-deno_core::extension!(
-    conformance_fuzz,
-    ops = [op_conformance_finding, op_conformance_tally],
-    options = { heard: Heard },
-    state = |state, options| state.put(options.heard)
-);
-
-/// The most programs that run in one runtime: to start one takes as long as to run several programs.
-const MAX_PROGRAMS: u32 = 50;
-
-/// Runs programs on this thread.
 pub struct Runner {
-    /// The runtime of the last program, and of the next one. Goes before the other one does, as V8 wants it.
-    sandbox: Option<Sandbox>,
-    /// A runtime of the same thread that no program may reach.
-    bystander: Js,
-    /// A folder that programs may give their guests to read.
-    folder: PathBuf,
+    running: Option<Running>,
 }
 
-/// A runtime that programs run in.
-struct Sandbox {
-    js: Js,
-    heard: Heard,
-    programs: u32,
-    uses_ops: bool,
-}
-
-/// Has an instance that says the same after each program as before it, and one of each guest, so that the guests' code
-/// stays in the process and programs need not compile it again.
-const BYSTANDER: &str = r#"
-    import { compile, instantiate, WasmGlobal, WasmMemory, WasmStore, WasmTable, WasmTag } from "host:wasm";
-    const text = `(module
-        (memory (export "memory") 1)
-        (data (i32.const 7) "*")
-        (func (export "answer") (result i32) (i32.load8_u (i32.const 7))))`;
-    const bystander = await instantiate(await compile(Deno.core.encode(text)));
-    globalThis.check = () => {
-        const answer = bystander.call("answer");
-        if (answer !== 42) throw new Error(`another runtime's guest says ${answer}`);
-    };
-    const standIn = (store, type) => {
-        switch (type.kind) {
-            case "memory": return new WasmMemory(store, type);
-            case "table": return new WasmTable(store, type, null);
-            case "global": return new WasmGlobal(store, type, 0);
-            case "tag": return new WasmTag(store, type);
-            default: return () => null;
-        }
-    };
-    globalThis.kept = [];
-    for (const [name, text] of Object.entries(guests)) {
-        const module = await compile(Deno.core.encode(text));
-        const store = new WasmStore({ wasi: {} });
-        const imports = {};
-        for (const { module: from, name, ...type } of module.imports) {
-            if (!from.startsWith("wasi")) (imports[from] ??= {})[name] = standIn(store, type);
-        }
-        kept.push(module, await instantiate(module, imports, { store }).catch((error) => {
-            // Instances of these are refused.
-            if (name !== "outside" && name !== "waits") throw error;
-        }));
-    }
-"#;
-
-/// What the host allows a program: little, so that programs reach the caps.
-fn capabilities(folder: PathBuf) -> WasmCapabilities {
-    let mut this = WasmCapabilities::default();
-    this.allow_wasi = true;
-    this.preopen_paths = vec![folder];
-    this.max_fuel = Some(200_000);
-    this.max_timeout_ms = Some(100);
-    this.max_memory_bytes = Some(4 << 20);
-    this.max_output_bytes = 1 << 16;
-    this.max_pending_compiles = 16;
-    this.max_modules = 64;
-    this.max_stores = 64;
-    this.max_instances = 64;
-    this.max_running_calls = 8;
-    this.max_references = 1_000;
-    this.max_table_elements = 10_000;
-    this.max_wasi_descriptors = 16;
-    this
-}
-
-/// The texts of the guests by their names, as JSON.
-fn guests() -> serde_json::Value {
-    let guests = GUESTS
-        .iter()
-        .map(|guest| (guest.name.to_owned(), guest.text.into()));
-    serde_json::Value::Object(guests.collect())
+/// A thread that runs programs.
+struct Running {
+    programs: mpsc::SyncSender<Program>,
+    /// And whether the thread takes no other one.
+    results: mpsc::Receiver<(Ran, bool)>,
 }
 
 impl Runner {
     /// A runner that has run nothing.
-    ///
-    /// # Errors
-    ///
-    /// When JavaScript does not start, or there can be no folder for the guests.
-    pub fn new() -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("conformance-fuzz-{}", std::process::id()));
-        fs::create_dir_all(&folder).context("cannot make a folder")?;
-        fs::write(folder.join("hello"), "in a file").context("cannot write a file")?;
-        let wasm = WasmState::new(capabilities(folder.clone()))?;
-        let mut bystander = Js::new(wasm, conformance_fuzz::init(Heard::default()))?;
-        let guests = format!("globalThis.guests = {};", guests());
-        bystander.evaluate("fuzz:guests", guests)?;
-        bystander.evaluate("fuzz:bystander", BYSTANDER.to_owned())?;
-        Ok(Self {
-            sandbox: None,
-            bystander,
-            folder,
-        })
+    pub const fn new() -> Self {
+        Self { running: None }
     }
 
     /// Runs a program. A panic is a finding.
@@ -164,80 +40,41 @@ impl Runner {
     /// # Errors
     ///
     /// When JavaScript does not start.
-    pub fn run(&mut self, program: &Program) -> anyhow::Result<Result<Tally, Finding>> {
-        let ran = catch_unwind(AssertUnwindSafe(|| self.run_here(program)));
-        ran.unwrap_or_else(|panic| Ok(Err(Finding::Panic(panic_message(&*panic)))))
-    }
-
-    fn run_here(&mut self, program: &Program) -> anyhow::Result<Result<Tally, Finding>> {
-        // It is put back when nothing was found.
-        let mut sandbox = match self.sandbox.take() {
-            Some(sandbox) => sandbox,
-            None => Sandbox::new(&self.folder)?,
+    pub fn run(&mut self, program: &Program) -> Ran {
+        let running = match self.running.take() {
+            Some(running) => running,
+            None => Running::start()?,
         };
-        let ran = sandbox.run(program);
-        let has_more = sandbox.programs < MAX_PROGRAMS && !sandbox.uses_ops;
-        if ran.is_ok() && has_more {
-            self.sandbox = Some(sandbox);
-            return Ok(ran);
+        let ended = "the thread that runs programs has ended";
+        running.programs.send(program.clone()).context(ended)?;
+        let (ran, is_last) = running.results.recv().context(ended)?;
+        if !is_last {
+            self.running = Some(running);
         }
-        drop(sandbox);
-        Ok(match self.check_bystander() {
-            Ok(()) => ran,
-            Err(finding) => ran.and(Err(finding)),
-        })
-    }
-
-    fn check_bystander(&mut self) -> Result<(), Finding> {
-        let _entered = self.bystander.event_loop.enter();
-        let checked = self
-            .bystander
-            .runtime
-            .execute_script("fuzz:check", "check()");
-        checked
-            .map(drop)
-            .map_err(|error| Finding::Seen(error.to_string()))
+        ran
     }
 }
 
-impl Sandbox {
-    fn new(folder: &Path) -> anyhow::Result<Self> {
-        let heard = Heard::default();
-        let wasm = WasmState::new(capabilities(folder.to_owned()))?;
-        let mut js = Js::new(wasm, conformance_fuzz::init(heard.clone()))?;
-        let prelude = format!(
-            "{}\nglobalThis.guests = {};\nglobalThis.folder = {};\n",
-            include_str!("prelude.js"),
-            guests(),
-            json!(folder)
-        );
-        js.evaluate("fuzz:prelude", prelude)?;
-        Ok(Self {
-            js,
-            heard,
-            programs: 0,
-            uses_ops: false,
-        })
-    }
-
-    fn run(&mut self, program: &Program) -> Result<Tally, Finding> {
-        self.programs += 1;
-        self.uses_ops |= program.uses_ops();
-        let name = format!("fuzz:program-{}", self.programs);
-        let ended = self.js.evaluate(&name, program.source());
-        let report = self.heard.0.take();
-        match (report.finding, ended, report.tally) {
-            (Some(finding), ..) => Err(Finding::Seen(finding)),
-            (None, Err(error), _) => Err(Finding::Seen(format!("the program threw {error:#}"))),
-            (None, Ok(()), None) => Err(Finding::Seen("the program did not end".to_owned())),
-            (None, Ok(()), Some(tally)) => Ok(tally),
-        }
-    }
-}
-
-impl Drop for Runner {
-    fn drop(&mut self) {
-        // Whatever keeps it is not what was asked for.
-        let _ = fs::remove_dir_all(&self.folder);
+impl Running {
+    fn start() -> anyhow::Result<Self> {
+        let (programs, asked) = mpsc::sync_channel::<Program>(0);
+        let (sender, results) = mpsc::sync_channel(0);
+        let run = move || {
+            let mut sandboxes = Sandboxes::new();
+            for program in asked {
+                let ran = match &mut sandboxes {
+                    Ok(sandboxes) => sandboxes.run(&program),
+                    Err(error) => Err(anyhow::anyhow!("{error:#}")),
+                };
+                let is_last = sandboxes
+                    .as_ref()
+                    .map_or(true, |sandboxes| sandboxes.started >= MAX_RUNTIMES);
+                if sender.send((ran, is_last)).is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().stack_size(STACK_SIZE).spawn(run)?;
+        Ok(Self { programs, results })
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::{Finding, Program, Runner, Tally};
 use crate::process::{self, Lost, Process};
-use crate::run::with_deep_stack;
 
 /// Runs the programs that are asked for on standard input, until that ends.
 ///
@@ -13,19 +12,30 @@ use crate::run::with_deep_stack;
 ///
 /// When a request is not understood, or JavaScript does not start.
 pub fn serve() -> anyhow::Result<()> {
-    with_deep_stack(|| {
-        let mut runner = Runner::new()?;
-        process::serve(|program: Program| runner.run(&program))
-    })?
+    let mut runner = Runner::new();
+    process::serve(|program: Program| runner.run(&program))
 }
 
+/// The most programs that one process runs: deno_core's QuickJS backend keeps about a megabyte of each runtime.
+const MAX_PROGRAMS: u32 = 1_000;
+
 /// A process that runs programs.
-pub struct Worker<'a>(Process<'a>);
+pub struct Worker<'a> {
+    command: &'a (dyn Fn() -> Command + Sync),
+    timeout: Duration,
+    process: Process<'a>,
+    programs: u32,
+}
 
 impl<'a> Worker<'a> {
     /// A worker that `command` starts, and that has that long for each program.
     pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
-        Self(Process::new(command, timeout))
+        Self {
+            command,
+            timeout,
+            process: Process::new(command, timeout),
+            programs: 0,
+        }
     }
 
     /// Runs a program. To lose the worker over it is a finding.
@@ -34,7 +44,12 @@ impl<'a> Worker<'a> {
     ///
     /// When no process can be started.
     pub fn run(&mut self, program: &Program) -> anyhow::Result<Result<Tally, Finding>> {
-        Ok(self.0.ask(program)?.unwrap_or_else(|lost| {
+        if self.programs == MAX_PROGRAMS {
+            self.process = Process::new(self.command, self.timeout);
+            self.programs = 0;
+        }
+        self.programs += 1;
+        Ok(self.process.ask(program)?.unwrap_or_else(|lost| {
             let text = lost.to_string();
             Err(match lost {
                 Lost::Hung(_) => Finding::Hung(text),
