@@ -6,6 +6,7 @@
 mod bloat;
 mod buffers;
 mod escape;
+mod modules;
 mod names;
 mod ops;
 
