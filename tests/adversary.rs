@@ -55,6 +55,11 @@ impl Attack {
         self
     }
 
+    pub fn descriptors(mut self, descriptors: u64) -> Self {
+        self.descriptors = descriptors;
+        self
+    }
+
     pub fn mebibytes(mut self, mebibytes: u64) -> Self {
         self.mebibytes = mebibytes;
         self
