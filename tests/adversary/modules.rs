@@ -68,7 +68,7 @@ attacks! {
     /// Two bytes in the module, and far more in whatever keeps them.
     fn more_of_everything_than_a_module_can_have_takes_no_memory() {
         attack(r#"
-            const count = 20_000_000;
+            const count = 8_000_000;
             const modules = [[1, [0x5f, 0]], [2, [0, 0, 2, 0, 0]], [5, [0, 0]], [13, [0, 0]], [3, [0]]];
             const told = [];
             for (const [id, list] of modules) {
