@@ -6,20 +6,18 @@
 mod bloat;
 mod buffers;
 mod escape;
+mod modules;
 mod names;
 mod ops;
 
-use std::process::Command;
 use std::time::Duration;
 use std::{env, fs, process, thread};
 
 use ext_wasm::WasmCapabilities;
 use serde_json::{Value, json};
 
+use crate::child::{self, Child};
 use crate::js::Js;
-
-/// What a process finds in its environment that is to run an attack.
-const INSIDE: &str = "EXT_WASM_ATTACK";
 
 /// Whether to repeat more often.
 const LONG: &str = "EXT_WASM_LONG";
@@ -57,31 +55,23 @@ impl Attack {
         self
     }
 
+    pub fn descriptors(mut self, descriptors: u64) -> Self {
+        self.descriptors = descriptors;
+        self
+    }
+
     pub fn mebibytes(mut self, mebibytes: u64) -> Self {
         self.mebibytes = mebibytes;
         self
     }
 
-    /// Runs the attack in a process of its own, which runs the test of this name, and returns what it returned.
+    /// Runs the attack in a process of its own, which runs the test of this path, and returns what it
+    /// returned.
     pub fn run(self, test: &str) -> Value {
-        if env::var_os(INSIDE).is_some() {
+        if child::is_child() {
             self.attack();
         }
-        let (_, test) = test.split_once("::").unwrap();
-        let attacked = Command::new(env::current_exe().unwrap())
-            .args(["--exact", test, "--nocapture", "--test-threads=1"])
-            .env(INSIDE, "1")
-            .output()
-            .unwrap();
-        let (out, err) = (
-            String::from_utf8_lossy(&attacked.stdout),
-            String::from_utf8_lossy(&attacked.stderr),
-        );
-        let told = out.lines().find_map(|line| line.strip_prefix("attacked: "));
-        let Some(told) = told.filter(|_| attacked.status.success()) else {
-            panic!("{}\n{out}\n{err}", attacked.status);
-        };
-        let told: Value = serde_json::from_str(told).unwrap();
+        let told = Child::new(test).run();
         for (what, most) in [
             ("mebibytes", self.mebibytes),
             ("threads", self.threads),
@@ -113,7 +103,7 @@ impl Attack {
             "threads": status("Threads:"),
             "descriptors": fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
         });
-        println!("\nattacked: {told}");
+        child::answer(&told);
         process::exit(0);
     }
 }

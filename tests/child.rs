@@ -1,6 +1,8 @@
-//! A test that has a process of its own, with an input of its own.
+//! A test that runs itself again, in a process of its own.
 
 use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 /// Set in such a process.
 const CHILD: &str = "EXT_WASM_TEST_CHILD";
@@ -8,35 +10,90 @@ const CHILD: &str = "EXT_WASM_TEST_CHILD";
 /// What stands before the answer, in a line of its own.
 const ANSWER: &str = "answer: ";
 
-/// Whether this is the process that a test has [run](run).
+/// Whether this is the process of a [`Child`].
 pub fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
 /// Tells the process that has started this one what came of it.
-pub fn answer(value: &serde_json::Value) {
+pub fn answer(value: &Value) {
     println!("\n{ANSWER}{value}");
 }
 
-/// Runs the test of this name in a process of its own, and returns what that [answers](answer).
-pub fn run(test: &str, stdin: Stdio) -> serde_json::Value {
-    run_with(test, stdin, Stdio::piped())
+/// The path of the test in which this stands.
+macro_rules! this_test {
+    () => {{
+        fn here() {}
+        $crate::child::test_around(here)
+    }};
+}
+pub(crate) use this_test;
+
+/// The path of the test in which a function stands: see [`this_test`].
+pub fn test_around<F>(_: F) -> &'static str {
+    let path = std::any::type_name::<F>();
+    let (test, _) = path.rsplit_once("::").unwrap();
+    test
 }
 
-/// The same, with an error output of its own too.
-pub fn run_with(test: &str, stdin: Stdio, stderr: Stdio) -> serde_json::Value {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture"])
-        .env(CHILD, "1")
-        .stdin(stdin)
-        .stdout(Stdio::piped())
-        .stderr(stderr)
-        .spawn()
-        .and_then(std::process::Child::wait_with_output)
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let answer = stdout.lines().find_map(|line| line.strip_prefix(ANSWER));
-    let answer = answer.unwrap_or_else(|| panic!("{test} answers nothing: {stdout}{stderr}"));
-    serde_json::from_str(answer).unwrap()
+/// A process that runs one test.
+pub struct Child {
+    test: String,
+    command: Command,
+}
+
+impl Child {
+    /// It runs the test of this [path](this_test).
+    pub fn new(test: &str) -> Self {
+        Self::of(test, Command::new(std::env::current_exe().unwrap()))
+    }
+
+    /// The same, within limits of the system that a shell sets: `ulimit -n 100`.
+    pub fn limited(test: &str, limits: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{limits} && exec \"$0\" \"$@\"")]);
+        shell.arg(std::env::current_exe().unwrap());
+        Self::of(test, shell)
+    }
+
+    fn of(test: &str, mut command: Command) -> Self {
+        let (_crate, test) = test.split_once("::").unwrap();
+        command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
+        command.env(CHILD, "1").stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self {
+            test: test.to_owned(),
+            command,
+        }
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn stdin(mut self, stdin: Stdio) -> Self {
+        self.command.stdin(stdin);
+        self
+    }
+
+    pub fn stderr(mut self, stderr: Stdio) -> Self {
+        self.command.stderr(stderr);
+        self
+    }
+
+    /// Runs it, and returns what it [answers](answer).
+    pub fn run(mut self) -> Value {
+        let child = self.command.spawn().unwrap();
+        // Its own ends of pipes, which others would wait for to be closed.
+        drop(self.command);
+        let output = child.wait_with_output().unwrap();
+        let out = String::from_utf8_lossy(&output.stdout);
+        let err = String::from_utf8_lossy(&output.stderr);
+        let answer = out.lines().find_map(|line| line.strip_prefix(ANSWER));
+        let answer = answer.filter(|_| output.status.success());
+        let answer =
+            answer.unwrap_or_else(|| panic!("{}: {}\n{out}\n{err}", self.test, output.status));
+        serde_json::from_str(answer).unwrap()
+    }
 }

@@ -1,5 +1,6 @@
 //! WASI: what guests are given they have, and nothing else, and they may wait for it.
 
+mod arguments;
 mod calls;
 mod caps;
 mod commands;

@@ -43,13 +43,15 @@ pub struct WasmCapabilities {
     pub max_output_bytes: usize,
     /// The most descriptors that the guests of a store may have open at one time, with the three
     /// streams and the folders that they are given; to open more is `EMFILE`. Each file or folder is
-    /// one of the process's too, and a folder that is being listed another one. Default: 1,024.
+    /// one of the process's too, and a folder that is being listed another one: the guests of all of a
+    /// process's states may together have three quarters of what the system gives the process, and to
+    /// open more is `ENFILE`. Default: 1,024.
     pub max_wasi_descriptors: u32,
     /// The most things that a guest may wait for in one `poll_oneoff`; more are `EINVAL`.
     /// Default: 4,096.
     pub max_wasi_subscriptions: u32,
-    /// The most entries of each folder that is being listed which are kept, so that a guest can go
-    /// back to them; further back, the folder is listed anew. An entry has up to 255 bytes, and as
+    /// The most entries that are kept of all folders which the guests of a store are listing, so that
+    /// they can go back to them; further back, the folder is listed anew. An entry has up to 255 bytes, and as
     /// many again for the bookkeeping at most. Default: 1,024.
     pub max_wasi_listing_entries: u32,
     /// The most bytes that the arguments and environment variables of a store may have together.

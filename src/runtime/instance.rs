@@ -5,6 +5,7 @@ use wasmtime::{AsContextMut, Extern, Instance, Linker, StoreContextMut};
 use super::error::WasmError;
 use super::host::HostFunction;
 use super::hosted::{HostImports, Hosted};
+use super::limits::Mark;
 use super::memory::Linear;
 use super::module::{Compiled, WasmModule};
 use super::store::{Outcome, StoreData, WasmStore, outcome, ran};
@@ -94,15 +95,16 @@ impl Parts<'_> {
         instantiate: impl FnOnce(StoreContextMut<'_, StoreData>) -> wasmtime::Result<Instance>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let made = self.store.run(|mut store| {
-            store.data_mut().limits.take_refusal();
             let limits = &mut store.data_mut().limits;
+            limits.take_refusal();
+            let mark = limits.mark();
             limits.reserve_shared(self.module.code.profile.shared_growth)?;
             match instantiate(store.as_context_mut()) {
                 Ok(instance) => {
                     store.data_mut().count_instance();
                     Ok(Outcome::Returned(instance))
                 }
-                Err(error) => failed(store, &error),
+                Err(error) => failed(store, &error, &mark),
             }
         })?;
         Ok(made.map(|instance| WasmInstance {
@@ -198,13 +200,16 @@ fn no_function() -> WasmError {
 fn failed(
     mut store: StoreContextMut<'_, StoreData>,
     error: &wasmtime::Error,
+    mark: &Mark,
 ) -> Result<Outcome<Instance>, WasmError> {
     if ran(error) {
         // It failed after it was linked: its memories stay in the store.
         store.data_mut().count_instance();
         return outcome(store, error);
     }
-    Err(match store.data_mut().limits.take_refusal() {
+    let limits = &mut store.data_mut().limits;
+    limits.undo(mark);
+    Err(match limits.take_refusal() {
         Some(why) => WasmError::instantiate(format!("cannot instantiate: {why}")),
         None => WasmError::instantiate(format!("cannot instantiate: {}", text::one_line(error))),
     })

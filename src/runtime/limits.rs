@@ -73,8 +73,9 @@ pub(crate) fn capped(request: Option<u64>, cap: Option<u64>) -> Option<u64> {
 /// The account of one store's memories and tables.
 ///
 /// wasmtime asks for one memory at a time; a cap for each alone could be passed by declaring
-/// many, so the account adds them up. Nothing is ever subtracted: a memory lives as long as its
-/// store, and a growth that was granted and then failed stays counted, because wasmtime also
+/// many, so the account adds them up. A memory lives as long as its store, so what is counted stays
+/// counted, except for what an instantiation was granted that then came to nothing: see
+/// [`Limits::undo`]. A growth that was granted and then failed stays counted, because wasmtime also
 /// reports failures of growths that it never asked about, and a guest could use those to talk
 /// its account down.
 pub(crate) struct Limits {
@@ -88,6 +89,13 @@ pub(crate) struct Limits {
     mappings: Option<Share>,
     /// Why there were no more mappings for the last request, if there were none.
     unmapped: Option<String>,
+    /// Whether a memory or table was granted since the last [mark](Limits::mark).
+    created: bool,
+    /// Whether one was refused since then.
+    refused: bool,
+    /// Whether mappings are counted for the store's garbage-collected heap, which may be among those of
+    /// an instantiation that came to nothing.
+    heap_mapped: bool,
     /// Whether a memory was allowed to grow, until somebody has asked: see `WasmStore::take_grown`.
     pub(crate) grown: Arc<AtomicBool>,
 }
@@ -103,6 +111,9 @@ impl Limits {
             max_references: capabilities.max_references,
             mappings: None,
             unmapped: None,
+            created: false,
+            refused: false,
+            heap_mapped: false,
             grown: Arc::default(),
         }
     }
@@ -124,6 +135,39 @@ impl Limits {
         Ok(())
     }
 
+    /// What is counted now, before memories and tables are made that may come to nothing.
+    pub(crate) fn mark(&mut self) -> Mark {
+        (self.created, self.refused) = (false, false);
+        Mark {
+            memory: self.memory.used,
+            tables: self.tables.used,
+            mappings: self.mappings.as_ref().map_or(0, Share::count),
+        }
+    }
+
+    /// Counts no more than at the mark, after memories and tables have not been made: wasmtime has freed
+    /// those that were, if it is one of them that was refused, or none was reached. If the system itself
+    /// refused one, all that was granted stays counted.
+    pub(crate) fn undo(&mut self, mark: &Mark) {
+        if self.created && !self.refused {
+            return;
+        }
+        self.memory.used = mark.memory;
+        self.tables.used = mark.tables;
+        if let Some(share) = &mut self.mappings {
+            let more = share.count() - mark.mappings;
+            // The first of them may be those of the store's garbage-collected heap, which stays, and has
+            // no bytes at first.
+            let heap = if self.heap_mapped {
+                0
+            } else {
+                more.min(PER_MEMORY)
+            };
+            self.heap_mapped |= heap > 0;
+            share.give_back(more - heap);
+        }
+    }
+
     /// The cap that refused the last request, in words, if one did since this was last asked.
     pub(crate) fn take_refusal(&mut self) -> Option<String> {
         let memory = self.memory.refused.take().map(|wanted| {
@@ -141,6 +185,14 @@ impl Limits {
         memory.or(tables).or(self.unmapped.take())
     }
 
+    /// Remembers whether a memory or table that is made, which has nothing in it yet, was granted.
+    fn note(&mut self, current: usize, granted: bool) {
+        if current == 0 {
+            self.created |= granted;
+            self.refused |= !granted;
+        }
+    }
+
     /// Takes the mappings of one more memory.
     fn map(&mut self) -> bool {
         let taken = match &mut self.mappings {
@@ -152,6 +204,13 @@ impl Limits {
         self.unmapped = taken.err();
         self.unmapped.is_none()
     }
+}
+
+/// What a store's account counted at some time.
+pub(crate) struct Mark {
+    memory: u64,
+    tables: u64,
+    mappings: u32,
 }
 
 /// A sum that may not pass a cap.
@@ -200,6 +259,7 @@ impl ResourceLimiter for Limits {
         let granted =
             !moves && self.memory.grow(current, desired, maximum) && (current > 0 || self.map());
         self.grown.fetch_or(granted, Ordering::Relaxed);
+        self.note(current, granted);
         Ok(granted)
     }
 
@@ -209,7 +269,9 @@ impl ResourceLimiter for Limits {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.tables.grow(current, desired, maximum))
+        let granted = self.tables.grow(current, desired, maximum);
+        self.note(current, granted);
+        Ok(granted)
     }
 
     fn instances(&self) -> usize {

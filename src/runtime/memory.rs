@@ -85,6 +85,7 @@ impl WasmStore {
     pub fn new_memory(&self, ty: MemoryType) -> Result<WasmMemory, WasmError> {
         let handle = self.with(|mut store| {
             store.data_mut().limits.take_refusal();
+            let mark = store.data_mut().limits.mark();
             let memory = if ty.is_shared() {
                 let pages = ty.maximum().unwrap_or(u64::MAX);
                 let bytes = pages.saturating_mul(ty.page_size());
@@ -93,7 +94,10 @@ impl WasmStore {
             } else {
                 Memory::new(&mut store, ty).map(Linear::Own)
             };
-            let memory = memory.map_err(|error| refused(&mut store, "memory", &error))?;
+            let memory = memory.map_err(|error| {
+                store.data_mut().limits.undo(&mark);
+                refused(&mut store, "memory", &error)
+            })?;
             store.data_mut().intern_memory(memory)
         })?;
         self.memory(handle)

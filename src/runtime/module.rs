@@ -226,7 +226,7 @@ impl Compiler {
             self.prepare(&code, self.checks)?;
             return Ok(code);
         }
-        let profile = ModuleProfile::of(&wasm);
+        let profile = ModuleProfile::of(&wasm, &self.limits);
         profile.check(&self.limits)?;
         let code = Code::new(&wasm, profile);
         self.prepare(&code, self.checks)?;
@@ -300,10 +300,14 @@ impl Compiler {
         }
         let engine = self.engines.get(self.checks)?;
         admission::check_size(source, &self.limits)?;
+        let steps = admission::parse_steps(source);
+        if steps > cap {
+            return refuse(steps);
+        }
         let Ok(wasm) = admission::encode(source, &self.limits) else {
             return Ok(false);
         };
-        let steps = ModuleProfile::of(&wasm).validation_steps;
+        let steps = ModuleProfile::validation_steps(&wasm);
         if steps > cap {
             return refuse(steps);
         }

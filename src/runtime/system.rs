@@ -23,6 +23,7 @@ pub(crate) static DESCRIPTORS: LazyLock<Budget> =
     LazyLock::new(|| Budget::new("file descriptors", max_descriptors()));
 
 /// So much of something.
+#[derive(Debug)]
 pub(crate) struct Budget {
     noun: &'static str,
     cap: u32,
@@ -30,6 +31,7 @@ pub(crate) struct Budget {
 }
 
 /// A part of a budget, which is given back when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Share {
     of: &'static Budget,
     count: u32,
@@ -74,6 +76,18 @@ impl Share {
         self.count += std::mem::take(&mut more.count);
         Ok(())
     }
+
+    /// How large it is.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Gives a part of it back.
+    pub(crate) fn give_back(&mut self, count: u32) {
+        let count = count.min(self.count);
+        self.count -= count;
+        self.of.used.fetch_sub(count, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Share {
@@ -110,6 +124,8 @@ mod tests {
         let refused = "the guests of this process use 75 apples of the 75 that they may";
         assert_eq!(share.take(1), Err(refused.to_owned()));
         assert_eq!(BUDGET.take(u32::MAX).err(), Some(refused.to_owned()));
+        share.give_back(15);
+        assert_eq!((share.count(), BUDGET.take(15).is_ok()), (60, true));
         drop(share);
         drop(BUDGET.take(75).unwrap());
     }

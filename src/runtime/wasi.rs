@@ -5,13 +5,18 @@ mod captured;
 mod descriptors;
 mod directory;
 mod errno;
+mod fd;
+mod fdstat;
 mod file;
 mod functions;
 mod listing;
 mod memory;
 mod metadata;
+mod path;
 mod poll;
 mod readiness;
+mod size_limit;
+mod sock;
 mod streams;
 mod system;
 
@@ -28,6 +33,7 @@ use super::capabilities::WasmCapabilities;
 use super::error::WasmError;
 use super::granted::Granted;
 use super::store::StoreData;
+use super::system::DESCRIPTORS;
 use super::text;
 
 /// The modules that WASI's functions are imported from.
@@ -202,9 +208,10 @@ fn descriptors(
     }
     for preopen in &config.preopens {
         let name = without_nul("a preopen's name", &preopen.guest)?.to_owned();
+        let share = DESCRIPTORS.take(1).map_err(unusable)?;
         let granted = preopens.folder(&preopen.host);
         let directory =
-            granted.and_then(|dir| Directory::preopen(&dir, name, preopen.readonly).ok());
+            granted.and_then(|dir| Directory::preopen(&dir, name, preopen.readonly, share).ok());
         let directory = directory.ok_or_else(|| not_granted(&preopen.host))?;
         descriptors
             .push(Descriptor::Directory(directory))

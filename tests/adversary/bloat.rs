@@ -72,6 +72,57 @@ attacks! {
             => json!([[], 0])
     }
 
+    fn memory_of_instances_that_fail_is_given_back() {
+        Attack::new(r#"
+            const options = { maxMemoryBytes: 100 * 65536 };
+            const modules = [
+                "(module (memory 60) (memory 60))", "(module (memory 60) (table 1 funcref) (table 20000000 funcref))",
+                `(module (import "e" "t" (table 5 funcref)) (memory 60))`, `(module (import "e" "t" (table 5 funcref)) (memory 1 90 shared))`,
+                "(module (memory 1 90 shared) (memory 60))", "(module (global (ref extern) (ref.null extern)) (memory 60))",
+                "(module (type $a (array i8)) (global (ref $a) (array.new_default $a (i32.const 1))) (memory 60) (memory 60))",
+            ];
+            const told = [];
+            for (const source of modules) {
+                const module = await compile(text(source)).catch(() => undefined);
+                if (module === undefined) continue;
+                const store = new WasmStore(options);
+                const t = new WasmTable(store, { element: "funcref", minimum: 1 });
+                const messages = new Set();
+                for (let i = 0; i < many / 10; i++) {
+                    const error = await caught(() => instantiate(module, { e: { t } }, { store }));
+                    messages.add(`${error.code} ${error.message}`);
+                }
+                // There is as much room as before, and a mapping for it.
+                const memory = new WasmMemory(store, { minimum: 95 });
+                told.push([messages.size, memory.byteLength / 65536]);
+                store.drop();
+            }
+            const store = new WasmStore(options);
+            for (let i = 0; i < 1000; i++) await caught(() => new WasmMemory(store, { minimum: 5, maximum: 4, shared: true }));
+            return [told, new WasmMemory(store, { minimum: 1, maximum: 100, shared: true }).byteLength];"#)
+            => json!([[[1, 95], [1, 95], [1, 95], [1, 95], [1, 95], [1, 95]], 65536])
+    }
+
+    /// Instances that fail once they are made stay in their store, and count.
+    fn instances_that_fail_when_they_start_count() {
+        Attack::new(r#"
+            const module = await compile(text(`(module (memory 60) (func $start unreachable) (start $start))`));
+            const large = await compile(text(`(module (memory 1) (data (i32.const 65536) "a"))`));
+            const store = new WasmStore({ maxMemoryBytes: 100 * 65536 });
+            const told = [];
+            for (const tried of [module, large]) {
+                const ends = new Map();
+                for (let i = 0; i < 200; i++) {
+                    const { code, trap } = await caught(() => instantiate(tried, {}, { store }));
+                    const end = `${code} ${trap}`;
+                    ends.set(end, (ends.get(end) ?? 0) + 1);
+                }
+                told.push([...ends]);
+            }
+            return told;"#)
+            => json!([[["5002 unreachable", 1], ["5001 undefined", 199]], [["5002 out of bounds memory access", 40], ["5001 undefined", 160]]])
+    }
+
     fn modules_that_fail_leave_nothing() {
         Attack::new(r#"
             const { op_wasm_live_modules: live } = Deno.core.ops;

@@ -1,8 +1,12 @@
 //! What guests can heap up in the host has an end.
 
+use std::path::Path;
+
 use serde_json::json;
 
-use super::{Folder, granting, js};
+use super::{Folder, GUEST, everything, granting, js};
+use crate::adversary::Attack;
+use crate::child::{self, Child, this_test};
 
 #[test]
 fn a_store_has_so_many_descriptors() {
@@ -73,4 +77,117 @@ fn one_read_or_write_has_so_many_buffers() {
          return [ask('fd_read', 0, 1024), ask('fd_read', 0, 1025), ask('fd_write', 1, 1024), ask('fd_write', 1, 1025)];",
     );
     assert_eq!(told, json!([0, 28, 0, 28]));
+}
+
+/// What guests open is the process's too, which needs some for itself.
+#[test]
+fn the_process_has_so_many_descriptors() {
+    if child::is_child() {
+        let folder = Folder::new("process");
+        let told = folder.js().run(
+            "const wasi = { preopens: { '/': root + 'granted' } }, first = await guest(wasi), second = await guest(wasi);
+             const fill = (g) => { for (let count = 0;; count++) { const { errno } = g.open(3, 'file'); if (errno) return [count, errno]; } };
+             const [[count, full], [none, also]] = [fill(first), fill(second)];
+             // A folder is listed by a descriptor of its own, and a new store has one for each folder.
+             const listed = first.call('fd_readdir', 3, 65536, 64, 0n, 8);
+             const refused = (await caught(() => guest(wasi))).message;
+             const free = first.call('fd_close', 4), again = second.open(3, 'file').errno ?? 0;
+             first.instance.drop(), second.instance.drop();
+             await collect();
+             const third = await guest(wasi);
+             return [count > 10, count < 75, full, none, also, listed, refused, free, again, fill(third)[0] > 10];",
+        );
+        child::answer(&told);
+        return;
+    }
+    let told = Child::limited(this_test!(), "ulimit -n 100").run();
+    let refused = "the option wasi is unusable: the guests of this process use 75 file descriptors of the 75 that \
+                   they may";
+    assert_eq!(
+        told,
+        json!([true, true, 41, 0, 41, 41, refused, 0, 0, true])
+    );
+}
+
+/// To write beyond the largest file that the system allows is an error, and not the end of the process.
+#[test]
+fn files_have_so_many_bytes() {
+    if child::is_child() {
+        let folder = Folder::new("largest");
+        let told = folder.js().run(
+            "const g = await guest({ preopens: { '/': root + 'granted' } });
+             const open = (path, flags) => (g.call('path_open', 3, 0, ...g.put(path), 1, 0x1fffffffn, 0n, flags, 0), g.u32(0));
+             const write = (fd) => { g.set(0, 65536, 65536); const errno = g.call('fd_write', fd, 0, 1, 8); return errno === 0 ? g.u32(8) : -errno; };
+             const fd = open('large', 0), told = [];
+             for (let written = 1, sum = 0; written > 0;) { written = write(fd); sum += written; if (written <= 0) told.push(written, sum - written >= 1 << 16); }
+             const appended = open('large', 1);
+             const at = (offset) => (g.set(0, 65536, 1), g.call('fd_pwrite', fd, 0, 1, offset, 8));
+             told.push(write(appended), at(1n << 20n), at(0n), at((1n << 63n) - 1n), at(-1n));
+             told.push(g.call('fd_filestat_set_size', fd, 1n << 20n), g.call('fd_filestat_set_size', fd, 5n), write(appended) > 0);
+             return told;",
+        );
+        child::answer(&told);
+        return;
+    }
+    let told = Child::limited(this_test!(), "ulimit -f 128").run();
+    assert_eq!(told, json!([-22, true, -22, 22, 0, 22, 28, 22, 0, true]));
+}
+
+/// Of all folders that a store lists together, so that a guest does not heap up entries by opening one a
+/// thousand times.
+#[test]
+fn a_store_keeps_so_many_entries_of_listings() {
+    let folder = Folder::new("kept");
+    for number in 0..40 {
+        std::fs::write(folder.0.join(format!("granted/deep/file-{number}")), "").unwrap();
+    }
+    let mut capabilities = granting(vec![folder.0.join("granted")]);
+    capabilities.max_wasi_listing_entries = 30;
+    let told = js(capabilities).run(&format!(
+        "const g = await guest({{ preopens: {{ '/': {} }} }});
+         const fds = Array.from({{ length: 4 }}, () => g.open(3, 'deep', {{ directory: true }}).fd);
+         const told = [];
+         // In turns, a piece of each, and then back in each.
+         for (const size of [64, 200, 4096]) for (const fd of fds) told.push(new Set(g.list(fd, size)).size);
+         const pieces = fds.map((fd) => g.piece(fd, 0n, 4096).entries);
+         for (const [i, fd] of fds.entries()) told.push(pieces[i].every(({{ name }}, at) => g.piece(fd, at === 0 ? 0n : pieces[i][at - 1].next, 64).entries[0].name === name));
+         return [...new Set(told)];",
+        json!(folder.path("granted"))
+    ));
+    assert_eq!(told, json!([40, true]));
+}
+
+/// A folder that is opened a thousand times, and listed through each.
+#[test]
+fn listings_take_little_memory_however_many_there_are() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("listings");
+    if !child::is_child() {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        for number in 0..1_100 {
+            std::fs::write(folder.join(format!("{number:0>250}")), "").unwrap();
+        }
+    }
+    let script = format!(
+        "globalThis.everything = {};
+         {GUEST}
+         const g = await guest({{ preopens: {{ '/': {} }} }});
+         let listed = 0, fd;
+         while ((fd = g.open(3, '.', {{ directory: true }}).fd) !== undefined) {{
+             // From the last entry on, before which are all others.
+             if (g.call('fd_readdir', fd, 65536, 4096, 1_100n, 8) !== 0) throw 'not listed';
+             listed++;
+         }}
+         return listed;",
+        json!(everything()),
+        json!(folder)
+    );
+    let attack = Attack::new(script).capabilities(|capabilities| {
+        capabilities.allow_wasi = true;
+        capabilities.preopen_paths = vec![folder.clone()];
+        capabilities.max_wasi_descriptors = 600;
+    });
+    let told = attack.mebibytes(150).descriptors(1_400).run(this_test!());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(told, json!(596));
 }

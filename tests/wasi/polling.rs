@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::json;
 
 use super::{Folder, granting, js};
-use crate::child;
+use crate::child::{self, Child, this_test};
 
 /// Everything here would hang for ever if it waited, and nobody would see which: each script runs with
 /// a deadline that is far away, and must not reach it.
@@ -150,10 +150,7 @@ fn an_inherited_input_is_polled_without_a_wait() {
         return;
     }
     let (reader, writer) = pipe().unwrap();
-    let told = child::run(
-        "wasi::polling::an_inherited_input_is_polled_without_a_wait",
-        Stdio::from(reader),
-    );
+    let told = Child::new(this_test!()).stdin(Stdio::from(reader)).run();
     drop(writer);
     assert_eq!(
         told,

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::json;
 
 use super::{Folder, granting, js};
-use crate::child;
+use crate::child::{self, Child, this_test};
 
 /// A folder with a named pipe in it.
 fn with_pipe(name: &str) -> Folder {
@@ -200,7 +200,6 @@ fn many_buffers_are_one_read_or_write() {
 /// Of the input of the process, a guest takes what it asks for.
 #[test]
 fn a_guest_leaves_the_rest_of_an_inherited_input() {
-    const NAME: &str = "wasi::streams::a_guest_leaves_the_rest_of_an_inherited_input";
     if child::is_child() {
         let told = js(granting(vec![])).run(
             "const g = await guest({ stdin: 'inherit' });
@@ -213,7 +212,9 @@ fn a_guest_leaves_the_rest_of_an_inherited_input() {
     let (mut reader, mut writer) = pipe().unwrap();
     writer.write_all(b"abcdefgh").unwrap();
     drop(writer);
-    let told = child::run(NAME, Stdio::from(reader.try_clone().unwrap()));
+    let told = Child::new(this_test!())
+        .stdin(Stdio::from(reader.try_clone().unwrap()))
+        .run();
     assert_eq!(told, json!([8, "a", 0, 2]));
     let mut rest = String::new();
     reader.read_to_string(&mut rest).unwrap();
@@ -222,7 +223,9 @@ fn a_guest_leaves_the_rest_of_an_inherited_input() {
     let folder = Folder::new("inherited");
     let path = folder.path("granted/file");
     let mut file = std::fs::File::open(path).unwrap();
-    let told = child::run(NAME, Stdio::from(file.try_clone().unwrap()));
+    let told = Child::new(this_test!())
+        .stdin(Stdio::from(file.try_clone().unwrap()))
+        .run();
     assert_eq!(told, json!([6, "i", 0, 2]));
     assert_eq!(file.stream_position().unwrap(), 3);
 }
@@ -230,8 +233,6 @@ fn a_guest_leaves_the_rest_of_an_inherited_input() {
 /// An output of the process that nobody reads from holds a guest up for as long as it may run.
 #[test]
 fn an_inherited_output_that_nobody_reads_is_given_up_with_the_deadline() {
-    const NAME: &str =
-        "wasi::streams::an_inherited_output_that_nobody_reads_is_given_up_with_the_deadline";
     if child::is_child() {
         let told = js(granting(vec![])).run(
             "const g = await guest({ stderr: 'inherit' }, { timeoutMs: 200 });
@@ -244,6 +245,6 @@ fn an_inherited_output_that_nobody_reads_is_given_up_with_the_deadline() {
         return;
     }
     let (_reader, writer) = pipe().unwrap();
-    let told = child::run_with(NAME, Stdio::null(), Stdio::from(writer));
+    let told = Child::new(this_test!()).stderr(Stdio::from(writer)).run();
     assert_eq!(told, json!(["interrupt", [101], 6]));
 }

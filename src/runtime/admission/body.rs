@@ -7,6 +7,15 @@ use super::locals::{Locals, Place};
 use super::ops::{Weight, weight_of};
 use super::types::{Types, is_collected};
 
+/// More locals than any function can have: those of one that has more are not looked at.
+const MAX_LOCALS: u64 = 51_000;
+
+/// More bytes than any body can have: one that has more is not looked through.
+const MAX_BODY_BYTES: usize = 7_654_321;
+
+/// Nanoseconds to compile a pair of a local and a loop that its value is carried through.
+const LOOP_PAIR_NS: u64 = 1_500;
+
 /// What is counted of one body, for the limits and for the estimate.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BodyProfile {
@@ -114,6 +123,18 @@ struct Counts {
 }
 
 impl Bodies {
+    /// For the bodies of a module that is refused if it takes longer to compile than so many nanoseconds:
+    /// once locals alone take longer, no more of them are looked at. With 0, none is, and the cost is too
+    /// low.
+    pub fn new(max_ns: u64) -> Self {
+        // Two functions are compiled at a time.
+        let pairs = max_ns.saturating_mul(2).div_ceil(LOOP_PAIR_NS);
+        Self {
+            locals: Locals::new(if max_ns == 0 { 0 } else { pairs + 2 }),
+            ..Self::default()
+        }
+    }
+
     /// What the body of a function of this type holds and costs. What follows something that is not
     /// valid is not looked at, since it is not compiled either.
     pub fn profile(
@@ -150,7 +171,7 @@ impl Bodies {
         cost.add(Cost::of_pairs(counts.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(counts.dominated_ops, 5, 0));
         cost.add(Cost::of_pairs(self.locals.block_pairs, 400, 27));
-        cost.add(Cost::of_pairs(self.locals.loop_pairs, 1_500, 60));
+        cost.add(Cost::of_pairs(self.locals.loop_pairs, LOOP_PAIR_NS, 60));
         cost.add(Cost::of_pairs(self.locals.joins, 5_000, 1_450));
         cost.add(Cost::of_pairs(self.locals.reach(), 0, 3));
         cost.add(Cost::of_pairs(counts.stack_blocks, 350, 8));
@@ -177,11 +198,14 @@ impl Bodies {
         let params = signature.params().len() as u64;
         self.profile.locals = params;
         self.counts.moved += params + results;
-        self.counts.has_references = signature.params().iter().any(is_collected);
+        self.counts.has_references = types.takes_collected(ty);
         for local in body.get_locals_reader().ok()? {
             let (count, ty) = local.ok()?;
             self.profile.locals += u64::from(count);
             self.counts.has_references |= is_collected(&ty);
+        }
+        if self.profile.locals > MAX_LOCALS || body.range().len() > MAX_BODY_BYTES {
+            return None;
         }
         let bytes = body.as_bytes();
         let start = body.range().start;
@@ -195,9 +219,6 @@ impl Bodies {
             self.counts.stack_ops += self.height;
             self.profile.validation_steps += 1;
             self.operator(types, opcode, &operator)?;
-            if self.locals.are_enough() {
-                return None;
-            }
         }
         Some(())
     }
@@ -341,16 +362,15 @@ impl Bodies {
         let (pops, pushes) = (u64::from(pops), u64::from(pushes));
         match operator {
             Op::Call { function_index } | Op::ReturnCall { function_index } => {
-                let ty = types.function(*function_index)?;
-                self.call(pops, pushes, ty.results().iter().any(is_collected));
+                let ty = types.type_of(*function_index)?;
+                self.call(pops, pushes, types.returns_collected(ty));
             }
             Op::CallIndirect { type_index, .. }
             | Op::ReturnCallIndirect { type_index, .. }
             | Op::CallRef { type_index }
             | Op::ReturnCallRef { type_index } => {
-                let ty = types.function_type(*type_index)?;
                 self.counts.accesses += 1;
-                self.call(pops, pushes, ty.results().iter().any(is_collected));
+                self.call(pops, pushes, types.returns_collected(*type_index));
             }
             Op::Throw { .. } | Op::ThrowRef => self.call(pops, pushes, false),
             Op::MemoryAtomicWait32 { .. } | Op::MemoryAtomicWait64 { .. } => {
@@ -525,6 +545,6 @@ impl Bodies {
     }
 
     fn check_local(&self, index: u32) -> Option<()> {
-        (u64::from(index) < self.profile.locals.min(51_000)).then_some(())
+        (u64::from(index) < self.profile.locals.min(MAX_LOCALS)).then_some(())
     }
 }

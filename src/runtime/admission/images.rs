@@ -7,6 +7,9 @@ use wasmparser::MemoryType;
 /// hundred memories.
 pub(crate) const DENSE_IMAGE_BYTES: u64 = 128 << 10;
 
+/// How many memories are kept: as many as a module can have.
+const KEPT: usize = 100;
+
 /// Whether the compiler makes images of the memories, or code that writes each segment.
 #[derive(Default)]
 pub(super) struct Images {
@@ -32,7 +35,7 @@ struct Memory {
 
 impl Images {
     pub fn import(&mut self) {
-        self.memories.push(Memory {
+        self.push(Memory {
             imported: true,
             ..Memory::default()
         });
@@ -40,13 +43,19 @@ impl Images {
 
     pub fn define(&mut self, ty: &MemoryType) {
         let page = ty.page_size_log2.unwrap_or(16);
-        self.memories.push(Memory {
+        self.push(Memory {
             size: ty
                 .initial
                 .saturating_mul(1u64.checked_shl(page).unwrap_or(0)),
             has_small_pages: page < 16,
             ..Memory::default()
         });
+    }
+
+    fn push(&mut self, memory: Memory) {
+        if self.memories.len() < KEPT {
+            self.memories.push(memory);
+        }
     }
 
     /// An active segment of so many bytes; `None` if where it starts is not a constant.

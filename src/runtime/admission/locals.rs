@@ -1,7 +1,7 @@
 //! Where the locals of a function live, for what the compiler pays to carry them from block to block.
 
-/// The most lookups of locals that are counted for one function. No limit lets through half as many.
-const ENOUGH: u64 = 1 << 32;
+/// Lists of up to so many locals are kept to be used again.
+const SHORT: usize = 1 << 10;
 
 /// A place in a function.
 #[derive(Clone, Copy, Default)]
@@ -41,15 +41,43 @@ pub(super) struct Locals {
     pub loop_pairs: u64,
     /// Pairs of a local and a block where different values of it join.
     pub joins: u64,
+    /// How many more pairs of a local and a loop are looked at in this module. Each takes a step, and
+    /// there can be as many as the square of the module's size.
+    pairs_left: u64,
     /// The locals that were accessed.
     accessed: Vec<u32>,
-    /// The loops that have not ended: where each began, and the locals that had their values before it.
-    open: Vec<(Place, Vec<u32>)>,
+    /// The loops that have not ended, the outermost one first.
+    open: Vec<OpenLoop>,
     /// Lists that are not used, to be used again.
-    free: Vec<Vec<u32>>,
+    free: Vec<Vec<Carried>>,
+}
+
+/// A loop that has not ended.
+struct OpenLoop {
+    /// Where it began.
+    began: Place,
+    /// The locals that it carries round, except for those that are in the list of a loop inside of it.
+    carried: Vec<Carried>,
+}
+
+/// A local that had its value before a loop, and is read in it.
+#[derive(Clone, Copy)]
+struct Carried {
+    local: u32,
+    /// How many frames had begun when it was accessed before. Every loop that began later carries it.
+    since: u64,
 }
 
 impl Locals {
+    /// For a module in which so many pairs of a local and a loop are looked at. Beyond that, locals are
+    /// not looked at any more.
+    pub fn new(pairs: u64) -> Self {
+        Self {
+            pairs_left: pairs,
+            ..Self::default()
+        }
+    }
+
     /// Begins with another function.
     pub fn clear(&mut self) {
         self.function += 1;
@@ -57,13 +85,16 @@ impl Locals {
         self.loop_pairs = 0;
         self.joins = 0;
         self.accessed.clear();
-        while let Some((_, list)) = self.open.pop() {
-            self.give_back(list);
+        while let Some(open) = self.open.pop() {
+            self.give_back(open.carried);
         }
     }
 
     /// The local is set. `index` is below 51,000.
     pub fn set(&mut self, index: u32, at: Place) {
+        if self.pairs_left == 0 {
+            return;
+        }
         let local = self.local(index);
         local.last = at;
         local.set = Some(at.loops);
@@ -72,38 +103,57 @@ impl Locals {
     /// The local is read. `open_since` tells how many of the frames that are open had begun when there
     /// had been so many.
     pub fn get(&mut self, index: u32, at: Place, open_since: impl FnOnce(u64) -> u64) {
+        if self.pairs_left == 0 {
+            return;
+        }
         let local = *self.local(index);
         self.look_up(index, at);
         if local.set.is_some() {
             let still_open = open_since(local.last.frames);
             self.joins += local.last.depth.saturating_sub(still_open);
         }
-        // Every loop that began since has to carry it round.
-        for (began, carried) in self.open.iter_mut().rev() {
-            if began.frames <= local.last.frames {
-                break;
-            }
-            carried.push(index);
-            self.loop_pairs += 1;
+        // Every loop that began since has to carry it round. It is put into the list of the innermost one,
+        // which hands it on when it ends: in a list for each, there would be far more entries than the
+        // module has bytes.
+        let since = local.last.frames;
+        let before = self.open.partition_point(|open| open.began.frames <= since);
+        let loops = (self.open.len() - before) as u64;
+        self.loop_pairs += loops;
+        self.pairs_left = self.pairs_left.saturating_sub(loops);
+        if loops > 0
+            && let Some(innermost) = self.open.last_mut()
+        {
+            let local = index;
+            innermost.carried.push(Carried { local, since });
         }
     }
 
     /// A loop begins.
-    pub fn begin_loop(&mut self, at: Place) {
-        let list = self.free.pop().unwrap_or_default();
-        self.open.push((at, list));
+    pub fn begin_loop(&mut self, began: Place) {
+        let carried = self.free.pop().unwrap_or_default();
+        self.open.push(OpenLoop { began, carried });
     }
 
     /// The innermost loop ends, where all that it carries round is needed.
     pub fn end_loop(&mut self, at: Place) {
-        let Some((began, carried)) = self.open.pop() else {
+        let Some(OpenLoop { began, mut carried }) = self.open.pop() else {
             return;
         };
-        for &index in &carried {
-            if self.local(index).set.is_some_and(|set| set >= began.loops) {
+        if self.pairs_left == 0 {
+            return;
+        }
+        for &Carried { local, .. } in &carried {
+            if self.local(local).set.is_some_and(|set| set >= began.loops) {
                 self.joins += 1;
             }
-            self.look_up(index, at);
+            self.look_up(local, at);
+        }
+        if let Some(outer) = self.open.last_mut() {
+            carried.retain(|carried| outer.began.frames > carried.since);
+            if carried.len() > outer.carried.len() {
+                std::mem::swap(&mut carried, &mut outer.carried);
+            }
+            outer.carried.append(&mut carried);
         }
         self.give_back(carried);
     }
@@ -113,11 +163,6 @@ impl Locals {
     pub fn reach(&self) -> u64 {
         let last = |&index: &u32| self.locals[index as usize].last.blocks;
         self.accessed.iter().map(last).sum()
-    }
-
-    /// Whether so much was counted that counting the rest makes no difference.
-    pub fn are_enough(&self) -> bool {
-        self.block_pairs + self.loop_pairs + self.joins > ENOUGH
     }
 
     fn look_up(&mut self, index: u32, at: Place) {
@@ -145,8 +190,103 @@ impl Locals {
         local
     }
 
-    fn give_back(&mut self, mut list: Vec<u32>) {
+    fn give_back(&mut self, mut list: Vec<Carried>) {
         list.clear();
-        self.free.push(list);
+        if list.capacity() <= SHORT {
+            self.free.push(list);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same, pair by pair: each loop that is open has a list of all that it carries.
+    #[derive(Default)]
+    struct PairByPair {
+        locals: [Local; 4],
+        open: Vec<(Place, Vec<usize>)>,
+        block_pairs: u64,
+        loop_pairs: u64,
+        joins: u64,
+    }
+
+    impl PairByPair {
+        fn get(&mut self, index: usize, at: Place, still_open: u64) {
+            let local = self.locals[index];
+            self.look_up(index, at);
+            if local.set.is_some() {
+                self.joins += local.last.depth.saturating_sub(still_open);
+            }
+            for (began, carried) in &mut self.open {
+                if began.frames > local.last.frames {
+                    carried.push(index);
+                    self.loop_pairs += 1;
+                }
+            }
+        }
+
+        fn end_loop(&mut self, at: Place) {
+            let Some((began, carried)) = self.open.pop() else {
+                return;
+            };
+            for index in carried {
+                let set = self.locals[index].set;
+                self.joins += u64::from(set.is_some_and(|set| set >= began.loops));
+                self.look_up(index, at);
+            }
+        }
+
+        fn look_up(&mut self, index: usize, at: Place) {
+            let local = &mut self.locals[index];
+            self.block_pairs += at.blocks - local.last.blocks;
+            self.loop_pairs += at.loops - local.last.loops;
+            local.last = at;
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pairs_are_counted_as_if_one_by_one(
+            steps in proptest::collection::vec((0..5_usize, 0..4_u32, 0..3_u64), 0..200),
+        ) {
+            let (mut locals, mut model) = (Locals::new(u64::MAX), PairByPair::default());
+            locals.clear();
+            let mut at = Place::default();
+            for (step, index, blocks) in steps {
+                at.blocks += blocks;
+                let still_open = at.depth / 2;
+                match step {
+                    0 => {
+                        at.loops += 1;
+                        at.frames += 1;
+                        at.depth += 1;
+                        locals.begin_loop(at);
+                        model.open.push((at, Vec::new()));
+                    }
+                    1 => {
+                        at.depth = at.depth.saturating_sub(1);
+                        locals.end_loop(at);
+                        model.end_loop(at);
+                    }
+                    2 => {
+                        locals.set(index, at);
+                        let local = &mut model.locals[index as usize];
+                        (local.last, local.set) = (at, Some(at.loops));
+                    }
+                    _ => {
+                        locals.get(index, at, |_| still_open);
+                        model.get(index as usize, at, still_open);
+                    }
+                }
+            }
+            prop_assert_eq!(
+                (locals.block_pairs, locals.loop_pairs, locals.joins),
+                (model.block_pairs, model.loop_pairs, model.joins)
+            );
+        }
     }
 }

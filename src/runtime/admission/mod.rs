@@ -11,9 +11,11 @@ mod images;
 mod locals;
 mod ops;
 mod profile;
+mod startup;
 mod text;
 mod types;
+mod walk;
 
 pub(crate) use images::DENSE_IMAGE_BYTES;
 pub(crate) use profile::ModuleProfile;
-pub(crate) use text::{check_bytes, check_size, encode, least_steps};
+pub(crate) use text::{check_bytes, check_size, encode, least_steps, parse_steps};

@@ -6,11 +6,23 @@ use super::profile::exceeds;
 use crate::runtime::error::WasmError;
 use crate::runtime::module_limits::ModuleLimits;
 
+/// How many blocks the parser of the text format compares with a label in the time of a step.
+const COMPARED: u64 = 32;
+
 /// How many steps it takes at least to validate `source`: a byte of binary is at most one, and to parse
 /// a byte of text takes as long as four.
 pub(crate) fn least_steps(source: &[u8]) -> u64 {
     let bytes = source.len() as u64;
     if is_binary(source) { bytes } else { 4 * bytes }
+}
+
+/// How many steps it takes to parse `source`, if it is text: its bytes, and all the blocks around each
+/// label, which the parser looks up one after another.
+pub(crate) fn parse_steps(source: &[u8]) -> u64 {
+    if is_binary(source) {
+        return 0;
+    }
+    least_steps(source).saturating_add(Nesting::of(source).lookups / COMPARED)
 }
 
 /// Refuses what has too many bytes to be looked at.
@@ -39,7 +51,7 @@ pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), Was
     if is_binary(source) {
         return Ok(());
     }
-    let nesting = nesting(source);
+    let nesting = Nesting::of(source).deepest;
     let cap = limits.max_text_nesting;
     if nesting > cap {
         let what = format_args!("has {nesting} nested parentheses");
@@ -71,39 +83,50 @@ fn is_binary(source: &[u8]) -> bool {
     source.starts_with(b"\0asm")
 }
 
-/// How deep parentheses are nested, and blocks that are written without them, whose labels the parser
-/// looks up one after another. Those in strings and comments count too, which changes little: they are in
-/// pairs, or there are few.
-fn nesting(text: &[u8]) -> u64 {
-    let (mut depth, mut deepest) = (0u64, 0);
-    let mut rest = text;
-    let mut after_parenthesis = false;
-    while let Some((&byte, tail)) = rest.split_first() {
-        if !byte.is_ascii_alphanumeric() {
-            match byte {
-                b'(' => depth += 1,
-                b')' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            after_parenthesis = byte == b'(';
-            rest = tail;
-        } else {
-            let is_in_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.$".contains(byte);
-            let length = rest.iter().take_while(|byte| is_in_word(byte)).count();
-            let (word, tail) = rest.split_at(length);
-            match word {
-                b"block" | b"loop" | b"if" | b"try" | b"try_table" if !after_parenthesis => {
-                    depth += 1;
+/// What is nested in a text: parentheses, and blocks that are written without them. Those in strings and
+/// comments count too, which changes little: they are in pairs, or there are few.
+#[derive(Default)]
+struct Nesting {
+    deepest: u64,
+    /// The sum, over all names, of how deep each is nested. The parser looks labels up in one block after
+    /// another.
+    lookups: u64,
+}
+
+impl Nesting {
+    fn of(text: &[u8]) -> Self {
+        let mut this = Self::default();
+        let mut depth = 0u64;
+        let mut rest = text;
+        let mut after_parenthesis = false;
+        while let Some((&byte, tail)) = rest.split_first() {
+            if !byte.is_ascii_alphanumeric() {
+                match byte {
+                    b'(' => depth += 1,
+                    b')' => depth = depth.saturating_sub(1),
+                    b'$' => this.lookups += depth,
+                    _ => {}
                 }
-                b"end" => depth = depth.saturating_sub(1),
-                _ => {}
+                after_parenthesis = byte == b'(';
+                rest = tail;
+            } else {
+                let is_in_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.$".contains(byte);
+                let length = rest.iter().take_while(|byte| is_in_word(byte)).count();
+                let (word, tail) = rest.split_at(length);
+                match word {
+                    b"block" | b"loop" | b"if" | b"try" | b"try_table" if !after_parenthesis => {
+                        depth += 1;
+                    }
+                    b"end" => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                after_parenthesis = false;
+                rest = tail;
             }
-            after_parenthesis = false;
-            rest = tail;
+            this.deepest = this.deepest.max(depth);
         }
-        deepest = deepest.max(depth);
+        this
     }
-    deepest
 }
 
 /// What the parser says: its first line, and where. The parser would show the line of the source too,

@@ -8,24 +8,59 @@ use wasmparser::{
 /// The types of a module, and of its functions and tags.
 #[derive(Default)]
 pub(super) struct Types {
-    types: Vec<SubType>,
+    types: Vec<Type>,
+    type_count: u64,
     /// The type of each function, by its index.
     functions: Vec<u32>,
     /// The type of each tag, by its index.
     tags: Vec<u32>,
+    tag_count: u64,
+}
+
+struct Type {
+    ty: SubType,
+    /// Whether it is a function's that takes references which a collector follows. It may take a thousand
+    /// values, which are looked at once, and not for each call.
+    takes_collected: bool,
+    /// Whether it is a function's that returns some.
+    returns_collected: bool,
 }
 
 impl Types {
+    /// How many types, functions or tags are kept, each: as many as a module can have. More are counted,
+    /// but take no memory.
+    pub const KEPT: u64 = 1_000_000;
+
     pub fn push_type(&mut self, ty: SubType) {
-        self.types.push(ty);
+        self.type_count += 1;
+        if self.types.len() as u64 >= Self::KEPT {
+            return;
+        }
+        let (takes_collected, returns_collected) = match &ty.composite_type.inner {
+            CompositeInnerType::Func(ty) => (
+                ty.params().iter().any(is_collected),
+                ty.results().iter().any(is_collected),
+            ),
+            _ => (false, false),
+        };
+        self.types.push(Type {
+            ty,
+            takes_collected,
+            returns_collected,
+        });
     }
 
     pub fn push_function(&mut self, ty: u32) {
-        self.functions.push(ty);
+        if (self.functions.len() as u64) < Self::KEPT {
+            self.functions.push(ty);
+        }
     }
 
     pub fn push_tag(&mut self, ty: u32) {
-        self.tags.push(ty);
+        self.tag_count += 1;
+        if (self.tags.len() as u64) < Self::KEPT {
+            self.tags.push(ty);
+        }
     }
 
     /// The type of the function of this index.
@@ -34,16 +69,11 @@ impl Types {
     }
 
     pub fn count(&self) -> u64 {
-        self.types.len() as u64
+        self.type_count
     }
 
     pub fn tags(&self) -> u64 {
-        self.tags.len() as u64
-    }
-
-    /// The type of the function of this index, if there is one.
-    pub fn function(&self, index: u32) -> Option<&FuncType> {
-        self.function_type(self.type_index_of_function(index)?)
+        self.tag_count
     }
 
     /// The type of this index, if it is a function's.
@@ -52,6 +82,20 @@ impl Types {
             CompositeInnerType::Func(ty) => Some(ty),
             _ => None,
         }
+    }
+
+    /// Whether a function of this type takes references that a collector follows.
+    pub fn takes_collected(&self, ty: u32) -> bool {
+        self.types
+            .get(ty as usize)
+            .is_some_and(|ty| ty.takes_collected)
+    }
+
+    /// Whether a function of this type returns references that a collector follows.
+    pub fn returns_collected(&self, ty: u32) -> bool {
+        self.types
+            .get(ty as usize)
+            .is_some_and(|ty| ty.returns_collected)
     }
 
     /// How many parameters and results a function of this type has.
@@ -93,7 +137,7 @@ pub(super) fn is_collected(ty: &ValType) -> bool {
 /// instructions and continuations, which it is not asked about.
 impl ModuleArity for Types {
     fn sub_type_at(&self, index: u32) -> Option<&SubType> {
-        self.types.get(usize::try_from(index).ok()?)
+        Some(&self.types.get(usize::try_from(index).ok()?)?.ty)
     }
 
     fn tag_type_arity(&self, index: u32) -> Option<(u32, u32)> {

@@ -46,6 +46,17 @@ pub(super) struct Call<'a> {
     pub(super) interrupt: &'a Interrupt,
 }
 
+/// Flags of a type, of a number that may be wider than they are.
+///
+/// # Errors
+/// `EINVAL` for flags that there are not.
+macro_rules! flags {
+    ($type:ident($value:expr)) => {
+        $type::try_from($value.cast_signed())?
+    };
+}
+pub(super) use flags;
+
 /// Calls a function that does not wait.
 pub(super) fn now(
     caller: &mut Caller<'_, StoreData>,

@@ -7,7 +7,17 @@ use wasmtime_wasi::p1::types::Errno;
 use super::directory::Directory;
 use super::errno::Result;
 use super::file::File;
+use super::listing::Listing;
 use super::streams::{Input, Output};
+use crate::runtime::system::{DESCRIPTORS, Share};
+
+/// The part of the process's descriptors that one more file or folder takes.
+///
+/// # Errors
+/// `ENFILE` if the guests of the process have as many as they may.
+pub(super) fn share() -> Result<Share> {
+    Ok(DESCRIPTORS.take(1).map_err(|_| Errno::Nfile)?)
+}
 
 /// What a guest has opened, or was given.
 pub(super) enum Descriptor {
@@ -76,6 +86,19 @@ impl Descriptors {
             Descriptor::Directory(directory) => Ok(directory),
             _ => Err(Errno::Notdir.into()),
         }
+    }
+
+    /// How many entries are kept of folders that are being listed, except for the folder of this number.
+    pub(super) fn entries_kept_beside(&self, fd: u32) -> usize {
+        let numbered = (0..).zip(&self.slots);
+        let others = numbered.filter(|(number, _)| *number != fd);
+        let kept = others.map(|(_, slot)| match slot {
+            Some(Descriptor::Directory(directory)) => {
+                directory.listing.as_ref().map_or(0, Listing::kept)
+            }
+            _ => 0,
+        });
+        kept.sum()
     }
 
     pub(super) fn close(&mut self, fd: u32) -> Result<Descriptor> {

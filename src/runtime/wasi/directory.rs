@@ -12,9 +12,11 @@ use cap_std::fs::{Dir, FileTypeExt as _, Metadata, OpenOptions};
 use rustix::fs::Timestamps;
 use wasmtime_wasi::p1::types::{Errno, Fdflags, Lookupflags, Oflags, Rights};
 
+use super::descriptors;
 use super::errno::Result;
 use super::file::File;
 use super::listing::Listing;
+use crate::runtime::system::Share;
 
 /// How long it takes until it is looked again whether a pipe has somebody who reads from it.
 const READER: Duration = Duration::from_millis(5);
@@ -27,6 +29,7 @@ pub(super) struct Directory {
     /// Guests may only read it and all that is in it.
     readonly: bool,
     pub(super) listing: Option<Listing>,
+    _share: Share,
 }
 
 /// What a guest has opened.
@@ -37,7 +40,12 @@ pub(super) enum Opened {
 
 impl Directory {
     /// A folder that guests are given under this name.
-    pub(super) fn preopen(dir: &Dir, name: String, readonly: bool) -> io::Result<Self> {
+    pub(super) fn preopen(
+        dir: &Dir,
+        name: String,
+        readonly: bool,
+        share: Share,
+    ) -> io::Result<Self> {
         // Opened again, because it may have been opened without the right to list it.
         let dir = match dir.open(".") {
             Ok(dir) => Dir::from_std_file(dir.into_std()),
@@ -48,6 +56,7 @@ impl Directory {
             preopen: Some(name),
             readonly,
             listing: None,
+            _share: share,
         })
     }
 
@@ -131,6 +140,7 @@ impl Directory {
         if writes {
             self.changeable()?;
         }
+        let share = descriptors::share()?;
         let mut options = OpenOptions::new();
         options
             .read(rights.contains(Rights::FD_READ) || !rights.contains(Rights::FD_WRITE))
@@ -159,12 +169,13 @@ impl Directory {
                 preopen: None,
                 readonly: self.readonly,
                 listing: None,
+                _share: share,
             }));
         }
         if how.contains(Oflags::DIRECTORY) {
             return Err(Errno::Notdir.into());
         }
-        let file = File::new(file, rights, flags, self.readonly)?;
+        let file = File::new(file, rights, flags, self.readonly, share)?;
         Ok(Opened::File(file))
     }
 

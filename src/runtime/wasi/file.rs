@@ -13,8 +13,10 @@ use super::errno::{Failure, Result};
 use super::memory::{Iov, Memory, total};
 use super::metadata::filetype;
 use super::readiness::{self, Direction, Readiness};
+use super::size_limit;
 use super::streams::when_ready;
 use crate::runtime::interrupt::Interrupt;
+use crate::runtime::system::Share;
 
 /// The most bytes that are read or written before it is asked again whether the guest has to end.
 const PIECE: u32 = 16 << 20;
@@ -47,6 +49,7 @@ pub(super) struct File {
     /// A pipe, a terminal, a socket: a read may have to wait for others.
     waits: bool,
     seekable: bool,
+    _share: Share,
 }
 
 impl File {
@@ -57,6 +60,7 @@ impl File {
         rights: Rights,
         flags: Fdflags,
         readonly: bool,
+        share: Share,
     ) -> Result<Self> {
         let metadata = file.metadata()?;
         let kind = metadata.file_type();
@@ -70,6 +74,7 @@ impl File {
             waits: !kind.is_file() && !kind.is_block_device(),
             seekable: kind.is_file() || rustix::fs::seek(&file, SeekFrom::Current(0)).is_ok(),
             file,
+            _share: share,
         };
         file.set_flags(flags)?;
         Ok(file)
@@ -85,9 +90,8 @@ impl File {
     }
 
     fn set_flags(&mut self, flags: Fdflags) -> Result<()> {
-        let mut system = OFlags::empty();
+        let mut system = OFlags::NONBLOCK;
         system.set(OFlags::APPEND, flags.contains(Fdflags::APPEND));
-        system.set(OFlags::NONBLOCK, self.waits);
         rustix::fs::fcntl_setfl(&self.file, system)?;
         self.flags = flags;
         Ok(())
@@ -172,13 +176,28 @@ impl File {
         interrupt: &Interrupt,
     ) -> Result<u32> {
         self.allows(Direction::Read)?;
-        let asked = total(iovs)?;
-        if asked == 0 {
+        if total(iovs)? == 0 {
             return Ok(0);
         }
-        if self.waits {
-            return self.read_awaited(memory, iovs, at).await;
+        if !self.waits {
+            match self.read_pieces(memory, iovs, at, interrupt) {
+                // Some that seem to be regular files are streams: the kernel's log is one.
+                Err(Failure::Errno(Errno::Again)) => {}
+                done => return done,
+            }
         }
+        self.read_awaited(memory, iovs, at, interrupt).await
+    }
+
+    /// Reads what there is up to the end of the file.
+    fn read_pieces(
+        &self,
+        memory: &mut Memory<'_>,
+        iovs: &[Iov],
+        at: At,
+        interrupt: &Interrupt,
+    ) -> Result<u32> {
+        let asked = total(iovs)?;
         if iovs.len() > 1 && asked <= GATHERED {
             let mut buffer = vec![0; asked as usize];
             let read = self.read_at(&mut buffer, at)?;
@@ -204,7 +223,7 @@ impl File {
                 let more = match more {
                     Ok(more) => more,
                     // What has been read is the guest's; the error comes again.
-                    Err(_) if read > 0 => return Ok(read),
+                    Err(Failure::Errno(_)) if read > 0 => return Ok(read),
                     Err(failure) => return Err(failure),
                 };
                 filled += more;
@@ -218,12 +237,18 @@ impl File {
     }
 
     /// Reads what there is, once there is something.
-    async fn read_awaited(&self, memory: &mut Memory<'_>, iovs: &[Iov], at: At) -> Result<u32> {
+    async fn read_awaited(
+        &self,
+        memory: &mut Memory<'_>,
+        iovs: &[Iov],
+        at: At,
+        interrupt: &Interrupt,
+    ) -> Result<u32> {
         let mut buffer = vec![0; total(iovs)?.min(GATHERED) as usize];
         let wait = !self.flags.contains(Fdflags::NONBLOCK);
         let read = match at {
             At::Cursor => {
-                when_ready(self.file.as_fd(), Direction::Read, wait, || {
+                when_ready(self.file.as_fd(), Direction::Read, wait, interrupt, || {
                     rustix::io::read(&self.file, &mut *buffer)
                 })
                 .await?
@@ -254,17 +279,19 @@ impl File {
         if self.waits
             && let At::Cursor = at
         {
-            return self.write_awaited(memory, iovs, asked).await;
+            return self.write_awaited(memory, iovs, interrupt).await;
         }
         let mut written = 0;
         loop {
             let pieces = memory.gather(iovs, written, PIECE)?;
             let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
             let size: usize = pieces.iter().map(|piece| piece.len()).sum();
-            let done = rustix::io::retry_on_intr(|| match at.plus(written) {
-                Ok(At::Cursor) => rustix::io::writev(&self.file, &slices),
-                Ok(At::Offset(offset)) => rustix::io::pwritev(&self.file, &slices, offset),
-                Err(_) => Err(rustix::io::Errno::INVAL),
+            let at = at.plus(written)?;
+            let done = rustix::io::retry_on_intr(|| {
+                size_limit::write_within(self.file.as_fd(), at.offset(), || match at {
+                    At::Cursor => rustix::io::writev(&self.file, &slices),
+                    At::Offset(offset) => rustix::io::pwritev(&self.file, &slices, offset),
+                })
             });
             match done {
                 Ok(more) => {
@@ -283,17 +310,23 @@ impl File {
     }
 
     /// Writes all, as there comes room for it.
-    async fn write_awaited(&self, memory: &Memory<'_>, iovs: &[Iov], asked: u32) -> Result<u32> {
+    async fn write_awaited(
+        &self,
+        memory: &Memory<'_>,
+        iovs: &[Iov],
+        interrupt: &Interrupt,
+    ) -> Result<u32> {
+        let asked = total(iovs)?;
         let wait = !self.flags.contains(Fdflags::NONBLOCK);
         let mut written = 0;
         while written < asked {
             let bytes = memory.gather(iovs, written, GATHERED)?.concat();
-            let more = when_ready(self.file.as_fd(), Direction::Write, wait, || {
+            let more = when_ready(self.file.as_fd(), Direction::Write, wait, interrupt, || {
                 rustix::io::write(&self.file, &bytes)
             });
             match more.await {
                 Ok(more) => written += more as u32,
-                Err(_) if written > 0 => break,
+                Err(Failure::Errno(_)) if written > 0 => break,
                 Err(failure) => return Err(failure),
             }
         }
@@ -311,7 +344,7 @@ impl File {
         if !self.writable || i64::try_from(size).is_err() {
             return Err(Errno::Inval.into());
         }
-        Ok(rustix::fs::ftruncate(&self.file, size)?)
+        Ok(size_limit::truncate_within(self.file.as_fd(), size)?)
     }
 
     pub(super) fn set_times(&self, times: &Timestamps) -> Result<()> {
@@ -365,6 +398,13 @@ impl File {
 }
 
 impl At {
+    fn offset(self) -> Option<u64> {
+        match self {
+            Self::Cursor => None,
+            Self::Offset(offset) => Some(offset),
+        }
+    }
+
     /// So many bytes further.
     ///
     /// # Errors

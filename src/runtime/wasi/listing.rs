@@ -11,11 +11,13 @@ use std::collections::VecDeque;
 use rustix::fs::{Dir as Entries, FileType};
 use wasmtime_wasi::p1::types::{Dirent, Errno, Filetype};
 
+use super::descriptors;
 use super::directory::Directory;
 use super::errno::{Failure, Result};
 use super::memory::Memory;
 use super::metadata::{filestat, filetype, inode};
 use crate::runtime::interrupt::Interrupt;
+use crate::runtime::system::Share;
 
 /// The size of what stands before the name of an entry, in bytes.
 const HEAD: u32 = 24;
@@ -34,7 +36,11 @@ pub(super) struct Listing {
     kept: VecDeque<Entry>,
     /// The number of the first of them.
     first: u64,
+    /// How many entries the system has given, those that guests are not told of included.
+    read: u64,
     device: u64,
+    /// Of the descriptor with which the system lists.
+    _share: Share,
 }
 
 struct Entry {
@@ -46,12 +52,20 @@ struct Entry {
 impl Listing {
     fn new(directory: &Directory) -> Result<Self> {
         use cap_std::fs::MetadataExt as _;
+        let share = descriptors::share()?;
         Ok(Self {
             rest: Some(Entries::read_from(directory.dir())?),
             kept: VecDeque::new(),
             first: DOTS,
+            read: 0,
             device: directory.metadata()?.dev(),
+            _share: share,
         })
+    }
+
+    /// How many entries are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len()
     }
 
     /// The entry of this number, which is not before the first that is kept. `None` if there are not
@@ -64,16 +78,10 @@ impl Listing {
         interrupt: &Interrupt,
     ) -> Result<Option<&Entry>> {
         while self.first + self.kept.len() as u64 <= number {
-            let read = self.first + self.kept.len() as u64;
-            if read.is_multiple_of(ENTRIES)
-                && let Some(due) = interrupt.due()
-            {
-                return Err(Failure::End(due));
-            }
-            let Some(entry) = self.read(directory)? else {
+            let Some(entry) = self.read(directory, interrupt)? else {
                 return Ok(None);
             };
-            if self.kept.len() >= cap.max(1) {
+            while self.kept.len() >= cap.max(1) {
                 self.kept.pop_front();
                 self.first += 1;
             }
@@ -84,8 +92,14 @@ impl Listing {
 
     /// The next entry that guests can be told of: not one whose name is not UTF-8, because no path of
     /// theirs could say it.
-    fn read(&mut self, directory: &Directory) -> Result<Option<Entry>> {
+    fn read(&mut self, directory: &Directory, interrupt: &Interrupt) -> Result<Option<Entry>> {
         while let Some(rest) = &mut self.rest {
+            self.read += 1;
+            if self.read.is_multiple_of(ENTRIES)
+                && let Some(due) = interrupt.due()
+            {
+                return Err(Failure::End(due));
+            }
             let Some(entry) = rest.read() else {
                 self.rest = None;
                 break;
@@ -182,4 +196,57 @@ fn write(memory: &mut Memory<'_>, to: u32, room: u32, entry: &Dirent, name: &str
     bytes.truncate(room as usize);
     memory.write(to, &bytes)?;
     Ok(bytes.len() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use cap_std::ambient_authority;
+    use cap_std::fs::Dir;
+    use wiggle::GuestMemory;
+
+    use super::*;
+
+    /// Whatever the names are, and however many of them no guest is told of.
+    #[test]
+    fn a_guest_that_has_to_end_lists_no_further() {
+        let folder = std::env::temp_dir().join(format!("ext_wasm-listing-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let dir = |name: &str| {
+            let path = folder.join(name);
+            fs::create_dir_all(&path).unwrap();
+            (path.clone(), move || {
+                let dir = Dir::open_ambient_dir(&path, ambient_authority()).unwrap();
+                let share = descriptors::share().unwrap();
+                Directory::preopen(&dir, String::new(), true, share).unwrap()
+            })
+        };
+        let (valid, open_valid) = dir("valid");
+        let (invalid, open_invalid) = dir("invalid");
+        for number in 0..=ENTRIES {
+            fs::write(valid.join(number.to_string()), "").unwrap();
+            let name = [b"\xff", number.to_string().as_bytes()].concat();
+            if fs::write(invalid.join(OsStr::from_bytes(&name)), "").is_err() {
+                println!("the file system has no such names");
+                break;
+            }
+        }
+        let interrupt = Interrupt::default();
+        interrupt.begin(1, None);
+        let mut bytes = vec![0; 100];
+        let mut list = |directory: &mut Directory, cookie| {
+            let mut memory = Memory(GuestMemory::Unshared(&mut bytes));
+            super::list(directory, &mut memory, 0, 100, cookie, 1, &interrupt)
+        };
+        assert!(list(&mut open_valid(), 2 * ENTRIES).is_ok());
+        interrupt.abort(1);
+        for mut directory in [open_valid(), open_invalid()] {
+            let listed = list(&mut directory, 2 * ENTRIES);
+            assert!(matches!(listed, Err(Failure::End(_))), "{listed:?}");
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -53,7 +53,8 @@ impl Memory<'_> {
         self.write(at, &value.to_le_bytes())
     }
 
-    /// Whether that many bytes are there.
+    /// Whether that many bytes are there, so that a pointer to each of them has 32 bits: a memory of 64
+    /// bits can have more.
     ///
     /// # Errors
     /// `EFAULT` if they are not.
@@ -62,7 +63,8 @@ impl Memory<'_> {
             GuestMemory::Unshared(bytes) => bytes.len(),
             GuestMemory::Shared(bytes) => bytes.len(),
         };
-        if u64::from(at).saturating_add(len) > size as u64 {
+        let reached = (size as u64).min(1 << 32);
+        if u64::from(at).saturating_add(len) > reached {
             return Err(Errno::Fault.into());
         }
         Ok(())

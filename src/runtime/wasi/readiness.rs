@@ -7,6 +7,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::runtime::system::DESCRIPTORS;
+
 /// What a guest wants to do to a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -61,6 +63,7 @@ pub(super) async fn until_ready(fd: BorrowedFd<'_>, direction: Direction) -> io:
         return Ok(());
     }
     // A descriptor of its own, because the event loop knows each only once.
+    let _share = DESCRIPTORS.take(1).map_err(|_| rustix::io::Errno::NFILE)?;
     let own = fd.try_clone_to_owned()?;
     #[expect(
         deprecated,

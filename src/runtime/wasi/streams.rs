@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use wasmtime_wasi::p1::types::{Errno, Fdflags, Filetype};
 
@@ -10,6 +11,8 @@ use super::captured::Captured;
 use super::errno::{Failure, Result};
 use super::memory::{Iov, Memory, total};
 use super::readiness::{self, Direction, Readiness};
+use super::size_limit;
+use crate::runtime::interrupt::Interrupt;
 
 /// The most bytes that are read from a stream at once.
 const READ: u32 = 64 << 10;
@@ -20,6 +23,9 @@ const PIPE: u32 = 4096;
 
 /// The most bytes that are kept for the app at once.
 const CAPTURED: u32 = 1 << 20;
+
+/// How long it takes until something is tried again that was refused although it was said to be ready.
+const REFUSED: Duration = Duration::from_millis(1);
 
 /// Held from the question whether a descriptor is ready until it has been used, by direction: of two
 /// guests that see the same bytes or the same room, the second would otherwise wait in the system, where
@@ -94,7 +100,12 @@ impl Input {
     }
 
     /// Reads into buffers; of the input of the process once there is something.
-    pub(super) async fn read(&mut self, memory: &mut Memory<'_>, iovs: &[Iov]) -> Result<u32> {
+    pub(super) async fn read(
+        &mut self,
+        memory: &mut Memory<'_>,
+        iovs: &[Iov],
+        interrupt: &Interrupt,
+    ) -> Result<u32> {
         let asked = total(iovs)?;
         if asked == 0 {
             return Ok(0);
@@ -111,7 +122,7 @@ impl Input {
                 let mut buffer = vec![0; asked.min(READ) as usize];
                 let wait = !self.flags.contains(Fdflags::NONBLOCK);
                 let stdin = io::stdin();
-                let read = when_ready(stdin.as_fd(), Direction::Read, wait, || {
+                let read = when_ready(stdin.as_fd(), Direction::Read, wait, interrupt, || {
                     rustix::io::read(&stdin, &mut *buffer)
                 });
                 let read = read.await?;
@@ -171,7 +182,12 @@ impl Output {
     }
 
     /// Writes all of the buffers.
-    pub(super) async fn write(&self, memory: &Memory<'_>, iovs: &[Iov]) -> Result<u32> {
+    pub(super) async fn write(
+        &self,
+        memory: &Memory<'_>,
+        iovs: &[Iov],
+        interrupt: &Interrupt,
+    ) -> Result<u32> {
         let asked = total(iovs)?;
         let mut written = 0;
         if let Sink::Captured(captured) = &self.sink {
@@ -194,13 +210,16 @@ impl Output {
                     .flush()
                     .map_or(Err(rustix::io::Errno::IO), |()| Ok(0))
             };
-            when_ready(fd, Direction::Write, wait, flush).await?;
+            when_ready(fd, Direction::Write, wait, interrupt, flush).await?;
         }
         while written < asked {
             let bytes = memory.gather(iovs, written, PIPE)?.concat();
-            match when_ready(fd, Direction::Write, wait, || rustix::io::write(fd, &bytes)).await {
+            let more = when_ready(fd, Direction::Write, wait, interrupt, || {
+                size_limit::write_within(fd, None, || rustix::io::write(fd, &bytes))
+            });
+            match more.await {
                 Ok(more) => written += more as u32,
-                Err(_) if written > 0 => break,
+                Err(Failure::Errno(_)) if written > 0 => break,
                 Err(failure) => return Err(failure),
             }
         }
@@ -209,14 +228,20 @@ impl Output {
 }
 
 /// Does `work`, which may be refused with `EAGAIN`, when `fd` is ready; at once, or not at all, if not
-/// to `wait`.
+/// to `wait`. Does nothing more for a guest that has to end.
 pub(super) async fn when_ready(
     fd: BorrowedFd<'_>,
     direction: Direction,
     wait: bool,
+    interrupt: &Interrupt,
     mut work: impl FnMut() -> rustix::io::Result<usize>,
 ) -> Result<usize> {
     loop {
+        // A guest that has much to write may never have to wait.
+        if let Some(due) = interrupt.due() {
+            return Err(Failure::End(due));
+        }
+        let mut refused = false;
         {
             let turn = match direction {
                 Direction::Read => &READING,
@@ -225,7 +250,7 @@ pub(super) async fn when_ready(
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             if readiness::now(fd, direction)?.ready {
                 match work() {
-                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => refused = true,
                     done => return Ok(done?),
                 }
             }
@@ -233,7 +258,12 @@ pub(super) async fn when_ready(
         if !wait {
             return Err(Errno::Again.into());
         }
-        readiness::until_ready(fd, direction).await?;
+        if refused {
+            // Another process was quicker, or it is a device that is always said to be ready.
+            tokio::time::sleep(REFUSED).await;
+        } else {
+            readiness::until_ready(fd, direction).await?;
+        }
     }
 }
 
@@ -242,5 +272,68 @@ fn filetype(terminal: bool) -> Filetype {
         Filetype::CharacterDevice
     } else {
         Filetype::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::future::Future;
+
+    use wiggle::GuestMemory;
+
+    use super::super::call::tokio;
+    use super::super::descriptors::share;
+    use super::super::file::{At, File as Opened};
+    use super::*;
+
+    fn on_event_loop<R>(work: impl Future<Output = R>) -> R {
+        tokio().unwrap().block_on(work)
+    }
+
+    /// A device may say that it is ready, and refuse, for ever.
+    #[test]
+    fn what_is_always_refused_is_given_up_with_its_guest() {
+        let null = File::options().write(true).open("/dev/null").unwrap();
+        let interrupt = Interrupt::default();
+        interrupt.begin(1, None);
+        let mut tries = 0;
+        let refused = when_ready(null.as_fd(), Direction::Write, true, &interrupt, || {
+            tries += 1;
+            if tries == 3 {
+                interrupt.abort(1);
+            }
+            Err(rustix::io::Errno::AGAIN)
+        });
+        let refused = on_event_loop(refused);
+        assert!(matches!(refused, Err(Failure::End(_))), "{refused:?}");
+        assert_eq!(tries, 3);
+    }
+
+    /// Whoever takes all at once lets no guest wait, and so nobody is asked but between the pieces.
+    #[test]
+    fn a_guest_that_has_to_end_writes_no_further() {
+        let open = || {
+            File::options()
+                .read(true)
+                .write(true)
+                .open("/dev/null")
+                .unwrap()
+        };
+        let rights = wasmtime_wasi::p1::types::Rights::all();
+        let file = Opened::new(open(), rights, Fdflags::empty(), false, share().unwrap()).unwrap();
+        let mut bytes = vec![0; 1 << 20];
+        let memory = Memory(GuestMemory::Unshared(&mut bytes));
+        let iovs = [Iov {
+            at: 0,
+            len: 1 << 20,
+        }];
+        let interrupt = Interrupt::default();
+        interrupt.begin(1, None);
+        let write = || on_event_loop(file.write(&memory, &iovs, At::Cursor, &interrupt));
+        assert_eq!(write().unwrap(), 1 << 20);
+        interrupt.abort(1);
+        let ended = write();
+        assert!(matches!(ended, Err(Failure::End(_))), "{ended:?}");
     }
 }

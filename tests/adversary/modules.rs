@@ -1,0 +1,125 @@
+//! Modules that would take more than they are worth already before they are compiled.
+
+use serde_json::json;
+
+use super::{Attack, attacks};
+
+/// Makes binaries, of bytes and lists of bytes.
+const BINARY: &str = r#"
+    const leb = (number) => {
+        const bytes = [];
+        do {
+            const low = number % 128;
+            number = Math.floor(number / 128);
+            bytes.push(number > 0 ? low + 128 : low);
+        } while (number > 0);
+        return bytes;
+    };
+    const bytes = (...parts) => join(parts);
+    const join = (parts) => {
+        const lists = parts.map((part) => typeof part === "number" ? [part] : part);
+        const all = new Uint8Array(lists.reduce((sum, list) => sum + list.length, 0));
+        let end = 0;
+        for (const list of lists) {
+            all.set(list, end);
+            end += list.length;
+        }
+        return all;
+    };
+    const times = (count, list) => {
+        const all = new Uint8Array(count * list.length);
+        all.set(list);
+        for (let end = list.length; end < all.length; end *= 2) all.copyWithin(end, 0, end);
+        return all;
+    };
+    const sized = (list) => bytes(leb(list.length), list);
+    const section = (id, list) => bytes(id, sized(list));
+    const entries = (id, count, list) => section(id, bytes(leb(count), times(count, list)));
+    const HEADER = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+    const FUNC = [0x60, 0, 0];
+    /** A module of one function of this type. */
+    const func = (type, ...body) => bytes(HEADER, entries(1, 1, type), entries(3, 1, [0]),
+        section(10, bytes(1, sized(bytes(...body, 0x0b)))));
+    /** How a module is refused, by each way in. */
+    const refused = async (module) => {
+        const validated = await caught(async () => { throw { message: `${await validateAsync(module)}` }; });
+        const compiled = await caught(() => compile(module));
+        return [compiled.code, validated.message];
+    };
+"#;
+
+fn attack(script: &str) -> Attack {
+    Attack::new(format!("{BINARY}\n{script}"))
+}
+
+attacks! {
+    /// Each loop carries each local round: there are half a billion pairs in 350 KB, and every count is below its
+    /// cap.
+    fn loops_that_carry_many_locals_are_not_listed_one_by_one() {
+        attack(r#"
+            const [loops, locals] = [9_900, 49_900];
+            const gets = join(Array.from({ length: locals }, (_, i) => bytes(0x20, leb(i), 0x1a)));
+            const module = func(FUNC, 1, leb(locals), 0x7f, times(loops, [0x03, 0x40]), gets, times(loops, [0x0b]));
+            const error = await caught(() => compile(module));
+            return [error.code, /an estimated \d+ ms to compile.*max_compile_ms/.test(error.message), await validateAsync(module)];"#)
+            => json!([5000, true, true])
+    }
+
+    /// Two bytes in the module, and far more in whatever keeps them.
+    fn more_of_everything_than_a_module_can_have_takes_no_memory() {
+        attack(r#"
+            const count = 8_000_000;
+            const modules = [[1, [0x5f, 0]], [2, [0, 0, 2, 0, 0]], [5, [0, 0]], [13, [0, 0]], [3, [0]]];
+            const told = [];
+            for (const [id, list] of modules) {
+                const each = id === 2 ? count / 4 : count;
+                const types = id === 1 ? [] : entries(1, 1, FUNC);
+                told.push(await refused(bytes(HEADER, types, entries(id, each, list))));
+            }
+            return told;"#)
+            => json!([[5000, "false"], [5000, "false"], [5000, "false"], [5000, "false"], [5000, "false"]])
+    }
+
+    /// More locals than can be counted one by one, and calls that multiply them.
+    fn numbers_that_are_far_too_large_are_not_multiplied() {
+        attack(r#"
+            const most = [0xff, 0xff, 0xff, 0xff, 0x0f];
+            const declared = 200_000;
+            const locals = func(FUNC, leb(declared), times(declared, bytes(most, 0x6f)), times(200_000, [0x10, 0]));
+            // Arrays of four billion elements, and as many operands.
+            const array = bytes(HEADER, section(1, bytes(2, FUNC, 0x5e, 0x7f, 1)), entries(3, 1, [0]),
+                section(10, bytes(1, sized(bytes(0, times(200_000, bytes(0xfb, 8, 1, most)), 0x0b)))));
+            const counts = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 13].map((id) => bytes(HEADER, entries(1, 1, FUNC), section(id, most)));
+            const told = [];
+            for (const module of [locals, array, ...counts]) told.push(await refused(module));
+            return told.every(([code, valid]) => code === 5000 && (valid === "false" || valid.includes("max_async_validation_steps)")));"#)
+            => json!(true)
+    }
+
+    /// A component in a component, hundreds of thousands of times.
+    fn components_in_components_are_not_entered() {
+        attack(r#"
+            const header = [0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0];
+            const heads = [];
+            for (let depth = 0, size = 0; depth < 300_000; depth++) {
+                const head = depth === 0 ? header : bytes(header, 4, leb(size));
+                heads.push(head);
+                size += head.length;
+            }
+            const module = join(heads.reverse());
+            return refused(module);"#)
+            => json!([5000, "false"])
+    }
+
+    /// A function that returns a thousand values, called ten million times: the steps are counted without going through
+    /// the values each time.
+    fn wide_calls_are_counted_at_once() {
+        attack(r#"
+            const wide = bytes(0x60, 0, leb(1000), times(1000, [0x7f]));
+            const body = sized(bytes(0, times(3_800_000, [0x10, 0]), 0x0b));
+            const module = bytes(HEADER, entries(1, 1, wide), entries(3, 4, [0]), section(10, bytes(4, body, body, body, body)));
+            const error = await caught(() => validateAsync(module));
+            return [await codeOf(() => compile(module)), error.message.replace(/\d+ steps/, "many steps")];"#)
+            => json!([5000, "validating takes many steps, which exceeds the cap of 2000000000 (max_async_validation_steps)"])
+    }
+}
