@@ -177,8 +177,16 @@ globalThis.imported = (result, ...attempts) => (...args) => {
     nested++;
     attempts[i]();
   }
-  return result(args);
+  const returned = result(args);
+  if (is(returned, NativePromise)) ignoreFailure(returned);
+  return returned;
 };
+/** A guest that does not wait for a promise leaves its failure to the program, which expects it. */
+async function ignoreFailure(promise) {
+  try {
+    await promise;
+  } catch {}
+}
 /** An import that calls the guest which called it, until there is no stack left. */
 globalThis.deepen = (guest) => (...args) => instance(guest, 0).call("call", args);
 /** How many turns of the event loop a promise of the program's waits at most. */
@@ -186,6 +194,7 @@ const MAX_TURNS = 5;
 /** A promise that `resolve` ends, or else some turns of the event loop. */
 globalThis.promised = (value) => {
   const { promise, resolve } = NativePromise.withResolvers();
+  ignoreFailure(promise);
   const end = () => resolve(value);
   add(pools.promise, { __proto__: null, end });
   (async () => {

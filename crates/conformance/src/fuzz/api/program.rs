@@ -70,7 +70,7 @@ impl Program {
     pub fn uses_ops(&self) -> bool {
         self.statements
             .iter()
-            .any(|statement| statement.contains("op("))
+            .any(|statement| statement.contains("op(\""))
     }
 
     /// A JavaScript module that the functions of `prelude.js` are globals of.
