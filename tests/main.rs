@@ -10,6 +10,7 @@ mod bad_input;
 mod capabilities;
 mod child;
 mod compile_caps;
+mod compile_data;
 mod deadlines;
 mod declarations;
 mod error_codes;

@@ -13,6 +13,7 @@ use super::images::Images;
 use super::types::{Types, is_collected};
 use crate::runtime::error::WasmError;
 use crate::runtime::module_limits::ModuleLimits;
+use crate::runtime::rewrite::constant_offset;
 
 /// What a module holds and costs, as far as it is valid. Most fields are counts that the limit of the same
 /// name caps: see [`ModuleLimits`].
@@ -46,6 +47,8 @@ pub(crate) struct ModuleProfile {
     pub(crate) validation_steps: u64,
     /// How many bytes the shared memories that it defines may grow by, beyond their minimum.
     pub(crate) shared_growth: u64,
+    /// Whether its data segments are to be merged before it is compiled.
+    pub(crate) merges_data: bool,
     /// Whether it waits on shared memories, with `memory.atomic.wait32` or `.wait64`. On others that
     /// traps, and is not looked for.
     pub(crate) waits: bool,
@@ -533,15 +536,8 @@ impl Walk {
 
     fn active_data(&mut self, memory: u32, offset: &ConstExpr<'_>, bytes: usize) -> Option<()> {
         self.expression(offset)?;
-        let mut operators = offset.get_operators_reader();
-        let start = match operators.read().ok()? {
-            Operator::I32Const { value } => Some(u64::from(value.cast_unsigned())),
-            Operator::I64Const { value } => Some(value.cast_unsigned()),
-            _ => None,
-        };
-        let alone = matches!(operators.read().ok()?, Operator::End);
         self.images
-            .put(memory, start.filter(|_| alone), bytes as u64);
+            .put(memory, constant_offset(offset), bytes as u64);
         Some(())
     }
 
@@ -581,11 +577,16 @@ impl Walk {
     }
 
     fn finish(mut self) -> ModuleProfile {
-        let (by_code, bytes) = self.images.finish();
-        for _ in 0..by_code {
+        let contents = self.images.finish(self.profile.binary_bytes);
+        for _ in 0..contents.copies {
             self.startup.code(42_000, 6);
         }
-        self.total.add(Cost::of_items(bytes, 1, 3));
+        self.total.add(Cost::of_items(contents.image_bytes, 1, 3));
+        self.profile.merges_data = contents.merges;
+        if contents.merges {
+            let merged = self.profile.binary_bytes + contents.image_bytes;
+            self.total.add(Cost::of_items(merged, 1, 1));
+        }
         self.total.add(self.startup.cost());
         self.profile.types = self.types.count();
         self.profile.tags = self.types.tags();
