@@ -1,5 +1,7 @@
 //! Where the locals of a function live, for what the compiler pays to carry them from block to block.
 
+use super::sums::Value;
+
 /// The most lookups of locals that are counted for one function. No limit lets through half as many.
 const ENOUGH: u64 = 1 << 32;
 
@@ -24,6 +26,8 @@ struct Local {
     last: Place,
     /// How many loops had begun when it was last set; `None` if it never was.
     set: Option<u64>,
+    /// What it was last set to.
+    value: Value,
 }
 
 /// What the compiler does for the locals of a function.
@@ -62,9 +66,15 @@ impl Locals {
         }
     }
 
+    /// What the local was last set to.
+    pub fn value(&mut self, index: u32) -> Value {
+        self.local(index).value
+    }
+
     /// The local is set. `index` is below 51,000.
-    pub fn set(&mut self, index: u32, at: Place) {
+    pub fn set(&mut self, index: u32, at: Place, value: Value) {
         let local = self.local(index);
+        local.value = value;
         local.last = at;
         local.set = Some(at.loops);
     }

@@ -11,6 +11,7 @@ mod images;
 mod locals;
 mod ops;
 mod profile;
+mod sums;
 mod text;
 mod types;
 

@@ -31,6 +31,7 @@ pub(crate) struct ModuleProfile {
     largest_body: u64,
     locals: u64,
     nesting: u64,
+    regions: u64,
     memories: u64,
     tables: u64,
     globals: u64,
@@ -136,6 +137,12 @@ impl ModuleProfile {
                 "nested blocks in one function",
                 limits.max_nesting,
                 "max_nesting",
+            ),
+            (
+                self.regions,
+                "globals, types and references for one function to keep apart",
+                limits.max_function_regions,
+                "max_function_regions",
             ),
             (
                 self.memories,
@@ -251,6 +258,10 @@ struct Startup {
     blocks: u64,
     /// Globals that are set there.
     globals: u64,
+    /// Objects of some type that are made there.
+    types: u64,
+    /// References that may be alive at one time.
+    alive: u64,
     /// Instructions whose effects are kept in order.
     effects: u64,
 }
@@ -312,6 +323,7 @@ impl Walk {
                 for table in tables {
                     let table = table.ok()?;
                     self.profile.tables += 1;
+                    self.types.push_table(table.ty.element_type);
                     if let TableInit::Expr(expr) = table.init {
                         self.startup.code(45_000, 6);
                         self.expression(&expr)?;
@@ -339,6 +351,7 @@ impl Walk {
                 for global in globals {
                     let global = global.ok()?;
                     self.profile.globals += 1;
+                    self.types.push_global(&global.ty.content_type);
                     self.global(&global.ty, &global.init_expr)?;
                 }
             }
@@ -424,7 +437,8 @@ impl Walk {
                 self.escaping.push(false);
                 self.imported_functions += 1;
             }
-            TypeRef::Table(_) => {
+            TypeRef::Table(ty) => {
+                self.types.push_table(ty.element_type);
                 self.profile.tables += 1;
                 self.imported_tables += 1;
             }
@@ -433,7 +447,10 @@ impl Walk {
                 self.images.import();
                 self.shares |= memory.shared;
             }
-            TypeRef::Global(_) => self.profile.globals += 1,
+            TypeRef::Global(ty) => {
+                self.types.push_global(&ty.content_type);
+                self.profile.globals += 1;
+            }
             TypeRef::Tag(ty) => self.types.push_tag(ty.func_type_idx),
         }
     }
@@ -470,21 +487,25 @@ impl Walk {
                     self.startup.code(3_000, 0);
                 }
                 Operator::ArrayNewFixed { array_size, .. } => {
+                    self.startup.types += 1;
                     self.startup
                         .code(75_000 + 12_000 * u64::from(array_size), 9);
                 }
                 Operator::StructNew { struct_type_index }
                 | Operator::StructNewDefault { struct_type_index } => {
                     let fields = self.types.fields(struct_type_index).unwrap_or(0);
+                    self.startup.types += 1;
                     self.startup.code(28_000 + 900 * fields, 4);
                 }
                 Operator::ArrayNew { .. } | Operator::ArrayNewDefault { .. } => {
+                    self.startup.types += 1;
                     self.startup.code(75_000, 9);
                 }
                 _ => self.startup.code(1_500, 0),
             }
             complicated += 1;
         }
+        self.startup.alive = self.startup.alive.max(complicated);
         Some(complicated)
     }
 
@@ -565,6 +586,7 @@ impl Walk {
         let found = self.bodies.profile(&self.types, ty, body, self.around);
         self.profile.locals = self.profile.locals.max(found.locals);
         self.profile.nesting = self.profile.nesting.max(found.nesting);
+        self.profile.regions = self.profile.regions.max(found.regions);
         self.profile.validation_steps += found.validation_steps;
         self.profile.waits |= found.waits && self.shares;
         self.total.add(found.cost);
@@ -588,6 +610,9 @@ impl Walk {
             self.total.add(Cost::of_items(merged, 1, 1));
         }
         self.total.add(self.startup.cost());
+        let made = self.startup.types.min(self.types.count());
+        let regions = self.startup.globals + made + self.startup.alive;
+        self.profile.regions = self.profile.regions.max(regions);
         self.profile.types = self.types.count();
         self.profile.tags = self.types.tags();
         // To validate is part of the work.

@@ -1,8 +1,8 @@
 //! What the types of a module say of how many values its instructions move.
 
 use wasmparser::{
-    BlockType, CompositeInnerType, ContType, FrameKind, FuncType, ModuleArity, RefType, SubType,
-    ValType,
+    BlockType, CompositeInnerType, ContType, FrameKind, FuncType, ModuleArity, Operator, RefType,
+    SubType, ValType,
 };
 
 /// The types of a module, and of its functions and tags.
@@ -13,6 +13,10 @@ pub(super) struct Types {
     functions: Vec<u32>,
     /// The type of each tag, by its index.
     tags: Vec<u32>,
+    /// Whether each global, by its index, holds a reference that a collector follows.
+    collected_globals: Vec<bool>,
+    /// The same of each table.
+    collected_tables: Vec<bool>,
 }
 
 impl Types {
@@ -26,6 +30,24 @@ impl Types {
 
     pub fn push_tag(&mut self, ty: u32) {
         self.tags.push(ty);
+    }
+
+    pub fn push_global(&mut self, ty: &ValType) {
+        self.collected_globals.push(is_collected(ty));
+    }
+
+    pub fn push_table(&mut self, ty: RefType) {
+        self.collected_tables.push(is_collected(&ValType::Ref(ty)));
+    }
+
+    /// Whether the instruction reads a reference that a collector follows.
+    pub fn reads_collected(&self, operator: &Operator<'_>) -> bool {
+        let (list, index) = match operator {
+            Operator::GlobalGet { global_index } => (&self.collected_globals, *global_index),
+            Operator::TableGet { table } => (&self.collected_tables, *table),
+            _ => return false,
+        };
+        list.get(index as usize) == Some(&true)
     }
 
     /// The type of the function of this index.
