@@ -182,7 +182,7 @@ impl Bodies {
             .saturating_add(counts.moved.saturating_mul(600))
             .saturating_add(counts.edges.saturating_mul(900));
         cost.add(Cost::of_code(size));
-        cost.add(Cost::of_pairs(counts.long_sums, 130_000, 13_000));
+        cost.add(Cost::of_pairs(counts.long_sums, 130_000, 11_700));
         cost.add(Cost::of_pairs(self.profile.locals, 120, 70));
         cost.add(Cost::of_pairs(counts.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(counts.dominated_ops, 5, 0));
@@ -616,18 +616,18 @@ impl Bodies {
         self.at.depth = self.frames.len() as u64;
         self.profile.validation_steps += frame.results;
         let dominators = match (frame.kind, frame.first_branch) {
-            (FrameKind::If, _) => Some(frame.dominators),
-            (FrameKind::Block | FrameKind::Try(_), Some(first_branch)) => Some(first_branch),
-            // Without a branch to it, it ends one of the compiler's blocks too.
-            (FrameKind::Block | FrameKind::Try(_), None) => Some(self.dominators),
+            (FrameKind::If, _) => Some((frame.dominators, 1_500)),
+            (FrameKind::Block | FrameKind::Try(_), Some(first_branch)) => {
+                Some((first_branch, 1_500))
+            }
+            // Without a branch to it, it ends one of the compiler's blocks too, which costs no more than
+            // its beginning was estimated at.
+            (FrameKind::Block | FrameKind::Try(_), None) => Some((self.dominators, 0)),
             (FrameKind::Loop, _) => None,
         };
-        if let Some(dominators) = dominators {
+        if let Some((dominators, size)) = dominators {
             self.dominators = dominators;
-            self.code(Weight {
-                size: 1_500,
-                blocks: 1,
-            });
+            self.code(Weight { size, blocks: 1 });
         }
         self.counts.result_tables += (frame.params + frame.results) * self.at.blocks;
         match frame.kind {
