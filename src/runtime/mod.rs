@@ -24,6 +24,7 @@ mod memory;
 mod module;
 mod module_limits;
 mod refs;
+mod rewrite;
 mod state;
 mod store;
 mod system;

@@ -11,6 +11,7 @@ use super::engine::{Checks, Engines};
 use super::error::WasmError;
 use super::hosted::Hosted;
 use super::module_limits::ModuleLimits;
+use super::rewrite::merge_data_segments;
 use super::store::HostType;
 use super::system::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
 use super::text;
@@ -254,7 +255,12 @@ impl Compiler {
         if code.is_ready(checks) {
             return Ok(());
         }
-        let module = Module::from_binary(self.engines.get(checks)?, &code.wasm)
+        let merged = match code.profile.merges_data {
+            true => merge_data_segments(&code.wasm),
+            false => None,
+        };
+        let wasm = merged.as_deref().unwrap_or(&code.wasm);
+        let module = Module::from_binary(self.engines.get(checks)?, wasm)
             .map_err(|error| WasmError::compile(text::one_line(&error)))?;
         let compiled = Compiled::new(module, &code.profile)?;
         code.compiled[checks.index()].get_or_init(|| compiled);

@@ -47,6 +47,10 @@ pub struct ModuleLimits {
     pub max_locals: u64,
     /// How deep blocks may be nested in one function. Default: 10,000.
     pub max_nesting: u64,
+    /// The most things that the compiler keeps apart in one function: globals that it accesses, types that
+    /// it makes objects of or tests for, and references that are alive while it calls something. The
+    /// compiler fails beyond some 65,000. Default: 60,000.
+    pub max_function_regions: u64,
     /// The most memories, imported ones included, up to 100. Default: 100.
     pub max_memories: u64,
     /// The most tables, imported ones included, up to 100. Default: 100.
@@ -113,6 +117,7 @@ impl Default for ModuleLimits {
             max_function_body_bytes: 6_000_000,
             max_locals: 50_000,
             max_nesting: 10_000,
+            max_function_regions: 60_000,
             max_memories: 100,
             max_tables: 100,
             max_globals: 50_000,

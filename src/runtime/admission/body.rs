@@ -5,6 +5,7 @@ use wasmparser::{Catch, FunctionBody, Operator};
 use super::cost::Cost;
 use super::locals::{Locals, Place};
 use super::ops::{Weight, weight_of};
+use super::sums::{Value, Values};
 use super::types::{Types, is_collected};
 
 /// More locals than any function can have: those of one that has more are not looked at.
@@ -23,6 +24,8 @@ pub(super) struct BodyProfile {
     /// Parameters included.
     pub locals: u64,
     pub nesting: u64,
+    /// How many things the compiler numbers and keeps apart, of which it can only number so many.
+    pub regions: u64,
     /// How much there is to validate: instructions, operands, targets.
     pub validation_steps: u64,
     /// Whether it waits on shared memories.
@@ -52,6 +55,8 @@ struct Frame {
     dominators: u64,
     /// How deep the block is from which its end was first branched to.
     first_branch: Option<u64>,
+    /// The earliest write that may have no call after it, on the ways to its end.
+    unsettled: u64,
     /// Which instruction was the last table with a branch to it.
     last_table: u64,
 }
@@ -80,8 +85,18 @@ pub(super) struct Bodies {
     /// Data of the compiler's, in bytes.
     size: u64,
     counts: Counts,
-    /// In which function each global was last accessed, by its index.
-    globals: Vec<u64>,
+    /// How many memories and tables there are.
+    places: u64,
+    /// Accesses so far, some of which write.
+    writes: u64,
+    /// The earliest write that may have no call after it.
+    unsettled: u64,
+    /// In which function each global was last accessed, and what it was set to, by its index.
+    globals: Vec<(u64, Value)>,
+    /// What is on the operand stack.
+    values: Values,
+    /// At which offset a memory was last written to, and what.
+    stored: (u64, Value),
     /// How many functions were begun.
     function: u64,
 }
@@ -95,6 +110,9 @@ struct Counts {
     dominated_blocks: u64,
     /// Instructions × their depth in the dominator tree.
     dominated_ops: u64,
+    /// Results of blocks × blocks that began before each: the compiler keeps a table of so many entries, as
+    /// for a local.
+    result_tables: u64,
     /// Blocks × values on the operand stack.
     stack_blocks: u64,
     /// Loops × values on the operand stack.
@@ -107,10 +125,20 @@ struct Counts {
     globals: u64,
     /// How many globals come first, at most, where the compiler numbers what is written to.
     regions: u64,
+    /// Blocks that begin where something was written to since the last call.
+    unsettled_blocks: u64,
+    /// Blocks × places that were written to since the last call.
+    unsettled_writes: u64,
+    /// Additions of one more constant to many.
+    long_sums: u64,
     /// Whether a memory or a table was accessed.
     has_accessed: bool,
     /// Calls, or other places where a collector may run, × references that may be alive.
     stack_maps: u64,
+    /// How many references may be alive at one time where a collector may run.
+    alive: u64,
+    /// Instructions that tell types apart.
+    types: u64,
     /// How many instructions leave a reference that a collector follows.
     references: u64,
     /// Whether the function has them at all.
@@ -153,8 +181,16 @@ impl Bodies {
         self.handlers = 0;
         self.size = 0;
         self.counts = Counts::default();
+        self.values.clear();
+        self.stored = (0, Value::Any);
+        self.places = around.places;
+        self.writes = 0;
+        self.unsettled = 0;
         self.function += 1;
         let _ = self.walk(types, ty, body);
+        let counts = &self.counts;
+        let types = counts.types.min(types.count());
+        self.profile.regions = counts.globals + types + counts.alive + around.places;
         self.profile.cost = self.cost(around);
         self.profile
     }
@@ -167,9 +203,16 @@ impl Bodies {
             .saturating_add(counts.moved.saturating_mul(600))
             .saturating_add(counts.edges.saturating_mul(900));
         cost.add(Cost::of_code(size));
+        cost.add(Cost::of_pairs(counts.long_sums, 130_000, 11_700));
         cost.add(Cost::of_pairs(self.profile.locals, 120, 70));
         cost.add(Cost::of_pairs(counts.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(counts.dominated_ops, 5, 0));
+        cost.add(Cost::of_pairs(counts.result_tables, 30, 0));
+        // The weights of instructions have this to spare in published modules, which have some results.
+        let tables = counts.result_tables.saturating_mul(9) / 2;
+        cost.transient = cost
+            .transient
+            .saturating_add(tables.saturating_sub(size / 2));
         cost.add(Cost::of_pairs(self.locals.block_pairs, 400, 27));
         cost.add(Cost::of_pairs(self.locals.loop_pairs, LOOP_PAIR_NS, 60));
         cost.add(Cost::of_pairs(self.locals.joins, 5_000, 1_450));
@@ -186,9 +229,18 @@ impl Bodies {
         let regions = around.places + counts.regions;
         let joined = (counts.effects + self.at.blocks).saturating_mul(regions);
         cost.add(Cost::of_pairs(joined, 3, 0));
-        let kept = self.at.blocks.saturating_mul(regions);
-        cost.add(Cost::of_pairs(kept, 5, 10));
-        cost.add(Cost::of_pairs(kept.saturating_mul(counts.regions), 4, 0));
+        // A call may write to all of them, so that what was written before matters no more; but a loop
+        // comes back to what is before its calls.
+        let (blocks, writes) = if self.at.loops == 0 {
+            (counts.unsettled_blocks, counts.unsettled_writes)
+        } else {
+            (
+                self.at.blocks,
+                self.at.blocks.saturating_mul(counts.regions),
+            )
+        };
+        cost.add(Cost::of_pairs(blocks.saturating_mul(regions), 5, 10));
+        cost.add(Cost::of_pairs(writes.saturating_mul(regions), 4, 0));
         cost
     }
 
@@ -229,6 +281,8 @@ impl Bodies {
             Op::LocalGet { local_index } => {
                 self.check_local(*local_index)?;
                 self.size += 20;
+                let value = self.locals.value(*local_index);
+                self.values.push(self.height, value);
                 self.height += 1;
                 let frames = &self.frames;
                 let open_since =
@@ -238,10 +292,11 @@ impl Bodies {
             Op::LocalSet { local_index } | Op::LocalTee { local_index } => {
                 self.check_local(*local_index)?;
                 self.size += 20;
+                let value = self.values.get(self.height.saturating_sub(1));
                 if let Op::LocalSet { .. } = operator {
                     self.pop(1);
                 }
-                self.locals.set(*local_index, self.at);
+                self.locals.set(*local_index, self.at, value);
             }
             Op::Block { blockty } => {
                 let (params, results) = types.block(*blockty)?;
@@ -303,6 +358,7 @@ impl Bodies {
                 let frame = self.frames.last()?;
                 let (results, dominators) = (frame.results, frame.dominators);
                 self.height = frame.height + frame.params;
+                self.unsettled = self.unsettled.min(frame.unsettled);
                 self.counts.moved += results;
                 self.dominators = dominators;
                 self.code(Weight {
@@ -323,6 +379,7 @@ impl Bodies {
                 self.conditional_branch(*relative_depth, 6_500, 1)?;
             }
             Op::BrOnCast { relative_depth, .. } | Op::BrOnCastFail { relative_depth, .. } => {
+                self.counts.types += 1;
                 self.conditional_branch(*relative_depth, 30_000, 5)?;
             }
             Op::BrTable { targets } => {
@@ -338,6 +395,7 @@ impl Bodies {
                     let frame = self.frame(target.ok()?)?;
                     let frame = &mut self.frames[frame];
                     frame.first_branch.get_or_insert(self.dominators);
+                    frame.unsettled = frame.unsettled.min(self.unsettled);
                     blocks += u64::from(frame.last_table != table);
                     frame.last_table = table;
                 }
@@ -360,6 +418,7 @@ impl Bodies {
         use Operator as Op;
         let (pops, pushes) = operator.operator_arity(types)?;
         let (pops, pushes) = (u64::from(pops), u64::from(pushes));
+        self.counts.has_references |= types.reads_collected(operator);
         match operator {
             Op::Call { function_index } | Op::ReturnCall { function_index } => {
                 let ty = types.type_of(*function_index)?;
@@ -370,6 +429,7 @@ impl Bodies {
             | Op::CallRef { type_index }
             | Op::ReturnCallRef { type_index } => {
                 self.counts.accesses += 1;
+                self.counts.types += 1;
                 self.call(pops, pushes, types.returns_collected(*type_index));
             }
             Op::Throw { .. } | Op::ThrowRef => self.call(pops, pushes, false),
@@ -383,10 +443,12 @@ impl Bodies {
                 if let Op::GlobalSet { .. } = operator {
                     self.counts.regions = self.counts.globals;
                 }
+                self.forward(operator);
             }
             // Loads, stores, and what else reaches memories and tables.
             _ if matches!(opcode, 0x25 | 0x26 | 0x28..=0x40 | 0xfc..=0xfe) => {
                 self.access();
+                self.forward(operator);
                 if !self.counts.has_accessed {
                     self.counts.has_accessed = true;
                     self.counts.regions = self.counts.globals;
@@ -397,15 +459,38 @@ impl Bodies {
                 self.counts.references += pushes;
                 self.counts.has_references = true;
                 if opcode == 0xfb {
+                    self.counts.types += 1;
                     self.safepoint();
                 }
             }
             _ => {}
         }
         self.profile.validation_steps += pops + pushes;
+        let value = self.value(operator);
         self.pop(pops);
+        for place in self.height..self.height + pushes {
+            self.values.push(place, value);
+        }
         self.height += pushes;
-        self.code(weight_of(opcode, operator, types));
+        let weight = weight_of(opcode, operator, types);
+        match operator {
+            Op::MemoryInit { .. } | Op::MemoryFill { .. } | Op::MemoryCopy { .. } => {
+                // Their blocks are checks, which come before they write.
+                self.writes -= 1;
+                self.code(weight);
+                self.writes += 1;
+            }
+            _ => self.code(weight),
+        }
+        if let Op::Call { .. }
+        | Op::CallIndirect { .. }
+        | Op::CallRef { .. }
+        | Op::MemoryFill { .. }
+        | Op::MemoryGrow { .. } = operator
+        {
+            self.unsettled = self.writes;
+            self.stored = (0, Value::Any);
+        }
         Some(())
     }
 
@@ -427,6 +512,7 @@ impl Bodies {
     fn access(&mut self) {
         self.counts.accesses += 1;
         self.counts.effects += 1;
+        self.writes += 1;
         // A table or a global may hold references.
         self.counts.references += 1;
     }
@@ -439,11 +525,48 @@ impl Bodies {
             if index >= 1_000_000 {
                 return;
             }
-            self.globals.resize(index + 1, 0);
+            self.globals.resize(index + 1, (0, Value::Any));
         }
-        if self.globals[index] != self.function {
-            self.globals[index] = self.function;
+        if self.globals[index].0 != self.function {
+            self.globals[index] = (self.function, Value::Any);
             self.counts.globals += 1;
+        }
+    }
+
+    /// Remembers what is written: the optimiser finds it where it is read again.
+    fn forward(&mut self, operator: &Operator<'_>) {
+        let top = self.values.get(self.height.saturating_sub(1));
+        match operator {
+            Operator::GlobalSet { global_index } => {
+                if let Some(global) = self.globals.get_mut(*global_index as usize) {
+                    global.1 = top;
+                }
+            }
+            Operator::I32Store { memarg } | Operator::I64Store { memarg } => {
+                self.stored = (memarg.offset, top);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the instruction leaves, before its operands are popped.
+    fn value(&mut self, operator: &Operator<'_>) -> Value {
+        match operator {
+            Operator::GlobalGet { global_index } => {
+                let global = self.globals.get(*global_index as usize);
+                global.map_or(Value::Any, |(_, value)| *value)
+            }
+            Operator::I32Load { memarg } | Operator::I64Load { memarg } => match self.stored {
+                (offset, value) if offset == memarg.offset => value,
+                _ => Value::Any,
+            },
+            _ => {
+                let left = self.values.get(self.height.saturating_sub(2));
+                let right = self.values.get(self.height.saturating_sub(1));
+                let (value, is_long) = Value::of(operator, left, right);
+                self.counts.long_sums += u64::from(is_long);
+                value
+            }
         }
     }
 
@@ -451,7 +574,9 @@ impl Bodies {
     fn safepoint(&mut self) {
         if self.counts.has_references {
             let held = self.height + self.profile.locals;
-            self.counts.stack_maps += held.min(self.counts.references + self.profile.locals);
+            let alive = held.min(self.counts.references + self.profile.locals);
+            self.counts.stack_maps += alive;
+            self.counts.alive = self.counts.alive.max(alive);
         }
     }
 
@@ -467,6 +592,7 @@ impl Bodies {
         let frame = self.frame(depth)?;
         let frame = &mut self.frames[frame];
         frame.first_branch.get_or_insert(dominators);
+        frame.unsettled = frame.unsettled.min(self.unsettled);
         let moved = match frame.kind {
             FrameKind::Loop => frame.params,
             _ => frame.results,
@@ -491,6 +617,11 @@ impl Bodies {
             results,
             dominators: self.dominators,
             first_branch: None,
+            unsettled: match kind {
+                // Without an `else`, the condition itself is a way.
+                FrameKind::If => self.unsettled,
+                _ => u64::MAX,
+            },
             last_table: 0,
         });
         self.at.frames += 1;
@@ -501,20 +632,24 @@ impl Bodies {
     fn end(&mut self) -> Option<()> {
         let frame = self.frames.pop()?;
         self.height = frame.height + frame.results;
+        self.unsettled = self.unsettled.min(frame.unsettled);
         self.at.depth = self.frames.len() as u64;
         self.profile.validation_steps += frame.results;
         let dominators = match (frame.kind, frame.first_branch) {
-            (FrameKind::If, _) => Some(frame.dominators),
-            (FrameKind::Block | FrameKind::Try(_), first_branch) => first_branch,
+            (FrameKind::If, _) => Some((frame.dominators, 1_500)),
+            (FrameKind::Block | FrameKind::Try(_), Some(first_branch)) => {
+                Some((first_branch, 1_500))
+            }
+            // Without a branch to it, it ends one of the compiler's blocks too, which costs no more than
+            // its beginning was estimated at.
+            (FrameKind::Block | FrameKind::Try(_), None) => Some((self.dominators, 0)),
             (FrameKind::Loop, _) => None,
         };
-        if let Some(dominators) = dominators {
+        if let Some((dominators, size)) = dominators {
             self.dominators = dominators;
-            self.code(Weight {
-                size: 1_500,
-                blocks: 1,
-            });
+            self.code(Weight { size, blocks: 1 });
         }
+        self.counts.result_tables += (frame.params + frame.results) * self.at.blocks;
         match frame.kind {
             FrameKind::Loop => self.locals.end_loop(self.at),
             FrameKind::Try(handlers) => self.handlers = self.handlers.saturating_sub(handlers),
@@ -536,6 +671,12 @@ impl Bodies {
         self.dominators += count;
         self.counts.dominated_blocks += count * self.dominators;
         self.counts.stack_blocks += count * self.height;
+        let written = self.writes.saturating_sub(self.unsettled);
+        if written > 0 {
+            let places = written.min(self.counts.globals + self.places);
+            self.counts.unsettled_blocks += count;
+            self.counts.unsettled_writes += count * places;
+        }
     }
 
     fn pop(&mut self, count: u64) {

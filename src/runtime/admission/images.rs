@@ -76,30 +76,45 @@ impl Images {
         }
     }
 
-    /// How many segments are written by code, and how many bytes the images have.
-    pub fn finish(&self) -> (u64, u64) {
-        let mut bytes = 0;
-        let mut with_image = 0;
+    /// How the contents of the segments get into the memories of a module with so many bytes.
+    pub fn finish(&self, binary_bytes: u64) -> Contents {
+        let by_code = Contents {
+            copies: self.segments,
+            ..Contents::default()
+        };
+        if self.by_code {
+            return by_code;
+        }
+        let mut contents = Contents::default();
         for memory in &self.memories {
             let Some((first, last)) = memory.span else {
                 continue;
             };
+            if memory.has_small_pages {
+                return by_code;
+            }
             let size = last - first;
             let is_dense = size < memory.data.saturating_mul(2) || size < DENSE_IMAGE_BYTES;
-            if self.by_code || memory.has_small_pages || !is_dense {
-                return (self.segments, 0);
-            }
-            bytes += size;
-            with_image += 1;
+            contents.merges |= !is_dense;
+            contents.image_bytes = contents.image_bytes.saturating_add(size);
+            // Each image is copied by code too, where a memory cannot be mapped.
+            contents.copies += 1;
         }
-        // Each image is written by code too, where a memory cannot be mapped.
-        (
-            if self.by_code {
-                self.segments
-            } else {
-                with_image
-            },
-            bytes,
-        )
+        if contents.merges && contents.image_bytes > binary_bytes {
+            return by_code;
+        }
+        contents
     }
+}
+
+/// How the contents of data segments get into memories.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Contents {
+    /// How many segments, or images, are copied by code.
+    pub copies: u64,
+    /// How many bytes the images have.
+    pub image_bytes: u64,
+    /// Whether the compiler would make images only if the segments were merged. They are, where all images
+    /// together are no larger than the binary.
+    pub merges: bool,
 }

@@ -1,5 +1,7 @@
 //! Where the locals of a function live, for what the compiler pays to carry them from block to block.
 
+use super::sums::Value;
+
 /// Lists of up to so many locals are kept to be used again.
 const SHORT: usize = 1 << 10;
 
@@ -24,6 +26,8 @@ struct Local {
     last: Place,
     /// How many loops had begun when it was last set; `None` if it never was.
     set: Option<u64>,
+    /// What it was last set to.
+    value: Value,
 }
 
 /// What the compiler does for the locals of a function.
@@ -90,12 +94,18 @@ impl Locals {
         }
     }
 
+    /// What the local was last set to.
+    pub fn value(&mut self, index: u32) -> Value {
+        self.local(index).value
+    }
+
     /// The local is set. `index` is below 51,000.
-    pub fn set(&mut self, index: u32, at: Place) {
+    pub fn set(&mut self, index: u32, at: Place, value: Value) {
         if self.pairs_left == 0 {
             return;
         }
         let local = self.local(index);
+        local.value = value;
         local.last = at;
         local.set = Some(at.loops);
     }

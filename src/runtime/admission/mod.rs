@@ -12,6 +12,7 @@ mod locals;
 mod ops;
 mod profile;
 mod startup;
+mod sums;
 mod text;
 mod types;
 mod walk;

@@ -22,6 +22,7 @@ pub(crate) struct ModuleProfile {
     pub(super) largest_body: u64,
     pub(super) locals: u64,
     pub(super) nesting: u64,
+    pub(super) regions: u64,
     pub(super) memories: u64,
     pub(super) tables: u64,
     pub(super) globals: u64,
@@ -38,6 +39,8 @@ pub(crate) struct ModuleProfile {
     pub(super) validation_steps: u64,
     /// How many bytes the shared memories that it defines may grow by, beyond their minimum.
     pub(crate) shared_growth: u64,
+    /// Whether its data segments are to be merged before it is compiled.
+    pub(crate) merges_data: bool,
     /// Whether it waits on shared memories, with `memory.atomic.wait32` or `.wait64`. On others that
     /// traps, and is not looked for.
     pub(crate) waits: bool,
@@ -82,6 +85,7 @@ impl ModuleProfile {
             largest_body: "bytes in one function body", max_function_body_bytes;
             locals: "locals in one function", max_locals;
             nesting: "nested blocks in one function", max_nesting;
+            regions: "globals, types and references for one function to keep apart", max_function_regions;
             memories: "memories", max_memories;
             tables: "tables", max_tables;
             globals: "globals", max_globals;

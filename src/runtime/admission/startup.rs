@@ -11,6 +11,10 @@ pub(super) struct Startup {
     blocks: u64,
     /// Globals that are set there.
     pub globals: u64,
+    /// Objects of some type that are made there.
+    pub types: u64,
+    /// References that may be alive at one time.
+    pub alive: u64,
     /// Instructions whose effects are kept in order.
     effects: u64,
 }

@@ -1,8 +1,8 @@
 //! What the types of a module say of how many values its instructions move.
 
 use wasmparser::{
-    BlockType, CompositeInnerType, ContType, FrameKind, FuncType, ModuleArity, RefType, SubType,
-    ValType,
+    BlockType, CompositeInnerType, ContType, FrameKind, FuncType, ModuleArity, Operator, RefType,
+    SubType, ValType,
 };
 
 /// The types of a module, and of its functions and tags.
@@ -15,6 +15,10 @@ pub(super) struct Types {
     /// The type of each tag, by its index.
     tags: Vec<u32>,
     tag_count: u64,
+    /// Whether each global, by its index, holds a reference that a collector follows.
+    collected_globals: Vec<bool>,
+    /// The same of each table.
+    collected_tables: Vec<bool>,
 }
 
 struct Type {
@@ -27,7 +31,7 @@ struct Type {
 }
 
 impl Types {
-    /// How many types, functions or tags are kept, each: as many as a module can have. More are counted,
+    /// How many types, functions, tags, globals or tables are kept, each: as many as a module can have. More are counted,
     /// but take no memory.
     pub const KEPT: u64 = 1_000_000;
 
@@ -61,6 +65,28 @@ impl Types {
         if (self.tags.len() as u64) < Self::KEPT {
             self.tags.push(ty);
         }
+    }
+
+    pub fn push_global(&mut self, ty: &ValType) {
+        if (self.collected_globals.len() as u64) < Self::KEPT {
+            self.collected_globals.push(is_collected(ty));
+        }
+    }
+
+    pub fn push_table(&mut self, ty: RefType) {
+        if (self.collected_tables.len() as u64) < Self::KEPT {
+            self.collected_tables.push(is_collected(&ValType::Ref(ty)));
+        }
+    }
+
+    /// Whether the instruction reads a reference that a collector follows.
+    pub fn reads_collected(&self, operator: &Operator<'_>) -> bool {
+        let (list, index) = match operator {
+            Operator::GlobalGet { global_index } => (&self.collected_globals, *global_index),
+            Operator::TableGet { table } => (&self.collected_tables, *table),
+            _ => return false,
+        };
+        list.get(index as usize) == Some(&true)
     }
 
     /// The type of the function of this index.

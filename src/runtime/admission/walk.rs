@@ -11,6 +11,7 @@ use super::images::Images;
 use super::profile::ModuleProfile;
 use super::startup::Startup;
 use super::types::{Types, is_collected};
+use crate::runtime::rewrite::constant_offset;
 
 /// The state of looking through a module.
 #[derive(Default)]
@@ -89,6 +90,7 @@ impl Walk {
                 for table in tables {
                     let table = table.ok()?;
                     self.profile.tables += 1;
+                    self.types.push_table(table.ty.element_type);
                     if let TableInit::Expr(expr) = table.init {
                         self.startup.code(45_000, 6);
                         self.expression(&expr)?;
@@ -116,6 +118,7 @@ impl Walk {
                 for global in globals {
                     let global = global.ok()?;
                     self.profile.globals += 1;
+                    self.types.push_global(&global.ty.content_type);
                     self.global(&global.ty, &global.init_expr)?;
                 }
             }
@@ -200,7 +203,8 @@ impl Walk {
                 self.profile.functions += 1;
                 self.imported_functions += 1;
             }
-            TypeRef::Table(_) => {
+            TypeRef::Table(ty) => {
+                self.types.push_table(ty.element_type);
                 self.profile.tables += 1;
                 self.imported_tables += 1;
             }
@@ -209,7 +213,10 @@ impl Walk {
                 self.images.import();
                 self.shares |= memory.shared;
             }
-            TypeRef::Global(_) => self.profile.globals += 1,
+            TypeRef::Global(ty) => {
+                self.types.push_global(&ty.content_type);
+                self.profile.globals += 1;
+            }
             TypeRef::Tag(ty) => self.types.push_tag(ty.func_type_idx),
         }
     }
@@ -246,21 +253,25 @@ impl Walk {
                     self.startup.code(3_000, 0);
                 }
                 Operator::ArrayNewFixed { array_size, .. } => {
+                    self.startup.types += 1;
                     self.startup
                         .code(75_000 + 12_000 * u64::from(array_size), 9);
                 }
                 Operator::StructNew { struct_type_index }
                 | Operator::StructNewDefault { struct_type_index } => {
                     let fields = self.types.fields(struct_type_index).unwrap_or(0);
+                    self.startup.types += 1;
                     self.startup.code(28_000 + 900 * fields, 4);
                 }
                 Operator::ArrayNew { .. } | Operator::ArrayNewDefault { .. } => {
+                    self.startup.types += 1;
                     self.startup.code(75_000, 9);
                 }
                 _ => self.startup.code(1_500, 0),
             }
             complicated += 1;
         }
+        self.startup.alive = self.startup.alive.max(complicated);
         Some(complicated)
     }
 
@@ -312,15 +323,8 @@ impl Walk {
 
     fn active_data(&mut self, memory: u32, offset: &ConstExpr<'_>, bytes: usize) -> Option<()> {
         self.expression(offset)?;
-        let mut operators = offset.get_operators_reader();
-        let start = match operators.read().ok()? {
-            Operator::I32Const { value } => Some(u64::from(value.cast_unsigned())),
-            Operator::I64Const { value } => Some(value.cast_unsigned()),
-            _ => None,
-        };
-        let alone = matches!(operators.read().ok()?, Operator::End);
         self.images
-            .put(memory, start.filter(|_| alone), bytes as u64);
+            .put(memory, constant_offset(offset), bytes as u64);
         Some(())
     }
 
@@ -354,6 +358,7 @@ impl Walk {
         let found = self.bodies.profile(&self.types, ty, body, self.around);
         self.profile.locals = self.profile.locals.max(found.locals);
         self.profile.nesting = self.profile.nesting.max(found.nesting);
+        self.profile.regions = self.profile.regions.max(found.regions);
         self.profile.validation_steps += found.validation_steps;
         self.profile.waits |= found.waits && self.shares;
         self.total.add(found.cost);
@@ -366,12 +371,20 @@ impl Walk {
     }
 
     fn finish(mut self) -> ModuleProfile {
-        let (by_code, bytes) = self.images.finish();
-        for _ in 0..by_code {
+        let contents = self.images.finish(self.profile.binary_bytes);
+        for _ in 0..contents.copies {
             self.startup.code(42_000, 6);
         }
-        self.total.add(Cost::of_items(bytes, 1, 3));
+        self.total.add(Cost::of_items(contents.image_bytes, 1, 3));
+        self.profile.merges_data = contents.merges;
+        if contents.merges {
+            let merged = self.profile.binary_bytes + contents.image_bytes;
+            self.total.add(Cost::of_items(merged, 1, 1));
+        }
         self.total.add(self.startup.cost());
+        let made = self.startup.types.min(self.types.count());
+        let regions = self.startup.globals + made + self.startup.alive;
+        self.profile.regions = self.profile.regions.max(regions);
         self.profile.types = self.types.count();
         self.profile.tags = self.types.tags();
         // To validate is part of the work.

@@ -1,0 +1,217 @@
+//! What it costs to compile one module, in a process of its own.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use ext_wasm::{ModuleLimits, WasmCapabilities, WasmState};
+
+/// The first argument of a process that measures the module on its standard input.
+pub const MEASURE: &str = "--measure";
+
+/// Time and memory, estimated or measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// On two cores.
+    pub seconds: f64,
+    pub mib: f64,
+}
+
+impl Cost {
+    /// The bound of a module with so many bytes.
+    pub fn bound(bytes: usize) -> Self {
+        let bytes = bytes as f64;
+        Self {
+            seconds: 1.0 + bytes / 100e3,
+            mib: 128.0 + 100.0 * bytes / MIB,
+        }
+    }
+
+    /// How much of `whole` this is, in time and in memory.
+    pub fn share_of(self, whole: Self) -> (f64, f64) {
+        (self.seconds / whole.seconds, self.mib / whole.mib)
+    }
+}
+
+const MIB: f64 = (1 << 20) as f64;
+
+/// How compiling ended.
+pub enum Outcome {
+    Compiled(Cost),
+    /// The compiler did not take it: its message.
+    Refused(String),
+    /// The process ended otherwise, as by a panic: the last that it said.
+    Failed(String),
+    /// It took longer than it may.
+    TooLong,
+}
+
+/// Compiles a module with all checks in a process of its own, for at most `limit`.
+pub fn measure(wasm: &[u8], limit: Duration) -> anyhow::Result<Outcome> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg(MEASURE)
+        // The bound is for two cores, however many there are.
+        .env("RAYON_NUM_THREADS", "2")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut stdin = child.stdin.take().context("no standard input")?;
+    // A process that failed early reads no further, which its status tells.
+    let _ = stdin.write_all(wasm);
+    drop(stdin);
+    let deadline = Instant::now() + limit;
+    // It prints one line only, for which a pipe has room.
+    while child.try_wait()?.is_none() {
+        if Instant::now() > deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(Outcome::TooLong);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let output = child.wait_with_output()?;
+    let line = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.trim_end().lines().take(3).collect::<Vec<_>>();
+        return Ok(Outcome::Failed(format!(
+            "{}: {}",
+            output.status,
+            said.join(" ")
+        )));
+    }
+    if let Some(message) = line.strip_prefix(REFUSED) {
+        return Ok(Outcome::Refused(message.trim_end().to_owned()));
+    }
+    let (seconds, mib) = line.trim_end().split_once(' ').context("no figures")?;
+    Ok(Outcome::Compiled(Cost {
+        seconds: seconds.parse()?,
+        mib: mib.parse()?,
+    }))
+}
+
+const REFUSED: &str = "refused: ";
+
+/// Compiles the module on the standard input with all checks in this process, and prints what it took.
+pub fn measure_here() -> anyhow::Result<()> {
+    let mut wasm = Vec::new();
+    std::io::stdin().read_to_end(&mut wasm)?;
+    let mut capabilities = WasmCapabilities::default();
+    // Whether it is admitted, who calls has asked already.
+    capabilities.module_limits = without_estimates();
+    capabilities.max_fuel = Some(u64::MAX);
+    capabilities.max_timeout_ms = Some(u64::MAX);
+    let state = WasmState::new(capabilities)?;
+    state.compile(b"(module (func))")?;
+    reset_peak();
+    let (memory, cpu) = (peak()?, CpuTime::now()?);
+    if let Err(error) = state.compile(&wasm) {
+        println!("{REFUSED}{}", error.message);
+        return Ok(());
+    }
+    let (memory, cpu) = (peak()?.saturating_sub(memory), CpuTime::now()?.since(&cpu));
+    println!("{} {}", cpu, memory as f64 / MIB);
+    Ok(())
+}
+
+/// The estimates of the module's cost, and how many seconds they took; `None` where it exceeds a cap on
+/// what it holds.
+pub fn estimate(wasm: &[u8]) -> anyhow::Result<Option<(Cost, f64)>> {
+    let start = Instant::now();
+    // The estimates are in the messages of caps that let nothing through.
+    let mut limits = without_estimates();
+    (limits.max_compile_ms, limits.max_compile_ns_per_byte) = (0, 0);
+    let Some(ms) = estimate_in_message(wasm, limits)? else {
+        return Ok(None);
+    };
+    let took = start.elapsed().as_secs_f64();
+    let mut limits = without_estimates();
+    (limits.max_compile_bytes, limits.max_compile_bytes_per_byte) = (0, 0);
+    let Some(bytes) = estimate_in_message(wasm, limits)? else {
+        return Ok(None);
+    };
+    let cost = Cost {
+        // Milliseconds are rounded down.
+        seconds: (ms + 1.0) / 1e3,
+        mib: bytes / MIB,
+    };
+    Ok(Some((cost, took)))
+}
+
+/// Whether the default caps let a module with this estimate through.
+pub fn is_admitted(estimate: Cost, bytes: usize) -> bool {
+    let (time, memory) = estimate.share_of(Cost::bound(bytes));
+    time <= 1.0 && memory <= 1.0
+}
+
+fn without_estimates() -> ModuleLimits {
+    let mut limits = ModuleLimits::default();
+    limits.max_compile_ms = u64::MAX / 1_000_000;
+    limits.max_compile_bytes = u64::MAX;
+    limits
+}
+
+fn estimate_in_message(wasm: &[u8], limits: ModuleLimits) -> anyhow::Result<Option<f64>> {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.module_limits = limits;
+    let Err(error) = WasmState::new(capabilities)?.compile(wasm) else {
+        bail!("a cap of nothing lets a module through");
+    };
+    let Some((_, rest)) = error.message.split_once("an estimated ") else {
+        return Ok(None);
+    };
+    let number = rest.split(' ').next().context("no number")?;
+    Ok(Some(number.parse()?))
+}
+
+/// Forgets the most memory that the process has had, so that making the text does not count.
+fn reset_peak() {
+    // Where that is refused the row shows more memory than the compile took.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The most memory that the process has had, in bytes.
+fn peak() -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    Ok(kib.context("no VmHWM")?.parse::<u64>()? << 10)
+}
+
+/// The processor time of each thread of the process so far, in nanoseconds.
+struct CpuTime(Vec<(String, u64)>);
+
+impl CpuTime {
+    fn now() -> anyhow::Result<Self> {
+        let mut threads = Vec::new();
+        for thread in std::fs::read_dir("/proc/self/task")? {
+            let thread = thread?;
+            // A thread that ends just now is none that compiles.
+            let Ok(stat) = std::fs::read_to_string(thread.path().join("schedstat")) else {
+                continue;
+            };
+            let ns = stat.split(' ').next().context("no time")?.parse()?;
+            threads.push((thread.file_name().to_string_lossy().into_owned(), ns));
+        }
+        Ok(Self(threads))
+    }
+
+    /// How long it takes since `before` where two cores are free, in seconds, whoever else uses them now:
+    /// the main thread waits while two others compile functions, of which one has more to do.
+    fn since(&self, before: &Self) -> f64 {
+        let main = std::process::id().to_string();
+        let (mut alone, mut longest) = (0, 0);
+        for (thread, ns) in &self.0 {
+            let before = before.0.iter().find(|(before, _)| before == thread);
+            let ns = ns - before.map_or(0, |(_, ns)| *ns);
+            if *thread == main {
+                alone = ns;
+            } else {
+                longest = longest.max(ns);
+            }
+        }
+        (alone + longest) as f64 / 1e9
+    }
+}

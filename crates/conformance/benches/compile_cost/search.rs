@@ -1,0 +1,151 @@
+//! A search for modules that cost more to compile than is estimated: `--search SECONDS [--seed N]`.
+//!
+//! Modules are made of random bytes, estimated, and compiled in processes of their own; the worst are
+//! changed a little, again and again. What takes much more than its estimate, at whatever size, takes more
+//! than its bound at another size, so the worst is what takes the most for its estimate. The worst of each
+//! search are left in `target/tmp/compile_cost`.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xorshift::XorShiftRng;
+
+use super::measure::{Cost, Outcome, estimate, is_admitted, measure};
+use super::random::Genes;
+
+/// How many modules are changed further.
+const KEPT: usize = 24;
+
+/// One module out of this many is new.
+const NEW: u32 = 6;
+
+/// What is in every measurement, or as much as not to matter.
+const FLOOR: Cost = Cost {
+    seconds: 0.05,
+    mib: 16.0,
+};
+
+struct Found {
+    genes: Genes,
+    wasm: Vec<u8>,
+    estimate: Cost,
+    measured: Cost,
+}
+
+impl Found {
+    /// What it took for what was estimated: the larger of time and memory.
+    fn excess(&self) -> f64 {
+        let whole = Cost {
+            seconds: self.estimate.seconds + FLOOR.seconds,
+            mib: self.estimate.mib + FLOOR.mib,
+        };
+        let (time, memory) = self.measured.share_of(whole);
+        time.max(memory)
+    }
+
+    /// How much of its bound it took: the larger of time and memory.
+    fn share(&self) -> f64 {
+        let (time, memory) = self.measured.share_of(Cost::bound(self.wasm.len()));
+        time.max(memory)
+    }
+}
+
+/// Searches for so many seconds.
+pub fn search(seconds: u64, seed: u64) -> anyhow::Result<()> {
+    let mut rng = XorShiftRng::seed_from_u64(seed);
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let (mut worst, mut worst_of_bound): (Vec<Found>, Vec<Found>) = (Vec::new(), Vec::new());
+    let (mut tried, mut refused) = (0u64, 0u64);
+    let mut failures = Vec::new();
+    while Instant::now() < deadline {
+        let genes = match (&worst[..], &worst_of_bound[..]) {
+            ([], _) | (_, []) => Genes::random(&mut rng),
+            _ if rng.random_ratio(1, NEW) => Genes::random(&mut rng),
+            (a, b) => {
+                let parents = if rng.random_ratio(1, 3) { b } else { a };
+                let parent = &parents[rng.random_range(0..parents.len())];
+                let other = &a[rng.random_range(0..a.len())];
+                parent.genes.mutated(&other.genes, &mut rng)
+            }
+        };
+        let Ok(wasm) = genes.module() else { continue };
+        let Some((estimate, _)) = estimate(&wasm)? else {
+            continue;
+        };
+        tried += 1;
+        let bytes = wasm.len();
+        if !is_admitted(estimate, bytes) {
+            refused += 1;
+            continue;
+        }
+        let limit = Duration::from_secs_f64(10.0 * Cost::bound(bytes).seconds);
+        let measured = match measure(&wasm, limit)? {
+            Outcome::Compiled(measured) => measured,
+            Outcome::Refused(why) => {
+                eprintln!("not valid: {why}");
+                continue;
+            }
+            Outcome::Failed(why) => {
+                let file = keep(&wasm, &format!("seed-{seed}-failed-{}", failures.len()))?;
+                println!("{file}: {bytes} bytes, {why}");
+                failures.push(file);
+                continue;
+            }
+            Outcome::TooLong => Cost {
+                seconds: limit.as_secs_f64(),
+                mib: 0.0,
+            },
+        };
+        let found = |genes: Genes, wasm: Vec<u8>| Found {
+            genes,
+            wasm,
+            estimate,
+            measured,
+        };
+        insert(
+            &mut worst_of_bound,
+            found(genes.clone(), wasm.clone()),
+            Found::share,
+        );
+        insert(&mut worst, found(genes, wasm), Found::excess);
+    }
+    println!("{tried} modules, of which {refused} were refused");
+    for (what, list) in [("estimate", &worst), ("bound", &worst_of_bound)] {
+        println!("the most of the {what}:");
+        for (place, found) in list.iter().take(10).enumerate() {
+            let file = keep(&found.wasm, &format!("seed-{seed}-{what}-{place}"))?;
+            println!(
+                "{:>4.0} % of the estimate, {:>3.0} % of the bound: {:.2} s of {:.2}, {:.0} MiB of {:.0}, \
+                 {} bytes: {file}",
+                100.0 * found.excess(),
+                100.0 * found.share(),
+                found.measured.seconds,
+                found.estimate.seconds,
+                found.measured.mib,
+                found.estimate.mib,
+                found.wasm.len(),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Adds to the worst, of which there are [`KEPT`] at most.
+fn insert(worst: &mut Vec<Found>, found: Found, rank: fn(&Found) -> f64) {
+    if worst.iter().any(|other| other.wasm == found.wasm) {
+        return;
+    }
+    let place = worst.partition_point(|other| rank(other) > rank(&found));
+    worst.insert(place, found);
+    worst.truncate(KEPT);
+}
+
+/// Writes a module to a file, whose path is returned.
+fn keep(wasm: &[u8], name: &str) -> anyhow::Result<String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_cost");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("{name}.wasm"));
+    std::fs::write(&file, wasm)?;
+    Ok(file.display().to_string())
+}

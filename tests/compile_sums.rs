@@ -1,0 +1,113 @@
+//! Sums of many constants: short to write, and a hundred times the work of other additions.
+
+use ext_wasm::{ModuleLimits, WasmCapabilities, WasmError, WasmState};
+
+fn compile(limits: &ModuleLimits, module: &str) -> Result<(), WasmError> {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.module_limits = limits.clone();
+    let binary = wat::parse_str(module).unwrap();
+    WasmState::new(capabilities)?.compile(&binary).map(drop)
+}
+
+fn repeat(n: usize, each: impl Fn(usize) -> String) -> String {
+    (0..n).map(each).collect()
+}
+
+/// How many bytes of memory a module is estimated to take.
+fn estimate(module: &str) -> u64 {
+    let mut limits = ModuleLimits::default();
+    limits.max_compile_bytes = 0;
+    limits.max_compile_bytes_per_byte = 0;
+    limits.max_compile_ms = u64::MAX / 1_000_000;
+    let message = compile(&limits, module).unwrap_err().message;
+    let (_, rest) = message.split_once("an estimated ").expect(&message);
+    rest.split(' ').next().unwrap().parse().unwrap()
+}
+
+const OPERATORS: [&str; 5] = ["add", "sub", "and", "or", "xor"];
+
+#[test]
+fn long_sums_are_refused() {
+    for ty in ["i32", "i64"] {
+        for operator in OPERATORS {
+            let links = repeat(80_000, |i| {
+                format!("{ty}.const {} {ty}.{operator} ", i + 1000)
+            });
+            let module = format!("(module (func (param {ty}) (result {ty}) local.get 0 {links}))");
+            let error = compile(&ModuleLimits::default(), &module).expect_err(operator);
+            assert!(error.message.contains("max_compile_"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn sums_are_followed_wherever_a_value_goes() {
+    /// What one addition more costs, beside the instructions that it is made of.
+    const LONG: u64 = 10_000;
+    let kinds: [(&str, &str, &str); 6] = [
+        ("operands", "local.get 0", "i32.const 7 i32.add"),
+        (
+            "constants first",
+            "local.get 0",
+            "local.set 1 i32.const 7 local.get 1 i32.add",
+        ),
+        (
+            "locals",
+            "local.get 0",
+            "i32.const 7 i32.add local.set 1 local.get 1",
+        ),
+        (
+            "globals",
+            "local.get 0",
+            "i32.const 7 i32.add global.set 0 global.get 0",
+        ),
+        (
+            "memories",
+            "local.get 0",
+            "local.set 1 i32.const 0 local.get 1 i32.const 7 i32.add i32.store
+                i32.const 0 i32.load",
+        ),
+        (
+            "conversions",
+            "local.get 0",
+            "i32.const 7 i32.add i64.extend_i32_u i32.wrap_i64",
+        ),
+    ];
+    for (kind, start, link) in kinds {
+        let of = |n: usize| {
+            estimate(&format!(
+                "(module (memory 1) (global (mut i32) (i32.const 0))
+                    (func (param i32) (result i32) (local i32) {start} {}))",
+                format!("{link} ").repeat(n)
+            ))
+        };
+        let (short, long) = (of(3) - of(2), of(103) - of(102));
+        assert!(
+            short < LONG && long > LONG + short,
+            "{kind}: {short}, {long}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_long_sum_costs_little() {
+    let kinds = [
+        ("no constants", "local.get 0 i32.add"),
+        (
+            "operators of other kinds",
+            "i32.const 7 i32.add i32.const 7 i32.xor",
+        ),
+        ("products", "i32.const 7 i32.mul"),
+        ("calls between", "i32.const 7 i32.add call $f"),
+    ];
+    for (kind, link) in kinds {
+        let of = |n: usize| {
+            estimate(&format!(
+                "(module (func $f (param i32) (result i32) local.get 0)
+                    (func (param i32) (result i32) local.get 0 {}))",
+                format!("{link} ").repeat(n)
+            ))
+        };
+        assert!(of(103) - of(102) < 10_000, "{kind}");
+    }
+}
