@@ -1,88 +1,140 @@
-// Makes JavaScript's builtins what a hostile or careless script might make of them. What is patched works as
-// ever for all others, but remembers that host:wasm has used it, and then gives it something else.
+// Patches and pollutes JavaScript's builtins, as a hostile or careless script might. A builtin works as before
+// for all other callers. When host:wasm uses it, it takes note of that and misbehaves.
 
-const { defineProperty, getOwnPropertyDescriptor } = Object;
-const { apply } = Reflect;
+const { op_host_is_wasm_calling } = Deno.core.ops;
+const { create, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
+const { apply, ownKeys } = Reflect;
+const { join } = Array.prototype;
 const NativeError = Error;
-const split = String.prototype.split;
-const includes = String.prototype.includes;
-const join = Array.prototype.join;
 
-const used = Object.create(null);
-/** What of the builtins host:wasm has used so far. */
-globalThis.usedByHostWasm = () => apply(join, Object.keys(used), ["; "]);
+/** The builtins that host:wasm has used so far. */
+const used = create(null);
+globalThis.usedByHostWasm = () => apply(join, keys(used), ["; "]);
 
-/** Whether a line of host:wasm itself has called the function that asks. */
-function isHostWasm() {
-  const { stackTraceLimit } = NativeError;
-  NativeError.stackTraceLimit = 3;
-  const { stack } = new NativeError();
-  NativeError.stackTraceLimit = stackTraceLimit;
-  const line = apply(split, stack, ["\n"])[3];
-  return line !== undefined && apply(includes, line, ["host:wasm"]);
+function remember(use) {
+  defineProperty(used, use, { value: true, enumerable: true, configurable: true });
 }
 
-function remember(what) {
-  defineProperty(used, what, { value: true, enumerable: true, configurable: true });
-}
-
-/** A property that only seems to be there. */
-function pollute(holder, name, evil) {
-  if (getOwnPropertyDescriptor(holder, name) !== undefined) return;
-  const what = `${holder === Array.prototype ? "an array's" : "an object's"} ${String(name)}`;
-  defineProperty(holder, name, {
+/** Adds an accessor to a prototype. Only host:wasm can see it: others read `undefined` and write own properties. */
+function pollute(prototype, name, evil) {
+  if (getOwnPropertyDescriptor(prototype, name) !== undefined) return;
+  const property = `${prototype === Array.prototype ? "an array's" : "an object's"} ${String(name)}`;
+  defineProperty(prototype, name, {
     configurable: true,
     get() {
-      if (!isHostWasm()) return undefined;
-      remember(`get ${what}`);
+      if (!op_host_is_wasm_calling()) return undefined;
+      remember(`get ${property}`);
       return evil;
     },
     set(value) {
-      if (isHostWasm()) remember(`set ${what}`);
+      if (op_host_is_wasm_calling()) remember(`set ${property}`);
       else defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
     },
   });
 }
 
-/** A function that throws where host:wasm calls it. */
-function patch(holder, name) {
+/** Methods and accessors that stay as they are. docs/TESTING.md has the reasons. */
+const UNPATCHED = [
+  "ArrayBuffer.prototype.byteLength",
+  "ArrayBuffer.prototype.resizable",
+  "String.prototype.concat",
+];
+
+/** Replaces a method or an accessor by one that throws when host:wasm calls it. */
+function patch(holder, holderName, name) {
   const descriptor = getOwnPropertyDescriptor(holder, name);
-  if (descriptor === undefined || !descriptor.configurable) return;
-  const what = `${holder.constructor?.name ?? holder.name}.${String(name)}`;
+  const method = `${holderName}.${String(name)}`;
+  if (!descriptor.configurable || name === "constructor" || UNPATCHED.includes(method)) return;
   const patched = (original) =>
     typeof original !== "function" ? original : {
       patched(...args) {
-        if (isHostWasm()) {
-          remember(`call ${what}`);
-          throw new NativeError(`${what} is patched`);
+        if (op_host_is_wasm_calling()) {
+          remember(`call ${method}`);
+          throw new NativeError(`${method} is patched`);
         }
         return apply(original, this, args);
       },
     }.patched;
   if (descriptor.get !== undefined) descriptor.get = patched(descriptor.get);
-  else if (typeof descriptor.value === "function" && name !== "constructor") descriptor.value = patched(descriptor.value);
+  else descriptor.value = patched(descriptor.value);
   defineProperty(holder, name, descriptor);
 }
 
+/** Replaces a global variable by an accessor, which throws when host:wasm reads it. */
+function patchGlobal(name) {
+  const value = globalThis[name];
+  defineProperty(globalThis, name, {
+    configurable: true,
+    get() {
+      if (!op_host_is_wasm_calling()) return value;
+      remember(`read ${name}`);
+      throw new NativeError(`${name} is patched`);
+    },
+  });
+}
+
+/** The builtins that scripts reach by the names of global variables. */
+const GLOBALS = [
+  "Array",
+  "ArrayBuffer",
+  "BigInt",
+  "BigInt64Array",
+  "Boolean",
+  "DataView",
+  "FinalizationRegistry",
+  "Float32Array",
+  "Float64Array",
+  "Function",
+  "Int32Array",
+  "JSON",
+  "Map",
+  "Math",
+  "Number",
+  "Object",
+  "Promise",
+  "Proxy",
+  "RangeError",
+  "Reflect",
+  "RegExp",
+  "Set",
+  "SharedArrayBuffer",
+  "String",
+  "Symbol",
+  "TypeError",
+  "Uint32Array",
+  "Uint8Array",
+  "WeakMap",
+  "WeakRef",
+  "WeakSet",
+];
+
+/** Builtins without a global variable. */
+const HIDDEN = {
+  ArrayIterator: getPrototypeOf([][Symbol.iterator]()),
+  Iterator: getPrototypeOf(getPrototypeOf([][Symbol.iterator]())),
+  MapIterator: getPrototypeOf(new Map()[Symbol.iterator]()),
+  SetIterator: getPrototypeOf(new Set()[Symbol.iterator]()),
+  TypedArray: getPrototypeOf(Uint8Array),
+  "TypedArray.prototype": getPrototypeOf(Uint8Array.prototype),
+};
+
+/** `names` are those of the properties that host:wasm reads or writes. */
 export function makeHostile(names) {
+  // QuickJS describes each frame, which takes most of the time of a question who calls.
+  Error.stackTraceLimit = 5;
+  const holders = Object.entries(HIDDEN);
+  for (const name of GLOBALS) {
+    holders.push([name, globalThis[name]]);
+    if (globalThis[name].prototype !== undefined) holders.push([`${name}.prototype`, globalThis[name].prototype]);
+  }
+  for (const [holderName, holder] of holders) {
+    for (const name of ownKeys(holder)) patch(holder, holderName, name);
+  }
+  for (const name of GLOBALS) patchGlobal(name);
   for (const name of names) pollute(Object.prototype, name, 0);
   pollute(Object.prototype, "toJSON", () => "evil");
   for (let i = 0; i < 20; i++) {
     pollute(Array.prototype, i, "evil");
     pollute(Object.prototype, i, "evil");
   }
-  for (const [holder, names] of [
-    [Array.prototype, ["concat", "forEach", "map", "pop", "push", "slice", "sort", "splice", Symbol.iterator]],
-    [Function.prototype, ["apply", "bind", "call"]],
-    [JSON, ["parse", "stringify"]],
-    [Map.prototype, ["get", "has", "set", Symbol.iterator]],
-    [Object, ["defineProperty", "freeze", "keys"]],
-    [Promise.prototype, ["catch", "finally", "then"]],
-    [Reflect, ["apply", "construct"]],
-    [Set.prototype, ["add", "has", Symbol.iterator]],
-    [WeakMap.prototype, ["get", "has", "set"]],
-  ]) {
-    for (const name of names) patch(holder, name);
-  }
-  for (const holder of [Array, ArrayBuffer, Map, Promise, Set]) patch(holder, Symbol.species);
 }

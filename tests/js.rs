@@ -66,6 +66,7 @@ deno_core::extension!(
     ops = [
         op_host_detach,
         op_host_hold,
+        op_host_is_wasm_calling,
         op_host_let_go,
         op_host_terminate
     ]
@@ -86,6 +87,24 @@ async fn op_host_hold(#[buffer] bytes: JsBuffer) {
 #[deno_core::op2(fast)]
 fn op_host_let_go() {
     LET_GO.with(|let_go| let_go.notify_one());
+}
+
+/// Whether code of `host:wasm` called the function that calls this op, itself or through a builtin. The engine
+/// walks its stack and runs no JavaScript, so nothing a test does can stop or change the answer.
+#[deno_core::op2(fast, reentrant)]
+fn op_host_is_wasm_calling(scope: &mut v8::PinScope<'_, '_>) -> bool {
+    /// The frames of the op, the function, two builtins and the caller.
+    const FRAMES: usize = 5;
+    let stack = v8::StackTrace::current_stack_trace(scope, FRAMES).unwrap();
+    let scripts = (0..stack.get_frame_count()).filter_map(|frame| {
+        let script = stack.get_frame(scope, frame)?.get_script_name(scope)?;
+        Some(script.to_rust_string_lossy(scope))
+    });
+    // The first script is the one of the function itself; a builtin has none.
+    scripts
+        .skip(1)
+        .next()
+        .is_some_and(|script| script.starts_with("host:wasm"))
 }
 
 /// Ends the JavaScript that is running, as a host may from anywhere.

@@ -37,11 +37,12 @@ const RUN: &str = r#"
     const module = await compile(text(GUEST));
     const hash = (bytes) => {
         let hash = 0;
-        for (let i = 0; i < bytes.length; i += 8) {
+        const { length } = bytes;
+        for (let i = 0; i < length; i += 8) {
             // Most are zero, and an interpreter is slow.
             for (let j = i; j < i + 8; j++) if (bytes[j] !== 0) hash = (hash * 31 + j * 257 + bytes[j]) % 1000003;
         }
-        return [bytes.length, hash];
+        return [length, hash];
     };
     globalThis.run = async (steps) => {
         const guest = await instantiate(module);

@@ -5,8 +5,8 @@ import {
   DataViewPrototypeGetBuffer,
   DataViewPrototypeGetByteLength,
   DataViewPrototypeGetByteOffset,
-  isArrayBuffer,
-  isSharedArrayBuffer,
+  ReflectApply,
+  sharedByteLength,
   TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeGetByteLength,
   TypedArrayPrototypeGetByteOffset,
@@ -16,6 +16,7 @@ import {
 } from "./core.ts";
 import { WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
+import { list } from "./list.ts";
 
 /** The bytes of a buffer source, in a buffer that an op takes. */
 export function toBytes(source: unknown, code: WasmErrorCode): Uint8Array {
@@ -34,17 +35,39 @@ export function toBytes(source: unknown, code: WasmErrorCode): Uint8Array {
     buffer = source;
     offset = 0;
   }
-  if (isSharedArrayBuffer(buffer)) {
-    const shared = new Uint8Array(buffer, offset, length);
-    const copy = new Uint8Array(TypedArrayPrototypeGetByteLength(shared));
-    TypedArrayPrototypeSet(copy, shared);
-    return copy;
+  if (isArrayBuffer(buffer)) {
+    if (isDetached(buffer)) throw new WasmError("the buffer is detached", code);
+    return new Uint8Array(buffer, offset, length);
   }
-  if (!isArrayBuffer(buffer)) {
+  if (!isSharedArrayBuffer(buffer)) {
     throw new WasmError(`expected a buffer source, got ${describe(source)}`, code);
   }
-  if (isDetached(buffer)) throw new WasmError("the buffer is detached", code);
-  return new Uint8Array(buffer, offset, length);
+  const shared = new Uint8Array(buffer, offset, length);
+  const copy = new Uint8Array(TypedArrayPrototypeGetByteLength(shared));
+  TypedArrayPrototypeSet(copy, shared);
+  return copy;
+}
+
+/**
+ * Whether a value is an `ArrayBuffer`. deno_core's function of this name is not for QuickJS, where it calls
+ * `Object.prototype.toString`, which a script may have patched.
+ */
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  try {
+    ArrayBufferPrototypeGetByteLength(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isSharedArrayBuffer(value: unknown): value is SharedArrayBuffer {
+  try {
+    ReflectApply(sharedByteLength, value, list());
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function isDetached(buffer: ArrayBuffer): boolean {

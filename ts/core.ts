@@ -7,9 +7,7 @@ const { core } = globalThis.Deno;
 export const bootstrap = globalThis.__bootstrap;
 export const {
   encode,
-  isArrayBuffer,
   isPromise,
-  isSharedArrayBuffer,
   refOpPromise,
   registerErrorBuilder,
   unrefOpPromise,
@@ -39,6 +37,7 @@ export const {
   ObjectDefineProperties,
   ObjectDefineProperty,
   ObjectFreeze,
+  ObjectGetOwnPropertyDescriptor,
   ObjectGetOwnPropertyDescriptors,
   ObjectGetPrototypeOf,
   ObjectHasOwn,
@@ -60,11 +59,18 @@ export const {
   TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeGetByteLength,
   TypedArrayPrototypeGetByteOffset,
+  TypedArrayPrototypeGetLength,
   TypedArrayPrototypeGetSymbolToStringTag,
   TypedArrayPrototypeSet,
   Uint32Array,
   Uint8Array,
 } = globalThis.__bootstrap.primordials;
+
+/** The getter `byteLength` of `SharedArrayBuffer`, of which deno_core has no primordials. */
+export const sharedByteLength = ObjectGetOwnPropertyDescriptor(
+  globalThis.SharedArrayBuffer.prototype,
+  "byteLength",
+).get;
 
 export const {
   op_wasm_abort_call,

@@ -1,8 +1,7 @@
-import { toBytes } from "./bytes.ts";
+import { isArrayBuffer, toBytes } from "./bytes.ts";
 import { option, own, toInteger } from "./check.ts";
 import {
   ArrayBufferPrototypeGetByteLength,
-  isSharedArrayBuffer,
   JSONParse,
   op_wasm_grow_memory,
   op_wasm_memory_length,
@@ -59,7 +58,7 @@ export class WasmMemory {
     if (this.#length !== 0 && this.#buffer.byteLength === this.#length) return this.#buffer;
     const buffer = this.#store.view(this.#handle);
     // Nobody tells when a shared memory grows: its buffer is asked for each time.
-    if (isSharedArrayBuffer(buffer)) return buffer;
+    if (!isArrayBuffer(buffer)) return buffer;
     this.#buffer = buffer;
     this.#length = ArrayBufferPrototypeGetByteLength(buffer);
     return buffer;

@@ -16,6 +16,7 @@ import {
   refOpPromise,
   SafeFinalizationRegistry,
   TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeGetLength,
   Uint32Array,
   Uint8Array,
 } from "./core.ts";
@@ -147,7 +148,8 @@ export class StoreState {
   #collect(): void {
     const bytes = op_wasm_collect(this.id, this.held.length);
     const unheld = new Uint32Array(TypedArrayPrototypeGetBuffer(bytes));
-    for (let i = 0; i < unheld.length; i++) {
+    const length = TypedArrayPrototypeGetLength(unheld);
+    for (let i = 0; i < length; i++) {
       const number = unheld[i];
       const isLate = this.#ages[number] >= this.#age - LATE_VALUES;
       if (this.held[number] !== FREE && !isLate) this.release(number);

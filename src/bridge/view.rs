@@ -63,11 +63,23 @@ unsafe extern "C" fn release(base: *mut c_void, _len: usize, _: *mut c_void) {
 
 /// Whether a value is a buffer that shows a memory.
 pub fn shows_memory(value: v8::Local<'_, v8::Value>) -> bool {
-    let Ok(buffer) = v8::Local::<v8::ArrayBuffer>::try_from(value) else {
-        return false;
-    };
-    let base = buffer.data();
+    let base = as_unshared(value).and_then(|buffer| buffer.data());
     base.is_some_and(|base| leases().contains_key(&base.addr().get()))
+}
+
+/// The `ArrayBuffer` that a value is, if it is one.
+#[cfg(not(feature = "quickjs"))]
+fn as_unshared(value: v8::Local<'_, v8::Value>) -> Option<v8::Local<'_, v8::ArrayBuffer>> {
+    value.try_into().ok()
+}
+
+/// The same. QuickJS's facade finds out what a value is by a call of `Object.prototype.toString`, which a script
+/// may have patched.
+#[cfg(feature = "quickjs")]
+fn as_unshared(value: v8::Local<'_, v8::Value>) -> Option<v8::Local<'_, v8::ArrayBuffer>> {
+    // SAFETY: a handle of the facade holds any value, and `ArrayBuffer::data`, which is all that is asked of
+    // this one, is null for a value of another class.
+    Some(unsafe { v8::Local::cast_unchecked(value) })
 }
 
 /// Detaches a buffer that an app may have detached itself, at which QuickJS's facade would leave an exception.
@@ -93,17 +105,54 @@ struct StoreViews {
 }
 
 struct View {
-    buffer: v8::Global<v8::Value>,
+    buffer: Buffer<v8::Global<v8::ArrayBuffer>, v8::Global<v8::SharedArrayBuffer>>,
     len: usize,
 }
 
+/// A buffer, of which we know whether it is shared because we made it. QuickJS's facade finds out by a call of
+/// `Object.prototype.toString`, which a script may have patched: it could keep a buffer from being detached, or
+/// call back while something is borrowed here.
+enum Buffer<U, S> {
+    Unshared(U),
+    Shared(S),
+}
+
+type LocalBuffer<'s> = Buffer<v8::Local<'s, v8::ArrayBuffer>, v8::Local<'s, v8::SharedArrayBuffer>>;
+
+impl<'s> From<LocalBuffer<'s>> for v8::Local<'s, v8::Value> {
+    fn from(buffer: LocalBuffer<'s>) -> Self {
+        match buffer {
+            Buffer::Unshared(buffer) => buffer.into(),
+            Buffer::Shared(buffer) => buffer.into(),
+        }
+    }
+}
+
 impl View {
+    fn new(scope: &mut v8::PinScope<'_, '_>, buffer: &LocalBuffer<'_>, len: usize) -> Self {
+        let buffer = match buffer {
+            Buffer::Unshared(buffer) => Buffer::Unshared(v8::Global::new(scope, *buffer)),
+            Buffer::Shared(buffer) => Buffer::Shared(v8::Global::new(scope, *buffer)),
+        };
+        Self { buffer, len }
+    }
+
+    fn value<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Value> {
+        match &self.buffer {
+            Buffer::Unshared(buffer) => v8::Local::new(scope, buffer).into(),
+            Buffer::Shared(buffer) => v8::Local::new(scope, buffer).into(),
+        }
+    }
+
     /// The buffer, if it can be detached: other threads may use that of a shared memory.
     fn unshared<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
     ) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
-        v8::Local::new(scope, &self.buffer).try_into().ok()
+        match &self.buffer {
+            Buffer::Unshared(buffer) => Some(v8::Local::new(scope, buffer)),
+            Buffer::Shared(_) => None,
+        }
     }
 }
 
@@ -126,22 +175,19 @@ impl Views {
             let unshared = view.unshared(scope);
             let attached = unshared.is_none_or(|buffer| !buffer.was_detached());
             if view.len == len && attached {
-                return Ok(v8::Local::new(scope, &view.buffer));
+                return Ok(view.value(scope));
             }
             if let Some(buffer) = unshared {
                 detach(buffer);
             }
         }
         let buffer = buffer(scope, bytes)?;
-        let view = View {
-            buffer: v8::Global::new(scope, buffer),
-            len,
-        };
+        let view = View::new(scope, &buffer, len);
         of_store.views.insert(memory.handle(), view);
         if !shared && len > 0 {
             of_store.bases.insert(base);
         }
-        Ok(buffer)
+        Ok(buffer.into())
     }
 
     /// Detaches the buffers that do not show all of their memory any more.
@@ -216,7 +262,7 @@ impl Views {
 fn buffer<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     view: MemoryView,
-) -> Result<v8::Local<'s, v8::Value>, WasmError> {
+) -> Result<LocalBuffer<'s>, WasmError> {
     let MemoryView {
         base,
         len,
@@ -228,9 +274,12 @@ fn buffer<'s>(
         // There is nothing to show, and the engines do not release what has no bytes.
         return Ok(if shared {
             let store = v8::SharedArrayBuffer::new_backing_store_from_vec(Vec::new());
-            v8::SharedArrayBuffer::with_backing_store(scope, &store.make_shared()).into()
+            Buffer::Shared(v8::SharedArrayBuffer::with_backing_store(
+                scope,
+                &store.make_shared(),
+            ))
         } else {
-            v8::ArrayBuffer::new(scope, 0).into()
+            Buffer::Unshared(v8::ArrayBuffer::new(scope, 0))
         });
     }
     leases().entry(base.addr()).or_default().push(lease);
@@ -241,7 +290,10 @@ fn buffer<'s>(
         let store = unsafe {
             v8::SharedArrayBuffer::new_backing_store_from_ptr(base.cast(), len, release, data)
         };
-        v8::SharedArrayBuffer::with_backing_store(scope, &store.make_shared()).into()
+        Buffer::Shared(v8::SharedArrayBuffer::with_backing_store(
+            scope,
+            &store.make_shared(),
+        ))
     } else {
         // SAFETY: the bytes are mapped, at this address, until `release` drops the lease. The
         // guest and the runtime touch them only while JavaScript does not run, or when `Views` has
@@ -249,6 +301,9 @@ fn buffer<'s>(
         // while anything else holds the lease. The runtime never holds a Rust reference to them meanwhile.
         let store =
             unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(base.cast(), len, release, data) };
-        v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()).into()
+        Buffer::Unshared(v8::ArrayBuffer::with_backing_store(
+            scope,
+            &store.make_shared(),
+        ))
     })
 }
