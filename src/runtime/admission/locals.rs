@@ -283,7 +283,7 @@ mod tests {
                         model.end_loop(at);
                     }
                     2 => {
-                        locals.set(index, at);
+                        locals.set(index, at, Value::Any);
                         let local = &mut model.locals[index as usize];
                         (local.last, local.set) = (at, Some(at.loops));
                     }
