@@ -96,14 +96,13 @@ fn op_host_is_wasm_calling(scope: &mut v8::PinScope<'_, '_>) -> bool {
     /// The frames of the op, the function, two builtins and the caller.
     const FRAMES: usize = 5;
     let stack = v8::StackTrace::current_stack_trace(scope, FRAMES).unwrap();
-    let scripts = (0..stack.get_frame_count()).filter_map(|frame| {
+    let mut scripts = (0..stack.get_frame_count()).filter_map(|frame| {
         let script = stack.get_frame(scope, frame)?.get_script_name(scope)?;
         Some(script.to_rust_string_lossy(scope))
     });
     // The first script is the one of the function itself; a builtin has none.
     scripts
-        .skip(1)
-        .next()
+        .nth(1)
         .is_some_and(|script| script.starts_with("host:wasm"))
 }
 
