@@ -1,6 +1,7 @@
 //! Runs the inputs of many seeds in several processes, until there is nothing more to run or enough was found.
 
 use std::fmt;
+use std::fs;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::AddAssign;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::{pool, progress};
+use crate::{files, pool, progress};
 
 /// How a process is started that runs inputs.
 pub type StartWorker<'a> = &'a (dyn Fn() -> Command + Sync);
@@ -175,8 +176,11 @@ impl Campaign {
                         tally += T::Tally::of_finding();
                         progress.println(format!("{seed}: {finding}"));
                         let reduced = T::reduce(&mut worker, seed, finding)?;
-                        let path = self.out.join(reduced.file);
-                        crate::files::write(&path, &reduced.text)?;
+                        let out = &self.out;
+                        fs::create_dir_all(out)
+                            .with_context(|| format!("cannot make {}", out.display()))?;
+                        let path = out.join(reduced.file);
+                        files::write(&path, &reduced.text)?;
                         found.push((path, reduced.finding));
                     }
                 }

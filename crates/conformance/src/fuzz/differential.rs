@@ -100,7 +100,10 @@ pub fn check(data: &[u8]) {
     let Ok(case) = Case::of_bytes(data) else {
         return;
     };
-    thread_local!(static RUNNER: worker::Runner = worker::Runner::default());
+    thread_local! {
+        // Never dropped: when a thread ends, the JavaScript engine's own variables may be gone before this one.
+        static RUNNER: &'static worker::Runner = Box::leak(Box::default());
+    }
     match RUNNER.with(|runner| runner.run(&case)) {
         Ok(Ok(_)) => {}
         Ok(Err(difference)) => panic!("{difference}"),

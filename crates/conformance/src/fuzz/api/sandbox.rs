@@ -5,6 +5,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -160,7 +161,10 @@ impl Sandboxes {
     ///
     /// When JavaScript does not start, or there can be no folder for the guests.
     pub fn new() -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("conformance-fuzz-{}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("conformance-fuzz-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).context("cannot make a folder")?;
         fs::write(folder.join("hello"), "in a file").context("cannot write a file")?;
         let wasm = WasmState::new(capabilities(folder.clone()))?;
