@@ -468,9 +468,9 @@ impl Bodies {
         self.profile.validation_steps += pops + pushes;
         let value = self.value(operator);
         self.pop(pops);
-        for place in self.height..self.height + pushes {
-            self.values.push(place, value);
-        }
+        // Nothing is known of the results of calls, which may be a thousand: only a single value is kept.
+        let value = if pushes == 1 { value } else { Value::Any };
+        self.values.push(self.height, value);
         self.height += pushes;
         let weight = weight_of(opcode, operator, types);
         match operator {
