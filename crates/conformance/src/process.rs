@@ -51,6 +51,11 @@ impl<'a> Process<'a> {
         }
     }
 
+    /// Ends it. The next request starts it again.
+    pub fn end(&mut self) {
+        self.running = None;
+    }
+
     /// Sends a request and waits for its answer, which may be that there is none.
     ///
     /// # Errors

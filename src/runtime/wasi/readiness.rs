@@ -67,7 +67,7 @@ pub(super) async fn until_ready(fd: BorrowedFd<'_>, direction: Direction) -> io:
     let own = fd.try_clone_to_owned()?;
     #[expect(
         deprecated,
-        reason = "what is unsafe about it is a descriptor that others close, and this one is its own"
+        reason = "it is meant for no descriptor that others may close, and this one is its own"
     )]
     let watched = match AsyncFd::with_interest(own, direction.interest()) {
         Ok(watched) => watched,

@@ -4,6 +4,7 @@
 import * as wasm from "host:wasm";
 
 const { ops } = Deno.core;
+const { op_wasm_collect_js, op_wasm_turn, op_wasm_live_instances, op_wasm_live_modules } = ops;
 const { apply, ownKeys } = Reflect;
 const { defineProperty, getOwnPropertyDescriptor, is: isSame } = Object;
 const NativeError = Error, NativeProxy = Proxy, NativePromise = Promise, NativeTypeError = TypeError,
@@ -45,7 +46,7 @@ let running;
 
 let tally = { attempts: 0, returned: 0, refused: 0 };
 
-/** Says what no program may see. The first finding counts. */
+/** Reports a violation: something that no program may see. */
 function find(text) {
   ops.op_conformance_finding(apply(slice, `${text}`, [0, 500]));
 }
@@ -98,12 +99,11 @@ globalThis.forget = (name, n) => {
 };
 globalThis.collect = async () => {
   for (let i = 0; i < 3; i++) {
-    ops.op_wasm_collect_js();
-    await ops.op_wasm_turn();
+    op_wasm_collect_js();
+    await op_wasm_turn();
   }
 };
-globalThis.turn = () => ops.op_wasm_turn();
-const { op_wasm_collect_js, op_wasm_turn, op_wasm_live_instances, op_wasm_live_modules } = ops;
+globalThis.turn = () => op_wasm_turn();
 
 // Attempts
 
@@ -141,7 +141,7 @@ function settle(promise, guest) {
   return ended;
 }
 
-/** What programs throw themselves. */
+/** The error that programs throw themselves. */
 globalThis.thrown = new NativeError("thrown by the program");
 let thrownValues = [thrown];
 /** A value that the program is going to throw. */
@@ -300,7 +300,7 @@ globalThis.patch = (holder, name) => {
     throw thrown;
   });
 };
-/** Makes all that as it was, the last change first. */
+/** Undoes these changes, the last one first. */
 function restore() {
   for (let i = changed.length - 1; i >= 0; i--) {
     const { holder, name, before } = changed[i];

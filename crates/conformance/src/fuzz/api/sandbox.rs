@@ -18,27 +18,28 @@ use super::{Finding, Program, Tally};
 use crate::js::Js;
 use crate::run::panic_message;
 
-/// What a program has told.
+/// The report of the program that runs, which its ops write and the sandbox reads.
 #[derive(Clone, Default)]
-struct Heard(Rc<RefCell<Report>>);
+struct SharedReport(Rc<RefCell<Report>>);
 
+/// The first violation that a program saw, and its counts once it came to its end.
 #[derive(Default)]
 struct Report {
     finding: Option<String>,
     tally: Option<Tally>,
 }
 
-/// Takes what a program saw that none may see.
+/// Reports that a program saw something that no program may see. The first report counts.
 #[op2(fast)]
 fn op_conformance_finding(state: &mut OpState, #[string] text: String) {
-    let report = &mut state.borrow::<Heard>().0.borrow_mut();
+    let report = &mut state.borrow::<SharedReport>().0.borrow_mut();
     report.finding.get_or_insert(text);
 }
 
-/// Takes the counts of a program that came to its end.
+/// Reports the counts of a program that came to its end.
 #[op2(fast)]
 fn op_conformance_tally(state: &mut OpState, attempts: u32, returned: u32, refused: u32) {
-    state.borrow::<Heard>().0.borrow_mut().tally = Some(Tally {
+    state.borrow::<SharedReport>().0.borrow_mut().tally = Some(Tally {
         programs: 1,
         attempts: attempts.into(),
         returned: returned.into(),
@@ -59,8 +60,8 @@ deno_core::extension!(
         op_conformance_pause,
         op_conformance_tally
     ],
-    options = { heard: Heard },
-    state = |state, options| state.put(options.heard)
+    options = { report: SharedReport },
+    state = |state, options| state.put(options.report)
 );
 
 /// The most programs that run in one runtime: to start one takes as long as to run several programs.
@@ -84,7 +85,7 @@ pub struct Sandboxes {
 /// A runtime that programs run in.
 struct Sandbox {
     js: Js,
-    heard: Heard,
+    report: SharedReport,
     programs: u32,
     uses_ops: bool,
 }
@@ -168,7 +169,7 @@ impl Sandboxes {
         fs::create_dir_all(&folder).context("cannot make a folder")?;
         fs::write(folder.join("hello"), "in a file").context("cannot write a file")?;
         let wasm = WasmState::new(capabilities(folder.clone()))?;
-        let mut bystander = Js::new(wasm, conformance_fuzz::init(Heard::default()))?;
+        let mut bystander = Js::new(wasm, conformance_fuzz::init(SharedReport::default()))?;
         let guests = format!("globalThis.guests = {};", guests());
         bystander.evaluate("fuzz:guests", guests)?;
         bystander.evaluate("fuzz:bystander", BYSTANDER.to_owned())?;
@@ -233,9 +234,9 @@ impl Sandboxes {
 
 impl Sandbox {
     fn new(folder: &Path) -> anyhow::Result<Self> {
-        let heard = Heard::default();
+        let report = SharedReport::default();
         let wasm = WasmState::new(capabilities(folder.to_owned()))?;
-        let mut js = Js::new(wasm, conformance_fuzz::init(heard.clone()))?;
+        let mut js = Js::new(wasm, conformance_fuzz::init(report.clone()))?;
         let prelude = format!(
             "{}\nglobalThis.guests = {};\nglobalThis.folder = {};\n",
             include_str!("prelude.js"),
@@ -245,7 +246,7 @@ impl Sandbox {
         js.evaluate("fuzz:prelude", prelude)?;
         Ok(Self {
             js,
-            heard,
+            report,
             programs: 0,
             uses_ops: false,
         })
@@ -256,7 +257,7 @@ impl Sandbox {
         self.uses_ops |= program.uses_ops();
         let name = format!("fuzz:program-{}", self.programs);
         let ended = self.js.evaluate(&name, program.source());
-        let report = self.heard.0.take();
+        let report = self.report.0.take();
         match (report.finding, ended, report.tally) {
             (Some(finding), ..) => Err(Finding::Seen(finding)),
             (None, Err(error), _) => Err(Finding::Seen(format!("the program threw {error:#}"))),
@@ -268,7 +269,7 @@ impl Sandbox {
 
 impl Drop for Sandboxes {
     fn drop(&mut self) {
-        // Whatever keeps it is not what was asked for.
+        // A folder that cannot be removed is no finding.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

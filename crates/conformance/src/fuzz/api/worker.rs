@@ -1,9 +1,9 @@
 //! Processes that run programs.
 
-use std::process::Command;
 use std::time::Duration;
 
 use super::{Finding, Program, Runner, Tally};
+use crate::fuzz::campaign::StartWorker;
 use crate::process::{self, Lost, Process};
 
 /// Runs the programs that are asked for on standard input, until that ends.
@@ -21,19 +21,16 @@ const MAX_PROGRAMS: u32 = 1_000;
 
 /// A process that runs programs.
 pub struct Worker<'a> {
-    command: &'a (dyn Fn() -> Command + Sync),
-    timeout: Duration,
     process: Process<'a>,
+    /// How many programs the process has run.
     programs: u32,
 }
 
 impl<'a> Worker<'a> {
-    /// A worker that `command` starts, and that has that long for each program.
-    pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
+    /// A worker that has so long for each program.
+    pub fn new(start: StartWorker<'a>, timeout: Duration) -> Self {
         Self {
-            command,
-            timeout,
-            process: Process::new(command, timeout),
+            process: Process::new(start, timeout),
             programs: 0,
         }
     }
@@ -45,7 +42,7 @@ impl<'a> Worker<'a> {
     /// When no process can be started.
     pub fn run(&mut self, program: &Program) -> anyhow::Result<Result<Tally, Finding>> {
         if self.programs == MAX_PROGRAMS {
-            self.process = Process::new(self.command, self.timeout);
+            self.process.end();
             self.programs = 0;
         }
         self.programs += 1;
