@@ -37,7 +37,6 @@ function pollute(prototype, name, evil) {
 const UNPATCHED = [
   "ArrayBuffer.prototype.byteLength",
   "ArrayBuffer.prototype.resizable",
-  "String.prototype.concat",
 ];
 
 /** Replaces a method or an accessor by one that throws when host:wasm calls it. */

@@ -106,7 +106,6 @@ fn every_test_passes_where_builtins_are_patched_and_polluted() {
         "error_codes::instantiate_error",
         "hostile::",
         "hot_calls::of_numbers",
-        "linking::what_a_module_says_of_itself",
         "native_stack::",
         "packages::",
     ];

@@ -2,8 +2,7 @@ import { ArrayIsArray, JSONStringify } from "./core.ts";
 
 /**
  * Strings, booleans, and lists of these as JSON. Engines write an object or an array with the help of arrays
- * of their own (QuickJS does), in which scripts' setters on `Array.prototype` take part. Not with a template
- * literal: QuickJS calls `String.prototype.concat` for those.
+ * of their own (QuickJS does), in which scripts' setters on `Array.prototype` take part.
  */
 export function toJson(value: unknown): string {
   if (!ArrayIsArray(value)) return JSONStringify(value);

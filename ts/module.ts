@@ -14,10 +14,14 @@ import {
   op_wasm_validate_async,
   SafeFinalizationRegistry,
   SafeMap,
+  TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeSet,
+  Uint32Array,
+  Uint8Array,
 } from "./core.ts";
 import { CompileError, TypeMismatch, WasmError } from "./errors.ts";
 import type { HostImport } from "./host_import.ts";
-import { list } from "./list.ts";
+import { append, list, toArray } from "./list.ts";
 import { signalOf } from "./options.ts";
 import { roomForModules } from "./room.ts";
 import type { ExportInfo, ImportInfo } from "./types.ts";
@@ -93,7 +97,7 @@ export class WasmModule {
     if (typeof name !== "string") {
       throw new WasmError(`a section's name is a string, got ${describe(name)}`, TypeMismatch);
     }
-    return op_wasm_custom_sections(this.#details.id, name);
+    return unpack(op_wasm_custom_sections(this.#details.id, name));
   }
 
   /** Frees the module. Its instances live on. */
@@ -105,6 +109,22 @@ export class WasmModule {
   [Symbol.dispose](): void {
     this.drop();
   }
+}
+
+/** The byte strings in what {@linkcode op_wasm_custom_sections} returns. */
+function unpack(packed: Uint8Array): Uint8Array[] {
+  const buffer = TypedArrayPrototypeGetBuffer(packed);
+  const count = new Uint32Array(buffer, 0, 1)[0];
+  const lengths = new Uint32Array(buffer, 4, count);
+  const unpacked = list<Uint8Array>();
+  let at = 4 + 4 * count;
+  for (let i = 0; i < count; i++) {
+    const bytes = new Uint8Array(lengths[i]);
+    TypedArrayPrototypeSet(bytes, new Uint8Array(buffer, at, lengths[i]));
+    append(unpacked, bytes);
+    at += lengths[i];
+  }
+  return toArray(unpacked);
 }
 
 function frozen<T>(infos: T[]): readonly T[] {

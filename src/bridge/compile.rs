@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use deno_core::{JsBuffer, OpState, ToJsBuffer, op2};
+use deno_core::{JsBuffer, OpState, op2};
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -219,16 +219,26 @@ pub async fn op_wasm_validate_async(
     in_line(&bridge, ticket, validate).await
 }
 
+/// The contents of a module's custom sections of one name, one after another. Before them are, as numbers of 32 bits
+/// in the byte order of the machine, how many there are and the length of each.
 #[op2(reentrant)]
-#[serde]
+#[buffer]
 pub fn op_wasm_custom_sections(
     state: &mut OpState,
     module: u32,
     #[string] name: String,
-) -> Result<Vec<ToJsBuffer>, WasmError> {
+) -> Result<Vec<u8>, WasmError> {
     let module = state.borrow::<Rc<Bridge>>().state.module(module)?;
     let sections = module.custom_sections(&name);
-    Ok(sections.iter().map(|data| data.to_vec().into()).collect())
+    // A section's length is a number of 32 bits in the binary too, and their number is less than that of its bytes.
+    let count = sections.len() as u32;
+    let lengths = sections.iter().map(|data| data.len() as u32);
+    let header = [count].into_iter().chain(lengths);
+    let mut packed: Vec<u8> = header.flat_map(u32::to_ne_bytes).collect();
+    for data in sections {
+        packed.extend_from_slice(data);
+    }
+    Ok(packed)
 }
 
 #[op2(fast)]

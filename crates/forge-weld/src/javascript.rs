@@ -14,6 +14,7 @@ use crate::ascii;
 use crate::error::Problem;
 use crate::helper;
 use crate::source::Source;
+use crate::templates;
 
 /// The `using` declarations, each of which is a problem in an extension's own code.
 ///
@@ -64,6 +65,7 @@ pub(crate) fn extension_module<'a>(
         );
         source.problem(0, message)
     }));
+    templates::lower(allocator, program);
     ascii::escape(allocator, program);
     let printed = print(program, specifier);
     problems.extend(ascii::check(source, &printed));

@@ -71,6 +71,7 @@ mod javascript;
 mod modules;
 mod ops;
 mod source;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod transpile;

@@ -52,11 +52,11 @@ fn state_follows_the_source() {
 
 #[test]
 fn quotes_in_the_source_do_not_end_the_literal() {
-    let welded = weld(&[], "f(`a\"#b`, `\"##`, '\"');");
+    let welded = weld(&[], "f(t`a\"#b`, t`\"##`, '\"');");
     assert!(
         welded
             .rust
-            .contains("source = r###\"f(`a\"#b`, `\"##`, \"\\\"\");\n"),
+            .contains("source = r###\"f(t`a\"#b`, t`\"##`, \"\\\"\");\n"),
         "{}",
         welded.rust
     );

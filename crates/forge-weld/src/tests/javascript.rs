@@ -71,11 +71,54 @@ fn all_of_it_is_ascii() {
   "\uD800\uFFFD",
   "a"
 ];
-export const template = `${plain} \u00E9 \u00E9 \\\u00E9 \uD83D\uDE00`;
+export const template = "" + plain + " \u00E9 \u00E9 \\\u00E9 \uD83D\uDE00";
 export const object = { "\u043A\u043B\u044E\u0447": 1 };
 "#
     );
     assert!(welded.javascript.is_ascii());
+}
+
+#[test]
+fn template_literals_become_additions() {
+    let welded = weld(
+        &[],
+        r#"
+            const a = 1, b = 2, tag = String.raw;
+            export const texts: string[] = [
+              ``, `a`, `${a}`, `${a}${b}`, `<${a}>${b}"\\n\u{1f600}`, `${a ? 1 : 2}`, `${a ?? b}x`, `${a - b}`, `${`${a}`}`,
+              `a${a}`.slice(1), `${a}` + b, b + `${a}`, `${a}` === `${b}`, typeof `${a}`, tag`${`${a}`}${b}\u00e9`,
+              `${(a, b)}`, `${() => a}`, `\ud800${a}`, `
+`,
+            ];
+        "#,
+    );
+    let (code, _) = welded.javascript.split_once("//# ").expect("a source map");
+    assert_eq!(
+        code,
+        r#"const a = 1, b = 2, tag = String.raw;
+export const texts = [
+  "",
+  "a",
+  "" + a,
+  "" + a + b,
+  "<" + a + ">" + b + "\"\\n\uD83D\uDE00",
+  "" + (a ? 1 : 2),
+  "" + (a ?? b) + "x",
+  "" + (a - b),
+  "" + ("" + a),
+  ("a" + a).slice(1),
+  "" + a + b,
+  b + ("" + a),
+  "" + a === "" + b,
+  typeof ("" + a),
+  tag`${"" + a}${b}\u00e9`,
+  "" + (a, b),
+  "" + (() => a),
+  "\uD800" + a,
+  "\n"
+];
+"#
+    );
 }
 
 #[test]

@@ -122,7 +122,9 @@ pub const RULES: &[Rule] = &[
         &[
             "new Uint8Array(view(<n>)).fill(<n>)",
             "new Uint8Array(view(<n>), <n>).set([<n>, <n>])",
-            "view(<n>).transfer(<number>)",
+            // An array buffer of the program's own would take as many bytes.
+            "view(<n>).transfer(<n>)",
+            "view(<n>).transfer(65536)",
             "view(<n>).transferToFixedLength()",
             "view(<n>).resize(<number>)",
             "view(<n>).slice(<number>, <number>)",
