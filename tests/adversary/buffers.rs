@@ -74,6 +74,64 @@ attacks! {
             => json!([true, 0, 0, 5002, 5002, [0, 5002], [65536, 5002]])
     }
 
+    fn what_says_what_a_value_is_does_not_lie_to_the_list_of_views() {
+        // deno_core's facade of QuickJS asks `Object.prototype.toString` what a value is.
+        Attack::new(r#"
+            const module = await compile(text(`(module (memory (export "memory") 1 3)
+                (func (export "grow") (drop (memory.grow (i32.const 1))))
+                (func (export "spin") (loop (i32.store (i32.const 0) (i32.const 7)) (br 0))))`));
+            const { toString } = Object.prototype;
+            const isBuffer = (value) => value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
+            let views = [], reentered = 0, instance;
+            const lies = {
+                none: () => "[object Object]",
+                shared: () => "[object SharedArrayBuffer]",
+                array: () => "[object Uint8Array]",
+                number: () => 5,
+                throws() { throw new Error("no"); },
+                reenters() { reentered++; views.push(instance.memory().buffer); instance.call("grow"); return "[object ArrayBuffer]"; },
+            };
+            const wrong = [];
+            for (const [name, lie] of Object.entries(lies)) {
+                for (const tag of ["toString", "toStringTag"]) {
+                    instance = await instantiate(module, {}, { timeoutMs: 60 });
+                    views = [];
+                    let lying = false, within = false;
+                    const answer = (value) => {
+                        if (!lying || within || !isBuffer(value)) return;
+                        within = true;
+                        try { return lie(); } finally { within = false; }
+                    };
+                    if (tag === "toString") Object.prototype.toString = function () { return answer(this) ?? toString.call(this); };
+                    else for (const { prototype } of [ArrayBuffer, SharedArrayBuffer, Uint8Array]) {
+                        Object.defineProperty(prototype, Symbol.toStringTag, { configurable: true, get() { return answer(this) ?? "Object"; } });
+                    }
+                    lying = true;
+                    const steps = [
+                        ["grow", () => instance.call("grow")],
+                        ["grow of JavaScript", () => instance.memory().grow(1)],
+                        ["call beside JavaScript", () => instance.callAsync("spin")],
+                        ["transfer", () => instance.memory().buffer.transfer(9)],
+                        ["drop", () => instance.drop()],
+                    ];
+                    for (const [step, run] of steps) {
+                        await caught(() => views.push(instance.memory().buffer));
+                        // What a step leaves attached while a guest runs is seen when it ends.
+                        const ended = caught(run);
+                        for (const view of views) {
+                            const should = step === "transfer";
+                            if (isBuffer(view) && (view.byteLength !== 0) !== should) wrong.push([name, tag, step, view.byteLength]);
+                        }
+                        await ended;
+                        if (step !== "transfer") views = [];
+                    }
+                    lying = false;
+                }
+            }
+            return [wrong, reentered];"#)
+            => json!([[], 0])
+    }
+
     fn a_guest_does_not_run_beside_another_user_of_its_bytes() {
         Attack::new(r#"
             const { ops } = Deno.core;
