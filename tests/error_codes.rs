@@ -397,3 +397,25 @@ fn fuel_exhausted() {
         ],
     );
 }
+
+#[test]
+fn errors_that_apps_make() {
+    let mut js = Js::new();
+    let told = js.run(
+        "const cause = {};
+         const kinds = [undefined, ...Object.values(WasmErrorCode)].map((code) => new WasmError('m', code));
+         const { cause: kept, message } = new WasmError('m', 5000, { cause });
+         return [kinds.map(({ code, kind }) => `${code} ${kind}`), kept === cause, message];",
+    );
+    let all = [
+        "5002 RuntimeError",
+        "5000 CompileError",
+        "5001 InstantiateError",
+        "5002 RuntimeError",
+        "5003 MemoryError",
+        "5004 FunctionNotFound",
+        "5005 TypeMismatch",
+        "5006 FuelExhausted",
+    ];
+    assert_eq!(told, serde_json::json!([all, true, "m"]));
+}

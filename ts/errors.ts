@@ -47,10 +47,9 @@ export class WasmError extends Error {
   /** The status that the guest exited with, if it called WASI's `proc_exit`. */
   declare readonly exitCode?: number;
 
-  /** Apps need this only to imitate `host:wasm`, in a test for example. */
-  constructor(message: string, code?: WasmErrorCode, options?: { cause?: unknown }) {
+  /** Apps need this only to imitate `host:wasm`, in a test for example. Without a code it is a `RuntimeError`. */
+  constructor(message: string, code: WasmErrorCode = WasmErrorCode.RuntimeError, options?: { cause?: unknown }) {
     super(message, options);
-    if (code === undefined) return;
     define(this, "code", code);
     const kinds = ObjectKeys(WasmErrorCode);
     for (let i = 0; i < kinds.length; i++) {

@@ -33,7 +33,7 @@ declare module "host:wasm" {
     readonly wasmStack?: string;
     /** The status that the guest exited with, if it called WASI's `proc_exit`. */
     readonly exitCode?: number;
-    /** Apps need this only to imitate `host:wasm`, in a test for example. */
+    /** Apps need this only to imitate `host:wasm`, in a test for example. Without a code it is a `RuntimeError`. */
     constructor(message: string, code?: WasmErrorCode, options?: {
       cause?: unknown;
     });

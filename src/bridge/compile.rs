@@ -200,9 +200,9 @@ impl Bridge {
 pub fn op_wasm_validate(state: &mut OpState, #[buffer] source: &[u8]) -> Result<bool, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let validated = bridge.state.compiler().validate(source);
-    validated.map_err(|error| WasmError {
-        message: format!("{}: validateAsync takes more", error.message),
-        ..error
+    validated.map_err(|error| {
+        let message = format!("{}: validateAsync takes more", error.message);
+        WasmError::new(error.code, message)
     })
 }
 
