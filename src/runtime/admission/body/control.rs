@@ -1,0 +1,239 @@
+//! Instructions that are about control: blocks, branches, handlers.
+
+use wasmparser::{Catch, Operator};
+
+use super::super::ops::Weight;
+use super::super::types::Types;
+use super::Bodies;
+
+/// A block, loop, condition, or the function itself.
+pub struct Frame {
+    pub kind: FrameKind,
+    /// How many frames had begun before.
+    pub serial: u64,
+    /// How high the operand stack is below its parameters.
+    pub height: u64,
+    pub params: u64,
+    pub results: u64,
+    /// How deep the block in which it begins is in the dominator tree.
+    pub dominators: u64,
+    /// How deep the block is from which its end was first branched to.
+    pub first_branch: Option<u64>,
+    /// The earliest write that may have no call after it, on the ways to its end.
+    pub unsettled: u64,
+    /// Which instruction was the last table with a branch to it.
+    pub last_table: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    Block,
+    Loop,
+    If,
+    /// With so many handlers.
+    Try(u64),
+}
+
+impl Bodies {
+    /// Looks at one instruction of any kind.
+    pub(super) fn operator(
+        &mut self,
+        types: &Types,
+        opcode: u8,
+        operator: &Operator<'_>,
+    ) -> Option<()> {
+        use Operator as Op;
+        match operator {
+            Op::Block { blockty } => {
+                let (params, results) = types.block(*blockty)?;
+                self.size += 1_300;
+                self.push(FrameKind::Block, params, results);
+            }
+            Op::Loop { blockty } => {
+                let (params, results) = types.block(*blockty)?;
+                self.code(Weight {
+                    size: 24_000,
+                    blocks: 4,
+                });
+                self.at.loops += 1;
+                self.counts.moved += 10 * params;
+                self.counts.stack_loops += self.height;
+                self.push(FrameKind::Loop, params, results);
+                self.locals.begin_loop(self.at);
+            }
+            Op::If { blockty } => {
+                let (params, results) = types.block(*blockty)?;
+                self.pop(1);
+                self.push(FrameKind::If, params, results);
+                self.code(Weight {
+                    size: 4_000,
+                    blocks: 1,
+                });
+            }
+            Op::TryTable { try_table } => {
+                let (params, results) = types.block(try_table.ty)?;
+                self.size += 1_300;
+                for catch in &try_table.catches {
+                    let (Catch::One { label, .. }
+                    | Catch::OneRef { label, .. }
+                    | Catch::All { label }
+                    | Catch::AllRef { label }) = *catch;
+                    self.branch(label)?;
+                    self.code(Weight {
+                        size: 36_000,
+                        blocks: 3,
+                    });
+                }
+                let handlers = try_table.catches.len() as u64;
+                self.handlers += handlers;
+                self.push(FrameKind::Try(handlers), params, results);
+            }
+            // Exceptions as they were before they were standardised, which the compiler refuses.
+            Op::Try { blockty } => {
+                let (params, results) = types.block(*blockty)?;
+                self.push(FrameKind::Block, params, results);
+            }
+            Op::Catch { tag_index } => {
+                let frame = self.frames.last()?;
+                self.height = frame.height + types.tag(*tag_index)?;
+            }
+            Op::CatchAll => self.height = self.frames.last()?.height,
+            Op::Delegate { .. } => self.end()?,
+            Op::Rethrow { .. } => {}
+            Op::Else => {
+                let frame = self.frames.last()?;
+                let (results, dominators) = (frame.results, frame.dominators);
+                self.height = frame.height + frame.params;
+                self.unsettled = self.unsettled.min(frame.unsettled);
+                self.counts.moved += results;
+                self.dominators = dominators;
+                self.code(Weight {
+                    size: 1_500,
+                    blocks: 1,
+                });
+            }
+            Op::End => self.end()?,
+            Op::Br { relative_depth } => {
+                self.size += 1_500;
+                self.branch(*relative_depth)?;
+            }
+            Op::BrIf { relative_depth } => {
+                self.pop(1);
+                self.conditional_branch(*relative_depth, 5_700, 1)?;
+            }
+            Op::BrOnNull { relative_depth } | Op::BrOnNonNull { relative_depth } => {
+                self.conditional_branch(*relative_depth, 6_500, 1)?;
+            }
+            Op::BrOnCast { relative_depth, .. } | Op::BrOnCastFail { relative_depth, .. } => {
+                self.counts.types += 1;
+                self.conditional_branch(*relative_depth, 30_000, 5)?;
+            }
+            Op::BrTable { targets } => {
+                self.pop(1);
+                self.size += 9_000;
+                let count = u64::from(targets.len()) + 1;
+                let moved = self.branch(targets.default())?;
+                self.profile.validation_steps += count * (1 + moved);
+                // Targets are told apart by their depth.
+                let mut blocks = 1;
+                let table = self.counts.ops;
+                for target in targets.targets() {
+                    let frame = self.frame(target.ok()?)?;
+                    let frame = &mut self.frames[frame];
+                    frame.first_branch.get_or_insert(self.dominators);
+                    frame.unsettled = frame.unsettled.min(self.unsettled);
+                    blocks += u64::from(frame.last_table != table);
+                    frame.last_table = table;
+                }
+                self.counts.moved += 10 * blocks * moved;
+                self.counts.edges += blocks;
+                self.size += 50 * count;
+                self.begin_blocks(1 + blocks);
+            }
+            Op::Return => {
+                self.size += 1_500;
+                self.counts.moved += self.frames.first()?.results;
+            }
+            _ => self.plain(types, opcode, operator)?,
+        }
+        Some(())
+    }
+
+    fn conditional_branch(&mut self, depth: u32, size: u64, blocks: u64) -> Option<()> {
+        self.branch(depth)?;
+        self.code(Weight { size, blocks });
+        Some(())
+    }
+
+    /// A branch to the frame of this depth. Returns how many values it takes along.
+    fn branch(&mut self, depth: u32) -> Option<u64> {
+        let dominators = self.dominators;
+        let frame = self.frame(depth)?;
+        let frame = &mut self.frames[frame];
+        frame.first_branch.get_or_insert(dominators);
+        frame.unsettled = frame.unsettled.min(self.unsettled);
+        let moved = match frame.kind {
+            FrameKind::Loop => frame.params,
+            _ => frame.results,
+        };
+        self.counts.moved += moved;
+        self.profile.validation_steps += moved;
+        Some(moved)
+    }
+
+    fn frame(&self, depth: u32) -> Option<usize> {
+        self.frames.len().checked_sub(1 + depth as usize)
+    }
+
+    pub(super) fn push(&mut self, kind: FrameKind, params: u64, results: u64) {
+        self.counts.moved += params + results;
+        self.profile.validation_steps += params + results;
+        self.frames.push(Frame {
+            kind,
+            serial: self.at.frames,
+            height: self.height.saturating_sub(params),
+            params,
+            results,
+            dominators: self.dominators,
+            first_branch: None,
+            unsettled: match kind {
+                // Without an `else`, the condition itself is a way.
+                FrameKind::If => self.unsettled,
+                _ => u64::MAX,
+            },
+            last_table: 0,
+        });
+        self.at.frames += 1;
+        self.at.depth = self.frames.len() as u64;
+        self.profile.nesting = self.profile.nesting.max(self.at.depth - 1);
+    }
+
+    fn end(&mut self) -> Option<()> {
+        let frame = self.frames.pop()?;
+        self.height = frame.height + frame.results;
+        self.unsettled = self.unsettled.min(frame.unsettled);
+        self.at.depth = self.frames.len() as u64;
+        self.profile.validation_steps += frame.results;
+        let dominators = match (frame.kind, frame.first_branch) {
+            (FrameKind::If, _) => Some((frame.dominators, 1_500)),
+            (FrameKind::Block | FrameKind::Try(_), Some(first_branch)) => {
+                Some((first_branch, 1_500))
+            }
+            // Without a branch to it, it ends one of the compiler's blocks too, which costs no more than
+            // its beginning was estimated at.
+            (FrameKind::Block | FrameKind::Try(_), None) => Some((self.dominators, 0)),
+            (FrameKind::Loop, _) => None,
+        };
+        if let Some((dominators, size)) = dominators {
+            self.dominators = dominators;
+            self.code(Weight { size, blocks: 1 });
+        }
+        self.counts.result_tables += (frame.params + frame.results) * self.at.blocks;
+        match frame.kind {
+            FrameKind::Loop => self.locals.end_loop(self.at),
+            FrameKind::Try(handlers) => self.handlers = self.handlers.saturating_sub(handlers),
+            FrameKind::Block | FrameKind::If => {}
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,112 @@
+//! What is counted in one body, and the cost that follows from it.
+
+use super::super::cost::Cost;
+use super::super::locals::{Locals, Place};
+use super::Surroundings;
+
+/// Nanoseconds to compile a pair of a local and a loop that its value is carried through.
+pub const LOOP_PAIR_NS: u64 = 1_500;
+
+/// Products, which are what makes a compiler slow.
+#[derive(Default)]
+pub struct Counts {
+    /// Values that are handed from block to block, to functions, and back.
+    pub moved: u64,
+    /// Blocks × their depth in the dominator tree.
+    pub dominated_blocks: u64,
+    /// Instructions × their depth in the dominator tree.
+    pub dominated_ops: u64,
+    /// Results of blocks × blocks that began before each: the compiler keeps a table of so many entries, as
+    /// for a local.
+    pub result_tables: u64,
+    /// Blocks × values on the operand stack.
+    pub stack_blocks: u64,
+    /// Loops × values on the operand stack.
+    pub stack_loops: u64,
+    /// Ways from a block to another beyond two: targets of tables, calls × handlers around them.
+    pub edges: u64,
+    /// Instructions × values on the operand stack.
+    pub stack_ops: u64,
+    /// Globals that are accessed, each counted once.
+    pub globals: u64,
+    /// How many globals come first, at most, where the compiler numbers what is written to.
+    pub regions: u64,
+    /// Blocks that begin where something was written to since the last call.
+    pub unsettled_blocks: u64,
+    /// Blocks × places that were written to since the last call.
+    pub unsettled_writes: u64,
+    /// Additions of one more constant to many.
+    pub long_sums: u64,
+    /// Whether a memory or a table was accessed.
+    pub has_accessed: bool,
+    /// Calls, or other places where a collector may run, × references that may be alive.
+    pub stack_maps: u64,
+    /// How many references may be alive at one time where a collector may run.
+    pub alive: u64,
+    /// Instructions that tell types apart.
+    pub types: u64,
+    /// How many instructions leave a reference that a collector follows.
+    pub references: u64,
+    /// Whether the function has them at all.
+    pub has_references: bool,
+    /// Accesses to memories, tables and globals.
+    pub accesses: u64,
+    /// Instructions whose effects are kept in order.
+    pub effects: u64,
+    pub ops: u64,
+}
+
+impl Counts {
+    /// What the function costs: `size` is the compiler's data for its instructions, in bytes, `local_count` the
+    /// number of its locals, and `end` where it ends.
+    pub fn cost(
+        &self,
+        size: u64,
+        local_count: u64,
+        locals: &Locals,
+        end: Place,
+        around: Surroundings,
+    ) -> Cost {
+        let mut cost = Cost::of_function();
+        let size = size
+            .saturating_add(self.moved.saturating_mul(600))
+            .saturating_add(self.edges.saturating_mul(900));
+        cost.add(Cost::of_code(size));
+        cost.add(Cost::of_pairs(self.long_sums, 130_000, 11_700));
+        cost.add(Cost::of_pairs(local_count, 120, 70));
+        cost.add(Cost::of_pairs(self.dominated_blocks, 15, 0));
+        cost.add(Cost::of_pairs(self.dominated_ops, 5, 0));
+        cost.add(Cost::of_pairs(self.result_tables, 30, 0));
+        // The weights of instructions have this to spare in published modules, which have some results.
+        let tables = self.result_tables.saturating_mul(9) / 2;
+        cost.transient = cost
+            .transient
+            .saturating_add(tables.saturating_sub(size / 2));
+        cost.add(Cost::of_pairs(locals.block_pairs, 400, 27));
+        cost.add(Cost::of_pairs(locals.loop_pairs, LOOP_PAIR_NS, 60));
+        cost.add(Cost::of_pairs(locals.joins, 5_000, 1_450));
+        cost.add(Cost::of_pairs(locals.reach(), 0, 3));
+        cost.add(Cost::of_pairs(self.stack_blocks, 350, 8));
+        cost.add(Cost::of_pairs(self.stack_loops, 1_500, 60));
+        cost.add(Cost::of_pairs(self.stack_ops, 40, 0));
+        let edges = self.edges.saturating_mul(self.edges);
+        cost.add(Cost::of_pairs(edges, 4, 0));
+        cost.add(Cost::of_pairs(self.stack_maps, 50, 60));
+        let exported = self.accesses.saturating_mul(around.exports);
+        cost.add(Cost::of_pairs(exported, 2, 0));
+        // Each region of memory that cannot overlap others is kept apart, wherever control flow joins.
+        let regions = around.places + self.regions;
+        let joined = (self.effects + end.blocks).saturating_mul(regions);
+        cost.add(Cost::of_pairs(joined, 3, 0));
+        // A call may write to all of them, so that what was written before matters no more; but a loop
+        // comes back to what is before its calls.
+        let (blocks, writes) = if end.loops == 0 {
+            (self.unsettled_blocks, self.unsettled_writes)
+        } else {
+            (end.blocks, end.blocks.saturating_mul(self.regions))
+        };
+        cost.add(Cost::of_pairs(blocks.saturating_mul(regions), 5, 10));
+        cost.add(Cost::of_pairs(writes.saturating_mul(regions), 4, 0));
+        cost
+    }
+}

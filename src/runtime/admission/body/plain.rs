@@ -1,0 +1,213 @@
+//! Instructions that are not about control.
+
+use wasmparser::Operator;
+
+use super::super::ops::weight_of;
+use super::super::sums::Value;
+use super::super::types::Types;
+use super::Bodies;
+
+impl Bodies {
+    /// An instruction that is not about control.
+    pub(super) fn plain(
+        &mut self,
+        types: &Types,
+        opcode: u8,
+        operator: &Operator<'_>,
+    ) -> Option<()> {
+        use Operator as Op;
+        if let Op::LocalGet { .. } | Op::LocalSet { .. } | Op::LocalTee { .. } = operator {
+            return self.local(operator);
+        }
+        let (pops, pushes) = operator.operator_arity(types)?;
+        let (pops, pushes) = (u64::from(pops), u64::from(pushes));
+        self.counts.has_references |= types.reads_collected(operator);
+        match operator {
+            Op::Call { function_index } | Op::ReturnCall { function_index } => {
+                let ty = types.type_of(*function_index)?;
+                self.call(pops, pushes, types.returns_collected(ty));
+            }
+            Op::CallIndirect { type_index, .. }
+            | Op::ReturnCallIndirect { type_index, .. }
+            | Op::CallRef { type_index }
+            | Op::ReturnCallRef { type_index } => {
+                self.counts.accesses += 1;
+                self.counts.types += 1;
+                self.call(pops, pushes, types.returns_collected(*type_index));
+            }
+            Op::Throw { .. } | Op::ThrowRef => self.call(pops, pushes, false),
+            Op::MemoryAtomicWait32 { .. } | Op::MemoryAtomicWait64 { .. } => {
+                self.profile.waits = true;
+                self.access();
+            }
+            Op::GlobalGet { global_index } | Op::GlobalSet { global_index } => {
+                self.access();
+                self.global(*global_index);
+                if let Op::GlobalSet { .. } = operator {
+                    self.counts.regions = self.counts.globals;
+                }
+                self.forward(operator);
+            }
+            // Loads, stores, and what else reaches memories and tables.
+            _ if matches!(opcode, 0x25 | 0x26 | 0x28..=0x40 | 0xfc..=0xfe) => {
+                self.access();
+                self.forward(operator);
+                if !self.counts.has_accessed {
+                    self.counts.has_accessed = true;
+                    self.counts.regions = self.counts.globals;
+                }
+            }
+            _ if matches!(opcode, 0xfb | 0xd0..=0xd6) => {
+                self.counts.effects += 1;
+                self.counts.references += pushes;
+                self.counts.has_references = true;
+                if opcode == 0xfb {
+                    self.counts.types += 1;
+                    self.safepoint();
+                }
+            }
+            _ => {}
+        }
+        self.profile.validation_steps += pops + pushes;
+        let value = self.value(operator);
+        self.pop(pops);
+        // Nothing is known of the results of calls, which may be a thousand: only a single value is kept.
+        let value = if pushes == 1 { value } else { Value::Any };
+        self.values.push(self.height, value);
+        self.height += pushes;
+        let weight = weight_of(opcode, operator, types);
+        match operator {
+            Op::MemoryInit { .. } | Op::MemoryFill { .. } | Op::MemoryCopy { .. } => {
+                // Their blocks are checks, which come before they write.
+                self.writes -= 1;
+                self.code(weight);
+                self.writes += 1;
+            }
+            _ => self.code(weight),
+        }
+        if let Op::Call { .. }
+        | Op::CallIndirect { .. }
+        | Op::CallRef { .. }
+        | Op::MemoryFill { .. }
+        | Op::MemoryGrow { .. } = operator
+        {
+            self.unsettled = self.writes;
+            self.stored = (0, Value::Any);
+        }
+        Some(())
+    }
+
+    /// An instruction that reads or writes a local.
+    fn local(&mut self, operator: &Operator<'_>) -> Option<()> {
+        match operator {
+            Operator::LocalGet { local_index } => {
+                self.check_local(*local_index)?;
+                self.size += 20;
+                let value = self.locals.value(*local_index);
+                self.values.push(self.height, value);
+                self.height += 1;
+                let frames = &self.frames;
+                let open_since =
+                    |serial: u64| frames.partition_point(|frame| frame.serial < serial) as u64;
+                self.locals.get(*local_index, self.at, open_since);
+            }
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                self.check_local(*local_index)?;
+                self.size += 20;
+                let value = self.values.get(self.height.saturating_sub(1));
+                if let Operator::LocalSet { .. } = operator {
+                    self.pop(1);
+                }
+                self.locals.set(*local_index, self.at, value);
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn call(&mut self, pops: u64, pushes: u64, references: bool) {
+        self.counts.moved += pops + pushes;
+        self.counts.effects += 1;
+        self.counts.edges += self.handlers;
+        if self.handlers > 0 {
+            self.size += 4_000;
+        }
+        self.safepoint();
+        if references {
+            self.counts.references += pushes;
+            self.counts.has_references = true;
+        }
+    }
+
+    /// A memory, table or global is accessed.
+    fn access(&mut self) {
+        self.counts.accesses += 1;
+        self.counts.effects += 1;
+        self.writes += 1;
+        // A table or a global may hold references.
+        self.counts.references += 1;
+    }
+
+    /// Counts a global that was not accessed in this function before.
+    fn global(&mut self, index: u32) {
+        let index = index as usize;
+        if index >= self.globals.len() {
+            // What is beyond is not valid, or exceeds the cap on globals.
+            if index >= 1_000_000 {
+                return;
+            }
+            self.globals.resize(index + 1, (0, Value::Any));
+        }
+        if self.globals[index].0 != self.function {
+            self.globals[index] = (self.function, Value::Any);
+            self.counts.globals += 1;
+        }
+    }
+
+    /// Remembers what is written: the optimiser finds it where it is read again.
+    fn forward(&mut self, operator: &Operator<'_>) {
+        let top = self.values.get(self.height.saturating_sub(1));
+        match operator {
+            Operator::GlobalSet { global_index } => {
+                if let Some(global) = self.globals.get_mut(*global_index as usize) {
+                    global.1 = top;
+                }
+            }
+            Operator::I32Store { memarg } | Operator::I64Store { memarg } => {
+                self.stored = (memarg.offset, top);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the instruction leaves, before its operands are popped.
+    fn value(&mut self, operator: &Operator<'_>) -> Value {
+        match operator {
+            Operator::GlobalGet { global_index } => {
+                let global = self.globals.get(*global_index as usize);
+                global.map_or(Value::Any, |(_, value)| *value)
+            }
+            Operator::I32Load { memarg } | Operator::I64Load { memarg } => match self.stored {
+                (offset, value) if offset == memarg.offset => value,
+                _ => Value::Any,
+            },
+            _ => {
+                let left = self.values.get(self.height.saturating_sub(2));
+                let right = self.values.get(self.height.saturating_sub(1));
+                let (value, is_long) = Value::of(operator, left, right);
+                self.counts.long_sums += u64::from(is_long);
+                value
+            }
+        }
+    }
+
+    /// A collector may run here, and wants to know where all references are.
+    fn safepoint(&mut self) {
+        if self.counts.has_references {
+            let held = self.height + self.profile.locals;
+            let alive = held.min(self.counts.references + self.profile.locals);
+            self.counts.stack_maps += alive;
+            self.counts.alive = self.counts.alive.max(alive);
+        }
+    }
+}
