@@ -44,7 +44,7 @@ fn long_sums_are_refused() {
 fn sums_are_followed_wherever_a_value_goes() {
     /// What one addition more costs, beside the instructions that it is made of.
     const LONG: u64 = 10_000;
-    let kinds: [(&str, &str, &str); 6] = [
+    let kinds: [(&str, &str, &str); 23] = [
         ("operands", "local.get 0", "i32.const 7 i32.add"),
         (
             "constants first",
@@ -68,20 +68,107 @@ fn sums_are_followed_wherever_a_value_goes() {
                 i32.const 0 i32.load",
         ),
         (
+            "memories, with writes to others between",
+            "local.get 0",
+            "local.set 1 i32.const 0 local.get 1 i32.const 7 i32.add i32.store offset=8
+                i32.const 0 i32.const 1 i32.store $other i32.const 0 i32.load offset=8",
+        ),
+        (
             "conversions",
             "local.get 0",
             "i32.const 7 i32.add i64.extend_i32_u i32.wrap_i64",
+        ),
+        (
+            "bits of floats",
+            "local.get 0",
+            "i32.const 7 i32.add f32.reinterpret_i32 i32.reinterpret_f32",
+        ),
+        (
+            "or 0",
+            "local.get 0",
+            "i32.const 7 i32.add i32.const 0 i32.or",
+        ),
+        (
+            "and -1",
+            "local.get 0",
+            "i32.const 7 i32.add i32.const -1 i32.and",
+        ),
+        (
+            "times 1",
+            "local.get 0",
+            "i32.const 7 i32.add i32.const 1 i32.mul",
+        ),
+        (
+            "by 1",
+            "local.get 0",
+            "i32.const 7 i32.add i32.const 1 i32.div_u",
+        ),
+        (
+            "shifts by 0",
+            "local.get 0",
+            "i32.const 7 i32.add i32.const 0 i32.shl",
+        ),
+        (
+            "rotations and back",
+            "local.get 0",
+            "i32.const 7 i32.add local.get 2 i32.rotl local.get 2 i32.rotr",
+        ),
+        (
+            "negated twice",
+            "local.get 0",
+            "i32.const 7 i32.add local.set 1 i32.const 0 local.get 1 i32.sub local.set 1
+                i32.const 0 local.get 1 i32.sub",
+        ),
+        (
+            "inverted twice",
+            "local.get 0",
+            "i32.const 7 i32.add i32.const -1 i32.xor i32.const -1 i32.xor",
+        ),
+        (
+            "less and more the same",
+            "local.get 0",
+            "i32.const 7 i32.add local.get 2 i32.sub local.get 2 i32.add",
+        ),
+        (
+            "the same xor twice",
+            "local.get 0",
+            "i32.const 7 i32.add local.get 2 i32.xor local.get 2 i32.xor",
+        ),
+        (
+            "and with itself",
+            "local.get 0",
+            "i32.const 7 i32.add local.tee 1 local.get 1 i32.and",
+        ),
+        (
+            "and, then or",
+            "local.get 0",
+            "i32.const 7 i32.add local.tee 1 local.get 2 i32.and local.get 1 i32.or",
+        ),
+        (
+            "the same either way",
+            "local.get 0",
+            "i32.const 7 i32.add local.tee 1 local.get 1 local.get 2 select",
+        ),
+        (
+            "twice itself",
+            "local.get 0",
+            "i32.const 7 i32.add local.tee 1 local.get 1 i32.add",
+        ),
+        (
+            "two sums",
+            "local.get 0",
+            "local.get 1 i32.const 5 i32.add local.tee 1 i32.add",
         ),
     ];
     for (kind, start, link) in kinds {
         let of = |n: usize| {
             estimate(&format!(
-                "(module (memory 1) (global (mut i32) (i32.const 0))
-                    (func (param i32) (result i32) (local i32) {start} {}))",
+                "(module (memory 1) (memory $other 1) (global (mut i32) (i32.const 0))
+                    (func (param i32) (result i32) (local i32 i32) {start} {}))",
                 format!("{link} ").repeat(n)
             ))
         };
-        let (short, long) = (of(3) - of(2), of(103) - of(102));
+        let (short, long) = (of(1) - of(0), of(103) - of(102));
         assert!(
             short < LONG && long > LONG + short,
             "{kind}: {short}, {long}"
@@ -93,10 +180,7 @@ fn sums_are_followed_wherever_a_value_goes() {
 fn what_is_no_long_sum_costs_little() {
     let kinds = [
         ("no constants", "local.get 0 i32.add"),
-        (
-            "operators of other kinds",
-            "i32.const 7 i32.add i32.const 7 i32.xor",
-        ),
+        ("loads between", "i32.const 7 i32.add i32.load"),
         ("products", "i32.const 7 i32.mul"),
         ("calls between", "i32.const 7 i32.add call $f"),
     ];

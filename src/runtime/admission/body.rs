@@ -4,6 +4,8 @@ mod control;
 mod counts;
 mod plain;
 
+use std::collections::HashMap;
+
 use wasmparser::FunctionBody;
 
 use self::control::{Frame, FrameKind};
@@ -71,21 +73,26 @@ pub(super) struct Bodies {
     globals: Vec<(u64, Value)>,
     /// What is on the operand stack.
     values: Values,
-    /// At which offset a memory was last written to, and what.
-    stored: (u64, Value),
+    /// What was last written to a memory, by its index and the offset in the instruction, since the last call.
+    stored: HashMap<(u32, u64), Value>,
     /// How many functions were begun.
     function: u64,
 }
 
 impl Bodies {
     /// For the bodies of a module that is refused if it takes longer to compile than so many nanoseconds:
-    /// once locals alone take longer, no more of them are looked at. With 0, none is, and the cost is too
-    /// low.
-    pub fn new(max_ns: u64) -> Self {
+    /// once locals alone take longer, and longer than ten seconds, no more of them are looked at. With
+    /// `None`, none is, and the cost is too low.
+    pub fn new(max_ns: Option<u64>) -> Self {
         // Two functions are compiled at a time.
-        let pairs = max_ns.saturating_mul(2).div_ceil(LOOP_PAIR_NS);
+        let pairs = |ns: u64| {
+            2 + ns
+                .max(10_000_000_000)
+                .saturating_mul(2)
+                .div_ceil(LOOP_PAIR_NS)
+        };
         Self {
-            locals: Locals::new(if max_ns == 0 { 0 } else { pairs + 2 }),
+            locals: Locals::new(max_ns.map_or(0, pairs)),
             ..Self::default()
         }
     }
@@ -109,7 +116,7 @@ impl Bodies {
         self.size = 0;
         self.counts = Counts::default();
         self.values.clear();
-        self.stored = (0, Value::Any);
+        self.stored.clear();
         self.places = around.places;
         self.writes = 0;
         self.unsettled = 0;

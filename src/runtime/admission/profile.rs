@@ -54,12 +54,13 @@ impl ModuleProfile {
 
     /// Looks through a binary that is to be compiled within these limits.
     pub(crate) fn of(wasm: &[u8], limits: &ModuleLimits) -> Self {
-        Walk::new(max_compile_ns(limits, wasm.len() as u64)).through(wasm)
+        let max_ns = max_compile_ns(limits, wasm.len() as u64);
+        Walk::new(Some(max_ns)).through(wasm)
     }
 
     /// How much work it is to validate a binary.
     pub(crate) fn validation_steps(wasm: &[u8]) -> u64 {
-        Walk::new(0).through(wasm).validation_steps
+        Walk::new(None).through(wasm).validation_steps
     }
 
     /// Whether it may be compiled.

@@ -3,11 +3,12 @@
 //! For each of them the optimiser tries to add the constants up, in every way that the sum before it can be
 //! written. From the fourth constant on, one takes a hundred times as long as another addition. Compilers
 //! that make modules add them up themselves, so that published ones have hardly any.
+//!
+//! The optimiser sees through whatever leaves a value as it was, of which there are too many ways to list
+//! (`x | 0`, `x * 1`, `x - y + y`, `x & x`, a select between two of the same). So every instruction without
+//! effects is taken to hand on the longest sum of its operands.
 
 use wasmparser::Operator;
-
-/// From how many constants on a sum is long.
-const LONG: u32 = 4;
 
 /// What matters of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,43 +16,80 @@ pub(super) enum Value {
     #[default]
     Any,
     Constant,
-    /// So many constants, one after another, with operators of the same kind.
-    Sum(Kind, u32),
+    /// So many constants, one after another.
+    Sum(u32),
 }
 
-/// Which operators are combined with each other.
+/// How much the optimiser has to do for a constant more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Add,
-    And,
-    Or,
-    Xor,
+pub(super) enum Length {
+    Short,
+    /// From the fourth constant on.
+    Long,
+    /// From the seventh constant on.
+    Longer,
 }
 
 impl Value {
-    /// The value that is left of these operands, and whether it is a long sum.
-    pub fn of(operator: &Operator<'_>, left: Self, right: Self) -> (Self, bool) {
+    /// Of two values, either of which it may be.
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Constant, Self::Constant) => Self::Constant,
+            _ => Self::sum(self.constants().max(other.constants())),
+        }
+    }
+
+    /// The value that is left of up to three operands by an instruction without effects, and how long it is
+    /// if that adds one more constant to it.
+    pub fn of(operator: &Operator<'_>, operands: [Self; 3], count: u64) -> (Self, Length) {
         use Operator as Op;
-        let kind = match operator {
-            Op::I32Const { .. } | Op::I64Const { .. } => return (Self::Constant, false),
-            Op::I32Add | Op::I64Add | Op::I32Sub | Op::I64Sub => Kind::Add,
-            Op::I32And | Op::I64And => Kind::And,
-            Op::I32Or | Op::I64Or => Kind::Or,
-            Op::I32Xor | Op::I64Xor => Kind::Xor,
-            // These do not keep the optimiser from looking through them.
-            Op::I32WrapI64 | Op::I64ExtendI32S | Op::I64ExtendI32U => return (right, false),
-            _ => return (Self::Any, false),
+        let operands = &operands[operands.len() - (count as usize).min(operands.len())..];
+        let sum = match operands {
+            [] => match operator {
+                Op::I32Const { .. } | Op::I64Const { .. } => Self::Constant,
+                _ => Self::Any,
+            },
+            // The last operand is the condition.
+            [left, right, _] => left.or(*right),
+            [first, others @ ..] => others.iter().fold(*first, |a, b| a.or(*b)),
         };
-        let sum = match (left, right) {
-            (Self::Constant, Self::Constant) => return (Self::Constant, false),
-            (Self::Constant, sum) | (sum, Self::Constant) => sum,
-            _ => return (Self::Any, false),
+        let adds = matches!(
+            operator,
+            Op::I32Add
+                | Op::I64Add
+                | Op::I32Sub
+                | Op::I64Sub
+                | Op::I32And
+                | Op::I64And
+                | Op::I32Or
+                | Op::I64Or
+                | Op::I32Xor
+                | Op::I64Xor
+        );
+        if !adds || sum == Self::Constant || !operands.contains(&Self::Constant) {
+            return (sum, Length::Short);
+        }
+        let constants = sum.constants() + 1;
+        let length = match constants {
+            0..4 => Length::Short,
+            4..7 => Length::Long,
+            7.. => Length::Longer,
         };
-        let constants = match sum {
-            Self::Sum(other, constants) if other == kind => constants + 1,
-            _ => 1,
-        };
-        (Self::Sum(kind, constants), constants >= LONG)
+        (Self::Sum(constants), length)
+    }
+
+    fn sum(constants: u32) -> Self {
+        match constants {
+            0 => Self::Any,
+            _ => Self::Sum(constants),
+        }
+    }
+
+    fn constants(self) -> u32 {
+        match self {
+            Self::Sum(constants) => constants,
+            Self::Any | Self::Constant => 0,
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Walk {
 impl Walk {
     /// For a module that is refused if it takes longer to compile than so many nanoseconds: see
     /// [`Bodies::new`].
-    pub fn new(max_ns: u64) -> Self {
+    pub fn new(max_ns: Option<u64>) -> Self {
         Self {
             bodies: Bodies::new(max_ns),
             ..Self::default()

@@ -35,8 +35,9 @@ pub struct Counts {
     pub unsettled_blocks: u64,
     /// Blocks × places that were written to since the last call.
     pub unsettled_writes: u64,
-    /// Additions of one more constant to many.
+    /// Additions of one more constant to a few, and to many.
     pub long_sums: u64,
+    pub longer_sums: u64,
     /// Whether a memory or a table was accessed.
     pub has_accessed: bool,
     /// Calls, or other places where a collector may run, × references that may be alive.
@@ -72,7 +73,8 @@ impl Counts {
             .saturating_add(self.moved.saturating_mul(600))
             .saturating_add(self.edges.saturating_mul(900));
         cost.add(Cost::of_code(size));
-        cost.add(Cost::of_pairs(self.long_sums, 130_000, 11_700));
+        cost.add(Cost::of_pairs(self.long_sums, 75_000, 6_500));
+        cost.add(Cost::of_pairs(self.longer_sums, 130_000, 11_700));
         cost.add(Cost::of_pairs(local_count, 120, 70));
         cost.add(Cost::of_pairs(self.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(self.dominated_ops, 5, 0));

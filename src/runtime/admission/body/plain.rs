@@ -3,7 +3,7 @@
 use wasmparser::Operator;
 
 use super::super::ops::weight_of;
-use super::super::sums::Value;
+use super::super::sums::{Length, Value};
 use super::super::types::Types;
 use super::Bodies;
 
@@ -69,7 +69,7 @@ impl Bodies {
             _ => {}
         }
         self.profile.validation_steps += pops + pushes;
-        let value = self.value(operator);
+        let value = self.value(operator, pops);
         self.pop(pops);
         // Nothing is known of the results of calls, which may be a thousand: only a single value is kept.
         let value = if pushes == 1 { value } else { Value::Any };
@@ -92,7 +92,7 @@ impl Bodies {
         | Op::MemoryGrow { .. } = operator
         {
             self.unsettled = self.writes;
-            self.stored = (0, Value::Any);
+            self.stored.clear();
         }
         Some(())
     }
@@ -173,29 +173,47 @@ impl Bodies {
                     global.1 = top;
                 }
             }
-            Operator::I32Store { memarg } | Operator::I64Store { memarg } => {
-                self.stored = (memarg.offset, top);
+            Operator::I32Store { memarg }
+            | Operator::I64Store { memarg }
+            | Operator::F32Store { memarg }
+            | Operator::F64Store { memarg }
+            | Operator::V128Store { memarg } => {
+                let place = (memarg.memory, memarg.offset);
+                match top {
+                    Value::Any => self.stored.remove(&place),
+                    _ => self.stored.insert(place, top),
+                };
             }
             _ => {}
         }
     }
 
-    /// What the instruction leaves, before its operands are popped.
-    fn value(&mut self, operator: &Operator<'_>) -> Value {
+    /// What an instruction that takes so many operands leaves, before they are popped.
+    fn value(&mut self, operator: &Operator<'_>, pops: u64) -> Value {
+        use Operator as Op;
         match operator {
-            Operator::GlobalGet { global_index } => {
+            Op::GlobalGet { global_index } => {
                 let global = self.globals.get(*global_index as usize);
                 global.map_or(Value::Any, |(_, value)| *value)
             }
-            Operator::I32Load { memarg } | Operator::I64Load { memarg } => match self.stored {
-                (offset, value) if offset == memarg.offset => value,
-                _ => Value::Any,
-            },
+            Op::I32Load { memarg }
+            | Op::I64Load { memarg }
+            | Op::F32Load { memarg }
+            | Op::F64Load { memarg }
+            | Op::V128Load { memarg } => {
+                let place = (memarg.memory, memarg.offset);
+                self.stored.get(&place).copied().unwrap_or_default()
+            }
+            Op::Call { .. } | Op::CallIndirect { .. } | Op::CallRef { .. } => Value::Any,
             _ => {
-                let left = self.values.get(self.height.saturating_sub(2));
-                let right = self.values.get(self.height.saturating_sub(1));
-                let (value, is_long) = Value::of(operator, left, right);
-                self.counts.long_sums += u64::from(is_long);
+                let operand = |below| self.values.get(self.height.saturating_sub(below));
+                let operands = [operand(3), operand(2), operand(1)];
+                let (value, length) = Value::of(operator, operands, pops);
+                match length {
+                    Length::Short => {}
+                    Length::Long => self.counts.long_sums += 1,
+                    Length::Longer => self.counts.longer_sums += 1,
+                }
                 value
             }
         }
