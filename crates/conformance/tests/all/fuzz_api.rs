@@ -181,6 +181,14 @@ fn what_no_program_may_see_is_noticed() {
         ),
         ("throw new Error('by itself');", "the program threw"),
         ("await new Promise(() => {});", "the program threw"),
+        (
+            "await attempt(() => new Promise(() => {}));",
+            "; not settled:\n  () => new Promise(() => {})",
+        ),
+        (
+            "Deno.core.ops.op_fake = (value) => value[1]; op('op_fake', [hostile('elements')]);",
+            "op_fake runs JavaScript: get 1",
+        ),
     ] {
         match run(&program(statements)) {
             Err(Finding::Seen(text)) => assert!(text.contains(finding), "{statements}: {text}"),
@@ -200,6 +208,13 @@ fn what_programs_may_see_is_none() {
         "await attempt(async () => wasm.instantiate(await wasm.compile(Deno.core.encode(guests.calls)), { host: { \
          call: imported(() => promised(1)), pick: imported((args) => args[0]), number: imported(() => 1) } }), 'calls');\n\
          attempt(() => instance('calls', 0).callAsync('call', [1, {}]));",
+        // An op that runs a guest takes imports out of the list that it was given.
+        "await attempt(async () => wasm.instantiate(await wasm.compile(Deno.core.encode(guests.calls)), { host: { \
+         call: imported(() => 1), pick: imported((args) => args[0]), number: imported(() => 1) } }), 'calls');\n\
+         attempt(() => instance('calls', 0).call('number', [1, 1]));\n\
+         for (let i = 0; i < 50; i++) {\n\
+         for (const kind of ['elements', 'list', 'proxy']) attempt(() => op('op_wasm_call_with', [i, hostile(kind)]));\n\
+         }",
     ] {
         if let Err(finding) = run(&program(statements)) {
             panic!("{statements}: {finding}");

@@ -8,9 +8,10 @@ const { op_wasm_collect_js, op_wasm_turn, op_wasm_live_instances, op_wasm_live_m
 const { apply, ownKeys } = Reflect;
 const { defineProperty, getOwnPropertyDescriptor, is: isSame } = Object;
 const NativeError = Error, NativeProxy = Proxy, NativePromise = Promise, NativeTypeError = TypeError,
-  NativeRangeError = RangeError;
+  NativeRangeError = RangeError, NativeSet = Set;
 const isInstance = Function.prototype[Symbol.hasInstance];
 const slice = String.prototype.slice;
+const { toString: functionToString } = Function.prototype;
 
 /** Whether the engine compiles what runs often, as V8 does and QuickJS does not. */
 const isCompiling = ops.op_wasm_compiles();
@@ -120,14 +121,18 @@ globalThis.attempt = (f, guest) => {
   } finally {
     depth--;
   }
-  if (is(result, NativePromise)) return settle(result, guest);
+  if (is(result, NativePromise)) return settle(result, guest, f);
   tally.returned++;
   keep(result, guest);
 };
 
 /** Every promise that an attempt returned, with its outcome looked at. */
 let settled = [];
-function settle(promise, guest) {
+/** The attempts whose promises have not been settled, in the order in which they were made. */
+let unsettled = new NativeSet();
+const { add: setAdd, delete: setDelete, forEach: setForEach } = NativeSet.prototype;
+function settle(promise, guest, attempt) {
+  apply(setAdd, unsettled, [attempt]);
   const ended = (async () => {
     try {
       const value = await promise;
@@ -135,6 +140,8 @@ function settle(promise, guest) {
       keep(value, guest);
     } catch (error) {
       check(error);
+    } finally {
+      apply(setDelete, unsettled, [attempt]);
     }
   })();
   add(settled, ended);
@@ -315,6 +322,13 @@ function restore() {
   }
 }
 
+/** The texts of the attempts whose promises have not been settled, for the report of a program that did not end. */
+globalThis.unsettledAttempts = () => {
+  let texts = "";
+  apply(setForEach, unsettled, [(attempt) => texts += `\n  ${apply(functionToString, attempt, [])}`]);
+  return texts;
+};
+
 /** The end of a program: everything is dropped, everything ends, and the next program begins anew. */
 globalThis.finish = async () => {
   await drop();
@@ -324,7 +338,7 @@ globalThis.finish = async () => {
   restore();
   const { attempts, returned, refused } = tally;
   for (const name in pools) pools[name] = [];
-  [changed, settled, signals, thrownValues] = [[], [], [], [thrown]];
+  [changed, settled, unsettled, signals, thrownValues] = [[], [], new NativeSet(), [], [thrown]];
   tally = { attempts: 0, returned: 0, refused: 0 };
   if (keepsShared) leftBefore = [op_wasm_live_instances(), op_wasm_live_modules()];
   else if (!usesOps) await checkNothingIsLeft();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use deno_core::{OpState, op2};
+use deno_core::{OpState, op2, v8};
 use ext_wasm::{WasmCapabilities, WasmState};
 use serde_json::json;
 
@@ -260,9 +260,31 @@ impl Sandbox {
         let report = self.report.0.take();
         match (report.finding, ended, report.tally) {
             (Some(finding), ..) => Err(Finding::Seen(finding)),
-            (None, Err(error), _) => Err(Finding::Seen(format!("the program threw {error:#}"))),
+            (None, Err(error), _) => {
+                let unsettled = self.unsettled();
+                Err(Finding::Seen(format!(
+                    "the program threw {error:#}{unsettled}"
+                )))
+            }
             (None, Ok(()), None) => Err(Finding::Seen("the program did not end".to_owned())),
             (None, Ok(()), Some(tally)) => Ok(tally),
+        }
+    }
+}
+
+impl Sandbox {
+    /// What the program still waits for, as text.
+    fn unsettled(&mut self) -> String {
+        let _entered = self.js.event_loop.enter();
+        let runtime = &mut self.js.runtime;
+        let Ok(texts) = runtime.execute_script("fuzz:unsettled", "unsettledAttempts()") else {
+            return String::new();
+        };
+        deno_core::scope!(scope, runtime);
+        let texts = v8::Local::new(scope, texts).to_rust_string_lossy(scope);
+        match texts.is_empty() {
+            true => texts,
+            false => format!("; not settled:{texts}"),
         }
     }
 }
