@@ -12,6 +12,7 @@ use self::control::{Frame, FrameKind};
 use self::counts::{Counts, LOOP_PAIR_NS};
 
 use super::cost::Cost;
+use super::deferred::Deferred;
 use super::locals::{Locals, Place};
 use super::ops::Weight;
 use super::sums::{Value, Values};
@@ -73,8 +74,11 @@ pub(super) struct Bodies {
     globals: Vec<(u64, Value)>,
     /// What is on the operand stack.
     values: Values,
-    /// What was last written to a memory, by its index and the offset in the instruction, since the last call.
+    /// What was last written to a memory since the last call, by its index and the offset in the instruction; and to a
+    /// global, as if it were in a memory of its own.
     stored: HashMap<(u32, u64), Value>,
+    /// The instructions without effects.
+    deferred: Deferred,
     /// How many functions were begun.
     function: u64,
 }
@@ -117,11 +121,14 @@ impl Bodies {
         self.counts = Counts::default();
         self.values.clear();
         self.stored.clear();
+        self.deferred.clear();
         self.places = around.places;
         self.writes = 0;
         self.unsettled = 0;
         self.function += 1;
         let _ = self.walk(types, ty, body);
+        self.settle_stores();
+        self.counts.kept_pairs = self.deferred.pairs() + self.locals.kept_pairs;
         let counts = &self.counts;
         let types = counts.types.min(types.count());
         self.profile.regions = counts.globals + types + counts.alive + around.places;

@@ -16,6 +16,8 @@ pub(super) struct Place {
     pub frames: u64,
     /// How deep frames are nested.
     pub depth: u64,
+    /// How many values instructions with effects have left.
+    pub results: u64,
 }
 
 /// How a local was last accessed.
@@ -45,6 +47,8 @@ pub(super) struct Locals {
     pub loop_pairs: u64,
     /// Pairs of a local and a block where different values of it join.
     pub joins: u64,
+    /// Pairs of a local and a value that is left while it is kept.
+    pub kept_pairs: u64,
     /// How many more pairs of a local and a loop are looked at in this module. Each takes a step, and
     /// there can be as many as the square of the module's size.
     pairs_left: u64,
@@ -88,6 +92,7 @@ impl Locals {
         self.block_pairs = 0;
         self.loop_pairs = 0;
         self.joins = 0;
+        self.kept_pairs = 0;
         self.accessed.clear();
         while let Some(open) = self.open.pop() {
             self.give_back(open.carried);
@@ -179,7 +184,9 @@ impl Locals {
         let local = self.local(index);
         let blocks = at.blocks.saturating_sub(local.last.blocks);
         let loops = at.loops.saturating_sub(local.last.loops);
+        let results = at.results.saturating_sub(local.last.results);
         local.last = at;
+        self.kept_pairs += results;
         self.block_pairs += blocks;
         self.loop_pairs += loops;
     }
@@ -283,7 +290,7 @@ mod tests {
                         model.end_loop(at);
                     }
                     2 => {
-                        locals.set(index, at, Value::Any);
+                        locals.set(index, at, Value::default());
                         let local = &mut model.locals[index as usize];
                         (local.last, local.set) = (at, Some(at.loops));
                     }

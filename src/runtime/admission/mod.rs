@@ -7,6 +7,7 @@
 
 mod body;
 mod cost;
+mod deferred;
 mod images;
 mod locals;
 mod ops;

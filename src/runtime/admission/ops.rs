@@ -127,3 +127,59 @@ fn far_or(operator: &Operator<'_>, near: u64) -> u64 {
         near
     }
 }
+
+/// Whether an instruction with this first byte is one of those on numbers that may trap: divisions of integers, and what
+/// turns floats into integers.
+pub(super) fn may_trap(opcode: u8) -> bool {
+    matches!(
+        opcode,
+        0x6d..=0x70 | 0x7f..=0x82 | 0xa8..=0xab | 0xae..=0xb1
+    )
+}
+
+/// Whether the optimiser leaves the instruction where it is. `opcode` is its first byte.
+pub(super) fn has_effects(opcode: u8, operator: &Operator<'_>) -> bool {
+    use Operator as Op;
+    match opcode {
+        // `select`, and constants.
+        0x1b | 0x1c | 0x41..=0x44 => false,
+        0x45..=0xc4 => may_trap(opcode),
+        0xfc => !matches!(
+            operator,
+            Op::I32TruncSatF32S
+                | Op::I32TruncSatF32U
+                | Op::I32TruncSatF64S
+                | Op::I32TruncSatF64U
+                | Op::I64TruncSatF32S
+                | Op::I64TruncSatF32U
+                | Op::I64TruncSatF64S
+                | Op::I64TruncSatF64U
+        ),
+        0xfd => matches!(
+            operator,
+            Op::V128Load { .. }
+                | Op::V128Load8x8S { .. }
+                | Op::V128Load8x8U { .. }
+                | Op::V128Load16x4S { .. }
+                | Op::V128Load16x4U { .. }
+                | Op::V128Load32x2S { .. }
+                | Op::V128Load32x2U { .. }
+                | Op::V128Load8Splat { .. }
+                | Op::V128Load16Splat { .. }
+                | Op::V128Load32Splat { .. }
+                | Op::V128Load64Splat { .. }
+                | Op::V128Load32Zero { .. }
+                | Op::V128Load64Zero { .. }
+                | Op::V128Load8Lane { .. }
+                | Op::V128Load16Lane { .. }
+                | Op::V128Load32Lane { .. }
+                | Op::V128Load64Lane { .. }
+                | Op::V128Store { .. }
+                | Op::V128Store8Lane { .. }
+                | Op::V128Store16Lane { .. }
+                | Op::V128Store32Lane { .. }
+                | Op::V128Store64Lane { .. }
+        ),
+        _ => true,
+    }
+}

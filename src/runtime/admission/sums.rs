@@ -10,14 +10,23 @@
 
 use wasmparser::Operator;
 
+use super::deferred::Node;
+
 /// What matters of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) struct Value {
+    pub sum: Sum,
+    pub node: Node,
+}
+
+/// What a value is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sum {
     #[default]
     Any,
     Constant,
     /// So many constants, one after another.
-    Sum(u32),
+    Of(u32),
 }
 
 /// How much the optimiser has to do for a constant more.
@@ -30,7 +39,7 @@ pub(super) enum Length {
     Longer,
 }
 
-impl Value {
+impl Sum {
     /// Of two values, either of which it may be.
     pub fn or(self, other: Self) -> Self {
         match (self, other) {
@@ -41,17 +50,23 @@ impl Value {
 
     /// The value that is left of up to three operands by an instruction without effects, and how long it is
     /// if that adds one more constant to it.
-    pub fn of(operator: &Operator<'_>, operands: [Self; 3], count: u64) -> (Self, Length) {
+    pub fn of(operator: &Operator<'_>, operands: &[Value]) -> (Self, Length) {
         use Operator as Op;
-        let operands = &operands[operands.len() - (count as usize).min(operands.len())..];
         let sum = match operands {
             [] => match operator {
-                Op::I32Const { .. } | Op::I64Const { .. } => Self::Constant,
+                Op::I32Const { .. }
+                | Op::I64Const { .. }
+                | Op::F32Const { .. }
+                | Op::F64Const { .. }
+                | Op::V128Const { .. } => Self::Constant,
                 _ => Self::Any,
             },
             // The last operand is the condition.
-            [left, right, _] => left.or(*right),
-            [first, others @ ..] => others.iter().fold(*first, |a, b| a.or(*b)),
+            [left, right, _] => left.sum.or(right.sum),
+            [first, others @ ..] => {
+                let or = |sum: Self, other: &Value| sum.or(other.sum);
+                others.iter().fold(first.sum, or)
+            }
         };
         let adds = matches!(
             operator,
@@ -66,7 +81,10 @@ impl Value {
                 | Op::I32Xor
                 | Op::I64Xor
         );
-        if !adds || sum == Self::Constant || !operands.contains(&Self::Constant) {
+        if !adds
+            || sum == Self::Constant
+            || !operands.iter().any(|operand| operand.sum == Self::Constant)
+        {
             return (sum, Length::Short);
         }
         let constants = sum.constants() + 1;
@@ -75,25 +93,25 @@ impl Value {
             4..7 => Length::Long,
             7.. => Length::Longer,
         };
-        (Self::Sum(constants), length)
+        (Self::Of(constants), length)
     }
 
     fn sum(constants: u32) -> Self {
         match constants {
             0 => Self::Any,
-            _ => Self::Sum(constants),
+            _ => Self::Of(constants),
         }
     }
 
     fn constants(self) -> u32 {
         match self {
-            Self::Sum(constants) => constants,
+            Self::Of(constants) => constants,
             Self::Any | Self::Constant => 0,
         }
     }
 }
 
-/// The values on the operand stack that are more than any.
+/// The values on the operand stack of which something is known.
 #[derive(Default)]
 pub(super) struct Values(Vec<(u64, Value)>);
 
@@ -105,7 +123,13 @@ impl Values {
     /// The value at this place, counted from the bottom.
     pub fn get(&self, place: u64) -> Value {
         let found = self.0.binary_search_by_key(&place, |(place, _)| *place);
-        found.map_or(Value::Any, |index| self.0[index].1)
+        found.map_or(Value::default(), |index| self.0[index].1)
+    }
+
+    /// The values at this place and above, of which something is known, the last one first.
+    pub fn above(&self, place: u64) -> impl Iterator<Item = Value> {
+        let above = self.0.iter().rev().take_while(move |(it, _)| *it >= place);
+        above.map(|(_, value)| *value)
     }
 
     /// Forgets what is at this place and above, and pushes a value there.
@@ -113,7 +137,7 @@ impl Values {
         while self.0.last().is_some_and(|(above, _)| *above >= place) {
             self.0.pop();
         }
-        if value != Value::Any {
+        if value != Value::default() {
             self.0.push((place, value));
         }
     }

@@ -6,6 +6,9 @@ use super::super::ops::Weight;
 use super::super::types::Types;
 use super::Bodies;
 
+/// How many of the values that a branch takes along are looked at, each time.
+const HANDED_ON: u64 = 8;
+
 /// A block, loop, condition, or the function itself.
 pub struct Frame {
     pub kind: FrameKind,
@@ -63,6 +66,7 @@ impl Bodies {
             }
             Op::If { blockty } => {
                 let (params, results) = types.block(*blockty)?;
+                self.need(1);
                 self.pop(1);
                 self.push(FrameKind::If, params, results);
                 self.code(Weight {
@@ -118,6 +122,7 @@ impl Bodies {
                 self.branch(*relative_depth)?;
             }
             Op::BrIf { relative_depth } => {
+                self.need(1);
                 self.pop(1);
                 self.conditional_branch(*relative_depth, 5_700, 1)?;
             }
@@ -129,6 +134,7 @@ impl Bodies {
                 self.conditional_branch(*relative_depth, 30_000, 5)?;
             }
             Op::BrTable { targets } => {
+                self.need(1);
                 self.pop(1);
                 self.size += 9_000;
                 let count = u64::from(targets.len()) + 1;
@@ -152,7 +158,9 @@ impl Bodies {
             }
             Op::Return => {
                 self.size += 1_500;
-                self.counts.moved += self.frames.first()?.results;
+                let results = self.frames.first()?.results;
+                self.counts.moved += results;
+                self.need(results.min(HANDED_ON));
             }
             _ => self.plain(types, opcode, operator)?,
         }
@@ -178,6 +186,7 @@ impl Bodies {
         };
         self.counts.moved += moved;
         self.profile.validation_steps += moved;
+        self.need(moved.min(HANDED_ON));
         Some(moved)
     }
 
@@ -210,6 +219,7 @@ impl Bodies {
 
     fn end(&mut self) -> Option<()> {
         let frame = self.frames.pop()?;
+        self.need(frame.results.min(HANDED_ON));
         self.height = frame.height + frame.results;
         self.unsettled = self.unsettled.min(frame.unsettled);
         self.at.depth = self.frames.len() as u64;

@@ -38,6 +38,8 @@ pub struct Counts {
     /// Additions of one more constant to a few, and to many.
     pub long_sums: u64,
     pub longer_sums: u64,
+    /// Pairs of a value that is kept and one that is left meanwhile.
+    pub kept_pairs: u64,
     /// Whether a memory or a table was accessed.
     pub has_accessed: bool,
     /// Calls, or other places where a collector may run, × references that may be alive.
@@ -75,6 +77,7 @@ impl Counts {
         cost.add(Cost::of_code(size));
         cost.add(Cost::of_pairs(self.long_sums, 75_000, 6_500));
         cost.add(Cost::of_pairs(self.longer_sums, 130_000, 11_700));
+        cost.add(Cost::of_pairs(self.kept_pairs, 150, 0));
         cost.add(Cost::of_pairs(local_count, 120, 70));
         cost.add(Cost::of_pairs(self.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(self.dominated_ops, 5, 0));

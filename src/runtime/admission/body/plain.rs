@@ -2,8 +2,9 @@
 
 use wasmparser::Operator;
 
-use super::super::ops::weight_of;
-use super::super::sums::{Length, Value};
+use super::super::deferred::Stores;
+use super::super::ops::{has_effects, may_trap, weight_of};
+use super::super::sums::{Length, Sum, Value};
 use super::super::types::Types;
 use super::Bodies;
 
@@ -69,10 +70,10 @@ impl Bodies {
             _ => {}
         }
         self.profile.validation_steps += pops + pushes;
-        let value = self.value(operator, pops);
+        let value = self.value(opcode, operator, pops, pushes);
         self.pop(pops);
         // Nothing is known of the results of calls, which may be a thousand: only a single value is kept.
-        let value = if pushes == 1 { value } else { Value::Any };
+        let value = if pushes == 1 { value } else { Value::default() };
         self.values.push(self.height, value);
         self.height += pushes;
         let weight = weight_of(opcode, operator, types);
@@ -92,7 +93,7 @@ impl Bodies {
         | Op::MemoryGrow { .. } = operator
         {
             self.unsettled = self.writes;
-            self.stored.clear();
+            self.settle_stores();
         }
         Some(())
     }
@@ -156,10 +157,10 @@ impl Bodies {
             if index >= 1_000_000 {
                 return;
             }
-            self.globals.resize(index + 1, (0, Value::Any));
+            self.globals.resize(index + 1, (0, Value::default()));
         }
         if self.globals[index].0 != self.function {
-            self.globals[index] = (self.function, Value::Any);
+            self.globals[index] = (self.function, Value::default());
             self.counts.globals += 1;
         }
     }
@@ -172,51 +173,103 @@ impl Bodies {
                 if let Some(global) = self.globals.get_mut(*global_index as usize) {
                     global.1 = top;
                 }
+                let place = (u32::MAX, u64::from(*global_index));
+                self.stored.insert(place, top);
             }
             Operator::I32Store { memarg }
             | Operator::I64Store { memarg }
             | Operator::F32Store { memarg }
             | Operator::F64Store { memarg }
             | Operator::V128Store { memarg } => {
-                let place = (memarg.memory, memarg.offset);
-                match top {
-                    Value::Any => self.stored.remove(&place),
-                    _ => self.stored.insert(place, top),
-                };
+                self.stored.insert((memarg.memory, memarg.offset), top);
             }
             _ => {}
         }
     }
 
-    /// What an instruction that takes so many operands leaves, before they are popped.
-    fn value(&mut self, operator: &Operator<'_>, pops: u64) -> Value {
+    /// What was written to memories is needed now.
+    pub(super) fn settle_stores(&mut self) {
+        let left = self.at.results;
+        for (_, value) in self.stored.drain() {
+            self.deferred.need(value.node, Stores::Last, left);
+        }
+    }
+
+    /// So many values on top of the operand stack are needed now.
+    pub(super) fn need(&mut self, count: u64) {
+        let left = self.at.results;
+        for value in self.values.above(self.height.saturating_sub(count)) {
+            self.deferred.need_always(value.node, left);
+        }
+    }
+
+    /// What an instruction leaves that takes and leaves so many values, before it takes them.
+    fn value(&mut self, opcode: u8, operator: &Operator<'_>, pops: u64, pushes: u64) -> Value {
         use Operator as Op;
-        match operator {
-            Op::GlobalGet { global_index } => {
-                let global = self.globals.get(*global_index as usize);
-                global.map_or(Value::Any, |(_, value)| *value)
+        // A division by a constant becomes multiplications and shifts.
+        let last = self.values.get(self.height.saturating_sub(1));
+        let is_arithmetic = may_trap(opcode) && last.sum == Sum::Constant;
+        if has_effects(opcode, operator) && !is_arithmetic {
+            let value = self.read(operator);
+            match operator {
+                Op::I32Store { .. }
+                | Op::I64Store { .. }
+                | Op::F32Store { .. }
+                | Op::F64Store { .. }
+                | Op::V128Store { .. }
+                | Op::GlobalSet { .. } => {
+                    let [address, stored] =
+                        [2, 1].map(|below| self.values.get(self.height.saturating_sub(below)));
+                    if pops > 1 {
+                        self.deferred.need_always(address.node, self.at.results);
+                    }
+                    self.deferred
+                        .need(stored.node, Stores::All, self.at.results);
+                }
+                _ => self.need(pops),
             }
+            self.at.results += pushes;
+            return value;
+        }
+        let operand = |below| self.values.get(self.height.saturating_sub(below));
+        let operands = [operand(3), operand(2), operand(1)];
+        let operands = &operands[operands.len() - (pops as usize).min(operands.len())..];
+        let (sum, length) = Sum::of(operator, operands);
+        match length {
+            Length::Short => {}
+            Length::Long => self.counts.long_sums += 1,
+            Length::Longer => self.counts.longer_sums += 1,
+        }
+        if sum == Sum::Constant || operands.is_empty() {
+            return Value {
+                sum,
+                ..Value::default()
+            };
+        }
+        let (node, keeps_constant) = self.deferred.add(operands, self.at.results);
+        self.at.results += u64::from(keeps_constant);
+        Value { sum, node }
+    }
+
+    /// What an instruction reads that was written before.
+    fn read(&self, operator: &Operator<'_>) -> Value {
+        use Operator as Op;
+        let value = match operator {
+            Op::GlobalGet { global_index } => self
+                .globals
+                .get(*global_index as usize)
+                .map(|(_, value)| *value),
             Op::I32Load { memarg }
             | Op::I64Load { memarg }
             | Op::F32Load { memarg }
             | Op::F64Load { memarg }
             | Op::V128Load { memarg } => {
                 let place = (memarg.memory, memarg.offset);
-                self.stored.get(&place).copied().unwrap_or_default()
+                self.stored.get(&place).copied()
             }
-            Op::Call { .. } | Op::CallIndirect { .. } | Op::CallRef { .. } => Value::Any,
-            _ => {
-                let operand = |below| self.values.get(self.height.saturating_sub(below));
-                let operands = [operand(3), operand(2), operand(1)];
-                let (value, length) = Value::of(operator, operands, pops);
-                match length {
-                    Length::Short => {}
-                    Length::Long => self.counts.long_sums += 1,
-                    Length::Longer => self.counts.longer_sums += 1,
-                }
-                value
-            }
-        }
+            _ => None,
+        };
+        value.unwrap_or_default()
     }
 
     /// A collector may run here, and wants to know where all references are.
