@@ -11,6 +11,7 @@ mod capabilities;
 mod child;
 mod compile_caps;
 mod compile_data;
+mod compile_deferred;
 mod compile_regions;
 mod compile_results;
 mod compile_sums;

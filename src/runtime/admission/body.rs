@@ -49,6 +49,22 @@ pub(super) struct Surroundings {
     pub places: u64,
 }
 
+/// What can be written to, by its index.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Written {
+    Memory(u32),
+    Global(u32),
+}
+
+/// A write.
+struct Store {
+    /// The offset in the instruction.
+    offset: u64,
+    value: Value,
+    /// How many values had been left before.
+    left: u64,
+}
+
 /// Looks through bodies, one after another.
 #[derive(Default)]
 pub(super) struct Bodies {
@@ -74,11 +90,12 @@ pub(super) struct Bodies {
     globals: Vec<(u64, Value)>,
     /// What is on the operand stack.
     values: Values,
-    /// What was last written to a memory since the last call, by its index and the offset in the instruction; and to a
-    /// global, as if it were in a memory of its own.
-    stored: HashMap<(u32, u64), Value>,
+    /// The last write to each memory and global since the last call.
+    last_stored: HashMap<Written, Store>,
     /// The instructions without effects.
     deferred: Deferred,
+    /// What the last instruction was counted at less, a comparison, since it becomes a part of a branch.
+    comparison: u64,
     /// How many functions were begun.
     function: u64,
 }
@@ -120,8 +137,9 @@ impl Bodies {
         self.size = 0;
         self.counts = Counts::default();
         self.values.clear();
-        self.stored.clear();
+        self.last_stored.clear();
         self.deferred.clear();
+        self.comparison = 0;
         self.places = around.places;
         self.writes = 0;
         self.unsettled = 0;

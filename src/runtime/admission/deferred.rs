@@ -59,8 +59,8 @@ impl Deferred {
         for (index, (kept, operand)) in kept.iter_mut().zip(operands).enumerate() {
             match operand.sum {
                 // Operands are computed from left to right. The last can be a part of the instruction.
-                Sum::Constant if index == last => {}
-                Sum::Constant => {
+                Sum::Constant(_) if index == last => {}
+                Sum::Constant(_) => {
                     *kept = Node::default();
                     has_constant = true;
                 }

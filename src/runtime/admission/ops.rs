@@ -23,9 +23,8 @@ pub(super) fn weight_of(opcode: u8, operator: &Operator<'_>, types: &Types) -> W
     use Operator as Op;
     match operator {
         Op::Nop | Op::Drop => weight(40, 0),
-        Op::I32Const { .. } | Op::I64Const { .. } | Op::F32Const { .. } | Op::F64Const { .. } => {
-            weight(200, 0)
-        }
+        Op::I32Const { .. } | Op::I64Const { .. } => weight(200, 0),
+        Op::F32Const { .. } | Op::F64Const { .. } => weight(500, 0),
         Op::Call { .. } => weight(3_500, 0),
         Op::CallRef { .. } => weight(6_000, 1),
         Op::ReturnCall { .. } | Op::ReturnCallRef { .. } => weight(6_000, 1),
@@ -77,7 +76,7 @@ fn size_of(opcode: u8, operator: &Operator<'_>) -> u64 {
     match opcode {
         // Loads, and stores.
         0x28..=0x35 => far_or(operator, 1_700),
-        0x36..=0x3e => far_or(operator, 1_300),
+        0x36..=0x3e => far_or(operator, 1_150),
         // Division traps; rotation is what the optimiser has most rules for.
         0x6d..=0x70 | 0x7f..=0x82 => 2_500,
         0x77 | 0x78 | 0x89 | 0x8a => 9_000,
@@ -126,6 +125,36 @@ fn far_or(operator: &Operator<'_>, near: u64) -> u64 {
     } else {
         near
     }
+}
+
+/// How many bytes more the optimiser has for an instruction while it looks for other ways to write it, which are gone
+/// when its function is compiled. `opcode` is its first byte.
+pub(super) fn alternatives_of(opcode: u8, operator: &Operator<'_>) -> u64 {
+    match opcode {
+        // Comparisons, of integers and of floats.
+        0x46..=0x4f | 0x51..=0x5a => 700,
+        0x5b..=0x66 => 1_600,
+        // Differences and products, shifts, rotations.
+        0x6b | 0x6c | 0x7d | 0x7e => 1_300,
+        0x74..=0x76 | 0x86..=0x88 => 1_000,
+        0x77 | 0x78 | 0x89 | 0x8a => 1_100,
+        // What floats have one operand of, minima and maxima, and signs.
+        0x8b..=0x91 | 0x99..=0x9f => 600,
+        0x96 | 0x97 | 0xa4 | 0xa5 => 800,
+        0x98 | 0xa6 => 2_300,
+        // Conversions.
+        0xa8..=0xbf => 1_100,
+        0xfc if !has_effects(opcode, operator) => 1_100,
+        _ => 0,
+    }
+}
+
+/// The same, of what a division by a constant becomes.
+pub(super) const DIVISION_BY_CONSTANT: u64 = 3_000;
+
+/// Whether an instruction with this first byte compares two numbers.
+pub(super) fn is_comparison(opcode: u8) -> bool {
+    matches!(opcode, 0x46..=0x4f | 0x51..=0x66)
 }
 
 /// Whether an instruction with this first byte is one of those on numbers that may trap: divisions of integers, and what

@@ -5,8 +5,8 @@
 //! that make modules add them up themselves, so that published ones have hardly any.
 //!
 //! The optimiser sees through whatever leaves a value as it was, of which there are too many ways to list
-//! (`x | 0`, `x * 1`, `x - y + y`, `x & x`, a select between two of the same). So every instruction without
-//! effects is taken to hand on the longest sum of its operands.
+//! (`x | 0`, `x * 1`, `x - y + y`, `x & x`, a select between two of the same). So every instruction that might
+//! hands on the longest sum of its operands.
 
 use wasmparser::Operator;
 
@@ -24,9 +24,25 @@ pub(super) struct Value {
 pub(super) enum Sum {
     #[default]
     Any,
-    Constant,
-    /// So many constants, one after another.
-    Of(u32),
+    Constant(Constant),
+    /// So many constants, one after another, with operators of the same kind.
+    Of(Kind, u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Constant {
+    /// One that some instruction leaves another operand as it is with, or one that is not known.
+    Neutral,
+    Other,
+}
+
+/// Which operators are combined with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Add,
+    And,
+    Or,
+    Xor,
 }
 
 /// How much the optimiser has to do for a constant more.
@@ -39,26 +55,40 @@ pub(super) enum Length {
     Longer,
 }
 
+impl Constant {
+    fn of(value: i64) -> Self {
+        // Shifts by 32 or 64 are none.
+        match value {
+            -1 | 1 => Self::Neutral,
+            _ if value % 32 == 0 => Self::Neutral,
+            _ => Self::Other,
+        }
+    }
+}
+
 impl Sum {
     /// Of two values, either of which it may be.
-    pub fn or(self, other: Self) -> Self {
+    fn or(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Constant, Self::Constant) => Self::Constant,
-            _ => Self::sum(self.constants().max(other.constants())),
+            (Self::Constant(_), Self::Constant(_)) => Self::Constant(Constant::Neutral),
+            (Self::Of(_, few), Self::Of(_, many)) if many > few => other,
+            (Self::Of(..), _) => self,
+            (_, Self::Of(..)) => other,
+            _ => Self::Any,
         }
     }
 
-    /// The value that is left of up to three operands by an instruction without effects, and how long it is
-    /// if that adds one more constant to it.
-    pub fn of(operator: &Operator<'_>, operands: &[Value]) -> (Self, Length) {
+    /// The value that is left of these operands, the last one last, by an instruction without effects, and how
+    /// long it is if that adds one more constant to it.
+    pub fn of(opcode: u8, operator: &Operator<'_>, operands: &[Value]) -> (Self, Length) {
         use Operator as Op;
         let sum = match operands {
             [] => match operator {
-                Op::I32Const { .. }
-                | Op::I64Const { .. }
-                | Op::F32Const { .. }
-                | Op::F64Const { .. }
-                | Op::V128Const { .. } => Self::Constant,
+                Op::I32Const { value } => Self::Constant(Constant::of(i64::from(*value))),
+                Op::I64Const { value } => Self::Constant(Constant::of(*value)),
+                Op::F32Const { .. } | Op::F64Const { .. } | Op::V128Const { .. } => {
+                    Self::Constant(Constant::Neutral)
+                }
                 _ => Self::Any,
             },
             // The last operand is the condition.
@@ -68,46 +98,49 @@ impl Sum {
                 others.iter().fold(first.sum, or)
             }
         };
-        let adds = matches!(
-            operator,
-            Op::I32Add
-                | Op::I64Add
-                | Op::I32Sub
-                | Op::I64Sub
-                | Op::I32And
-                | Op::I64And
-                | Op::I32Or
-                | Op::I64Or
-                | Op::I32Xor
-                | Op::I64Xor
-        );
-        if !adds
-            || sum == Self::Constant
-            || !operands.iter().any(|operand| operand.sum == Self::Constant)
-        {
+        let constant = operands.iter().find_map(|operand| match operand.sum {
+            Self::Constant(constant) => Some(constant),
+            _ => None,
+        });
+        let (Some(constant), false) = (constant, matches!(sum, Self::Constant(_))) else {
+            let is_seen_through = matches!(sum, Self::Constant(_)) || may_be_neutral(opcode);
+            let sum = if is_seen_through { sum } else { Self::Any };
             return (sum, Length::Short);
-        }
-        let constants = sum.constants() + 1;
+        };
+        let kind = match operator {
+            Op::I32Add | Op::I64Add | Op::I32Sub | Op::I64Sub => Kind::Add,
+            Op::I32And | Op::I64And => Kind::And,
+            Op::I32Or | Op::I64Or => Kind::Or,
+            Op::I32Xor | Op::I64Xor => Kind::Xor,
+            // A factor, a divisor, a number of bits.
+            _ if constant == Constant::Neutral && may_be_neutral(opcode) => {
+                return (sum, Length::Short);
+            }
+            _ => return (Self::Any, Length::Short),
+        };
+        let constants = match sum {
+            Self::Of(other, constants) if other == kind => constants + 1,
+            Self::Of(..) if constant == Constant::Neutral => return (sum, Length::Short),
+            _ => 1,
+        };
         let length = match constants {
             0..4 => Length::Short,
             4..7 => Length::Long,
             7.. => Length::Longer,
         };
-        (Self::Of(constants), length)
+        (Self::Of(kind, constants), length)
     }
+}
 
-    fn sum(constants: u32) -> Self {
-        match constants {
-            0 => Self::Any,
-            _ => Self::Of(constants),
-        }
-    }
-
-    fn constants(self) -> u32 {
-        match self {
-            Self::Of(constants) => constants,
-            Self::Any | Self::Constant => 0,
-        }
+/// Whether an instruction without effects, of which this is the first byte, may leave an operand as it is, alone or
+/// together with another one.
+fn may_be_neutral(opcode: u8) -> bool {
+    match opcode {
+        // `select`, the arithmetic of integers, conversions that keep bits, and vectors.
+        0x1b | 0x1c | 0x6a..=0x78 | 0x7c..=0x8a | 0xa7 | 0xac | 0xad | 0xbc..=0xc4 | 0xfd => true,
+        // The signs of floats.
+        0x8c | 0x98 | 0x9a | 0xa6 => true,
+        _ => false,
     }
 }
 

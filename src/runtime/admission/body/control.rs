@@ -46,6 +46,10 @@ impl Bodies {
         operator: &Operator<'_>,
     ) -> Option<()> {
         use Operator as Op;
+        let comparison = std::mem::take(&mut self.comparison);
+        if !matches!(operator, Op::BrIf { .. } | Op::If { .. } | Op::Select) {
+            self.counts.alternatives += comparison;
+        }
         match operator {
             Op::Block { blockty } => {
                 let (params, results) = types.block(*blockty)?;

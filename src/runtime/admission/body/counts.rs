@@ -40,6 +40,10 @@ pub struct Counts {
     pub longer_sums: u64,
     /// Pairs of a value that is kept and one that is left meanwhile.
     pub kept_pairs: u64,
+    /// Constants that are kept until another operand is computed.
+    pub kept_constants: u64,
+    /// Data of the optimiser's, in bytes, for other ways to write instructions.
+    pub alternatives: u64,
     /// Whether a memory or a table was accessed.
     pub has_accessed: bool,
     /// Calls, or other places where a collector may run, × references that may be alive.
@@ -77,6 +81,10 @@ impl Counts {
         cost.add(Cost::of_code(size));
         cost.add(Cost::of_pairs(self.long_sums, 75_000, 6_500));
         cost.add(Cost::of_pairs(self.longer_sums, 130_000, 11_700));
+        // The weights of instructions have this to spare in published modules, which have some of each.
+        let alternatives = self.alternatives.saturating_sub(size / 16);
+        cost.add(Cost::of_pairs(alternatives, 8, 1));
+        cost.add(Cost::of_pairs(self.kept_constants, 0, 1_800));
         cost.add(Cost::of_pairs(self.kept_pairs, 150, 0));
         cost.add(Cost::of_pairs(local_count, 120, 70));
         cost.add(Cost::of_pairs(self.dominated_blocks, 15, 0));

@@ -3,10 +3,12 @@
 use wasmparser::Operator;
 
 use super::super::deferred::Stores;
-use super::super::ops::{has_effects, may_trap, weight_of};
+use super::super::ops::{
+    DIVISION_BY_CONSTANT, alternatives_of, has_effects, is_comparison, may_trap, weight_of,
+};
 use super::super::sums::{Length, Sum, Value};
 use super::super::types::Types;
-use super::Bodies;
+use super::{Bodies, Store, Written};
 
 impl Bodies {
     /// An instruction that is not about control.
@@ -167,32 +169,48 @@ impl Bodies {
 
     /// Remembers what is written: the optimiser finds it where it is read again.
     fn forward(&mut self, operator: &Operator<'_>) {
-        let top = self.values.get(self.height.saturating_sub(1));
-        match operator {
+        let value = self.values.get(self.height.saturating_sub(1));
+        let (written, offset) = match operator {
             Operator::GlobalSet { global_index } => {
                 if let Some(global) = self.globals.get_mut(*global_index as usize) {
-                    global.1 = top;
+                    global.1 = value;
                 }
-                let place = (u32::MAX, u64::from(*global_index));
-                self.stored.insert(place, top);
+                (Written::Global(*global_index), 0)
             }
             Operator::I32Store { memarg }
             | Operator::I64Store { memarg }
             | Operator::F32Store { memarg }
             | Operator::F64Store { memarg }
-            | Operator::V128Store { memarg } => {
-                self.stored.insert((memarg.memory, memarg.offset), top);
-            }
+            | Operator::V128Store { memarg } => (Written::Memory(memarg.memory), memarg.offset),
+            _ => return,
+        };
+        let left = self.at.results;
+        let store = Store {
+            offset,
+            value,
+            left,
+        };
+        // The store before is dead, and needs no value, if this one is to the same place.
+        match self.last_stored.insert(written, store) {
+            Some(before) if before.offset != offset => self.settle(&before),
             _ => {}
         }
     }
 
-    /// What was written to memories is needed now.
+    /// The store is not dead.
+    fn settle(&mut self, store: &Store) {
+        self.deferred
+            .need(store.value.node, Stores::Last, store.left);
+    }
+
+    /// No store is dead so far.
     pub(super) fn settle_stores(&mut self) {
-        let left = self.at.results;
-        for (_, value) in self.stored.drain() {
-            self.deferred.need(value.node, Stores::Last, left);
+        let mut stores = std::mem::take(&mut self.last_stored);
+        for store in stores.values() {
+            self.settle(store);
         }
+        stores.clear();
+        self.last_stored = stores;
     }
 
     /// So many values on top of the operand stack are needed now.
@@ -208,7 +226,16 @@ impl Bodies {
         use Operator as Op;
         // A division by a constant becomes multiplications and shifts.
         let last = self.values.get(self.height.saturating_sub(1));
-        let is_arithmetic = may_trap(opcode) && last.sum == Sum::Constant;
+        let is_arithmetic = may_trap(opcode) && matches!(last.sum, Sum::Constant(_));
+        let alternatives = alternatives_of(opcode, operator);
+        if is_comparison(opcode) {
+            self.comparison = alternatives;
+        } else {
+            self.counts.alternatives += alternatives;
+        }
+        if is_arithmetic {
+            self.counts.alternatives += DIVISION_BY_CONSTANT;
+        }
         if has_effects(opcode, operator) && !is_arithmetic {
             let value = self.read(operator);
             match operator {
@@ -234,20 +261,23 @@ impl Bodies {
         let operand = |below| self.values.get(self.height.saturating_sub(below));
         let operands = [operand(3), operand(2), operand(1)];
         let operands = &operands[operands.len() - (pops as usize).min(operands.len())..];
-        let (sum, length) = Sum::of(operator, operands);
+        let (sum, length) = Sum::of(opcode, operator, operands);
         match length {
             Length::Short => {}
             Length::Long => self.counts.long_sums += 1,
             Length::Longer => self.counts.longer_sums += 1,
         }
-        if sum == Sum::Constant || operands.is_empty() {
+        if matches!(sum, Sum::Constant(_)) || operands.is_empty() {
             return Value {
                 sum,
                 ..Value::default()
             };
         }
         let (node, keeps_constant) = self.deferred.add(operands, self.at.results);
-        self.at.results += u64::from(keeps_constant);
+        if keeps_constant {
+            self.at.results += 1;
+            self.counts.kept_constants += 1;
+        }
         Value { sum, node }
     }
 
@@ -264,8 +294,9 @@ impl Bodies {
             | Op::F32Load { memarg }
             | Op::F64Load { memarg }
             | Op::V128Load { memarg } => {
-                let place = (memarg.memory, memarg.offset);
-                self.stored.get(&place).copied()
+                let store = self.last_stored.get(&Written::Memory(memarg.memory));
+                let store = store.filter(|store| store.offset == memarg.offset);
+                store.map(|store| store.value)
             }
             _ => None,
         };

@@ -1,0 +1,129 @@
+//! Instructions without effects are computed where something needs them, and what they are given is kept until then. The
+//! compiler looks at pairs of values that are kept at the same time.
+
+use ext_wasm::{ModuleLimits, WasmCapabilities, WasmError, WasmState};
+
+fn compile(limits: &ModuleLimits, module: &str) -> Result<(), WasmError> {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.module_limits = limits.clone();
+    let binary = wat::parse_str(module).unwrap();
+    WasmState::new(capabilities)?.compile(&binary).map(drop)
+}
+
+/// A function that does so much `n` times. `N` is another number each time.
+fn module(link: &str, n: usize) -> String {
+    let links: String = (0..n)
+        .map(|i| link.replace('N', &(16 + 4 * i).to_string()) + "\n")
+        .collect();
+    let locals = if link.contains("$N") {
+        (0..n)
+            .map(|i| format!("(local ${} i32)", 16 + 4 * i))
+            .collect()
+    } else {
+        String::new()
+    };
+    format!(
+        r#"(module (memory 100) (global (mut i32) (i32.const 0)) (global (mut i32) (i32.const 0))
+            (func $one (result i32) i32.const 1)
+            (func (export "f") (param i32 i32 f32 v128) (result i32) {locals} {links}
+                local.get 0 local.get 2 i32.reinterpret_f32 i32.add local.get 3 i32x4.extract_lane 0 i32.add))"#
+    )
+}
+
+/// For how many milliseconds a module is estimated to compile.
+fn estimate(module: &str) -> u64 {
+    let mut limits = ModuleLimits::default();
+    (limits.max_compile_ms, limits.max_compile_ns_per_byte) = (0, 0);
+    let message = compile(&limits, module).unwrap_err().message;
+    let (_, rest) = message.split_once("an estimated ").expect(&message);
+    rest.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_keeps_many_values_at_a_time_is_refused() {
+    for (kind, link) in [
+        (
+            "loads",
+            "local.get 0 i32.const N i32.load i32.add local.set 0",
+        ),
+        (
+            "results of calls",
+            "local.get 0 call $one i32.xor local.set 0",
+        ),
+        ("globals", "local.get 0 global.get 0 i32.add local.set 0"),
+        (
+            "constants before a shift",
+            "i32.const N local.get 0 i32.shl local.set 0",
+        ),
+        (
+            "constants of floats",
+            "f32.const N local.get 2 f32.sub local.set 2",
+        ),
+        (
+            "constants of vectors",
+            "v128.const i32x4 N 1 2 3 local.get 3 i32x4.add local.set 3",
+        ),
+        (
+            "a division by a constant",
+            "local.get 0 i32.const N i32.load i32.add i32.const 1 i32.div_u local.set 0",
+        ),
+        (
+            "what dead stores write",
+            "i32.const N local.get 0 i32.shl local.set 0 i32.const 0 local.get 0 i32.store",
+        ),
+        (
+            "what dead stores to a global write",
+            "i32.const N local.get 0 i32.shl local.tee 0 global.set 0",
+        ),
+        (
+            "what dead stores to two globals write",
+            "i32.const N local.get 0 i32.shl local.tee 0 global.set 0 local.get 0 global.set 1",
+        ),
+        (
+            "what goes through a memory",
+            "i32.const 0 local.get 0 i32.const N i32.load offset=4 i32.add i32.store i32.const 0 i32.load local.set 0",
+        ),
+    ] {
+        let error = compile(&ModuleLimits::default(), &module(link, 12_000)).expect_err(kind);
+        assert!(error.message.contains("max_compile_ms"), "{kind}: {error}");
+    }
+}
+
+#[test]
+fn locals_that_are_kept_are_counted() {
+    let set = |n| module("i32.const N i32.load local.set $N", n);
+    let uses: String = (0..3_000)
+        .map(|i| format!("local.get ${} drop local.get 1 i32.load drop ", 16 + 4 * i))
+        .collect();
+    let used = set(3_000).replace(
+        "local.get 0 local.get 2",
+        &(uses + "local.get 0 local.get 2"),
+    );
+    assert!(estimate(&used) > 1_000 + estimate(&set(3_000)));
+}
+
+#[test]
+fn what_is_needed_at_once_costs_little() {
+    for (kind, link) in [
+        (
+            "stores to different places",
+            "local.get 0 i32.const N i32.load i32.add local.set 0 i32.const N local.get 0 i32.store offset=N",
+        ),
+        ("addresses", "local.get 0 i32.const N i32.add i32.load local.set 0"),
+        (
+            "stores to two places in turns",
+            "i32.const N local.get 0 i32.shl local.set 0
+                i32.const 0 local.get 0 i32.store i32.const 0 local.get 0 i32.store offset=8",
+        ),
+        (
+            "products and sums",
+            "local.get 0 local.get 1 f32.load offset=N local.get 0 f32.load offset=N f32.mul local.get 2 f32.add
+                f32.store offset=N",
+        ),
+        ("constants after it", "local.get 2 f32.const N f32.sub local.set 2"),
+        ("what nothing needs", "local.get 0 i32.const N i32.load i32.add drop"),
+    ] {
+        let (few, many) = (estimate(&module(link, 1_000)), estimate(&module(link, 8_000)));
+        assert!(many < 12 * few + 20, "{kind}: {few} ms, {many} ms");
+    }
+}
