@@ -111,6 +111,24 @@ attacks! {
             => json!([5000, "false"])
     }
 
+    /// What is remembered of many writes and many operands, at instructions of two bytes each.
+    fn many_writes_and_operands_are_not_gone_through_at_each_call() {
+        attack(r#"
+            const globals = 50_000;
+            const global = section(6, bytes(leb(globals), times(globals, [0x7f, 1, 0x41, 0, 0x0b])));
+            const sets = join(Array.from({ length: globals }, (_, i) => bytes(0x41, 7, 0x24, leb(i))));
+            const calls = times(900_000, [0x41, 7, 0x24, 0, 0x10, 0]);
+            const written = bytes(HEADER, entries(1, 1, FUNC), entries(3, 1, [0]), global,
+                section(10, bytes(1, sized(bytes(0, sets, calls, 0x0b)))));
+            // A thousand operands below a block with code that cannot be reached.
+            const wide = bytes(0x60, leb(1000), times(1000, [0x7f]), 0);
+            const below = bytes(times(1000, [0x41, 7]), 0x02, 0x40, 0x00, times(3_700_000, [0x10, 0]), 0x0b, 0x10, 0);
+            const operands = bytes(HEADER, section(1, bytes(2, wide, FUNC)), section(3, bytes(2, 0, 1)),
+                section(10, bytes(2, sized(bytes(0, 0x0b)), sized(bytes(0, below, 0x0b)))));
+            return [await codeOf(() => compile(written)), await codeOf(() => compile(operands))];"#)
+            => json!([5000, 5000])
+    }
+
     /// A function that returns a thousand values, called ten million times: the steps are counted without going through
     /// the values each time.
     fn wide_calls_are_counted_at_once() {

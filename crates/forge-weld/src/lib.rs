@@ -38,6 +38,10 @@
 //! | `init.js` | the JavaScript, to look at |
 //! | `host-wasm.d.ts` | `declare module "host:wasm" { … }`: the exports and their doc comments |
 //!
+//! Template literals of an extension become additions: QuickJS evaluates them by a call of
+//! `String.prototype.concat`, which a script of the app may have replaced. An object in one is asked
+//! for `valueOf` before `toString`.
+//!
 //! # The checked-in `.d.ts`
 //!
 //! Editors want the declarations in the source tree, but a build that writes there surprises

@@ -15,8 +15,8 @@ use super::cost::Cost;
 use super::deferred::Deferred;
 use super::locals::{Locals, Place};
 use super::ops::Weight;
-use super::sums::{Value, Values};
 use super::types::{Types, is_collected};
+use super::values::{Value, Values};
 
 /// More locals than any function can have: those of one that has more are not looked at.
 const MAX_LOCALS: u64 = 51_000;
@@ -90,12 +90,17 @@ pub(super) struct Bodies {
     globals: Vec<(u64, Value)>,
     /// What is on the operand stack.
     values: Values,
-    /// The last write to each memory and global since the last call.
+    /// The last write to each memory and global since the last call, and which there are: to go through the map would
+    /// take as long as it was large once.
     last_stored: HashMap<Written, Store>,
+    written: Vec<Written>,
     /// The instructions without effects.
     deferred: Deferred,
-    /// What the last instruction was counted at less, a comparison, since it becomes a part of a branch.
+    /// [`alternatives_of`](super::ops::alternatives_of) the last instruction, if that was a comparison: a branch that
+    /// follows takes it in, and there are none then.
     comparison: u64,
+    /// Whether values are followed, which only the estimate needs.
+    follows_values: bool,
     /// How many functions were begun.
     function: u64,
 }
@@ -103,7 +108,7 @@ pub(super) struct Bodies {
 impl Bodies {
     /// For the bodies of a module that is refused if it takes longer to compile than so many nanoseconds:
     /// once locals alone take longer, and longer than ten seconds, no more of them are looked at. With
-    /// `None`, none is, and the cost is too low.
+    /// `None`, neither locals nor values are, and the cost is too low.
     pub fn new(max_ns: Option<u64>) -> Self {
         // Two functions are compiled at a time.
         let pairs = |ns: u64| {
@@ -114,6 +119,7 @@ impl Bodies {
         };
         Self {
             locals: Locals::new(max_ns.map_or(0, pairs)),
+            follows_values: max_ns.is_some(),
             ..Self::default()
         }
     }
@@ -137,7 +143,6 @@ impl Bodies {
         self.size = 0;
         self.counts = Counts::default();
         self.values.clear();
-        self.last_stored.clear();
         self.deferred.clear();
         self.comparison = 0;
         self.places = around.places;

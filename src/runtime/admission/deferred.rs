@@ -8,8 +8,6 @@
 //! A store may be found to be dead, and is none then that needs a value. So it is counted twice: as if every store
 //! needed its value, and as if none did that another one at the same offset follows.
 
-use super::sums::{Sum, Value};
-
 /// The value that an instruction without effects leaves. The default is that of any other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Node(u32);
@@ -50,22 +48,22 @@ impl Deferred {
         self.pairs = [0; 2];
     }
 
-    /// An instruction with these operands, the last one last, after others have left so many values. Returns what it
-    /// leaves, and whether a constant has to be kept for it.
-    pub fn add(&mut self, operands: &[Value], left: u64) -> (Node, bool) {
+    /// An instruction with these operands, the last one last, `None` for constants, after others have left so many
+    /// values. Returns what it leaves, and whether a constant has to be kept for it.
+    pub fn add(
+        &mut self,
+        operands: impl DoubleEndedIterator<Item = Option<Node>>,
+        left: u64,
+    ) -> (Node, bool) {
         let mut kept = [NOTHING; 3];
         let mut has_constant = false;
-        let last = operands.len().saturating_sub(1);
-        for (index, (kept, operand)) in kept.iter_mut().zip(operands).enumerate() {
-            match operand.sum {
-                // Operands are computed from left to right. The last can be a part of the instruction.
-                Sum::Constant(_) if index == last => {}
-                Sum::Constant(_) => {
-                    *kept = Node::default();
-                    has_constant = true;
-                }
-                _ => *kept = operand.node,
-            }
+        for (index, (kept, operand)) in kept.iter_mut().zip(operands.rev()).enumerate() {
+            // Operands are computed from left to right. A constant that comes last can be a part of the instruction.
+            has_constant |= operand.is_none() && index > 0;
+            *kept = match operand {
+                None if index == 0 => NOTHING,
+                operand => operand.unwrap_or_default(),
+            };
         }
         self.computations.push(Computation {
             operands: kept,

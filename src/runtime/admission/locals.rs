@@ -1,6 +1,6 @@
 //! Where the locals of a function live, for what the compiler pays to carry them from block to block.
 
-use super::sums::Value;
+use super::values::Value;
 
 /// Lists of up to so many locals are kept to be used again.
 const SHORT: usize = 1 << 10;

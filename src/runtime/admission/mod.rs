@@ -16,6 +16,7 @@ mod startup;
 mod sums;
 mod text;
 mod types;
+mod values;
 mod walk;
 
 pub(crate) use images::DENSE_IMAGE_BYTES;

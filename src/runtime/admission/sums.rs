@@ -10,15 +10,6 @@
 
 use wasmparser::Operator;
 
-use super::deferred::Node;
-
-/// What matters of a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Value {
-    pub sum: Sum,
-    pub node: Node,
-}
-
 /// What a value is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sum {
@@ -29,9 +20,10 @@ pub(super) enum Sum {
     Of(Kind, u32),
 }
 
+/// What is known of a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Constant {
-    /// One that some instruction leaves another operand as it is with, or one that is not known.
+    /// Some instruction may leave its other operand as it is, as an addition of 0 does.
     Neutral,
     Other,
 }
@@ -80,7 +72,7 @@ impl Sum {
 
     /// The value that is left of these operands, the last one last, by an instruction without effects, and how
     /// long it is if that adds one more constant to it.
-    pub fn of(opcode: u8, operator: &Operator<'_>, operands: &[Value]) -> (Self, Length) {
+    pub fn of(opcode: u8, operator: &Operator<'_>, operands: &[Self]) -> (Self, Length) {
         use Operator as Op;
         let sum = match operands {
             [] => match operator {
@@ -92,13 +84,10 @@ impl Sum {
                 _ => Self::Any,
             },
             // The last operand is the condition.
-            [left, right, _] => left.sum.or(right.sum),
-            [first, others @ ..] => {
-                let or = |sum: Self, other: &Value| sum.or(other.sum);
-                others.iter().fold(first.sum, or)
-            }
+            [left, right, _] => left.or(*right),
+            [first, others @ ..] => others.iter().fold(*first, |sum, other| sum.or(*other)),
         };
-        let constant = operands.iter().find_map(|operand| match operand.sum {
+        let constant = operands.iter().find_map(|operand| match *operand {
             Self::Constant(constant) => Some(constant),
             _ => None,
         });
@@ -141,37 +130,5 @@ fn may_be_neutral(opcode: u8) -> bool {
         // The signs of floats.
         0x8c | 0x98 | 0x9a | 0xa6 => true,
         _ => false,
-    }
-}
-
-/// The values on the operand stack of which something is known.
-#[derive(Default)]
-pub(super) struct Values(Vec<(u64, Value)>);
-
-impl Values {
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// The value at this place, counted from the bottom.
-    pub fn get(&self, place: u64) -> Value {
-        let found = self.0.binary_search_by_key(&place, |(place, _)| *place);
-        found.map_or(Value::default(), |index| self.0[index].1)
-    }
-
-    /// The values at this place and above, of which something is known, the last one first.
-    pub fn above(&self, place: u64) -> impl Iterator<Item = Value> {
-        let above = self.0.iter().rev().take_while(move |(it, _)| *it >= place);
-        above.map(|(_, value)| *value)
-    }
-
-    /// Forgets what is at this place and above, and pushes a value there.
-    pub fn push(&mut self, place: u64, value: Value) {
-        while self.0.last().is_some_and(|(above, _)| *above >= place) {
-            self.0.pop();
-        }
-        if value != Value::default() {
-            self.0.push((place, value));
-        }
     }
 }

@@ -6,8 +6,9 @@ use super::super::deferred::Stores;
 use super::super::ops::{
     DIVISION_BY_CONSTANT, alternatives_of, has_effects, is_comparison, may_trap, weight_of,
 };
-use super::super::sums::{Length, Sum, Value};
+use super::super::sums::{Length, Sum};
 use super::super::types::Types;
+use super::super::values::Value;
 use super::{Bodies, Store, Written};
 
 impl Bodies {
@@ -72,7 +73,11 @@ impl Bodies {
             _ => {}
         }
         self.profile.validation_steps += pops + pushes;
-        let value = self.value(opcode, operator, pops, pushes);
+        let value = if self.follows_values {
+            self.value(opcode, operator, pops, pushes)
+        } else {
+            Value::default()
+        };
         self.pop(pops);
         // Nothing is known of the results of calls, which may be a thousand: only a single value is kept.
         let value = if pushes == 1 { value } else { Value::default() };
@@ -169,6 +174,9 @@ impl Bodies {
 
     /// Remembers what is written: the optimiser finds it where it is read again.
     fn forward(&mut self, operator: &Operator<'_>) {
+        if !self.follows_values {
+            return;
+        }
         let value = self.values.get(self.height.saturating_sub(1));
         let (written, offset) = match operator {
             Operator::GlobalSet { global_index } => {
@@ -192,8 +200,9 @@ impl Bodies {
         };
         // The store before is dead, and needs no value, if this one is to the same place.
         match self.last_stored.insert(written, store) {
+            None => self.written.push(written),
             Some(before) if before.offset != offset => self.settle(&before),
-            _ => {}
+            Some(_) => {}
         }
     }
 
@@ -205,18 +214,20 @@ impl Bodies {
 
     /// No store is dead so far.
     pub(super) fn settle_stores(&mut self) {
-        let mut stores = std::mem::take(&mut self.last_stored);
-        for store in stores.values() {
-            self.settle(store);
+        while let Some(written) = self.written.pop() {
+            if let Some(store) = self.last_stored.remove(&written) {
+                self.settle(&store);
+            }
         }
-        stores.clear();
-        self.last_stored = stores;
     }
 
     /// So many values on top of the operand stack are needed now.
     pub(super) fn need(&mut self, count: u64) {
         let left = self.at.results;
-        for value in self.values.above(self.height.saturating_sub(count)) {
+        // Where code cannot be reached, instructions take more than the frame has.
+        let floor = self.frames.last().map_or(0, |frame| frame.height);
+        let lowest = self.height.saturating_sub(count).max(floor);
+        for value in self.values.above(lowest) {
             self.deferred.need_always(value.node, left);
         }
     }
@@ -258,10 +269,11 @@ impl Bodies {
             self.at.results += pushes;
             return value;
         }
-        let operand = |below| self.values.get(self.height.saturating_sub(below));
+        let operand = |below: u64| self.values.get(self.height.saturating_sub(below));
         let operands = [operand(3), operand(2), operand(1)];
         let operands = &operands[operands.len() - (pops as usize).min(operands.len())..];
-        let (sum, length) = Sum::of(opcode, operator, operands);
+        let sums = [operand(3).sum, operand(2).sum, operand(1).sum];
+        let (sum, length) = Sum::of(opcode, operator, &sums[3 - operands.len()..]);
         match length {
             Length::Short => {}
             Length::Long => self.counts.long_sums += 1,
@@ -273,7 +285,11 @@ impl Bodies {
                 ..Value::default()
             };
         }
-        let (node, keeps_constant) = self.deferred.add(operands, self.at.results);
+        let nodes = operands.iter().map(|operand| match operand.sum {
+            Sum::Constant(_) => None,
+            _ => Some(operand.node),
+        });
+        let (node, keeps_constant) = self.deferred.add(nodes, self.at.results);
         if keeps_constant {
             self.at.results += 1;
             self.counts.kept_constants += 1;

@@ -1,0 +1,43 @@
+//! What is known of the values that instructions take and leave.
+
+use super::deferred::Node;
+use super::sums::Sum;
+
+/// What is known of a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Value {
+    pub sum: Sum,
+    pub node: Node,
+}
+
+/// The values on the operand stack of which something is known.
+#[derive(Default)]
+pub(super) struct Values(Vec<(u64, Value)>);
+
+impl Values {
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The value at this place, counted from the bottom.
+    pub fn get(&self, place: u64) -> Value {
+        let found = self.0.binary_search_by_key(&place, |(place, _)| *place);
+        found.map_or(Value::default(), |index| self.0[index].1)
+    }
+
+    /// The values at this place and above, of which something is known, the last one first.
+    pub fn above(&self, place: u64) -> impl Iterator<Item = Value> {
+        let above = self.0.iter().rev().take_while(move |(it, _)| *it >= place);
+        above.map(|(_, value)| *value)
+    }
+
+    /// Forgets what is at this place and above, and pushes a value there.
+    pub fn push(&mut self, place: u64, value: Value) {
+        while self.0.last().is_some_and(|(above, _)| *above >= place) {
+            self.0.pop();
+        }
+        if value != Value::default() {
+            self.0.push((place, value));
+        }
+    }
+}
