@@ -89,6 +89,102 @@ fn what_keeps_many_values_at_a_time_is_refused() {
     }
 }
 
+/// Where control need not have come through the place where something was computed, it is computed again.
+#[test]
+fn what_many_branches_need_is_counted_in_each() {
+    let chain: String = (0..600)
+        .map(|i| format!("i32.const {i} i32.xor i32.popcnt local.get 1 i32.add "))
+        .collect();
+    for (kind, before, arm) in [
+        (
+            "conditions",
+            "",
+            "local.get 1 if i32.const 0 local.get 0 i32.store end ",
+        ),
+        (
+            "other ways",
+            "",
+            "local.get 1 if else i32.const 0 local.get 0 i32.store end ",
+        ),
+        (
+            "blocks",
+            "",
+            "block local.get 1 br_if 0 i32.const 0 local.get 0 i32.store end ",
+        ),
+        (
+            "globals",
+            "local.get 0 global.set 0 ",
+            "local.get 1 if i32.const 0 global.get 0 i32.store end ",
+        ),
+        (
+            "memories",
+            "i32.const 0 local.get 0 i32.store ",
+            "local.get 1 if i32.const 0 i32.load global.set 0 end ",
+        ),
+    ] {
+        let module = |arms: usize| {
+            let body = before.to_owned() + &arm.repeat(arms);
+            format!(
+                r#"(module (memory 1) (global (mut i32) (i32.const 0))
+                    (func (export "f") (param i32 i32) local.get 0 {chain} local.set 0 {body}))"#
+            )
+        };
+        let error = compile(&ModuleLimits::default(), &module(600)).expect_err(kind);
+        assert!(error.message.contains("max_compile_"), "{kind}: {error}");
+        compile(&ModuleLimits::default(), &module(6)).expect(kind);
+    }
+}
+
+#[test]
+fn what_is_computed_again_is_kept_meanwhile() {
+    for (kind, link) in [
+        (
+            "integers",
+            "local.get 0 local.get 1 i32.const N i32.mul i32.popcnt i32.xor local.set 0",
+        ),
+        (
+            "sums and products, written in other ways",
+            "local.get 0
+                local.get 1 i32.const 0 i32.or i32.const 1 i32.sub i32.const N i32.add i32.popcnt
+                i32.const 1 i32.mul i32.xor local.set 0",
+        ),
+        (
+            "operands in the other order",
+            "local.get 0 local.get 1 i32.eqz local.get 1 i32.const N i32.mul i32.add i32.popcnt i32.xor local.set 0",
+        ),
+        (
+            "floats",
+            "i32.const M local.get 2 f32.const N f32.mul f32.store",
+        ),
+        ("loads", "local.get 1 i32.load offset=N global.set 0"),
+    ] {
+        let of = |values: usize, rounds: usize| {
+            let links: String = (0..values * rounds)
+                .map(|i| {
+                    let link = link.replace('N', &(16 + 4 * (i % values)).to_string());
+                    link.replace('M', &(4 * i).to_string()) + "\n"
+                })
+                .collect();
+            let module = module(&links, 1);
+            estimate(&module)
+        };
+        let (few, once, again) = (of(50, 120), of(6_000, 1), of(2_000, 3));
+        assert!(
+            again > once + 200 && again > few + 200,
+            "{kind}: {few}, {once}, {again} ms"
+        );
+    }
+}
+
+#[test]
+fn divisions_by_constants_are_counted_with_each_other() {
+    for ty in ["div_u", "div_s", "rem_u", "rem_s"] {
+        let link = format!("local.get 1 i32.const N i32.{ty} global.set 0");
+        let error = compile(&ModuleLimits::default(), &module(&link, 12_000)).expect_err(ty);
+        assert!(error.message.contains("max_compile_ms"), "{ty}: {error}");
+    }
+}
+
 #[test]
 fn locals_that_are_kept_are_counted() {
     let set = |n| module("i32.const N i32.load local.set $N", n);

@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use wasmparser::FunctionBody;
 
 use self::control::{Frame, FrameKind};
-use self::counts::{Counts, LOOP_PAIR_NS};
+use self::counts::{Counts, HANDED_ON_NS, LOOP_PAIR_NS, REPEATED_NS};
 
 use super::cost::Cost;
-use super::deferred::Deferred;
+use super::deferred::{Deferred, Spot};
 use super::locals::{Locals, Place};
-use super::ops::Weight;
+use super::numbering::Node;
+use super::ops::{Opcode, Weight};
 use super::types::{Types, is_collected};
 use super::values::{Value, Values};
 
@@ -58,11 +59,12 @@ enum Written {
 
 /// A write.
 struct Store {
+    opcode: u8,
+    address: Node,
     /// The offset in the instruction.
     offset: u64,
     value: Value,
-    /// How many values had been left before.
-    left: u64,
+    spot: Spot,
 }
 
 /// Looks through bodies, one after another.
@@ -86,8 +88,10 @@ pub(super) struct Bodies {
     writes: u64,
     /// The earliest write that may have no call after it.
     unsettled: u64,
-    /// In which function each global was last accessed, and what it was set to, by its index.
-    globals: Vec<(u64, Value)>,
+    /// In which function each global was last accessed, what it was set to, and where, by its index.
+    globals: Vec<(u64, Value, Spot)>,
+    /// In which function each memory was last written to, and how many stores to it that has so far, by its index.
+    stores: Vec<(u64, u64)>,
     /// What is on the operand stack.
     values: Values,
     /// The last write to each memory and global since the last call, and which there are: to go through the map would
@@ -99,6 +103,9 @@ pub(super) struct Bodies {
     /// [`alternatives_of`](super::ops::alternatives_of) the last instruction, if that was a comparison: a branch that
     /// follows takes it in, and there are none then.
     comparison: u64,
+    /// How many more values that are handed on are looked at in this module: each costs [`HANDED_ON_NS`] to compile, and a
+    /// branch may take a thousand along.
+    handed_left: u64,
     /// Whether values are followed, which only the estimate needs.
     follows_values: bool,
     /// How many functions were begun.
@@ -110,15 +117,16 @@ impl Bodies {
     /// once locals alone take longer, and longer than ten seconds, no more of them are looked at. With
     /// `None`, neither locals nor values are, and the cost is too low.
     pub fn new(max_ns: Option<u64>) -> Self {
-        // Two functions are compiled at a time.
-        let pairs = |ns: u64| {
-            2 + ns
-                .max(10_000_000_000)
-                .saturating_mul(2)
-                .div_ceil(LOOP_PAIR_NS)
+        // How many of something that takes so long: two functions are compiled at a time.
+        let most = |ns_each: u64| {
+            max_ns.map_or(0, |ns| {
+                2 + ns.max(10_000_000_000).saturating_mul(2).div_ceil(ns_each)
+            })
         };
         Self {
-            locals: Locals::new(max_ns.map_or(0, pairs)),
+            locals: Locals::new(most(LOOP_PAIR_NS)),
+            deferred: Deferred::new(most(REPEATED_NS)),
+            handed_left: most(HANDED_ON_NS),
             follows_values: max_ns.is_some(),
             ..Self::default()
         }
@@ -151,7 +159,9 @@ impl Bodies {
         self.function += 1;
         let _ = self.walk(types, ty, body);
         self.settle_stores();
-        self.counts.kept_pairs = self.deferred.pairs() + self.locals.kept_pairs;
+        self.counts.kept = self.deferred.kept();
+        self.counts.kept.pairs += self.locals.kept_pairs;
+        self.size = self.size.saturating_add(self.counts.kept.repeated_size);
         let counts = &self.counts;
         let types = counts.types.min(types.count());
         self.profile.regions = counts.globals + types + counts.alive + around.places;
@@ -186,7 +196,7 @@ impl Bodies {
         let mut operators = body.get_operators_reader().ok()?;
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset().ok()?;
-            let opcode = *bytes.get(offset - start)?;
+            let opcode = Opcode::read(bytes.get(offset - start..)?, &operator)?;
             self.counts.ops += 1;
             self.counts.dominated_ops += self.dominators;
             self.counts.stack_ops += self.height;
@@ -206,6 +216,11 @@ impl Bodies {
     /// Blocks of the compiler's begin here, one after another.
     fn begin_blocks(&mut self, count: u64) {
         self.at.blocks += count;
+        if self.follows_values {
+            // What begins one after another dominates what follows.
+            self.deferred
+                .begin_block(self.at.blocks, self.dominators + 1);
+        }
         self.dominators += count;
         self.counts.dominated_blocks += count * self.dominators;
         self.counts.stack_blocks += count * self.height;

@@ -5,33 +5,83 @@
 //! thousand loads, and then a thousand additions. The register allocator looks at pairs of values that are kept at the
 //! same time, which makes it slow where there are many.
 //!
+//! A value that is computed again is kept from the first time on, wherever control has to come through there. Where it
+//! need not have, the instructions are repeated: a value that is computed before a hundred branches, and needed in each
+//! of them, becomes as many instructions a hundred times.
+//!
 //! A store may be found to be dead, and is none then that needs a value. So it is counted twice: as if every store
 //! needed its value, and as if none did that another one at the same offset follows.
 
-/// The value that an instruction without effects leaves. The default is that of any other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Node(u32);
+use wasmparser::Operator;
 
-/// An operand that need not be kept: a constant, or none.
-const NOTHING: Node = Node(u32::MAX);
+use super::numbering::{Kind, Node, Numbered, Numbering, Read};
+use super::ops::Opcode;
 
 /// An instruction without effects.
-struct Computation {
+struct Instruction {
     operands: [Node; 3],
-    /// How many values had been left by other instructions before it.
+    /// Whether one of them is a constant that has to be kept until another is computed.
+    keeps_constant: bool,
+    /// How many values instructions with effects had left before it.
     since: u32,
-    /// Whether something needed it, where each store needs its value, and where dead ones do not.
-    is_needed: [bool; 2],
+    /// Its size, in bytes, when it is repeated.
+    size: u32,
+    /// Where it is, where each store needs its value, and where dead ones do not.
+    placed: [Option<Placed>; 2],
 }
 
-/// The instructions without effects of one function.
-#[derive(Default)]
-pub(super) struct Deferred {
-    computations: Vec<Computation>,
-    /// Those that are needed, while it is looked for what they need themselves.
-    needed: Vec<Node>,
-    /// Pairs of an operand that is kept and a value that is left meanwhile, as [`Computation::is_needed`].
-    pairs: [u64; 2],
+/// Where a value is computed.
+#[derive(Clone, Copy)]
+struct Placed {
+    block: Block,
+    /// When it was last used.
+    used: Time,
+}
+
+/// How much was computed before.
+#[derive(Clone, Copy, Default)]
+struct Time {
+    /// How many values instructions with effects had left.
+    left: u32,
+    /// How many instructions had been put back, or have effects and leave nothing.
+    steps: u32,
+}
+
+impl Time {
+    /// Everything that was computed.
+    fn all(self) -> u32 {
+        self.left.saturating_add(self.steps)
+    }
+}
+
+/// A block of the compiler's.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Block {
+    number: u32,
+    /// How many blocks are before it in [`Deferred::path`].
+    depth: u32,
+}
+
+/// A place in a function. The default is its beginning.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Spot {
+    block: Block,
+    /// How many values instructions with effects had left.
+    left: u32,
+}
+
+enum Step {
+    /// The value is needed.
+    Place(Node),
+    /// All operands of an instruction are there.
+    Compute(usize),
+}
+
+impl Spot {
+    /// Whether both are in the same block of the compiler's.
+    pub fn is_in_block_of(self, other: Self) -> bool {
+        self.block == other.block
+    }
 }
 
 /// Which stores need their values.
@@ -41,78 +91,358 @@ pub(super) enum Stores {
     Last = 1,
 }
 
+/// What is counted.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Kept {
+    /// Pairs of an operand that is kept, and a value that is left by an instruction with effects meanwhile.
+    pub pairs: u64,
+    /// Pairs of a value that is used again, and whatever was computed since its last use. Across calls nothing is kept in
+    /// registers: only what is before the first of them and after the last counts.
+    pub reused_pairs: u64,
+    /// The size of the instructions that are repeated, in bytes.
+    pub repeated_size: u64,
+    /// How many instructions were put back.
+    placed: u32,
+}
+
+/// The instructions without effects of one function.
+#[derive(Default)]
+pub(super) struct Deferred {
+    numbering: Numbering,
+    instructions: Vec<Instruction>,
+    /// Where constants are, each time as [`Instruction::placed`].
+    constants: Vec<[Option<Placed>; 2]>,
+    /// The blocks that dominate the current one, which is the last, each with its depth in the dominator tree. Of some
+    /// that begin at the same instruction, only the last is in it.
+    path: Vec<(u64, Block)>,
+    /// How many values instructions with effects have left, and how many of them left nothing.
+    left: u32,
+    silent: u32,
+    /// When functions were called, each time as [`Instruction::placed`].
+    calls: Vec<[u32; 2]>,
+    kept: [Kept; 2],
+    /// What is to be done for a value that is needed, the next step last.
+    steps: Vec<Step>,
+    /// How many more instructions are repeated in this module, before no more are looked at. Each takes a step, and
+    /// there can be as many as the square of the module's size.
+    repeats_left: u64,
+}
+
 impl Deferred {
+    /// For a module of which at most so many instructions are repeated.
+    pub fn new(repeats: u64) -> Self {
+        Self {
+            repeats_left: repeats,
+            ..Self::default()
+        }
+    }
+
     /// Begins with another function.
     pub fn clear(&mut self) {
-        self.computations.clear();
-        self.pairs = [0; 2];
+        self.numbering.clear();
+        self.instructions.clear();
+        self.constants.clear();
+        self.path.clear();
+        (self.left, self.silent) = (0, 0);
+        self.calls.clear();
+        self.kept = Default::default();
+        self.begin_block(0, 0);
     }
 
-    /// An instruction with these operands, the last one last, `None` for constants, after others have left so many
-    /// values. Returns what it leaves, and whether a constant has to be kept for it.
+    /// The block with this number begins, which is so deep in the dominator tree.
+    pub fn begin_block(&mut self, number: u64, depth: u64) {
+        while self.path.last().is_some_and(|(last, _)| *last >= depth) {
+            self.path.pop();
+        }
+        let block = Block {
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            depth: u32::try_from(self.path.len()).unwrap_or(u32::MAX),
+        };
+        self.path.push((depth, block));
+    }
+
+    /// A value of which nothing is known.
+    pub fn opaque(&mut self) -> Node {
+        self.numbering.opaque()
+    }
+
+    /// An instruction with effects leaves so many values. Returns what to call the last.
+    pub fn leave(&mut self, count: u64) -> Node {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_add(count);
+        self.silent = self.silent.saturating_add(u32::from(count == 0));
+        self.numbering.opaque()
+    }
+
+    /// A function is called.
+    pub fn call(&mut self) {
+        let times = [Stores::All, Stores::Last].map(|stores| self.now(stores).all());
+        self.calls.push(times);
+    }
+
+    /// An instruction with these operands, the last one last. `size` is its size in bytes. Returns what it leaves, and
+    /// whether a constant has to be kept for it.
     pub fn add(
         &mut self,
-        operands: impl DoubleEndedIterator<Item = Option<Node>>,
-        left: u64,
+        opcode: Opcode,
+        operator: &Operator<'_>,
+        operands: &[Node],
+        size: u64,
     ) -> (Node, bool) {
-        let mut kept = [NOTHING; 3];
-        let mut has_constant = false;
-        for (index, (kept, operand)) in kept.iter_mut().zip(operands.rev()).enumerate() {
-            // Operands are computed from left to right. A constant that comes last can be a part of the instruction.
-            has_constant |= operand.is_none() && index > 0;
-            *kept = match operand {
-                None if index == 0 => NOTHING,
-                operand => operand.unwrap_or_default(),
-            };
+        let next = Node::computed(self.instructions.len());
+        let mut operands = match self.numbering.number(opcode, operator, operands, next) {
+            Numbered::Known(node) => return (node, false),
+            Numbered::Again(node) => {
+                if let Kind::Computed(index) = node.kind() {
+                    self.again(index);
+                }
+                return (node, false);
+            }
+            Numbered::New(operands) => operands,
+        };
+        let mut keeps_constant = false;
+        // Operands are computed from left to right. A constant that comes last may be a part of the instruction.
+        let last = operands.iter().rposition(|operand| *operand != Node::NONE);
+        for (index, operand) in operands.iter_mut().enumerate() {
+            if let Kind::Constant(constant) = operand.kind() {
+                if Some(index) != last {
+                    keeps_constant = true;
+                } else if self.numbering.is_immediate(constant) {
+                    *operand = Node::NONE;
+                }
+            }
         }
-        self.computations.push(Computation {
-            operands: kept,
-            since: u32::try_from(left).unwrap_or(u32::MAX),
-            is_needed: [false; 2],
+        self.instructions.push(Instruction {
+            operands,
+            keeps_constant,
+            since: self.left,
+            size: u32::try_from(size).unwrap_or(u32::MAX),
+            placed: [None; 2],
         });
-        let number = u32::try_from(self.computations.len()).unwrap_or(0);
-        (Node(number), has_constant)
+        if keeps_constant {
+            self.left = self.left.saturating_add(1);
+        }
+        (next, keeps_constant)
     }
 
-    /// Something needs the value, after instructions with effects have left so many.
-    pub fn need(&mut self, node: Node, stores: Stores, left: u64) {
-        self.needed.push(node);
-        while let Some(Node(number)) = self.needed.pop() {
-            let index = (number as usize).wrapping_sub(1);
-            let Some(computation) = self.computations.get_mut(index) else {
-                continue;
+    /// An instruction reads from a memory. The optimiser leaves out one that reads the same again.
+    pub fn read(&mut self, read: Read) -> Node {
+        let next = Node::computed(self.instructions.len());
+        let node = self.numbering.number_read(read, next);
+        if node == next {
+            self.instructions.push(Instruction {
+                operands: [Node::NONE; 3],
+                keeps_constant: false,
+                since: self.left,
+                size: 0,
+                placed: [None; 2],
+            });
+        } else if let Kind::Computed(index) = node.kind() {
+            self.again(index);
+        }
+        self.left = self.left.saturating_add(1);
+        if let Kind::Computed(index) = node.kind() {
+            for stores in [Stores::All, Stores::Last] {
+                let (used, block) = (self.now(stores), self.here().block);
+                if self.there(index, stores, block).is_none() {
+                    self.instructions[index].placed[stores as usize] = Some(Placed { block, used });
+                }
+            }
+        }
+        node
+    }
+
+    /// The current spot.
+    pub fn here(&self) -> Spot {
+        let block = self.path.last().map(|(_, block)| *block);
+        Spot {
+            block: block.unwrap_or_default(),
+            left: self.left,
+        }
+    }
+
+    /// Whether control has to come through that spot to here.
+    pub fn dominates(&self, spot: Spot) -> bool {
+        let block = self.path.get(spot.block.depth as usize);
+        block.is_some_and(|(_, it)| *it == spot.block)
+    }
+
+    /// Something needs the value there.
+    pub fn need(&mut self, node: Node, stores: Stores, spot: Spot) {
+        self.steps.push(Step::Place(node));
+        while let Some(step) = self.steps.pop() {
+            match step {
+                Step::Place(node) => {
+                    if let Kind::Computed(index) = node.kind() {
+                        self.place(index, stores, spot);
+                    }
+                }
+                Step::Compute(index) => self.compute(index, stores, spot.block),
+            }
+        }
+    }
+
+    /// Something needs the value here, whether or not stores are dead.
+    pub fn need_always(&mut self, node: Node) {
+        if let Kind::Computed(_) = node.kind() {
+            self.need(node, Stores::All, self.here());
+            self.need(node, Stores::Last, self.here());
+        }
+    }
+
+    /// What was counted, the larger of both each time.
+    pub fn kept(&self) -> Kept {
+        let [all, last] = self.kept;
+        Kept {
+            pairs: all.pairs.max(last.pairs),
+            reused_pairs: all.reused_pairs.max(last.reused_pairs),
+            repeated_size: all.repeated_size.max(last.repeated_size),
+            placed: all.placed.max(last.placed),
+        }
+    }
+
+    fn now(&self, stores: Stores) -> Time {
+        let placed = self.kept[stores as usize].placed;
+        Time {
+            left: self.left,
+            steps: placed.saturating_add(self.silent),
+        }
+    }
+
+    /// How much was computed between the two, other than across calls.
+    fn kept_since(&self, since: Time, now: Time, stores: Stores) -> u64 {
+        let (since, now) = (since.all(), now.all());
+        let at = |call: &[u32; 2]| call[stores as usize];
+        let first = self.calls.partition_point(|call| at(call) <= since);
+        match (self.calls.get(first), self.calls.last()) {
+            (Some(first), Some(last)) => {
+                let before = at(first).saturating_sub(since);
+                u64::from(before) + u64::from(now.saturating_sub(at(last)))
+            }
+            _ => u64::from(now.saturating_sub(since)),
+        }
+    }
+
+    /// Whether control has to come through that place to this block.
+    fn is_there(&self, placed: Placed, block: Block) -> bool {
+        let spot = Spot {
+            block: placed.block,
+            left: 0,
+        };
+        // A store may be in a block that has ended.
+        placed.block == block || self.dominates(spot)
+    }
+
+    /// Puts the instruction there, unless control comes through another place where it is; before it, what it needs.
+    fn place(&mut self, index: usize, stores: Stores, spot: Spot) {
+        let used = self.now(stores);
+        let Some(instruction) = self.instructions.get(index) else {
+            return;
+        };
+        let is_repeated = match instruction.placed[stores as usize] {
+            Some(placed) if self.is_there(placed, spot.block) => return,
+            Some(_) if self.repeats_left == 0 => return,
+            placed => placed.is_some(),
+        };
+        let instruction = &mut self.instructions[index];
+        let block = spot.block;
+        instruction.placed[stores as usize] = Some(Placed { block, used });
+        let (operands, keeps_constant) = (instruction.operands, instruction.keeps_constant);
+        let kept = &mut self.kept[stores as usize];
+        // Until it was put somewhere first, its operands had to be kept.
+        let pairs = if is_repeated {
+            kept.repeated_size += u64::from(instruction.size);
+            self.repeats_left -= 1;
+            0
+        } else {
+            u64::from(spot.left.saturating_sub(instruction.since))
+        };
+        let mut count = u64::from(keeps_constant);
+        self.steps.push(Step::Compute(index));
+        for operand in operands.iter().rev() {
+            let is_kept = match operand.kind() {
+                Kind::Unknown => *operand != Node::NONE,
+                Kind::Computed(before) => self.there(before, stores, spot.block).is_some(),
+                Kind::Constant(_) => false,
             };
-            let is_needed = &mut computation.is_needed[stores as usize];
-            if std::mem::replace(is_needed, true) {
-                continue;
+            if is_kept {
+                count += 1;
+            } else {
+                self.steps.push(Step::Place(*operand));
             }
-            let (operands, since) = (computation.operands, computation.since);
-            let kept = left.saturating_sub(u64::from(since));
-            for operand in operands {
-                if operand == NOTHING {
-                    continue;
+        }
+        let kept = &mut self.kept[stores as usize];
+        kept.pairs = kept.pairs.saturating_add(count * pairs);
+    }
+
+    /// The instruction is computed, all of whose operands are.
+    fn compute(&mut self, index: usize, stores: Stores, block: Block) {
+        let kept = &mut self.kept[stores as usize];
+        kept.placed = kept.placed.saturating_add(1);
+        let used = self.now(stores);
+        let instruction = &mut self.instructions[index];
+        if let Some(placed) = &mut instruction.placed[stores as usize] {
+            placed.used = used;
+        }
+        let (operands, keeps_constant) = (instruction.operands, instruction.keeps_constant);
+        for (index, operand) in operands.iter().enumerate() {
+            match operand.kind() {
+                Kind::Unknown => {}
+                Kind::Computed(before) => self.use_again(before, stores, block),
+                Kind::Constant(constant) if keeps_constant && index == 0 => {
+                    self.use_constant(constant, stores, Placed { block, used });
                 }
-                let before = self.computations.get((operand.0 as usize).wrapping_sub(1));
-                if before.is_none_or(|before| before.is_needed[stores as usize]) {
-                    let pairs = &mut self.pairs[stores as usize];
-                    *pairs = pairs.saturating_add(kept);
-                } else {
-                    self.needed.push(operand);
-                }
+                Kind::Constant(_) => {}
             }
         }
     }
 
-    /// Something needs the value, whether or not stores are dead.
-    pub fn need_always(&mut self, node: Node, left: u64) {
-        if node != Node::default() {
-            self.need(node, Stores::All, left);
-            self.need(node, Stores::Last, left);
+    /// Where the instruction is, if control has to come through there to this block.
+    fn there(&mut self, index: usize, stores: Stores, block: Block) -> Option<&mut Placed> {
+        let placed = self.instructions.get(index)?.placed[stores as usize]?;
+        let is_there = self.is_there(placed, block);
+        let placed = self.instructions[index].placed[stores as usize].as_mut();
+        placed.filter(|_| is_there)
+    }
+
+    /// An equal instruction is here. Where control need not have come through the other place, it is one of its own.
+    fn again(&mut self, index: usize) {
+        let here = self.here().block;
+        for stores in [Stores::All, Stores::Last] {
+            if self.there(index, stores, here).is_some() {
+                self.use_again(index, stores, here);
+            } else if let Some(instruction) = self.instructions.get_mut(index) {
+                instruction.placed[stores as usize] = None;
+                instruction.since = self.left;
+            }
         }
     }
 
-    /// Pairs of an operand that is kept and a value that is left meanwhile.
-    pub fn pairs(&self) -> u64 {
-        self.pairs[0].max(self.pairs[1])
+    /// Something takes the value of this instruction, which was kept until here.
+    fn use_again(&mut self, index: usize, stores: Stores, block: Block) {
+        let now = self.now(stores);
+        if let Some(placed) = self.there(index, stores, block) {
+            let since = std::mem::replace(&mut placed.used, now);
+            self.reuse(since, now, stores);
+        }
+    }
+
+    /// A constant is needed in a register. It is computed once in each block.
+    fn use_constant(&mut self, index: usize, stores: Stores, here: Placed) {
+        if index >= self.constants.len() {
+            self.constants.resize(index + 1, [None; 2]);
+        }
+        if let Some(before) = self.constants[index][stores as usize].replace(here)
+            && before.block == here.block
+        {
+            self.reuse(before.used, here.used, stores);
+        }
+    }
+
+    /// A value is kept from one time to the other.
+    fn reuse(&mut self, since: Time, now: Time, stores: Stores) {
+        let pairs = self.kept_since(since, now, stores);
+        let kept = &mut self.kept[stores as usize];
+        kept.reused_pairs = kept.reused_pairs.saturating_add(pairs);
     }
 }

@@ -1,5 +1,6 @@
 //! Where the locals of a function live, for what the compiler pays to carry them from block to block.
 
+use super::deferred::Spot;
 use super::values::Value;
 
 /// Lists of up to so many locals are kept to be used again.
@@ -28,8 +29,9 @@ struct Local {
     last: Place,
     /// How many loops had begun when it was last set; `None` if it never was.
     set: Option<u64>,
-    /// What it was last set to.
+    /// What it was last set to, and where.
     value: Value,
+    spot: Spot,
 }
 
 /// What the compiler does for the locals of a function.
@@ -99,18 +101,24 @@ impl Locals {
         }
     }
 
-    /// What the local was last set to.
-    pub fn value(&mut self, index: u32) -> Value {
-        self.local(index).value
+    /// What the local was last set to, and where.
+    pub fn value(&mut self, index: u32) -> (Value, Spot) {
+        let local = self.local(index);
+        (local.value, local.spot)
+    }
+
+    /// From this spot on, this is known of the local's value.
+    pub fn know(&mut self, index: u32, value: Value, spot: Spot) {
+        let local = self.local(index);
+        (local.value, local.spot) = (value, spot);
     }
 
     /// The local is set. `index` is below 51,000.
-    pub fn set(&mut self, index: u32, at: Place, value: Value) {
+    pub fn set(&mut self, index: u32, at: Place) {
         if self.pairs_left == 0 {
             return;
         }
         let local = self.local(index);
-        local.value = value;
         local.last = at;
         local.set = Some(at.loops);
     }
@@ -290,7 +298,7 @@ mod tests {
                         model.end_loop(at);
                     }
                     2 => {
-                        locals.set(index, at, Value::default());
+                        locals.set(index, at);
                         let local = &mut model.locals[index as usize];
                         (local.last, local.set) = (at, Some(at.loops));
                     }

@@ -10,6 +10,7 @@ mod cost;
 mod deferred;
 mod images;
 mod locals;
+mod numbering;
 mod ops;
 mod profile;
 mod startup;

@@ -4,6 +4,54 @@ use wasmparser::Operator;
 
 use super::types::Types;
 
+/// The code of an instruction, without what belongs to this one only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Opcode {
+    pub first: u8,
+    /// After a prefix, what follows; and the lane of a vector that it is about.
+    second: u32,
+}
+
+impl Opcode {
+    /// Reads it where the instruction begins. Nothing if that is no instruction.
+    pub fn read(bytes: &[u8], operator: &Operator<'_>) -> Option<Self> {
+        let (&first, rest) = bytes.split_first()?;
+        let mut second = 0;
+        if let 0xfb.. = first {
+            for (index, byte) in rest.iter().take(5).enumerate() {
+                second |= u32::from(byte & 0x7f).unbounded_shl(7 * index as u32);
+                if byte & 0x80 == 0 {
+                    break;
+                }
+            }
+            second = second << 8 | u32::from(lane_of(operator).unwrap_or(0));
+        }
+        Some(Self { first, second })
+    }
+}
+
+/// The lane that the instruction takes out of a vector, or replaces.
+fn lane_of(operator: &Operator<'_>) -> Option<u8> {
+    use Operator as Op;
+    match operator {
+        Op::I8x16ExtractLaneS { lane }
+        | Op::I8x16ExtractLaneU { lane }
+        | Op::I8x16ReplaceLane { lane }
+        | Op::I16x8ExtractLaneS { lane }
+        | Op::I16x8ExtractLaneU { lane }
+        | Op::I16x8ReplaceLane { lane }
+        | Op::I32x4ExtractLane { lane }
+        | Op::I32x4ReplaceLane { lane }
+        | Op::I64x2ExtractLane { lane }
+        | Op::I64x2ReplaceLane { lane }
+        | Op::F32x4ExtractLane { lane }
+        | Op::F32x4ReplaceLane { lane }
+        | Op::F64x2ExtractLane { lane }
+        | Op::F64x2ReplaceLane { lane } => Some(*lane),
+        _ => None,
+    }
+}
+
 /// What one instruction becomes.
 #[derive(Clone, Copy)]
 pub(super) struct Weight {

@@ -1,6 +1,6 @@
 //! What is known of the values that instructions take and leave.
 
-use super::deferred::Node;
+use super::numbering::Node;
 use super::sums::Sum;
 
 /// What is known of a value.

@@ -89,6 +89,40 @@ pub const FAMILIES: &[Family] = &[
         });
         format!("(module {globals} (func (param i32) {sets} {ifs}))")
     }),
+    ("values before conditions", |n| {
+        let chain = each(n, |i| {
+            format!("i32.const {i} i32.xor i32.popcnt local.get 1 i32.add ")
+        });
+        let store = "local.get 1 if i32.const 0 local.get 0 i32.store end ";
+        format!(
+            "(module (memory 1) (func (param i32 i32) local.get 0 {chain} local.set 0 {}))",
+            store.repeat(n)
+        )
+    }),
+    ("values computed five times", |n| {
+        let link = |i| {
+            format!(
+                "local.get 1 i32.const {} i32.mul i32.popcnt i32.xor ",
+                i + 4
+            )
+        };
+        let links = each(n, link).repeat(5);
+        format!("(module (func (param i32 i32) (result i32) local.get 0 {links}))")
+    }),
+    ("loads done five times", |n| {
+        let link = |i| format!("local.get 0 i32.load offset={i} global.set 0 ");
+        format!(
+            "(module (memory 1) (global (mut i32) (i32.const 0)) (func (param i32) {}))",
+            each(n, link).repeat(5)
+        )
+    }),
+    ("divisions by constants", |n| {
+        let link = |i| format!("local.get 0 i32.const {} i32.div_u global.set 0 ", i + 3);
+        format!(
+            "(module (global (mut i32) (i32.const 0)) (func (param i32) {}))",
+            each(n, link)
+        )
+    }),
     ("references across a call", |n| {
         let (gets, sets) = ("global.get $g ".repeat(n), "global.set $g ".repeat(n));
         format!(

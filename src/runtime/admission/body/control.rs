@@ -2,12 +2,9 @@
 
 use wasmparser::{Catch, Operator};
 
-use super::super::ops::Weight;
+use super::super::ops::{Opcode, Weight};
 use super::super::types::Types;
 use super::Bodies;
-
-/// How many of the values that a branch takes along are looked at, each time.
-const HANDED_ON: u64 = 8;
 
 /// A block, loop, condition, or the function itself.
 pub struct Frame {
@@ -42,7 +39,7 @@ impl Bodies {
     pub(super) fn operator(
         &mut self,
         types: &Types,
-        opcode: u8,
+        opcode: Opcode,
         operator: &Operator<'_>,
     ) -> Option<()> {
         use Operator as Op;
@@ -111,6 +108,8 @@ impl Bodies {
             Op::Else => {
                 let frame = self.frames.last()?;
                 let (results, dominators) = (frame.results, frame.dominators);
+                self.hand_on(results);
+                let frame = self.frames.last()?;
                 self.height = frame.height + frame.params;
                 self.unsettled = self.unsettled.min(frame.unsettled);
                 self.counts.moved += results;
@@ -164,7 +163,7 @@ impl Bodies {
                 self.size += 1_500;
                 let results = self.frames.first()?.results;
                 self.counts.moved += results;
-                self.need(results.min(HANDED_ON));
+                self.hand_on(results);
             }
             _ => self.plain(types, opcode, operator)?,
         }
@@ -190,8 +189,15 @@ impl Bodies {
         };
         self.counts.moved += moved;
         self.profile.validation_steps += moved;
-        self.need(moved.min(HANDED_ON));
+        self.hand_on(moved);
         Some(moved)
+    }
+
+    /// So many values on top of the operand stack are taken along to another block, or returned.
+    fn hand_on(&mut self, count: u64) {
+        let count = count.min(self.handed_left);
+        self.handed_left -= count;
+        self.need(count);
     }
 
     fn frame(&self, depth: u32) -> Option<usize> {
@@ -223,7 +229,7 @@ impl Bodies {
 
     fn end(&mut self) -> Option<()> {
         let frame = self.frames.pop()?;
-        self.need(frame.results.min(HANDED_ON));
+        self.hand_on(frame.results);
         self.height = frame.height + frame.results;
         self.unsettled = self.unsettled.min(frame.unsettled);
         self.at.depth = self.frames.len() as u64;

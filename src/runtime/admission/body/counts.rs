@@ -1,11 +1,20 @@
 //! What is counted in one body, and the cost that follows from it.
 
 use super::super::cost::Cost;
+use super::super::deferred::Kept;
 use super::super::locals::{Locals, Place};
 use super::Surroundings;
 
 /// Nanoseconds to compile a pair of a local and a loop that its value is carried through.
 pub const LOOP_PAIR_NS: u64 = 1_500;
+
+/// Nanoseconds to compile a value that is handed on to another block, in [`Counts::moved`].
+pub const HANDED_ON_NS: u64 = 8 * HANDED_ON_BYTES;
+
+const HANDED_ON_BYTES: u64 = 600;
+
+/// Nanoseconds to compile an instruction that is repeated, at least.
+pub const REPEATED_NS: u64 = 8 * 200;
 
 /// Products, which are what makes a compiler slow.
 #[derive(Default)]
@@ -38,12 +47,16 @@ pub struct Counts {
     /// Additions of one more constant to a few, and to many.
     pub long_sums: u64,
     pub longer_sums: u64,
-    /// Pairs of a value that is kept and one that is left meanwhile.
-    pub kept_pairs: u64,
+    /// What is kept and repeated.
+    pub kept: Kept,
     /// Constants that are kept until another operand is computed.
     pub kept_constants: u64,
+    /// Divisions by constants.
+    pub constant_divisions: u64,
     /// Data of the optimiser's, in bytes, for other ways to write instructions.
     pub alternatives: u64,
+    /// Calls, and other instructions that may write to any memory.
+    pub calls: u64,
     /// Whether a memory or a table was accessed.
     pub has_accessed: bool,
     /// Calls, or other places where a collector may run, × references that may be alive.
@@ -76,16 +89,22 @@ impl Counts {
     ) -> Cost {
         let mut cost = Cost::of_function();
         let size = size
-            .saturating_add(self.moved.saturating_mul(600))
+            .saturating_add(self.moved.saturating_mul(HANDED_ON_BYTES))
             .saturating_add(self.edges.saturating_mul(900));
         cost.add(Cost::of_code(size));
-        cost.add(Cost::of_pairs(self.long_sums, 75_000, 6_500));
-        cost.add(Cost::of_pairs(self.longer_sums, 130_000, 11_700));
+        cost.add(Cost::of_pairs(self.long_sums, 90_000, 6_500));
+        cost.add(Cost::of_pairs(self.longer_sums, 160_000, 11_700));
         // The weights of instructions have this to spare in published modules, which have some of each.
         let alternatives = self.alternatives.saturating_sub(size / 16);
         cost.add(Cost::of_pairs(alternatives, 8, 1));
         cost.add(Cost::of_pairs(self.kept_constants, 0, 1_800));
-        cost.add(Cost::of_pairs(self.kept_pairs, 150, 0));
+        cost.add(Cost::of_pairs(self.kept.pairs, 150, 0));
+        cost.add(Cost::of_pairs(self.kept.reused_pairs, 100, 0));
+        // They become multiplications that need certain registers, which whatever is kept there gives up at each.
+        let divisions = self
+            .constant_divisions
+            .saturating_mul(self.constant_divisions);
+        cost.add(Cost::of_pairs(divisions, 60, 0));
         cost.add(Cost::of_pairs(local_count, 120, 70));
         cost.add(Cost::of_pairs(self.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(self.dominated_ops, 5, 0));

@@ -1,10 +1,11 @@
 //! Instructions that are not about control.
 
-use wasmparser::Operator;
+use wasmparser::{MemArg, Operator};
 
-use super::super::deferred::Stores;
+use super::super::deferred::{Spot, Stores};
+use super::super::numbering::Node;
 use super::super::ops::{
-    DIVISION_BY_CONSTANT, alternatives_of, has_effects, is_comparison, may_trap, weight_of,
+    DIVISION_BY_CONSTANT, Opcode, alternatives_of, has_effects, is_comparison, may_trap, weight_of,
 };
 use super::super::sums::{Length, Sum};
 use super::super::types::Types;
@@ -16,7 +17,7 @@ impl Bodies {
     pub(super) fn plain(
         &mut self,
         types: &Types,
-        opcode: u8,
+        opcode: Opcode,
         operator: &Operator<'_>,
     ) -> Option<()> {
         use Operator as Op;
@@ -50,22 +51,22 @@ impl Bodies {
                 if let Op::GlobalSet { .. } = operator {
                     self.counts.regions = self.counts.globals;
                 }
-                self.forward(operator);
+                self.forward(opcode.first, operator);
             }
             // Loads, stores, and what else reaches memories and tables.
-            _ if matches!(opcode, 0x25 | 0x26 | 0x28..=0x40 | 0xfc..=0xfe) => {
+            _ if matches!(opcode.first, 0x25 | 0x26 | 0x28..=0x40 | 0xfc..=0xfe) => {
                 self.access();
-                self.forward(operator);
+                self.forward(opcode.first, operator);
                 if !self.counts.has_accessed {
                     self.counts.has_accessed = true;
                     self.counts.regions = self.counts.globals;
                 }
             }
-            _ if matches!(opcode, 0xfb | 0xd0..=0xd6) => {
+            _ if matches!(opcode.first, 0xfb | 0xd0..=0xd6) => {
                 self.counts.effects += 1;
                 self.counts.references += pushes;
                 self.counts.has_references = true;
-                if opcode == 0xfb {
+                if opcode.first == 0xfb {
                     self.counts.types += 1;
                     self.safepoint();
                 }
@@ -73,8 +74,9 @@ impl Bodies {
             _ => {}
         }
         self.profile.validation_steps += pops + pushes;
+        let weight = weight_of(opcode.first, operator, types);
         let value = if self.follows_values {
-            self.value(opcode, operator, pops, pushes)
+            self.value(opcode, operator, pops, pushes, weight.size)
         } else {
             Value::default()
         };
@@ -83,7 +85,7 @@ impl Bodies {
         let value = if pushes == 1 { value } else { Value::default() };
         self.values.push(self.height, value);
         self.height += pushes;
-        let weight = weight_of(opcode, operator, types);
+
         match operator {
             Op::MemoryInit { .. } | Op::MemoryFill { .. } | Op::MemoryCopy { .. } => {
                 // Their blocks are checks, which come before they write.
@@ -100,6 +102,7 @@ impl Bodies {
         | Op::MemoryGrow { .. } = operator
         {
             self.unsettled = self.writes;
+            self.counts.calls += 1;
             self.settle_stores();
         }
         Some(())
@@ -111,7 +114,7 @@ impl Bodies {
             Operator::LocalGet { local_index } => {
                 self.check_local(*local_index)?;
                 self.size += 20;
-                let value = self.locals.value(*local_index);
+                let value = self.local_value(*local_index);
                 self.values.push(self.height, value);
                 self.height += 1;
                 let frames = &self.frames;
@@ -126,14 +129,34 @@ impl Bodies {
                 if let Operator::LocalSet { .. } = operator {
                     self.pop(1);
                 }
-                self.locals.set(*local_index, self.at, value);
+                self.locals.set(*local_index, self.at);
+                self.locals.know(*local_index, value, self.deferred.here());
             }
             _ => {}
         }
         Some(())
     }
 
+    /// What is known of the value of a local.
+    fn local_value(&mut self, index: u32) -> Value {
+        let (mut value, spot) = self.locals.value(index);
+        if !self.follows_values {
+            return value;
+        }
+        let is_joined = !self.deferred.dominates(spot);
+        if is_joined {
+            // Where control flow joins, a value comes from each side, and was needed there.
+            self.need_at(value.node, spot);
+        }
+        if is_joined || value.node == Node::default() {
+            value.node = self.deferred.opaque();
+            self.locals.know(index, value, self.deferred.here());
+        }
+        value
+    }
+
     fn call(&mut self, pops: u64, pushes: u64, references: bool) {
+        self.deferred.call();
         self.counts.moved += pops + pushes;
         self.counts.effects += 1;
         self.counts.edges += self.handlers;
@@ -164,52 +187,69 @@ impl Bodies {
             if index >= 1_000_000 {
                 return;
             }
-            self.globals.resize(index + 1, (0, Value::default()));
+            self.globals.resize(index + 1, Default::default());
         }
         if self.globals[index].0 != self.function {
-            self.globals[index] = (self.function, Value::default());
+            self.globals[index] = (self.function, Value::default(), Spot::default());
             self.counts.globals += 1;
         }
     }
 
     /// Remembers what is written: the optimiser finds it where it is read again.
-    fn forward(&mut self, operator: &Operator<'_>) {
+    fn forward(&mut self, opcode: u8, operator: &Operator<'_>) {
         if !self.follows_values {
             return;
         }
         let value = self.values.get(self.height.saturating_sub(1));
-        let (written, offset) = match operator {
+        let address = self.values.get(self.height.saturating_sub(2)).node;
+        let (written, address, offset) = match operator {
             Operator::GlobalSet { global_index } => {
                 if let Some(global) = self.globals.get_mut(*global_index as usize) {
-                    global.1 = value;
+                    (global.1, global.2) = (value, self.deferred.here());
                 }
-                (Written::Global(*global_index), 0)
+                // Whether one to a global is found to be dead is not known.
+                (Written::Global(*global_index), Node::default(), 0)
             }
             Operator::I32Store { memarg }
             | Operator::I64Store { memarg }
             | Operator::F32Store { memarg }
             | Operator::F64Store { memarg }
-            | Operator::V128Store { memarg } => (Written::Memory(memarg.memory), memarg.offset),
+            | Operator::V128Store { memarg } => {
+                (Written::Memory(memarg.memory), address, memarg.offset)
+            }
             _ => return,
         };
-        let left = self.at.results;
+        let spot = self.deferred.here();
         let store = Store {
+            opcode,
+            address,
             offset,
             value,
-            left,
+            spot,
         };
         // The store before is dead, and needs no value, if this one is to the same place.
         match self.last_stored.insert(written, store) {
             None => self.written.push(written),
             Some(before) if before.offset != offset => self.settle(&before),
-            Some(_) => {}
+            Some(before)
+                if (before.opcode, before.address) == (opcode, address)
+                    && address != Node::default()
+                    && before.spot.is_in_block_of(spot) => {}
+            Some(before) => {
+                let node = before.value.node;
+                self.deferred.need(node, Stores::All, before.spot);
+            }
         }
     }
 
     /// The store is not dead.
     fn settle(&mut self, store: &Store) {
-        self.deferred
-            .need(store.value.node, Stores::Last, store.left);
+        self.need_at(store.value.node, store.spot);
+    }
+
+    fn need_at(&mut self, node: Node, spot: Spot) {
+        self.deferred.need(node, Stores::All, spot);
+        self.deferred.need(node, Stores::Last, spot);
     }
 
     /// No store is dead so far.
@@ -223,18 +263,25 @@ impl Bodies {
 
     /// So many values on top of the operand stack are needed now.
     pub(super) fn need(&mut self, count: u64) {
-        let left = self.at.results;
         // Where code cannot be reached, instructions take more than the frame has.
         let floor = self.frames.last().map_or(0, |frame| frame.height);
         let lowest = self.height.saturating_sub(count).max(floor);
         for value in self.values.above(lowest) {
-            self.deferred.need_always(value.node, left);
+            self.deferred.need_always(value.node);
         }
     }
 
     /// What an instruction leaves that takes and leaves so many values, before it takes them.
-    fn value(&mut self, opcode: u8, operator: &Operator<'_>, pops: u64, pushes: u64) -> Value {
+    fn value(
+        &mut self,
+        code: Opcode,
+        operator: &Operator<'_>,
+        pops: u64,
+        pushes: u64,
+        size: u64,
+    ) -> Value {
         use Operator as Op;
+        let opcode = code.first;
         // A division by a constant becomes multiplications and shifts.
         let last = self.values.get(self.height.saturating_sub(1));
         let is_arithmetic = may_trap(opcode) && matches!(last.sum, Sum::Constant(_));
@@ -246,9 +293,10 @@ impl Bodies {
         }
         if is_arithmetic {
             self.counts.alternatives += DIVISION_BY_CONSTANT;
+            self.counts.constant_divisions += 1;
         }
         if has_effects(opcode, operator) && !is_arithmetic {
-            let value = self.read(operator);
+            let mut value = self.read(operator);
             match operator {
                 Op::I32Store { .. }
                 | Op::I64Store { .. }
@@ -256,17 +304,27 @@ impl Bodies {
                 | Op::F64Store { .. }
                 | Op::V128Store { .. }
                 | Op::GlobalSet { .. } => {
-                    let [address, stored] =
-                        [2, 1].map(|below| self.values.get(self.height.saturating_sub(below)));
+                    let address = self.values.get(self.height.saturating_sub(2));
                     if pops > 1 {
-                        self.deferred.need_always(address.node, self.at.results);
+                        self.deferred.need_always(address.node);
                     }
-                    self.deferred
-                        .need(stored.node, Stores::All, self.at.results);
                 }
                 _ => self.need(pops),
             }
             self.at.results += pushes;
+            if value.node != Node::default() {
+                self.deferred.leave(pushes);
+            } else if let Some(memarg) = loaded(operator) {
+                let address = self.values.get(self.height.saturating_sub(1)).node;
+                let written = self.stores_before(memarg.memory);
+                let place = (memarg.memory, memarg.offset);
+                value.node = self.deferred.read((code, address, place, written));
+            } else {
+                value.node = self.deferred.leave(pushes);
+            }
+            if let Some(memory) = stored(operator) {
+                self.count_store(memory);
+            }
             return value;
         }
         let operand = |below: u64| self.values.get(self.height.saturating_sub(below));
@@ -279,22 +337,37 @@ impl Bodies {
             Length::Long => self.counts.long_sums += 1,
             Length::Longer => self.counts.longer_sums += 1,
         }
-        if matches!(sum, Sum::Constant(_)) || operands.is_empty() {
-            return Value {
-                sum,
-                ..Value::default()
-            };
-        }
-        let nodes = operands.iter().map(|operand| match operand.sum {
-            Sum::Constant(_) => None,
-            _ => Some(operand.node),
-        });
-        let (node, keeps_constant) = self.deferred.add(nodes, self.at.results);
+        let nodes = [operand(3).node, operand(2).node, operand(1).node];
+        let nodes = &nodes[3 - operands.len()..];
+        let (node, keeps_constant) = self.deferred.add(code, operator, nodes, size);
         if keeps_constant {
             self.at.results += 1;
             self.counts.kept_constants += 1;
         }
         Value { sum, node }
+    }
+
+    /// How many instructions before may have written to the memory.
+    fn stores_before(&self, memory: u32) -> u64 {
+        let stores = self.stores.get(memory as usize);
+        let stores = stores.filter(|(function, _)| *function == self.function);
+        self.counts.calls + stores.map_or(0, |(_, stores)| *stores)
+    }
+
+    fn count_store(&mut self, memory: u32) {
+        let index = memory as usize;
+        // What is beyond is not valid, or exceeds the cap on memories.
+        if index >= 100_000 {
+            return;
+        }
+        if index >= self.stores.len() {
+            self.stores.resize(index + 1, (0, 0));
+        }
+        let (function, stores) = &mut self.stores[index];
+        if *function != self.function {
+            (*function, *stores) = (self.function, 0);
+        }
+        *stores += 1;
     }
 
     /// What an instruction reads that was written before.
@@ -304,14 +377,17 @@ impl Bodies {
             Op::GlobalGet { global_index } => self
                 .globals
                 .get(*global_index as usize)
-                .map(|(_, value)| *value),
+                .filter(|(.., spot)| self.deferred.dominates(*spot))
+                .map(|(_, value, _)| *value),
             Op::I32Load { memarg }
             | Op::I64Load { memarg }
             | Op::F32Load { memarg }
             | Op::F64Load { memarg }
             | Op::V128Load { memarg } => {
                 let store = self.last_stored.get(&Written::Memory(memarg.memory));
-                let store = store.filter(|store| store.offset == memarg.offset);
+                let store = store.filter(|store| {
+                    store.offset == memarg.offset && self.deferred.dominates(store.spot)
+                });
                 store.map(|store| store.value)
             }
             _ => None,
@@ -327,5 +403,62 @@ impl Bodies {
             self.counts.stack_maps += alive;
             self.counts.alive = self.counts.alive.max(alive);
         }
+    }
+}
+
+/// What the instruction reads, if it is a load.
+fn loaded(operator: &Operator<'_>) -> Option<MemArg> {
+    use Operator as Op;
+    match operator {
+        Op::I32Load { memarg }
+        | Op::I64Load { memarg }
+        | Op::F32Load { memarg }
+        | Op::F64Load { memarg }
+        | Op::I32Load8S { memarg }
+        | Op::I32Load8U { memarg }
+        | Op::I32Load16S { memarg }
+        | Op::I32Load16U { memarg }
+        | Op::I64Load8S { memarg }
+        | Op::I64Load8U { memarg }
+        | Op::I64Load16S { memarg }
+        | Op::I64Load16U { memarg }
+        | Op::I64Load32S { memarg }
+        | Op::I64Load32U { memarg }
+        | Op::V128Load { memarg }
+        | Op::V128Load8x8S { memarg }
+        | Op::V128Load8x8U { memarg }
+        | Op::V128Load16x4S { memarg }
+        | Op::V128Load16x4U { memarg }
+        | Op::V128Load32x2S { memarg }
+        | Op::V128Load32x2U { memarg }
+        | Op::V128Load8Splat { memarg }
+        | Op::V128Load16Splat { memarg }
+        | Op::V128Load32Splat { memarg }
+        | Op::V128Load64Splat { memarg }
+        | Op::V128Load32Zero { memarg }
+        | Op::V128Load64Zero { memarg } => Some(*memarg),
+        _ => None,
+    }
+}
+
+/// The memory that the instruction writes to, if it is a store.
+fn stored(operator: &Operator<'_>) -> Option<u32> {
+    use Operator as Op;
+    match operator {
+        Op::I32Store { memarg }
+        | Op::I64Store { memarg }
+        | Op::F32Store { memarg }
+        | Op::F64Store { memarg }
+        | Op::I32Store8 { memarg }
+        | Op::I32Store16 { memarg }
+        | Op::I64Store8 { memarg }
+        | Op::I64Store16 { memarg }
+        | Op::I64Store32 { memarg }
+        | Op::V128Store { memarg }
+        | Op::V128Store8Lane { memarg, .. }
+        | Op::V128Store16Lane { memarg, .. }
+        | Op::V128Store32Lane { memarg, .. }
+        | Op::V128Store64Lane { memarg, .. } => Some(memarg.memory),
+        _ => None,
     }
 }
