@@ -123,8 +123,9 @@ attacks! {
             // A thousand operands below a block with code that cannot be reached.
             const wide = bytes(0x60, leb(1000), times(1000, [0x7f]), 0);
             const below = bytes(times(1000, [0x41, 7]), 0x02, 0x40, 0x00, times(3_700_000, [0x10, 0]), 0x0b, 0x10, 0);
-            const operands = bytes(HEADER, section(1, bytes(2, wide, FUNC)), section(3, bytes(2, 0, 1)),
-                section(10, bytes(2, sized(bytes(0, 0x0b)), sized(bytes(0, below, 0x0b)))));
+            const body = sized(bytes(0, below, 0x0b));
+            const operands = bytes(HEADER, section(1, bytes(2, wide, FUNC)), section(3, bytes(7, 0, times(6, [1]))),
+                section(10, bytes(7, sized(bytes(0, 0x0b)), body, body, body, body, body, body)));
             return [await codeOf(() => compile(written)), await codeOf(() => compile(operands))];"#)
             => json!([5000, 5000])
     }

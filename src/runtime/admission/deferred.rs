@@ -22,8 +22,8 @@ struct Instruction {
     operands: [Node; 3],
     /// Whether one of them is a constant that has to be kept until another is computed.
     keeps_constant: bool,
-    /// How many values instructions with effects had left before it.
-    since: u32,
+    /// Where it was first.
+    since: Spot,
     /// Its size, in bytes, when it is repeated.
     size: u32,
     /// Where it is, where each store needs its value, and where dead ones do not.
@@ -96,6 +96,8 @@ pub(super) enum Stores {
 pub(super) struct Kept {
     /// Pairs of an operand that is kept, and a value that is left by an instruction with effects meanwhile.
     pub pairs: u64,
+    /// Pairs of an operand that is kept, and a block that begins meanwhile.
+    pub blocks: u64,
     /// Pairs of a value that is used again, and whatever was computed since its last use. Across calls nothing is kept in
     /// registers: only what is before the first of them and after the last counts.
     pub reused_pairs: u64,
@@ -215,7 +217,7 @@ impl Deferred {
         self.instructions.push(Instruction {
             operands,
             keeps_constant,
-            since: self.left,
+            since: self.here(),
             size: u32::try_from(size).unwrap_or(u32::MAX),
             placed: [None; 2],
         });
@@ -233,7 +235,7 @@ impl Deferred {
             self.instructions.push(Instruction {
                 operands: [Node::NONE; 3],
                 keeps_constant: false,
-                since: self.left,
+                since: self.here(),
                 size: 0,
                 placed: [None; 2],
             });
@@ -295,6 +297,7 @@ impl Deferred {
         let [all, last] = self.kept;
         Kept {
             pairs: all.pairs.max(last.pairs),
+            blocks: all.blocks.max(last.blocks),
             reused_pairs: all.reused_pairs.max(last.reused_pairs),
             repeated_size: all.repeated_size.max(last.repeated_size),
             placed: all.placed.max(last.placed),
@@ -350,12 +353,14 @@ impl Deferred {
         let (operands, keeps_constant) = (instruction.operands, instruction.keeps_constant);
         let kept = &mut self.kept[stores as usize];
         // Until it was put somewhere first, its operands had to be kept.
-        let pairs = if is_repeated {
+        let (pairs, blocks) = if is_repeated {
             kept.repeated_size += u64::from(instruction.size);
             self.repeats_left -= 1;
-            0
+            (0, 0)
         } else {
-            u64::from(spot.left.saturating_sub(instruction.since))
+            let since = instruction.since;
+            let blocks = block.number.saturating_sub(since.block.number);
+            (spot.left.saturating_sub(since.left), blocks)
         };
         let mut count = u64::from(keeps_constant);
         self.steps.push(Step::Compute(index));
@@ -372,7 +377,8 @@ impl Deferred {
             }
         }
         let kept = &mut self.kept[stores as usize];
-        kept.pairs = kept.pairs.saturating_add(count * pairs);
+        kept.pairs = kept.pairs.saturating_add(count * u64::from(pairs));
+        kept.blocks = kept.blocks.saturating_add(count * u64::from(blocks));
     }
 
     /// The instruction is computed, all of whose operands are.
@@ -413,7 +419,10 @@ impl Deferred {
                 self.use_again(index, stores, here);
             } else if let Some(instruction) = self.instructions.get_mut(index) {
                 instruction.placed[stores as usize] = None;
-                instruction.since = self.left;
+                instruction.since = Spot {
+                    block: here,
+                    left: self.left,
+                };
             }
         }
     }

@@ -6,14 +6,15 @@
 //! `--bench compile_cost -- NAME` shows the families with this in their names only.
 //!
 //! `--files FILE...` shows the same of modules in files, beside their estimates; `--estimate FILE...` the
-//! estimates only. `--search SECONDS [--seed N]` looks for modules that cost more than is estimated, as
-//! [`search`] says.
+//! estimates only. `--search SECONDS [--seed N]` and `--motifs SECONDS [--seed N]` look for modules that cost more than
+//! is estimated, as [`search`] says.
 
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
 
 mod families;
 mod measure;
+mod motifs;
 mod random;
 mod search;
 
@@ -25,9 +26,13 @@ use anyhow::{Context as _, bail, ensure};
 
 use families::FAMILIES;
 use measure::{Cost, MEASURE, Outcome, estimate, is_admitted, measure, measure_here};
+use search::Source;
 
 /// Longer than any module may take.
 const LONGEST: Duration = Duration::from_secs(900);
+
+const USAGE: &str = "[NAME], --files FILE..., --estimate FILE..., \
+    --search SECONDS [--seed N], or --motifs SECONDS [--seed N]";
 
 fn main() -> anyhow::Result<()> {
     let arguments = std::env::args().skip(1).filter(|it| it != "--bench");
@@ -37,11 +42,21 @@ fn main() -> anyhow::Result<()> {
         [MEASURE] => measure_here(),
         ["--files", ref files @ ..] => files.iter().try_for_each(|file| file_row(file, true)),
         ["--estimate", ref files @ ..] => files.iter().try_for_each(|file| file_row(file, false)),
-        ["--search", seconds] => search::search(seconds.parse()?, 0),
-        ["--search", seconds, "--seed", seed] => search::search(seconds.parse()?, seed.parse()?),
+        [how @ ("--search" | "--motifs"), seconds, ref seed @ ..] => {
+            let source = match how {
+                "--motifs" => Source::Motifs,
+                _ => Source::Bytes,
+            };
+            let seed = match seed {
+                [] => 0,
+                ["--seed", seed] => seed.parse()?,
+                _ => bail!(USAGE),
+            };
+            search::search(source, seconds.parse()?, seed)
+        }
         [] => family_rows(""),
         [name] if !name.starts_with("--") => family_rows(name),
-        _ => bail!("[NAME], --files FILE..., --estimate FILE..., or --search SECONDS [--seed N]"),
+        _ => bail!(USAGE),
     }
 }
 

@@ -1,7 +1,7 @@
-//! A search for modules that cost more to compile than is estimated: `--search SECONDS [--seed N]`.
+//! A search for modules that cost more to compile than is estimated: `--search SECONDS [--seed N]`, or `--motifs`.
 //!
 //! Modules are made of random bytes, estimated, and compiled in processes of their own; the worst are
-//! changed a little, again and again. What takes much more than its estimate, at whatever size, takes more
+//! changed a little, again and again. Those of `--motifs` are made anew each time, as [`motifs`] says. What takes much more than its estimate, at whatever size, takes more
 //! than its bound at another size, so the worst is what takes the most for its estimate. The worst of each
 //! search are left in `target/tmp/compile_cost`.
 
@@ -12,6 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_xorshift::XorShiftRng;
 
 use super::measure::{Cost, Outcome, estimate, is_admitted, measure};
+use super::motifs;
 use super::random::Genes;
 
 /// How many modules are changed further.
@@ -27,7 +28,8 @@ const FLOOR: Cost = Cost {
 };
 
 struct Found {
-    genes: Genes,
+    /// What it is made of, if that can be changed.
+    genes: Option<Genes>,
     wasm: Vec<u8>,
     estimate: Cost,
     measured: Cost,
@@ -51,25 +53,32 @@ impl Found {
     }
 }
 
+/// Where modules come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Bytes,
+    Motifs,
+}
+
 /// Searches for so many seconds.
-pub fn search(seconds: u64, seed: u64) -> anyhow::Result<()> {
+pub fn search(source: Source, seconds: u64, seed: u64) -> anyhow::Result<()> {
     let mut rng = XorShiftRng::seed_from_u64(seed);
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let (mut worst, mut worst_of_bound): (Vec<Found>, Vec<Found>) = (Vec::new(), Vec::new());
     let (mut tried, mut refused) = (0u64, 0u64);
     let mut failures = Vec::new();
     while Instant::now() < deadline {
-        let genes = match (&worst[..], &worst_of_bound[..]) {
-            ([], _) | (_, []) => Genes::random(&mut rng),
-            _ if rng.random_ratio(1, NEW) => Genes::random(&mut rng),
-            (a, b) => {
-                let parents = if rng.random_ratio(1, 3) { b } else { a };
-                let parent = &parents[rng.random_range(0..parents.len())];
-                let other = &a[rng.random_range(0..a.len())];
-                parent.genes.mutated(&other.genes, &mut rng)
-            }
+        let genes = match source {
+            Source::Motifs => None,
+            Source::Bytes => Some(next_genes(&worst, &worst_of_bound, &mut rng)),
         };
-        let Ok(wasm) = genes.module() else { continue };
+        let wasm = match &genes {
+            None => wat::parse_str(motifs::module(&mut rng))?,
+            Some(genes) => match genes.module() {
+                Ok(wasm) => wasm,
+                Err(_) => continue,
+            },
+        };
         let Some((estimate, _)) = estimate(&wasm)? else {
             continue;
         };
@@ -97,7 +106,7 @@ pub fn search(seconds: u64, seed: u64) -> anyhow::Result<()> {
                 mib: 0.0,
             },
         };
-        let found = |genes: Genes, wasm: Vec<u8>| Found {
+        let found = |genes: Option<Genes>, wasm: Vec<u8>| Found {
             genes,
             wasm,
             estimate,
@@ -129,6 +138,21 @@ pub fn search(seconds: u64, seed: u64) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// New ones, or some of the worst with changes.
+fn next_genes(worst: &[Found], worst_of_bound: &[Found], rng: &mut XorShiftRng) -> Genes {
+    if worst.is_empty() || worst_of_bound.is_empty() || rng.random_ratio(1, NEW) {
+        return Genes::random(rng);
+    }
+    let of_bound = rng.random_ratio(1, 3);
+    let parents = if of_bound { worst_of_bound } else { worst };
+    let parent = &parents[rng.random_range(0..parents.len())].genes;
+    let other = &worst[rng.random_range(0..worst.len())].genes;
+    match (parent, other) {
+        (Some(parent), Some(other)) => parent.mutated(other, rng),
+        _ => Genes::random(rng),
+    }
 }
 
 /// Adds to the worst, of which there are [`KEPT`] at most.

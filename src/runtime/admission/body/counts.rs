@@ -100,6 +100,7 @@ impl Counts {
         cost.add(Cost::of_pairs(self.kept_constants, 0, 1_800));
         cost.add(Cost::of_pairs(self.kept.pairs, 150, 0));
         cost.add(Cost::of_pairs(self.kept.reused_pairs, 100, 0));
+        cost.add(Cost::of_pairs(self.kept.blocks, 500, 3));
         // They become multiplications that need certain registers, which whatever is kept there gives up at each.
         let divisions = self
             .constant_divisions
