@@ -165,8 +165,7 @@ fn what_is_computed_again_is_kept_meanwhile() {
                     link.replace('M', &(4 * i).to_string()) + "\n"
                 })
                 .collect();
-            let module = module(&links, 1);
-            estimate(&module)
+            estimate(&module(&links, 1))
         };
         let (few, once, again) = (of(50, 120), of(6_000, 1), of(2_000, 3));
         assert!(
@@ -174,6 +173,15 @@ fn what_is_computed_again_is_kept_meanwhile() {
             "{kind}: {few}, {once}, {again} ms"
         );
     }
+}
+
+/// A value that is kept is carried through each block that begins meanwhile.
+#[test]
+fn what_is_kept_across_blocks_is_counted() {
+    let link = "loop local.get 1 br_if 0 end global.get 0 local.get 0 i32.xor ";
+    let kept = estimate(&module(&format!("{link} local.set 0"), 1_000));
+    let used_at_once = estimate(&module(&format!("{link} global.set 1"), 1_000));
+    assert!(kept > used_at_once + 500, "{kept} ms, {used_at_once} ms");
 }
 
 #[test]

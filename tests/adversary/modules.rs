@@ -130,6 +130,15 @@ attacks! {
             => json!([5000, 5000])
     }
 
+    /// Millions of instructions without effects, of one byte each, of which the last is needed: no more of them are kept
+    /// than a function can have that is compiled.
+    fn instructions_without_effects_are_not_all_kept() {
+        attack(r#"
+            const module = func([0x60, 1, 0x7f, 1, 0x7f], 0, 0x20, 0, times(7_600_000, [0x69]));
+            return [await codeOf(() => compile(module))];"#)
+            => json!([5000])
+    }
+
     /// A function that returns a thousand values, called ten million times: the steps are counted without going through
     /// the values each time.
     fn wide_calls_are_counted_at_once() {

@@ -11,11 +11,11 @@ use wasmparser::FunctionBody;
 use self::control::{Frame, FrameKind};
 use self::counts::{Counts, HANDED_ON_NS, LOOP_PAIR_NS, REPEATED_NS};
 
-use super::cost::Cost;
+use super::cost::{Bound, Cost};
 use super::deferred::{Deferred, Spot};
 use super::locals::{Locals, Place};
 use super::numbering::Node;
-use super::ops::{Opcode, Weight};
+use super::ops::{LEAST_SIZE, Opcode, Weight};
 use super::types::{Types, is_collected};
 use super::values::{Value, Values};
 
@@ -59,10 +59,23 @@ enum Written {
 
 /// A write.
 struct Store {
+    /// The first byte of the instruction.
     opcode: u8,
+    /// The address without the offset, if that is known.
     address: Node,
     /// The offset in the instruction.
     offset: u64,
+    value: Value,
+    /// Where the instruction is.
+    spot: Spot,
+}
+
+/// How a global was last accessed.
+#[derive(Clone, Copy, Default)]
+struct Global {
+    /// In which function. What is left of earlier functions need not be cleared then.
+    function: u64,
+    /// What it was set to, and where.
     value: Value,
     spot: Spot,
 }
@@ -88,9 +101,9 @@ pub(super) struct Bodies {
     writes: u64,
     /// The earliest write that may have no call after it.
     unsettled: u64,
-    /// In which function each global was last accessed, what it was set to, and where, by its index.
-    globals: Vec<(u64, Value, Spot)>,
-    /// In which function each memory was last written to, and how many stores to it that has so far, by its index.
+    /// The globals that were accessed, by their index.
+    globals: Vec<Global>,
+    /// For each memory, by its index, the last function that writes to it, and how many stores to it were seen there.
     stores: Vec<(u64, u64)>,
     /// What is on the operand stack.
     values: Values,
@@ -113,21 +126,25 @@ pub(super) struct Bodies {
 }
 
 impl Bodies {
-    /// For the bodies of a module that is refused if it takes longer to compile than so many nanoseconds:
-    /// once locals alone take longer, and longer than ten seconds, no more of them are looked at. With
-    /// `None`, neither locals nor values are, and the cost is too low.
-    pub fn new(max_ns: Option<u64>) -> Self {
+    /// For the bodies of a module that is refused if it takes more to compile than this bound. What goes beyond it by
+    /// itself is not looked at any further: locals, repeated instructions and values that are handed on, once they take
+    /// longer, and longer than ten seconds; a function with more instructions than fit into the memory, and into a
+    /// gibibyte. With `None`, neither locals nor values are looked at, and the cost is too low.
+    pub fn new(bound: Option<Bound>) -> Self {
+        let Some(bound) = bound else {
+            return Self::default();
+        };
         // How many of something that takes so long: two functions are compiled at a time.
         let most = |ns_each: u64| {
-            max_ns.map_or(0, |ns| {
-                2 + ns.max(10_000_000_000).saturating_mul(2).div_ceil(ns_each)
-            })
+            let ns = bound.ns.max(10_000_000_000).saturating_mul(2);
+            2 + ns.div_ceil(ns_each)
         };
+        let max_instructions = bound.bytes.max(1 << 30) / LEAST_SIZE;
         Self {
             locals: Locals::new(most(LOOP_PAIR_NS)),
-            deferred: Deferred::new(most(REPEATED_NS)),
+            deferred: Deferred::new(max_instructions, most(REPEATED_NS)),
             handed_left: most(HANDED_ON_NS),
-            follows_values: max_ns.is_some(),
+            follows_values: true,
             ..Self::default()
         }
     }
@@ -202,6 +219,9 @@ impl Bodies {
             self.counts.stack_ops += self.height;
             self.profile.validation_steps += 1;
             self.operator(types, opcode, &operator)?;
+            if self.deferred.is_full() {
+                return None;
+            }
         }
         Some(())
     }

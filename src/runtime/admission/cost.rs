@@ -4,6 +4,15 @@
 //! debug assertions, rounded up. `crates/conformance/benches/compile_cost` measures the modules for
 //! which they are furthest off.
 
+/// What compiling a module may cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound {
+    /// Time on two cores, in nanoseconds.
+    pub ns: u64,
+    /// Memory, in bytes.
+    pub bytes: u64,
+}
+
 /// The estimated cost of compiling something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cost {

@@ -9,8 +9,9 @@
 //! need not have, the instructions are repeated: a value that is computed before a hundred branches, and needed in each
 //! of them, becomes as many instructions a hundred times.
 //!
-//! A store may be found to be dead, and is none then that needs a value. So it is counted twice: as if every store
-//! needed its value, and as if none did that another one at the same offset follows.
+//! A dead store needs no value. One that an equal instruction to the same address follows in its block is dead. Of one
+//! that another at the same offset follows it is not known. So all is counted twice: as if every such store needed its
+//! value, and as if none did.
 
 use wasmparser::Operator;
 
@@ -103,8 +104,8 @@ pub(super) struct Kept {
     pub reused_pairs: u64,
     /// The size of the instructions that are repeated, in bytes.
     pub repeated_size: u64,
-    /// How many instructions were put back.
-    placed: u32,
+    /// Constants that are kept until another operand is computed.
+    pub constants: u64,
 }
 
 /// The instructions without effects of one function.
@@ -122,19 +123,25 @@ pub(super) struct Deferred {
     silent: u32,
     /// When functions were called, each time as [`Instruction::placed`].
     calls: Vec<[u32; 2]>,
+    /// How many instructions were put back, and what is kept, each time as [`Instruction::placed`].
+    placed: [u32; 2],
     kept: [Kept; 2],
     /// What is to be done for a value that is needed, the next step last.
     steps: Vec<Step>,
+    /// How many instructions a function can have in a module that is not refused: no more are kept.
+    max_instructions: u64,
     /// How many more instructions are repeated in this module, before no more are looked at. Each takes a step, and
     /// there can be as many as the square of the module's size.
     repeats_left: u64,
 }
 
 impl Deferred {
-    /// For a module of which at most so many instructions are repeated.
-    pub fn new(repeats: u64) -> Self {
+    /// For a module that is refused if a function has more instructions without effects than this, or more of them are
+    /// repeated.
+    pub fn new(max_instructions: u64, max_repeats: u64) -> Self {
         Self {
-            repeats_left: repeats,
+            max_instructions,
+            repeats_left: max_repeats,
             ..Self::default()
         }
     }
@@ -147,8 +154,19 @@ impl Deferred {
         self.path.clear();
         (self.left, self.silent) = (0, 0);
         self.calls.clear();
+        self.placed = [0; 2];
         self.kept = Default::default();
         self.begin_block(0, 0);
+    }
+
+    /// Whether the function has more instructions than it may.
+    pub fn is_full(&self) -> bool {
+        self.instructions.len() as u64 > self.max_instructions
+    }
+
+    /// How many values instructions with effects have left, constants that are kept included.
+    pub fn left(&self) -> u64 {
+        u64::from(self.left)
     }
 
     /// The block with this number begins, which is so deep in the dominator tree.
@@ -182,23 +200,22 @@ impl Deferred {
         self.calls.push(times);
     }
 
-    /// An instruction with these operands, the last one last. `size` is its size in bytes. Returns what it leaves, and
-    /// whether a constant has to be kept for it.
+    /// An instruction with these operands, the last one last. `size` is its size in bytes. Returns what it leaves.
     pub fn add(
         &mut self,
         opcode: Opcode,
         operator: &Operator<'_>,
         operands: &[Node],
         size: u64,
-    ) -> (Node, bool) {
+    ) -> Node {
         let next = Node::computed(self.instructions.len());
         let mut operands = match self.numbering.number(opcode, operator, operands, next) {
-            Numbered::Known(node) => return (node, false),
+            Numbered::Known(node) => return node,
             Numbered::Again(node) => {
                 if let Kind::Computed(index) = node.kind() {
                     self.again(index);
                 }
-                return (node, false);
+                return node;
             }
             Numbered::New(operands) => operands,
         };
@@ -223,8 +240,11 @@ impl Deferred {
         });
         if keeps_constant {
             self.left = self.left.saturating_add(1);
+            for kept in &mut self.kept {
+                kept.constants += 1;
+            }
         }
-        (next, keeps_constant)
+        next
     }
 
     /// An instruction reads from a memory. The optimiser leaves out one that reads the same again.
@@ -265,8 +285,7 @@ impl Deferred {
 
     /// Whether control has to come through that spot to here.
     pub fn dominates(&self, spot: Spot) -> bool {
-        let block = self.path.get(spot.block.depth as usize);
-        block.is_some_and(|(_, it)| *it == spot.block)
+        self.is_on_path(spot.block)
     }
 
     /// Something needs the value there.
@@ -300,15 +319,14 @@ impl Deferred {
             blocks: all.blocks.max(last.blocks),
             reused_pairs: all.reused_pairs.max(last.reused_pairs),
             repeated_size: all.repeated_size.max(last.repeated_size),
-            placed: all.placed.max(last.placed),
+            constants: all.constants.max(last.constants),
         }
     }
 
     fn now(&self, stores: Stores) -> Time {
-        let placed = self.kept[stores as usize].placed;
         Time {
             left: self.left,
-            steps: placed.saturating_add(self.silent),
+            steps: self.placed[stores as usize].saturating_add(self.silent),
         }
     }
 
@@ -328,12 +346,13 @@ impl Deferred {
 
     /// Whether control has to come through that place to this block.
     fn is_there(&self, placed: Placed, block: Block) -> bool {
-        let spot = Spot {
-            block: placed.block,
-            left: 0,
-        };
         // A store may be in a block that has ended.
-        placed.block == block || self.dominates(spot)
+        placed.block == block || self.is_on_path(placed.block)
+    }
+
+    fn is_on_path(&self, block: Block) -> bool {
+        let on_path = self.path.get(block.depth as usize);
+        on_path.is_some_and(|(_, it)| *it == block)
     }
 
     /// Puts the instruction there, unless control comes through another place where it is; before it, what it needs.
@@ -383,8 +402,8 @@ impl Deferred {
 
     /// The instruction is computed, all of whose operands are.
     fn compute(&mut self, index: usize, stores: Stores, block: Block) {
-        let kept = &mut self.kept[stores as usize];
-        kept.placed = kept.placed.saturating_add(1);
+        let placed = &mut self.placed[stores as usize];
+        *placed = placed.saturating_add(1);
         let used = self.now(stores);
         let instruction = &mut self.instructions[index];
         if let Some(placed) = &mut instruction.placed[stores as usize] {

@@ -1,7 +1,7 @@
 //! Which instructions without effects compute the same value.
 //!
-//! The optimiser numbers values (global value numbering), and computes equal ones once. It is followed as far as it is
-//! easy to write the same value in many ways: equal instructions with equal operands, in either order where that does
+//! The optimiser numbers values (global value numbering), and computes equal ones once. Here, values are found to be
+//! equal where it is easy to write the same value in many ways: equal instructions with equal operands, in either order where that does
 //! not matter; constants that are computed from constants; several constants that are added to one value; operations
 //! that change nothing.
 
@@ -335,10 +335,10 @@ impl Numbering {
             {
                 (left, value) = (base, both);
             }
-            if operation.neutral() == Some(value) {
+            right = self.constant(opcode.constant(value));
+            if self.integer(right) == operation.neutral() {
                 return Err(left);
             }
-            right = self.constant(opcode.constant(value));
         }
         Ok(Computation {
             opcode,

@@ -1,19 +1,22 @@
 //! How much of a compiler's own data an instruction becomes.
 
-use wasmparser::Operator;
+use wasmparser::{MemArg, Operator};
 
 use super::types::Types;
 
-/// The code of an instruction, without what belongs to this one only.
+/// The size of an instruction without effects that is no constant, or of a load, in bytes: at least so much.
+pub(super) const LEAST_SIZE: u64 = 700;
+
+/// Which instruction it is, without its immediates other than a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Opcode {
     pub first: u8,
-    /// After a prefix, what follows; and the lane of a vector that it is about.
+    /// What follows if that is a prefix, and the lane of a vector.
     second: u32,
 }
 
 impl Opcode {
-    /// Reads it where the instruction begins. Nothing if that is no instruction.
+    /// Reads it from the bytes that begin with the instruction. Nothing if there are none.
     pub fn read(bytes: &[u8], operator: &Operator<'_>) -> Option<Self> {
         let (&first, rest) = bytes.split_first()?;
         let mut second = 0;
@@ -129,7 +132,7 @@ fn size_of(opcode: u8, operator: &Operator<'_>) -> u64 {
         0x6d..=0x70 | 0x7f..=0x82 => 2_500,
         0x77 | 0x78 | 0x89 | 0x8a => 9_000,
         // Other arithmetic on numbers.
-        0x45..=0xc4 => 700,
+        0x45..=0xc4 => LEAST_SIZE,
         // Atomic instructions are calls, or check that they are aligned.
         0xfe => 4_500,
         // Vectors.
@@ -141,31 +144,7 @@ fn size_of(opcode: u8, operator: &Operator<'_>) -> u64 {
 /// What an access to a memory takes beyond the guard region, else `near`: it has checks of its own.
 fn far_or(operator: &Operator<'_>, near: u64) -> u64 {
     const GUARD: u64 = 32 << 20;
-    use Operator as Op;
-    let (Op::I32Load { memarg }
-    | Op::I64Load { memarg }
-    | Op::F32Load { memarg }
-    | Op::F64Load { memarg }
-    | Op::I32Load8S { memarg }
-    | Op::I32Load8U { memarg }
-    | Op::I32Load16S { memarg }
-    | Op::I32Load16U { memarg }
-    | Op::I64Load8S { memarg }
-    | Op::I64Load8U { memarg }
-    | Op::I64Load16S { memarg }
-    | Op::I64Load16U { memarg }
-    | Op::I64Load32S { memarg }
-    | Op::I64Load32U { memarg }
-    | Op::I32Store { memarg }
-    | Op::I64Store { memarg }
-    | Op::F32Store { memarg }
-    | Op::F64Store { memarg }
-    | Op::I32Store8 { memarg }
-    | Op::I32Store16 { memarg }
-    | Op::I64Store8 { memarg }
-    | Op::I64Store16 { memarg }
-    | Op::I64Store32 { memarg }) = operator
-    else {
+    let Some(memarg) = loaded(operator).or_else(|| stored(operator)) else {
         return near;
     };
     if memarg.offset >= GUARD - 16 {
@@ -232,31 +211,73 @@ pub(super) fn has_effects(opcode: u8, operator: &Operator<'_>) -> bool {
                 | Op::I64TruncSatF64S
                 | Op::I64TruncSatF64U
         ),
-        0xfd => matches!(
-            operator,
-            Op::V128Load { .. }
-                | Op::V128Load8x8S { .. }
-                | Op::V128Load8x8U { .. }
-                | Op::V128Load16x4S { .. }
-                | Op::V128Load16x4U { .. }
-                | Op::V128Load32x2S { .. }
-                | Op::V128Load32x2U { .. }
-                | Op::V128Load8Splat { .. }
-                | Op::V128Load16Splat { .. }
-                | Op::V128Load32Splat { .. }
-                | Op::V128Load64Splat { .. }
-                | Op::V128Load32Zero { .. }
-                | Op::V128Load64Zero { .. }
-                | Op::V128Load8Lane { .. }
-                | Op::V128Load16Lane { .. }
-                | Op::V128Load32Lane { .. }
-                | Op::V128Load64Lane { .. }
-                | Op::V128Store { .. }
-                | Op::V128Store8Lane { .. }
-                | Op::V128Store16Lane { .. }
-                | Op::V128Store32Lane { .. }
-                | Op::V128Store64Lane { .. }
-        ),
+        0xfd => {
+            let loads_lane = matches!(
+                operator,
+                Op::V128Load8Lane { .. }
+                    | Op::V128Load16Lane { .. }
+                    | Op::V128Load32Lane { .. }
+                    | Op::V128Load64Lane { .. }
+            );
+            loads_lane || loaded(operator).is_some() || stored(operator).is_some()
+        }
         _ => true,
+    }
+}
+
+/// Where a load reads; nothing for other instructions.
+pub(super) fn loaded(operator: &Operator<'_>) -> Option<MemArg> {
+    use Operator as Op;
+    match operator {
+        Op::I32Load { memarg }
+        | Op::I64Load { memarg }
+        | Op::F32Load { memarg }
+        | Op::F64Load { memarg }
+        | Op::I32Load8S { memarg }
+        | Op::I32Load8U { memarg }
+        | Op::I32Load16S { memarg }
+        | Op::I32Load16U { memarg }
+        | Op::I64Load8S { memarg }
+        | Op::I64Load8U { memarg }
+        | Op::I64Load16S { memarg }
+        | Op::I64Load16U { memarg }
+        | Op::I64Load32S { memarg }
+        | Op::I64Load32U { memarg }
+        | Op::V128Load { memarg }
+        | Op::V128Load8x8S { memarg }
+        | Op::V128Load8x8U { memarg }
+        | Op::V128Load16x4S { memarg }
+        | Op::V128Load16x4U { memarg }
+        | Op::V128Load32x2S { memarg }
+        | Op::V128Load32x2U { memarg }
+        | Op::V128Load8Splat { memarg }
+        | Op::V128Load16Splat { memarg }
+        | Op::V128Load32Splat { memarg }
+        | Op::V128Load64Splat { memarg }
+        | Op::V128Load32Zero { memarg }
+        | Op::V128Load64Zero { memarg } => Some(*memarg),
+        _ => None,
+    }
+}
+
+/// Where a store writes; nothing for other instructions.
+pub(super) fn stored(operator: &Operator<'_>) -> Option<MemArg> {
+    use Operator as Op;
+    match operator {
+        Op::I32Store { memarg }
+        | Op::I64Store { memarg }
+        | Op::F32Store { memarg }
+        | Op::F64Store { memarg }
+        | Op::I32Store8 { memarg }
+        | Op::I32Store16 { memarg }
+        | Op::I64Store8 { memarg }
+        | Op::I64Store16 { memarg }
+        | Op::I64Store32 { memarg }
+        | Op::V128Store { memarg }
+        | Op::V128Store8Lane { memarg, .. }
+        | Op::V128Store16Lane { memarg, .. }
+        | Op::V128Store32Lane { memarg, .. }
+        | Op::V128Store64Lane { memarg, .. } => Some(*memarg),
+        _ => None,
     }
 }

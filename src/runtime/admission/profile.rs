@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::cost::Bound;
 use super::walk::Walk;
 use crate::runtime::error::WasmError;
 use crate::runtime::module_limits::ModuleLimits;
@@ -54,8 +55,7 @@ impl ModuleProfile {
 
     /// Looks through a binary that is to be compiled within these limits.
     pub(crate) fn of(wasm: &[u8], limits: &ModuleLimits) -> Self {
-        let max_ns = max_compile_ns(limits, wasm.len() as u64);
-        Walk::new(Some(max_ns)).through(wasm)
+        Walk::new(Some(bound(limits, wasm.len() as u64))).through(wasm)
     }
 
     /// How much work it is to validate a binary.
@@ -103,7 +103,7 @@ impl ModuleProfile {
                 return Err(exceeds(format_args!("has {value} {what}"), cap, name));
             }
         }
-        let ns = max_compile_ns(limits, self.binary_bytes);
+        let Bound { ns, bytes } = bound(limits, self.binary_bytes);
         if self.compile_ns > ns {
             let estimate = self.compile_ns / 1_000_000;
             return Err(exceeds(
@@ -112,11 +112,6 @@ impl ModuleProfile {
                 "max_compile_ms and max_compile_ns_per_byte",
             ));
         }
-        let bytes = by_size(
-            limits.max_compile_bytes,
-            limits.max_compile_bytes_per_byte,
-            self.binary_bytes,
-        );
         if self.compile_bytes > bytes {
             let estimate = self.compile_bytes;
             return Err(exceeds(
@@ -129,10 +124,14 @@ impl ModuleProfile {
     }
 }
 
-/// How long a binary of so many bytes may take to compile, in nanoseconds.
-fn max_compile_ns(limits: &ModuleLimits, binary_bytes: u64) -> u64 {
-    let base = limits.max_compile_ms.saturating_mul(1_000_000);
-    by_size(base, limits.max_compile_ns_per_byte, binary_bytes)
+/// What a binary of so many bytes may cost to compile.
+fn bound(limits: &ModuleLimits, binary_bytes: u64) -> Bound {
+    let ms = limits.max_compile_ms.saturating_mul(1_000_000);
+    let (bytes, per_byte) = (limits.max_compile_bytes, limits.max_compile_bytes_per_byte);
+    Bound {
+        ns: by_size(ms, limits.max_compile_ns_per_byte, binary_bytes),
+        bytes: by_size(bytes, per_byte, binary_bytes),
+    }
 }
 
 fn by_size(base: u64, per_byte: u64, bytes: u64) -> u64 {

@@ -6,7 +6,7 @@ use wasmparser::{
 };
 
 use super::body::{Bodies, Surroundings};
-use super::cost::{Cost, Total};
+use super::cost::{Bound, Cost, Total};
 use super::images::Images;
 use super::profile::ModuleProfile;
 use super::startup::Startup;
@@ -34,11 +34,10 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// For a module that is refused if it takes longer to compile than so many nanoseconds: see
-    /// [`Bodies::new`].
-    pub fn new(max_ns: Option<u64>) -> Self {
+    /// For a module that is refused if it takes more to compile than this bound: see [`Bodies::new`].
+    pub fn new(bound: Option<Bound>) -> Self {
         Self {
-            bodies: Bodies::new(max_ns),
+            bodies: Bodies::new(bound),
             ..Self::default()
         }
     }

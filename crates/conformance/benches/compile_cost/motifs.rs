@@ -32,8 +32,9 @@ impl Ty {
 
 const TYPES: [Ty; 5] = [I32, I64, F32, F64, V128];
 
-/// Locals of each type, the first two of which are parameters.
+/// Locals of each type. The first two are parameters: what others are before they are set, the compiler knows.
 const LOCALS: usize = 4;
+const PARAMS: usize = 2;
 
 /// Instructions with the types of their operands and of their result. `#` is a number that differs from repetition to
 /// repetition, `%` one that does not.
@@ -158,11 +159,16 @@ pub fn module(rng: &mut XorShiftRng) -> String {
     let mut text = String::from(
         "(module (memory 1 65536) (global $i32 (mut i32) (i32.const 0)) (global $f64 (mut f64) (f64.const 0))
             (func $one (result i32) i32.const 1) (func $take (param i32)) (func $take_two (param i64 f64))
-            (func (export \"f\") (result i32) ",
+            (func (export \"f\") ",
     );
-    for ty in TYPES {
-        for index in 0..LOCALS {
-            let _ = write!(text, "(local ${0}_{index} {0}) ", ty.name());
+    for (what, indices) in [("param", 0..PARAMS), ("local", PARAMS..LOCALS)] {
+        if what == "local" {
+            text += "(result i32) ";
+        }
+        for ty in TYPES {
+            for index in indices.clone() {
+                let _ = write!(text, "({what} ${0}_{index} {0}) ", ty.name());
+            }
         }
     }
     for _ in 0..rng.random_range(1..4) {

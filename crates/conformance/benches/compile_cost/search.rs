@@ -1,9 +1,10 @@
 //! A search for modules that cost more to compile than is estimated: `--search SECONDS [--seed N]`, or `--motifs`.
 //!
 //! Modules are made of random bytes, estimated, and compiled in processes of their own; the worst are
-//! changed a little, again and again. Those of `--motifs` are made anew each time, as [`motifs`] says. What takes much more than its estimate, at whatever size, takes more
-//! than its bound at another size, so the worst is what takes the most for its estimate. The worst of each
-//! search are left in `target/tmp/compile_cost`.
+//! changed a little, again and again. Those of `--motifs` are made anew each time, as [`motifs`] says.
+//!
+//! What takes much more than its estimate, at whatever size, takes more than its bound at another size, so the worst is
+//! what takes the most for its estimate. The worst of each search are left in `target/tmp/compile_cost`.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ impl Found {
     }
 }
 
-/// Where modules come from.
+/// What modules are made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Bytes,

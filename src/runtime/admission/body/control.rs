@@ -106,10 +106,10 @@ impl Bodies {
             Op::Delegate { .. } => self.end()?,
             Op::Rethrow { .. } => {}
             Op::Else => {
-                let frame = self.frames.last()?;
-                let (results, dominators) = (frame.results, frame.dominators);
+                let results = self.frames.last()?.results;
                 self.hand_on(results);
                 let frame = self.frames.last()?;
+                let dominators = frame.dominators;
                 self.height = frame.height + frame.params;
                 self.unsettled = self.unsettled.min(frame.unsettled);
                 self.counts.moved += results;

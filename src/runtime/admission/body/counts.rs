@@ -3,6 +3,7 @@
 use super::super::cost::Cost;
 use super::super::deferred::Kept;
 use super::super::locals::{Locals, Place};
+use super::super::ops::LEAST_SIZE;
 use super::Surroundings;
 
 /// Nanoseconds to compile a pair of a local and a loop that its value is carried through.
@@ -14,7 +15,7 @@ pub const HANDED_ON_NS: u64 = 8 * HANDED_ON_BYTES;
 const HANDED_ON_BYTES: u64 = 600;
 
 /// Nanoseconds to compile an instruction that is repeated, at least.
-pub const REPEATED_NS: u64 = 8 * 200;
+pub const REPEATED_NS: u64 = 8 * LEAST_SIZE;
 
 /// Products, which are what makes a compiler slow.
 #[derive(Default)]
@@ -49,13 +50,11 @@ pub struct Counts {
     pub longer_sums: u64,
     /// What is kept and repeated.
     pub kept: Kept,
-    /// Constants that are kept until another operand is computed.
-    pub kept_constants: u64,
     /// Divisions by constants.
     pub constant_divisions: u64,
     /// Data of the optimiser's, in bytes, for other ways to write instructions.
     pub alternatives: u64,
-    /// Calls, and other instructions that may write to any memory.
+    /// Calls, and other instructions after which nothing is known of any memory.
     pub calls: u64,
     /// Whether a memory or a table was accessed.
     pub has_accessed: bool,
@@ -97,11 +96,12 @@ impl Counts {
         // The weights of instructions have this to spare in published modules, which have some of each.
         let alternatives = self.alternatives.saturating_sub(size / 16);
         cost.add(Cost::of_pairs(alternatives, 8, 1));
-        cost.add(Cost::of_pairs(self.kept_constants, 0, 1_800));
+        cost.add(Cost::of_pairs(self.kept.constants, 0, 1_800));
         cost.add(Cost::of_pairs(self.kept.pairs, 150, 0));
         cost.add(Cost::of_pairs(self.kept.reused_pairs, 100, 0));
         cost.add(Cost::of_pairs(self.kept.blocks, 500, 3));
-        // They become multiplications that need certain registers, which whatever is kept there gives up at each.
+        // A division by a constant becomes a multiplication that needs two certain registers: a value that is kept in
+        // one of them has to move at each.
         let divisions = self
             .constant_divisions
             .saturating_mul(self.constant_divisions);

@@ -1,16 +1,17 @@
 //! Instructions that are not about control.
 
-use wasmparser::{MemArg, Operator};
+use wasmparser::Operator;
 
 use super::super::deferred::{Spot, Stores};
 use super::super::numbering::Node;
 use super::super::ops::{
-    DIVISION_BY_CONSTANT, Opcode, alternatives_of, has_effects, is_comparison, may_trap, weight_of,
+    DIVISION_BY_CONSTANT, Opcode, alternatives_of, has_effects, is_comparison, loaded, may_trap,
+    stored, weight_of,
 };
 use super::super::sums::{Length, Sum};
 use super::super::types::Types;
 use super::super::values::Value;
-use super::{Bodies, Store, Written};
+use super::{Bodies, Global, Store, Written};
 
 impl Bodies {
     /// An instruction that is not about control.
@@ -85,7 +86,6 @@ impl Bodies {
         let value = if pushes == 1 { value } else { Value::default() };
         self.values.push(self.height, value);
         self.height += pushes;
-
         match operator {
             Op::MemoryInit { .. } | Op::MemoryFill { .. } | Op::MemoryCopy { .. } => {
                 // Their blocks are checks, which come before they write.
@@ -130,7 +130,9 @@ impl Bodies {
                     self.pop(1);
                 }
                 self.locals.set(*local_index, self.at);
-                self.locals.know(*local_index, value, self.deferred.here());
+                if self.follows_values {
+                    self.locals.know(*local_index, value, self.deferred.here());
+                }
             }
             _ => {}
         }
@@ -139,10 +141,10 @@ impl Bodies {
 
     /// What is known of the value of a local.
     fn local_value(&mut self, index: u32) -> Value {
-        let (mut value, spot) = self.locals.value(index);
         if !self.follows_values {
-            return value;
+            return Value::default();
         }
+        let (mut value, spot) = self.locals.value(index);
         let is_joined = !self.deferred.dominates(spot);
         if is_joined {
             // Where control flow joins, a value comes from each side, and was needed there.
@@ -156,7 +158,9 @@ impl Bodies {
     }
 
     fn call(&mut self, pops: u64, pushes: u64, references: bool) {
-        self.deferred.call();
+        if self.follows_values {
+            self.deferred.call();
+        }
         self.counts.moved += pops + pushes;
         self.counts.effects += 1;
         self.counts.edges += self.handlers;
@@ -187,10 +191,13 @@ impl Bodies {
             if index >= 1_000_000 {
                 return;
             }
-            self.globals.resize(index + 1, Default::default());
+            self.globals.resize(index + 1, Global::default());
         }
-        if self.globals[index].0 != self.function {
-            self.globals[index] = (self.function, Value::default(), Spot::default());
+        if self.globals[index].function != self.function {
+            self.globals[index] = Global {
+                function: self.function,
+                ..Global::default()
+            };
             self.counts.globals += 1;
         }
     }
@@ -205,7 +212,7 @@ impl Bodies {
         let (written, address, offset) = match operator {
             Operator::GlobalSet { global_index } => {
                 if let Some(global) = self.globals.get_mut(*global_index as usize) {
-                    (global.1, global.2) = (value, self.deferred.here());
+                    (global.value, global.spot) = (value, self.deferred.here());
                 }
                 // Whether one to a global is found to be dead is not known.
                 (Written::Global(*global_index), Node::default(), 0)
@@ -311,7 +318,6 @@ impl Bodies {
                 }
                 _ => self.need(pops),
             }
-            self.at.results += pushes;
             if value.node != Node::default() {
                 self.deferred.leave(pushes);
             } else if let Some(memarg) = loaded(operator) {
@@ -322,9 +328,10 @@ impl Bodies {
             } else {
                 value.node = self.deferred.leave(pushes);
             }
-            if let Some(memory) = stored(operator) {
-                self.count_store(memory);
+            if let Some(memarg) = stored(operator) {
+                self.count_store(memarg.memory);
             }
+            self.at.results = self.deferred.left();
             return value;
         }
         let operand = |below: u64| self.values.get(self.height.saturating_sub(below));
@@ -339,11 +346,8 @@ impl Bodies {
         }
         let nodes = [operand(3).node, operand(2).node, operand(1).node];
         let nodes = &nodes[3 - operands.len()..];
-        let (node, keeps_constant) = self.deferred.add(code, operator, nodes, size);
-        if keeps_constant {
-            self.at.results += 1;
-            self.counts.kept_constants += 1;
-        }
+        let node = self.deferred.add(code, operator, nodes, size);
+        self.at.results = self.deferred.left();
         Value { sum, node }
     }
 
@@ -377,8 +381,8 @@ impl Bodies {
             Op::GlobalGet { global_index } => self
                 .globals
                 .get(*global_index as usize)
-                .filter(|(.., spot)| self.deferred.dominates(*spot))
-                .map(|(_, value, _)| *value),
+                .filter(|global| self.deferred.dominates(global.spot))
+                .map(|global| global.value),
             Op::I32Load { memarg }
             | Op::I64Load { memarg }
             | Op::F32Load { memarg }
@@ -403,62 +407,5 @@ impl Bodies {
             self.counts.stack_maps += alive;
             self.counts.alive = self.counts.alive.max(alive);
         }
-    }
-}
-
-/// What the instruction reads, if it is a load.
-fn loaded(operator: &Operator<'_>) -> Option<MemArg> {
-    use Operator as Op;
-    match operator {
-        Op::I32Load { memarg }
-        | Op::I64Load { memarg }
-        | Op::F32Load { memarg }
-        | Op::F64Load { memarg }
-        | Op::I32Load8S { memarg }
-        | Op::I32Load8U { memarg }
-        | Op::I32Load16S { memarg }
-        | Op::I32Load16U { memarg }
-        | Op::I64Load8S { memarg }
-        | Op::I64Load8U { memarg }
-        | Op::I64Load16S { memarg }
-        | Op::I64Load16U { memarg }
-        | Op::I64Load32S { memarg }
-        | Op::I64Load32U { memarg }
-        | Op::V128Load { memarg }
-        | Op::V128Load8x8S { memarg }
-        | Op::V128Load8x8U { memarg }
-        | Op::V128Load16x4S { memarg }
-        | Op::V128Load16x4U { memarg }
-        | Op::V128Load32x2S { memarg }
-        | Op::V128Load32x2U { memarg }
-        | Op::V128Load8Splat { memarg }
-        | Op::V128Load16Splat { memarg }
-        | Op::V128Load32Splat { memarg }
-        | Op::V128Load64Splat { memarg }
-        | Op::V128Load32Zero { memarg }
-        | Op::V128Load64Zero { memarg } => Some(*memarg),
-        _ => None,
-    }
-}
-
-/// The memory that the instruction writes to, if it is a store.
-fn stored(operator: &Operator<'_>) -> Option<u32> {
-    use Operator as Op;
-    match operator {
-        Op::I32Store { memarg }
-        | Op::I64Store { memarg }
-        | Op::F32Store { memarg }
-        | Op::F64Store { memarg }
-        | Op::I32Store8 { memarg }
-        | Op::I32Store16 { memarg }
-        | Op::I64Store8 { memarg }
-        | Op::I64Store16 { memarg }
-        | Op::I64Store32 { memarg }
-        | Op::V128Store { memarg }
-        | Op::V128Store8Lane { memarg, .. }
-        | Op::V128Store16Lane { memarg, .. }
-        | Op::V128Store32Lane { memarg, .. }
-        | Op::V128Store64Lane { memarg, .. } => Some(memarg.memory),
-        _ => None,
     }
 }
