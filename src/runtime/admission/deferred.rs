@@ -75,7 +75,11 @@ enum Step {
     /// The value is needed.
     Place(Node),
     /// All operands of an instruction are there.
-    Compute(usize),
+    Compute {
+        index: usize,
+        /// When its first operand was computed, if it is repeated and that is a constant.
+        constant: Option<Time>,
+    },
 }
 
 impl Spot {
@@ -298,7 +302,12 @@ impl Deferred {
                         self.place(index, stores, spot);
                     }
                 }
-                Step::Compute(index) => self.compute(index, stores, spot.block),
+                Step::Compute { index, constant } => {
+                    if let Some(since) = constant {
+                        self.reuse(since, self.now(stores), stores);
+                    }
+                    self.compute(index, stores, spot.block);
+                }
             }
         }
     }
@@ -382,7 +391,9 @@ impl Deferred {
             (spot.left.saturating_sub(since.left), blocks)
         };
         let mut count = u64::from(keeps_constant);
-        self.steps.push(Step::Compute(index));
+        // The first time, its constant is among the operands that were kept.
+        let constant = (is_repeated && keeps_constant).then_some(used);
+        self.steps.push(Step::Compute { index, constant });
         for operand in operands.iter().rev() {
             let is_kept = match operand.kind() {
                 Kind::Unknown => *operand != Node::NONE,
