@@ -2,6 +2,7 @@
 
 mod control;
 mod counts;
+mod joins;
 mod plain;
 
 use std::collections::HashMap;
@@ -10,7 +11,9 @@ use wasmparser::FunctionBody;
 
 use self::control::{Frame, FrameKind};
 use self::counts::{Counts, HANDED_ON_NS, LOOP_PAIR_NS, REPEATED_NS};
+use self::joins::Joins;
 
+use super::ahead::Ahead;
 use super::cost::{Bound, Cost};
 use super::deferred::{Deferred, Spot};
 use super::locals::{Locals, Place};
@@ -21,6 +24,9 @@ use super::values::{Value, Values};
 
 /// More locals than any function can have: those of one that has more are not looked at.
 const MAX_LOCALS: u64 = 51_000;
+
+/// Nanoseconds that a walk takes to look at a local at a branch, about.
+const LOOKED_AT_NS: u64 = 1_000;
 
 /// More bytes than any body can have: one that has more is not looked through.
 const MAX_BODY_BYTES: usize = 7_654_321;
@@ -78,6 +84,8 @@ struct Global {
     /// What it was set to, and where.
     value: Value,
     spot: Spot,
+    /// How many functions had been called then.
+    calls: u64,
 }
 
 /// Looks through bodies, one after another.
@@ -113,6 +121,8 @@ pub(super) struct Bodies {
     written: Vec<Written>,
     /// The instructions without effects.
     deferred: Deferred,
+    ahead: Ahead,
+    joins: Joins,
     /// [`alternatives_of`](super::ops::alternatives_of) the last instruction, if that was a comparison: a branch that
     /// follows takes it in, and there are none then.
     comparison: u64,
@@ -144,6 +154,8 @@ impl Bodies {
             locals: Locals::new(most(LOOP_PAIR_NS)),
             deferred: Deferred::new(max_instructions, most(REPEATED_NS)),
             handed_left: most(HANDED_ON_NS),
+            ahead: Ahead::new(most(HANDED_ON_NS)),
+            joins: Joins::new(most(LOOKED_AT_NS)),
             follows_values: true,
             ..Self::default()
         }
@@ -169,6 +181,7 @@ impl Bodies {
         self.counts = Counts::default();
         self.values.clear();
         self.deferred.clear();
+        self.joins.clear();
         self.comparison = 0;
         self.places = around.places;
         self.writes = 0;
@@ -178,7 +191,10 @@ impl Bodies {
         self.settle_stores();
         self.counts.kept = self.deferred.kept();
         self.counts.kept.pairs += self.locals.kept_pairs;
-        self.size = self.size.saturating_add(self.counts.kept.repeated_size);
+        // The weights of instructions have this to spare in published modules, which have some that are repeated.
+        let repeated = self.counts.kept.repeated_size;
+        let repeated = repeated.saturating_sub(self.size / 16);
+        self.size = self.size.saturating_add(repeated);
         let counts = &self.counts;
         let types = counts.types.min(types.count());
         self.profile.regions = counts.globals + types + counts.alive + around.places;
@@ -206,6 +222,9 @@ impl Bodies {
         }
         if self.profile.locals > MAX_LOCALS || body.range().len() > MAX_BODY_BYTES {
             return None;
+        }
+        if self.follows_values {
+            self.counts.moved += self.ahead.look(body);
         }
         let bytes = body.as_bytes();
         let start = body.range().start;
@@ -256,6 +275,7 @@ impl Bodies {
         // Below the frame there is nothing to pop, except where code cannot be reached.
         let floor = self.frames.last().map_or(0, |frame| frame.height);
         self.height = self.height.saturating_sub(count).max(floor);
+        self.values.truncate(self.height);
     }
 
     fn check_local(&self, index: u32) -> Option<()> {

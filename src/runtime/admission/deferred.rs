@@ -18,6 +18,9 @@ use wasmparser::Operator;
 use super::numbering::{Kind, Node, Numbered, Numbering, Read};
 use super::ops::Opcode;
 
+/// So few instructions are not looked at where control joins.
+const LIGHT: u32 = 3;
+
 /// An instruction without effects.
 struct Instruction {
     operands: [Node; 3],
@@ -27,6 +30,10 @@ struct Instruction {
     since: Spot,
     /// Its size, in bytes, when it is repeated.
     size: u32,
+    /// How many instructions it takes to compute it, if none is there, at most.
+    tree: u32,
+    /// Which walk through operands has come here last.
+    seen: u32,
     /// Where it is, where each store needs its value, and where dead ones do not.
     placed: [Option<Placed>; 2],
 }
@@ -87,6 +94,11 @@ impl Spot {
     pub fn is_in_block_of(self, other: Self) -> bool {
         self.block == other.block
     }
+
+    /// Whether the other is in a block that began before this one.
+    pub fn is_in_block_after(self, other: Self) -> bool {
+        self.block.number > other.block.number
+    }
 }
 
 /// Which stores need their values.
@@ -132,6 +144,8 @@ pub(super) struct Deferred {
     kept: [Kept; 2],
     /// What is to be done for a value that is needed, the next step last.
     steps: Vec<Step>,
+    /// How many walks through operands have begun.
+    walks: u32,
     /// How many instructions a function can have in a module that is not refused: no more are kept.
     max_instructions: u64,
     /// How many more instructions are repeated in this module, before no more are looked at. Each takes a step, and
@@ -235,13 +249,8 @@ impl Deferred {
                 }
             }
         }
-        self.instructions.push(Instruction {
-            operands,
-            keeps_constant,
-            since: self.here(),
-            size: u32::try_from(size).unwrap_or(u32::MAX),
-            placed: [None; 2],
-        });
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        self.push(operands, keeps_constant, size);
         if keeps_constant {
             self.left = self.left.saturating_add(1);
             for kept in &mut self.kept {
@@ -256,13 +265,7 @@ impl Deferred {
         let next = Node::computed(self.instructions.len());
         let node = self.numbering.number_read(read, next);
         if node == next {
-            self.instructions.push(Instruction {
-                operands: [Node::NONE; 3],
-                keeps_constant: false,
-                since: self.here(),
-                size: 0,
-                placed: [None; 2],
-            });
+            self.push([Node::NONE; 3], false, 0);
         } else if let Kind::Computed(index) = node.kind() {
             self.again(index);
         }
@@ -276,6 +279,20 @@ impl Deferred {
             }
         }
         node
+    }
+
+    /// A value that may be this one, or another.
+    pub fn alias(&mut self, node: Node) -> Node {
+        if let Kind::Unknown = node.kind() {
+            return self.opaque();
+        }
+        self.push([node, Node::NONE, Node::NONE], false, 0);
+        Node::computed(self.instructions.len() - 1)
+    }
+
+    /// Whether it takes more than a few instructions to compute the value.
+    pub fn is_heavy(&self, node: Node) -> bool {
+        self.tree(node) > LIGHT
     }
 
     /// The current spot.
@@ -320,6 +337,17 @@ impl Deferred {
         }
     }
 
+    /// Control goes from here to where it joins other control, which may need these values. Since that is not known,
+    /// they are not put here, but what it takes to compute them is counted.
+    pub fn carry(&mut self, nodes: &[Node]) {
+        for stores in [Stores::All, Stores::Last] {
+            self.walks = self.walks.wrapping_add(1);
+            for node in nodes {
+                self.repeat(*node, stores);
+            }
+        }
+    }
+
     /// What was counted, the larger of both each time.
     pub fn kept(&self) -> Kept {
         let [all, last] = self.kept;
@@ -330,6 +358,57 @@ impl Deferred {
             repeated_size: all.repeated_size.max(last.repeated_size),
             constants: all.constants.max(last.constants),
         }
+    }
+
+    fn push(&mut self, operands: [Node; 3], keeps_constant: bool, size: u32) {
+        let trees = operands.iter().map(|operand| self.tree(*operand));
+        self.instructions.push(Instruction {
+            operands,
+            keeps_constant,
+            since: self.here(),
+            size,
+            tree: trees.fold(1, u32::saturating_add),
+            seen: 0,
+            placed: [None; 2],
+        });
+    }
+
+    fn tree(&self, node: Node) -> u32 {
+        let Kind::Computed(index) = node.kind() else {
+            return 0;
+        };
+        let instruction = self.instructions.get(index);
+        instruction.map_or(0, |instruction| instruction.tree)
+    }
+
+    /// Counts what it takes to compute the value here.
+    fn repeat(&mut self, node: Node, stores: Stores) {
+        let here = self.here().block;
+        let (mut count, mut constants) = (0_u64, 0_u64);
+        self.steps.push(Step::Place(node));
+        while let Some(step) = self.steps.pop() {
+            let Step::Place(node) = step else { continue };
+            let Kind::Computed(index) = node.kind() else {
+                continue;
+            };
+            let is_there = self.there(index, stores, here).is_some();
+            let Some(instruction) = self.instructions.get_mut(index) else {
+                continue;
+            };
+            if is_there || instruction.seen == self.walks || self.repeats_left == 0 {
+                continue;
+            }
+            instruction.seen = self.walks;
+            self.repeats_left -= 1;
+            count += 1;
+            constants += u64::from(instruction.keeps_constant);
+            self.kept[stores as usize].repeated_size += u64::from(instruction.size);
+            let operands = instruction.operands;
+            self.steps.extend(operands.map(Step::Place));
+        }
+        // Each constant is kept while what comes before it in a chain is computed.
+        let kept = &mut self.kept[stores as usize];
+        kept.reused_pairs = kept.reused_pairs.saturating_add(constants * count / 2);
     }
 
     fn now(&self, stores: Stores) -> Time {

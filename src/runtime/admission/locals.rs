@@ -32,6 +32,8 @@ struct Local {
     /// What it was last set to, and where.
     value: Value,
     spot: Spot,
+    /// Whether it is in a list of the caller's.
+    is_marked: bool,
 }
 
 /// What the compiler does for the locals of a function.
@@ -111,6 +113,11 @@ impl Locals {
     pub fn know(&mut self, index: u32, value: Value, spot: Spot) {
         let local = self.local(index);
         (local.value, local.spot) = (value, spot);
+    }
+
+    /// Marks the local, or takes its mark away. Returns whether it had one.
+    pub fn mark(&mut self, index: u32, is_marked: bool) -> bool {
+        std::mem::replace(&mut self.local(index).is_marked, is_marked)
     }
 
     /// The local is set. `index` is below 51,000.

@@ -5,6 +5,7 @@
 //! is counted, and what it costs is estimated ([`ModuleProfile`]). Whatever exceeds a
 //! [limit](super::ModuleLimits) is refused.
 
+mod ahead;
 mod body;
 mod cost;
 mod deferred;

@@ -31,11 +31,16 @@ impl Values {
         above.map(|(_, value)| *value)
     }
 
-    /// Forgets what is at this place and above, and pushes a value there.
-    pub fn push(&mut self, place: u64, value: Value) {
+    /// Forgets what is at this place and above.
+    pub fn truncate(&mut self, place: u64) {
         while self.0.last().is_some_and(|(above, _)| *above >= place) {
             self.0.pop();
         }
+    }
+
+    /// Forgets what is at this place and above, and pushes a value there.
+    pub fn push(&mut self, place: u64, value: Value) {
+        self.truncate(place);
         if value != Value::default() {
             self.0.push((place, value));
         }

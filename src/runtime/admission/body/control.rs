@@ -9,7 +9,7 @@ use super::Bodies;
 /// A block, loop, condition, or the function itself.
 pub struct Frame {
     pub kind: FrameKind,
-    /// How many frames had begun before.
+    /// How many frames had begun before, which is its number in [`Ahead`](super::super::ahead::Ahead).
     pub serial: u64,
     /// How high the operand stack is below its parameters.
     pub height: u64,
@@ -23,6 +23,8 @@ pub struct Frame {
     pub unsettled: u64,
     /// Which instruction was the last table with a branch to it.
     pub last_table: u64,
+    /// The outermost frame to whose end exceptions go from here, by its number in [`Bodies::frames`].
+    pub handler: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,12 +66,14 @@ impl Bodies {
                 self.counts.stack_loops += self.height;
                 self.push(FrameKind::Loop, params, results);
                 self.locals.begin_loop(self.at);
+                self.begin_loop(params);
             }
             Op::If { blockty } => {
                 let (params, results) = types.block(*blockty)?;
                 self.need(1);
                 self.pop(1);
                 self.push(FrameKind::If, params, results);
+                self.carry_to(self.frames.len() - 1);
                 self.code(Weight {
                     size: 4_000,
                     blocks: 1,
@@ -78,12 +82,15 @@ impl Bodies {
             Op::TryTable { try_table } => {
                 let (params, results) = types.block(try_table.ty)?;
                 self.size += 1_300;
+                let mut outermost = self.frames.last()?.handler;
                 for catch in &try_table.catches {
                     let (Catch::One { label, .. }
                     | Catch::OneRef { label, .. }
                     | Catch::All { label }
                     | Catch::AllRef { label }) = *catch;
                     self.branch(label)?;
+                    let handler = self.frame(label)?;
+                    outermost = Some(outermost.map_or(handler, |frame| frame.min(handler)));
                     self.code(Weight {
                         size: 36_000,
                         blocks: 3,
@@ -92,6 +99,7 @@ impl Bodies {
                 let handlers = try_table.catches.len() as u64;
                 self.handlers += handlers;
                 self.push(FrameKind::Try(handlers), params, results);
+                self.frames.last_mut()?.handler = outermost;
             }
             // Exceptions as they were before they were standardised, which the compiler refuses.
             Op::Try { blockty } => {
@@ -108,6 +116,7 @@ impl Bodies {
             Op::Else => {
                 let results = self.frames.last()?.results;
                 self.hand_on(results);
+                self.carry_to(self.frames.len() - 1);
                 let frame = self.frames.last()?;
                 let dominators = frame.dominators;
                 self.height = frame.height + frame.params;
@@ -147,8 +156,11 @@ impl Bodies {
                 let mut blocks = 1;
                 let table = self.counts.ops;
                 for target in targets.targets() {
-                    let frame = self.frame(target.ok()?)?;
-                    let frame = &mut self.frames[frame];
+                    let index = self.frame(target.ok()?)?;
+                    if self.frames[index].last_table != table {
+                        self.carry_to(index);
+                    }
+                    let frame = &mut self.frames[index];
                     frame.first_branch.get_or_insert(self.dominators);
                     frame.unsettled = frame.unsettled.min(self.unsettled);
                     blocks += u64::from(frame.last_table != table);
@@ -179,8 +191,9 @@ impl Bodies {
     /// A branch to the frame of this depth. Returns how many values it takes along.
     fn branch(&mut self, depth: u32) -> Option<u64> {
         let dominators = self.dominators;
-        let frame = self.frame(depth)?;
-        let frame = &mut self.frames[frame];
+        let index = self.frame(depth)?;
+        self.carry_to(index);
+        let frame = &mut self.frames[index];
         frame.first_branch.get_or_insert(dominators);
         frame.unsettled = frame.unsettled.min(self.unsettled);
         let moved = match frame.kind {
@@ -194,7 +207,7 @@ impl Bodies {
     }
 
     /// So many values on top of the operand stack are taken along to another block, or returned.
-    fn hand_on(&mut self, count: u64) {
+    pub(super) fn hand_on(&mut self, count: u64) {
         let count = count.min(self.handed_left);
         self.handed_left -= count;
         self.need(count);
@@ -221,6 +234,7 @@ impl Bodies {
                 _ => u64::MAX,
             },
             last_table: 0,
+            handler: self.frames.last().and_then(|frame| frame.handler),
         });
         self.at.frames += 1;
         self.at.depth = self.frames.len() as u64;
@@ -228,9 +242,25 @@ impl Bodies {
     }
 
     fn end(&mut self) -> Option<()> {
+        let last = self.frames.len().checked_sub(1)?;
+        let frame = &self.frames[last];
+        let results = frame.results;
+        // What control brings from one side only is the value itself.
+        let joins = match frame.kind {
+            FrameKind::If => true,
+            FrameKind::Loop => false,
+            FrameKind::Block | FrameKind::Try(_) => frame.first_branch.is_some(),
+        };
+        if joins || last == 0 {
+            self.hand_on(results);
+            self.carry_to(last);
+        }
         let frame = self.frames.pop()?;
-        self.hand_on(frame.results);
+        if joins {
+            self.values.truncate(frame.height);
+        }
         self.height = frame.height + frame.results;
+        self.values.truncate(self.height);
         self.unsettled = self.unsettled.min(frame.unsettled);
         self.at.depth = self.frames.len() as u64;
         self.profile.validation_steps += frame.results;
@@ -250,7 +280,10 @@ impl Bodies {
         }
         self.counts.result_tables += (frame.params + frame.results) * self.at.blocks;
         match frame.kind {
-            FrameKind::Loop => self.locals.end_loop(self.at),
+            FrameKind::Loop => {
+                self.locals.end_loop(self.at);
+                self.joins.end_loop(frame.serial);
+            }
             FrameKind::Try(handlers) => self.handlers = self.handlers.saturating_sub(handlers),
             FrameKind::Block | FrameKind::If => {}
         }

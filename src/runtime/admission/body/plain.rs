@@ -131,7 +131,7 @@ impl Bodies {
                 }
                 self.locals.set(*local_index, self.at);
                 if self.follows_values {
-                    self.locals.know(*local_index, value, self.deferred.here());
+                    self.set_local(*local_index, value);
                 }
             }
             _ => {}
@@ -139,27 +139,10 @@ impl Bodies {
         Some(())
     }
 
-    /// What is known of the value of a local.
-    fn local_value(&mut self, index: u32) -> Value {
-        if !self.follows_values {
-            return Value::default();
-        }
-        let (mut value, spot) = self.locals.value(index);
-        let is_joined = !self.deferred.dominates(spot);
-        if is_joined {
-            // Where control flow joins, a value comes from each side, and was needed there.
-            self.need_at(value.node, spot);
-        }
-        if is_joined || value.node == Node::default() {
-            value.node = self.deferred.opaque();
-            self.locals.know(index, value, self.deferred.here());
-        }
-        value
-    }
-
     fn call(&mut self, pops: u64, pushes: u64, references: bool) {
         if self.follows_values {
             self.deferred.call();
+            self.carry_to_handlers();
         }
         self.counts.moved += pops + pushes;
         self.counts.effects += 1;
@@ -213,6 +196,7 @@ impl Bodies {
             Operator::GlobalSet { global_index } => {
                 if let Some(global) = self.globals.get_mut(*global_index as usize) {
                     (global.value, global.spot) = (value, self.deferred.here());
+                    global.calls = self.counts.calls;
                 }
                 // Whether one to a global is found to be dead is not known.
                 (Written::Global(*global_index), Node::default(), 0)
@@ -254,7 +238,7 @@ impl Bodies {
         self.need_at(store.value.node, store.spot);
     }
 
-    fn need_at(&mut self, node: Node, spot: Spot) {
+    pub(super) fn need_at(&mut self, node: Node, spot: Spot) {
         self.deferred.need(node, Stores::All, spot);
         self.deferred.need(node, Stores::Last, spot);
     }
@@ -375,28 +359,36 @@ impl Bodies {
     }
 
     /// What an instruction reads that was written before.
-    fn read(&self, operator: &Operator<'_>) -> Value {
+    fn read(&mut self, operator: &Operator<'_>) -> Value {
         use Operator as Op;
-        let value = match operator {
-            Op::GlobalGet { global_index } => self
-                .globals
-                .get(*global_index as usize)
-                .filter(|global| self.deferred.dominates(global.spot))
-                .map(|global| global.value),
+        let (mut value, spot, calls) = match operator {
+            Op::GlobalGet { global_index } => {
+                let Some(global) = self.globals.get(*global_index as usize) else {
+                    return Value::default();
+                };
+                (global.value, global.spot, global.calls)
+            }
             Op::I32Load { memarg }
             | Op::I64Load { memarg }
             | Op::F32Load { memarg }
             | Op::F64Load { memarg }
             | Op::V128Load { memarg } => {
                 let store = self.last_stored.get(&Written::Memory(memarg.memory));
-                let store = store.filter(|store| {
-                    store.offset == memarg.offset && self.deferred.dominates(store.spot)
-                });
-                store.map(|store| store.value)
+                match store.filter(|store| store.offset == memarg.offset) {
+                    Some(store) => (store.value, store.spot, self.counts.calls),
+                    None => return Value::default(),
+                }
             }
-            _ => None,
+            _ => return Value::default(),
         };
-        value.unwrap_or_default()
+        if !self.deferred.dominates(spot) {
+            return Value::default();
+        }
+        // Something else may be there since.
+        if value.node != Node::default() && (calls != self.counts.calls || self.loops_since(spot)) {
+            value.node = self.deferred.alias(value.node);
+        }
+        value
     }
 
     /// A collector may run here, and wants to know where all references are.
