@@ -117,13 +117,19 @@ impl Ahead {
         self.frame(frame).is_some_and(|(is, ..)| is)
     }
 
-    /// Whether control that branches to this frame may bring different values of this local.
-    pub fn joins(&self, local: u32, frame: u64) -> bool {
+    /// The locals of which control may bring different values to where this frame is branched to, or to another arm of
+    /// it, in ascending order.
+    pub fn joined(&self, frame: u64) -> &[u32] {
         let list = self.frame(frame).and_then(|(_, from, to)| {
             let (from, to) = (from as usize, to as usize);
             self.joined.get(from..to)
         });
-        list.is_some_and(|list| list.binary_search(&local).is_ok())
+        list.unwrap_or_default()
+    }
+
+    /// Whether the local is one of those.
+    pub fn joins(&self, local: u32, frame: u64) -> bool {
+        self.joined(frame).binary_search(&local).is_ok()
     }
 
     fn frame(&self, frame: u64) -> Option<(bool, u32, u32)> {
@@ -302,10 +308,13 @@ impl Ahead {
                     });
                 }
                 Event::Begin(number, kind) => {
-                    let Some(frame) = frames.pop() else { continue };
+                    let Some(mut frame) = frames.pop() else { continue };
                     let joins = kind == Kind::If || self.frames[number as usize].0;
                     if kind == Kind::If {
                         live.add(frame.other.as_ref().unwrap_or(&frame.label));
+                        if let Some(other) = &frame.other {
+                            frame.label.add(other);
+                        }
                     }
                     if kind == Kind::Loop && joins {
                         if !is_last {
@@ -330,7 +339,8 @@ impl Ahead {
         Ok(missing)
     }
 
-    /// Lists what is set in the frame and read after a branch to it. Returns how many are not listed.
+    /// Lists what is set in the frame and read after a branch to it, or in its other arm. Returns how many are not
+    /// listed.
     fn list(&mut self, frame: &Frame) -> u64 {
         let mut missing = 0;
         for (word, (set, read)) in frame.set.0.iter().zip(&frame.label.0).enumerate() {

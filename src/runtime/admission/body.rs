@@ -123,6 +123,8 @@ pub(super) struct Bodies {
     deferred: Deferred,
     ahead: Ahead,
     joins: Joins,
+    /// Whether control comes to the current instruction.
+    is_reachable: bool,
     /// [`alternatives_of`](super::ops::alternatives_of) the last instruction, if that was a comparison: a branch that
     /// follows takes it in, and there are none then.
     comparison: u64,
@@ -182,6 +184,7 @@ impl Bodies {
         self.values.clear();
         self.deferred.clear();
         self.joins.clear();
+        self.is_reachable = true;
         self.comparison = 0;
         self.places = around.places;
         self.writes = 0;

@@ -290,6 +290,15 @@ impl Deferred {
         Node::computed(self.instructions.len() - 1)
     }
 
+    /// The alias of a value turns out to be one of which nothing is known.
+    pub fn detach(&mut self, alias: Node) {
+        if let Kind::Computed(index) = alias.kind()
+            && let Some(instruction) = self.instructions.get_mut(index)
+        {
+            instruction.operands = [Node::NONE; 3];
+        }
+    }
+
     /// Whether it takes more than a few instructions to compute the value.
     pub fn is_heavy(&self, node: Node) -> bool {
         self.tree(node) > LIGHT

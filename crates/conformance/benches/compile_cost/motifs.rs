@@ -14,9 +14,12 @@ enum Ty {
     F32,
     F64,
     V128,
+    Struct,
+    Array,
+    Func,
 }
 
-use Ty::{F32, F64, I32, I64, V128};
+use Ty::{Array, F32, F64, Func, I32, I64, Struct, V128};
 
 impl Ty {
     fn name(self) -> &'static str {
@@ -26,11 +29,23 @@ impl Ty {
             F32 => "f32",
             F64 => "f64",
             V128 => "v128",
+            Struct => "struct",
+            Array => "array",
+            Func => "func",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Struct => "(ref null $struct)",
+            Array => "(ref null $array)",
+            Func => "funcref",
+            _ => self.name(),
         }
     }
 }
 
-const TYPES: [Ty; 5] = [I32, I64, F32, F64, V128];
+const TYPES: [Ty; 8] = [I32, I64, F32, F64, V128, Struct, Array, Func];
 
 /// Locals of each type. The first two are parameters: what others are before they are set, the compiler knows.
 const LOCALS: usize = 4;
@@ -124,6 +139,23 @@ const INSTRUCTIONS: &[(&str, &[Ty], Ty)] = &[
     ("memory.size", &[], I32),
     ("i32.atomic.rmw.add", &[I32, I32], I32),
     ("i32.atomic.load", &[I32], I32),
+    ("call_indirect (result i32)", &[I32], I32),
+    ("table.get $table", &[I32], Func),
+    ("table.size $table", &[], I32),
+    ("ref.func $one", &[], Func),
+    ("ref.null func", &[], Func),
+    ("ref.is_null", &[Func], I32),
+    ("struct.new $struct", &[I32, F64], Struct),
+    ("struct.new_default $struct", &[], Struct),
+    ("struct.get $struct 0", &[Struct], I32),
+    ("struct.get $struct 1", &[Struct], F64),
+    ("array.new $array", &[I64, I32], Array),
+    ("array.new_default $array", &[I32], Array),
+    ("array.get $array", &[Array, I32], I64),
+    ("array.len", &[Array], I32),
+    ("ref.test (ref $struct)", &[Struct], I32),
+    ("ref.cast (ref $struct)", &[Struct], Struct),
+    ("ref.eq", &[Struct, Array], I32),
 ];
 
 /// Statements with the types of what they take.
@@ -140,6 +172,11 @@ const STATEMENTS: &[(&str, &[Ty])] = &[
     ("v128.store offset=#", &[I32, V128]),
     ("call $take", &[I32]),
     ("call $take_two", &[I64, F64]),
+    ("call_indirect (param i64 f64)", &[I64, F64, I32]),
+    ("table.set $table", &[I32, Func]),
+    ("struct.set $struct 0", &[Struct, I32]),
+    ("array.set $array", &[Array, I32, I64]),
+    ("throw $tag", &[I32]),
 ];
 
 /// What is around a statement.
@@ -152,12 +189,20 @@ const AROUND: &[(&str, &str)] = &[
     ("block local.get $i32_1 br_if 0 ", " end"),
     ("loop ", " end"),
     ("loop ", " local.get $i32_1 br_if 0 end"),
+    ("local.get $i32_1 if ", " br $out end"),
+    ("", " local.get $i32_1 br_if $out"),
+    ("", " local.get $i32_1 if br $again end"),
+    ("", " block local.get $i32_1 br_table 0 $again $out 0 end"),
+    ("block try_table (catch_all 1) ", " end end"),
+    ("try_table (catch_all $out) ", " end"),
 ];
 
 /// The text of a module.
 pub fn module(rng: &mut XorShiftRng) -> String {
     let mut text = String::from(
         "(module (memory 1 65536) (global $i32 (mut i32) (i32.const 0)) (global $f64 (mut f64) (f64.const 0))
+            (table $table 9 funcref) (tag $tag (param i32)) (elem declare func $one)
+            (type $struct (struct (field (mut i32)) (field (mut f64)))) (type $array (array (mut i64)))
             (func $one (result i32) i32.const 1) (func $take (param i32)) (func $take_two (param i64 f64))
             (func (export \"f\") ",
     );
@@ -167,11 +212,12 @@ pub fn module(rng: &mut XorShiftRng) -> String {
         }
         for ty in TYPES {
             for index in indices.clone() {
-                let _ = write!(text, "({what} ${0}_{index} {0}) ", ty.name());
+                let _ = write!(text, "({what} ${}_{index} {}) ", ty.name(), ty.text());
             }
         }
     }
     for _ in 0..rng.random_range(1..4) {
+        text += "block $out loop $again\n";
         let motif: String = (0..rng.random_range(1..4))
             .map(|_| statement(rng))
             .collect();
@@ -182,6 +228,7 @@ pub fn module(rng: &mut XorShiftRng) -> String {
             text += &motif.replace('#', &number.to_string()).replace('%', "24");
             text.push('\n');
         }
+        text += "end end\n";
     }
     // Everything is needed at the end.
     text += "local.get $i32_0 local.get $i64_0 i32.wrap_i64 i32.add local.get $f32_0 i32.reinterpret_f32 i32.add
@@ -220,6 +267,24 @@ fn expression(rng: &mut XorShiftRng, ty: Ty, depth: u32, text: &mut String) {
             rng.random_range(1..LOCALS)
         };
         let _ = write!(text, "local.get ${}_{index} ", ty.name());
+        return;
+    }
+    if depth > 0 && rng.random_ratio(1, 16) {
+        let result = ty.text();
+        let arms = match rng.random_range(0..3) {
+            0 => ("block", "", 1),
+            1 => ("loop", "", 1),
+            _ => ("local.get $i32_1 if", "else ", 2),
+        };
+        let (frame, between, arms) = arms;
+        let _ = write!(text, "{frame} (result {result}) ");
+        for arm in 0..arms {
+            if arm > 0 {
+                *text += between;
+            }
+            expression(rng, ty, depth - 1, text);
+        }
+        *text += "end ";
         return;
     }
     let (instruction, operands, _) = fitting[rng.random_range(0..fitting.len())];

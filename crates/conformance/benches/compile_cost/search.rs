@@ -89,7 +89,7 @@ pub fn search(source: Source, seconds: u64, seed: u64) -> anyhow::Result<()> {
             refused += 1;
             continue;
         }
-        let limit = Duration::from_secs_f64(10.0 * Cost::bound(bytes).seconds);
+        let limit = Duration::from_secs_f64(4.0 * Cost::bound(bytes).seconds);
         let measured = match measure(&wasm, limit)? {
             Outcome::Compiled(measured) => measured,
             Outcome::Refused(why) => {
@@ -166,11 +166,12 @@ fn insert(worst: &mut Vec<Found>, found: Found, rank: fn(&Found) -> f64) {
     worst.truncate(KEPT);
 }
 
-/// Writes a module to a file, whose path is returned.
+/// Writes a module to a file, whose path is returned, and its text beside it.
 fn keep(wasm: &[u8], name: &str) -> anyhow::Result<String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_cost");
     std::fs::create_dir_all(&folder)?;
     let file = folder.join(format!("{name}.wasm"));
     std::fs::write(&file, wasm)?;
+    std::fs::write(file.with_extension("wat"), wasmprinter::print_bytes(wasm)?)?;
     Ok(file.display().to_string())
 }

@@ -5,6 +5,7 @@ use wasmparser::{Catch, Operator};
 use super::super::ops::{Opcode, Weight};
 use super::super::types::Types;
 use super::Bodies;
+use super::joins::Join;
 
 /// A block, loop, condition, or the function itself.
 pub struct Frame {
@@ -25,6 +26,7 @@ pub struct Frame {
     pub last_table: u64,
     /// The outermost frame to whose end exceptions go from here, by its number in [`Bodies::frames`].
     pub handler: Option<usize>,
+    pub join: Join,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl Bodies {
                 self.need(1);
                 self.pop(1);
                 self.push(FrameKind::If, params, results);
-                self.carry_to(self.frames.len() - 1);
+                self.begin_condition();
                 self.code(Weight {
                     size: 4_000,
                     blocks: 1,
@@ -90,6 +92,7 @@ impl Bodies {
                     | Catch::AllRef { label }) = *catch;
                     self.branch(label)?;
                     let handler = self.frame(label)?;
+                    self.frames[handler].join.is_unsure = true;
                     outermost = Some(outermost.map_or(handler, |frame| frame.min(handler)));
                     self.code(Weight {
                         size: 36_000,
@@ -116,7 +119,7 @@ impl Bodies {
             Op::Else => {
                 let results = self.frames.last()?.results;
                 self.hand_on(results);
-                self.carry_to(self.frames.len() - 1);
+                self.other_arm();
                 let frame = self.frames.last()?;
                 let dominators = frame.dominators;
                 self.height = frame.height + frame.params;
@@ -132,6 +135,7 @@ impl Bodies {
             Op::Br { relative_depth } => {
                 self.size += 1_500;
                 self.branch(*relative_depth)?;
+                self.is_reachable = false;
             }
             Op::BrIf { relative_depth } => {
                 self.need(1);
@@ -158,7 +162,7 @@ impl Bodies {
                 for target in targets.targets() {
                     let index = self.frame(target.ok()?)?;
                     if self.frames[index].last_table != table {
-                        self.carry_to(index);
+                        self.join(index);
                     }
                     let frame = &mut self.frames[index];
                     frame.first_branch.get_or_insert(self.dominators);
@@ -170,12 +174,14 @@ impl Bodies {
                 self.counts.edges += blocks;
                 self.size += 50 * count;
                 self.begin_blocks(1 + blocks);
+                self.is_reachable = false;
             }
             Op::Return => {
                 self.size += 1_500;
                 let results = self.frames.first()?.results;
                 self.counts.moved += results;
                 self.hand_on(results);
+                self.is_reachable = false;
             }
             _ => self.plain(types, opcode, operator)?,
         }
@@ -192,7 +198,7 @@ impl Bodies {
     fn branch(&mut self, depth: u32) -> Option<u64> {
         let dominators = self.dominators;
         let index = self.frame(depth)?;
-        self.carry_to(index);
+        self.join(index);
         let frame = &mut self.frames[index];
         frame.first_branch.get_or_insert(dominators);
         frame.unsettled = frame.unsettled.min(self.unsettled);
@@ -235,6 +241,7 @@ impl Bodies {
             },
             last_table: 0,
             handler: self.frames.last().and_then(|frame| frame.handler),
+            join: Join::default(),
         });
         self.at.frames += 1;
         self.at.depth = self.frames.len() as u64;
@@ -253,8 +260,8 @@ impl Bodies {
         };
         if joins || last == 0 {
             self.hand_on(results);
-            self.carry_to(last);
         }
+        self.join_end();
         let frame = self.frames.pop()?;
         if joins {
             self.values.truncate(frame.height);
@@ -287,6 +294,7 @@ impl Bodies {
             FrameKind::Try(handlers) => self.handlers = self.handlers.saturating_sub(handlers),
             FrameKind::Block | FrameKind::If => {}
         }
+        self.joined(frame);
         Some(())
     }
 }

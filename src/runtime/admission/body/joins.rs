@@ -2,19 +2,54 @@
 
 use super::super::deferred::Spot;
 use super::super::values::Value;
+use super::control::{Frame, FrameKind};
 use super::{Bodies, Node};
 
 /// The loops that are open and branched to, and the locals whose values may have to be computed where control joins.
 #[derive(Default)]
 pub(super) struct Joins {
-    /// The outermost first, each with its number and the spot with which it begins.
-    loops: Vec<(u64, Spot)>,
+    /// The outermost first.
+    loops: Vec<Loop>,
     /// Locals whose values take more than a few instructions to compute, and maybe some that did.
     heavy: Vec<u32>,
-    /// Their values, at one branch.
+    /// The values of some locals, at one branch.
     carried: Vec<Node>,
-    /// How many more pairs of such a local and a branch are looked at in this module.
+    /// How many more pairs of a local and a branch are looked at in this module.
     pairs_left: u64,
+}
+
+/// A loop that is branched to.
+struct Loop {
+    /// Its number.
+    serial: u64,
+    /// Where it begins.
+    began: Spot,
+    /// Locals that it may set before it begins again, and what they are taken for meanwhile.
+    aliases: Vec<(u32, Node)>,
+}
+
+/// What a frame knows of where control joins at its end.
+#[derive(Default)]
+pub struct Join {
+    /// For each local in [`Ahead::joined`](super::super::ahead::Ahead::joined), what the branches so far bring.
+    brought: Vec<Brought>,
+    /// Of a condition, their values where it begins.
+    before: Vec<Value>,
+    /// Whether control may come from where an exception is thrown, with any values.
+    pub is_unsure: bool,
+    /// Whether control comes from anywhere.
+    is_reached: bool,
+    /// Whether control comes to where the frame begins.
+    is_entered: bool,
+    has_other_arm: bool,
+}
+
+/// What several branches bring of one local.
+#[derive(Clone, Copy)]
+enum Brought {
+    Nothing,
+    One(Value),
+    Different,
 }
 
 impl Joins {
@@ -34,7 +69,7 @@ impl Joins {
 
     /// The loop with this number ends.
     pub fn end_loop(&mut self, serial: u64) {
-        self.loops.pop_if(|(open, _)| *open == serial);
+        self.loops.pop_if(|open| open.serial == serial);
     }
 }
 
@@ -42,25 +77,131 @@ impl Bodies {
     /// A loop began, with so many parameters.
     pub(super) fn begin_loop(&mut self, params: u64) {
         let serial = self.at.frames - 1;
-        if self.follows_values && self.ahead.is_branched_to(serial) {
-            self.hand_on(params);
-            self.values.truncate(self.height.saturating_sub(params));
-            self.joins.loops.push((serial, self.deferred.here()));
+        if !self.follows_values || !self.ahead.is_branched_to(serial) {
+            return;
         }
+        self.hand_on(params);
+        self.values.truncate(self.height.saturating_sub(params));
+        self.carry_to(serial);
+        let began = self.deferred.here();
+        let mut aliases = Vec::new();
+        for index in 0..self.look_at(serial) {
+            let local = self.ahead.joined(serial)[index];
+            let mut value = self.local_value(local);
+            // It may be that all that is set goes elsewhere.
+            value.node = self.deferred.alias(value.node);
+            self.locals.know(local, value, began);
+            aliases.push((local, value.node));
+        }
+        self.joins.loops.push(Loop {
+            serial,
+            began,
+            aliases,
+        });
+    }
+
+    /// A condition began.
+    pub(super) fn begin_condition(&mut self) {
+        let Some(serial) = self.last_serial() else {
+            return;
+        };
+        self.carry_to(serial);
+        let before = self.values_of_joined(serial);
+        let is_entered = self.is_reachable;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.join.before = before;
+            frame.join.is_entered = is_entered;
+        }
+    }
+
+    /// The first arm of a condition ends, and another begins.
+    pub(super) fn other_arm(&mut self) {
+        let Some(serial) = self.last_serial() else {
+            return;
+        };
+        self.join(self.frames.len() - 1);
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        frame.join.has_other_arm = true;
+        self.is_reachable = frame.join.is_entered;
+        let before = std::mem::take(&mut frame.join.before);
+        let here = self.deferred.here();
+        for (index, value) in before.into_iter().enumerate() {
+            self.locals.know(self.ahead.joined(serial)[index], value, here);
+        }
+    }
+
+    /// Control comes to the end of the innermost frame.
+    pub(super) fn join_end(&mut self) {
+        let Some(frame) = self.frames.last() else {
+            return;
+        };
+        let joins = match frame.kind {
+            FrameKind::If => true,
+            FrameKind::Loop => false,
+            FrameKind::Block | FrameKind::Try(_) => self.ahead.is_branched_to(frame.serial),
+        };
+        if joins && self.follows_values {
+            self.join(self.frames.len() - 1);
+        }
+    }
+
+    /// The frame has ended.
+    pub(super) fn joined(&mut self, mut frame: Frame) {
+        if !self.follows_values || frame.kind == FrameKind::Loop {
+            return;
+        }
+        let join = &mut frame.join;
+        let falls_through = frame.kind == FrameKind::If && !join.has_other_arm && join.is_entered;
+        if falls_through {
+            let before = std::mem::take(&mut join.before);
+            join.bring(&before);
+        }
+        self.is_reachable |= join.is_reached;
+        let here = self.deferred.here();
+        for (index, brought) in join.brought.iter().enumerate() {
+            let mut value = match *brought {
+                Brought::Nothing => continue,
+                Brought::One(value) => value,
+                Brought::Different => Value::default(),
+            };
+            if value.node == Node::default() {
+                value.node = self.deferred.opaque();
+            } else if join.is_unsure {
+                value.node = self.deferred.alias(value.node);
+            }
+            self.learn(self.ahead.joined(frame.serial)[index], value, here);
+        }
+    }
+
+    /// Control goes from here to where this frame ends, or begins again if it is a loop.
+    pub(super) fn join(&mut self, index: usize) {
+        let Some(frame) = self.frames.get(index) else {
+            return;
+        };
+        if !self.follows_values || !self.is_reachable {
+            return;
+        }
+        let (serial, kind) = (frame.serial, frame.kind);
+        self.carry_to(serial);
+        if kind == FrameKind::Loop {
+            self.begin_again(serial);
+            return;
+        }
+        let values = self.values_of_joined(serial);
+        self.frames[index].join.bring(&values);
     }
 
     /// Whether a loop began after this spot that is branched to.
     pub(super) fn loops_since(&self, spot: Spot) -> bool {
         let innermost = self.joins.loops.last();
-        innermost.is_some_and(|(_, began)| began.is_in_block_after(spot))
+        innermost.is_some_and(|open| open.began.is_in_block_after(spot))
     }
 
     /// A local is set to this value.
     pub(super) fn set_local(&mut self, local: u32, value: Value) {
-        self.locals.know(local, value, self.deferred.here());
-        if self.deferred.is_heavy(value.node) && !self.locals.mark(local, true) {
-            self.joins.heavy.push(local);
-        }
+        self.learn(local, value, self.deferred.here());
     }
 
     /// What is known of the value of a local.
@@ -68,44 +209,96 @@ impl Bodies {
         if !self.follows_values {
             return Value::default();
         }
-        let (mut value, mut spot) = self.locals.value(local);
-        // A loop that comes back has another value where it begins, if it sets the local anywhere.
-        let loops = self.joins.loops.partition_point(|(serial, began)| {
-            !began.is_in_block_after(spot) || self.ahead.joins(local, *serial)
-        });
-        let loops = self.joins.loops[..loops].last();
-        let began = loops.filter(|(_, began)| began.is_in_block_after(spot));
-        let began = began.map(|(_, began)| *began);
-        let is_joined = !self.deferred.dominates(spot);
-        if is_joined || began.is_some() {
-            // A value comes from each side, and was needed there.
-            self.need_at(value.node, spot);
-            spot = began.unwrap_or(self.deferred.here());
-            value.node = Node::default();
+        let (mut value, spot) = self.locals.value(local);
+        if !self.deferred.dominates(spot) {
+            value = Value::default();
+            self.locals.know(local, value, self.deferred.here());
         }
         if value.node == Node::default() {
             value.node = self.deferred.opaque();
+            let (_, spot) = self.locals.value(local);
             self.locals.know(local, value, spot);
         }
         value
     }
 
-    /// Control goes from here to where the frame ends, or a loop begins, and takes the values of locals along which
-    /// other control may have set.
-    pub(super) fn carry_to(&mut self, frame: usize) {
+    /// A function is called, from which control may go to the handlers of exceptions around.
+    pub(super) fn carry_to_handlers(&mut self) {
+        let handler = self.frames.last().and_then(|frame| frame.handler);
+        if let Some(frame) = handler.and_then(|handler| self.frames.get(handler)) {
+            self.carry_to(frame.serial);
+        }
+    }
+
+    fn learn(&mut self, local: u32, value: Value, spot: Spot) {
+        self.locals.know(local, value, spot);
+        if self.deferred.is_heavy(value.node) && !self.locals.mark(local, true) {
+            self.joins.heavy.push(local);
+        }
+    }
+
+    fn last_serial(&self) -> Option<u64> {
+        let frame = self.frames.last()?;
+        self.follows_values.then_some(frame.serial)
+    }
+
+    /// How many locals of which values join at this frame are looked at now.
+    fn look_at(&mut self, serial: u64) -> usize {
+        let joined = self.ahead.joined(serial).len();
+        if self.joins.pairs_left < joined as u64 {
+            // Each would take some time, if not as much.
+            self.counts.moved += joined as u64;
+            return 0;
+        }
+        self.joins.pairs_left -= joined as u64;
+        joined
+    }
+
+    /// The current values of the locals that join at this frame.
+    fn values_of_joined(&mut self, serial: u64) -> Vec<Value> {
+        (0..self.look_at(serial))
+            .map(|index| {
+                let local = self.ahead.joined(serial)[index];
+                self.local_value(local)
+            })
+            .collect()
+    }
+
+    /// Control goes back to where a loop begins.
+    fn begin_again(&mut self, serial: u64) {
+        let found = self
+            .joins
+            .loops
+            .binary_search_by_key(&serial, |open| open.serial);
+        let Ok(found) = found else { return };
+        let mut aliases = std::mem::take(&mut self.joins.loops[found].aliases);
+        let looked_at = aliases.len() as u64;
+        if self.joins.pairs_left < looked_at {
+            self.counts.moved += looked_at;
+            return;
+        }
+        self.joins.pairs_left -= looked_at;
+        aliases.retain(|&(local, alias)| {
+            let is_alias = self.local_value(local).node == alias;
+            if !is_alias {
+                self.deferred.detach(alias);
+            }
+            is_alias
+        });
+        self.joins.loops[found].aliases = aliases;
+    }
+
+    /// Control goes from here to where this frame is branched to, and takes the values of locals along which other
+    /// control may have set.
+    fn carry_to(&mut self, serial: u64) {
         if !self.follows_values || self.joins.heavy.is_empty() {
             return;
         }
-        let Some(frame) = self.frames.get(frame) else {
-            return;
-        };
-        let serial = frame.serial;
         let mut index = 0;
         while let Some(&local) = self.joins.heavy.get(index) {
             if self.joins.pairs_left == 0 {
-                // Each would take some time, if not as much.
                 self.counts.moved += (self.joins.heavy.len() - index) as u64;
-                return;
+                break;
             }
             self.joins.pairs_left -= 1;
             let (value, _) = self.locals.value(local);
@@ -124,11 +317,19 @@ impl Bodies {
             self.joins.carried.clear();
         }
     }
+}
 
-    /// A function is called, from which control may go to the handlers of exceptions around.
-    pub(super) fn carry_to_handlers(&mut self) {
-        if let Some(handler) = self.frames.last().and_then(|frame| frame.handler) {
-            self.carry_to(handler);
+impl Join {
+    /// A branch brings these values.
+    fn bring(&mut self, values: &[Value]) {
+        self.is_reached = true;
+        self.brought.resize(values.len(), Brought::Nothing);
+        for (brought, value) in self.brought.iter_mut().zip(values) {
+            *brought = match *brought {
+                Brought::Nothing => Brought::One(*value),
+                Brought::One(before) if before == *value => Brought::One(before),
+                Brought::One(_) | Brought::Different => Brought::Different,
+            };
         }
     }
 }

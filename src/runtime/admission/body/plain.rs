@@ -105,6 +105,15 @@ impl Bodies {
             self.counts.calls += 1;
             self.settle_stores();
         }
+        if let Op::Unreachable
+        | Op::Throw { .. }
+        | Op::ThrowRef
+        | Op::ReturnCall { .. }
+        | Op::ReturnCallIndirect { .. }
+        | Op::ReturnCallRef { .. } = operator
+        {
+            self.is_reachable = false;
+        }
         Some(())
     }
 
