@@ -198,6 +198,7 @@ impl Bodies {
         let repeated = self.counts.kept.repeated_size;
         let repeated = repeated.saturating_sub(self.size / 16);
         self.size = self.size.saturating_add(repeated);
+        self.counts.repeated = repeated;
         let counts = &self.counts;
         let types = counts.types.min(types.count());
         self.profile.regions = counts.globals + types + counts.alive + around.places;

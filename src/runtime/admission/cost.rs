@@ -33,7 +33,7 @@ impl Cost {
         Self {
             ns: size.saturating_mul(8),
             transient: size,
-            retained: size / 17,
+            retained: size / 18,
         }
     }
 

@@ -34,6 +34,12 @@ struct Instruction {
     tree: u32,
     /// Which walk through operands has come here last.
     seen: u32,
+    /// The innermost loop on which it depends, by the number of the block with which that begins; 0 if there is none.
+    depends_on: u32,
+    /// Whether the optimiser computes it again in each block that needs it.
+    is_cheap: bool,
+    /// The last loop before which it was put.
+    hoisted: u32,
     /// Where it is, where each store needs its value, and where dead ones do not.
     placed: [Option<Placed>; 2],
 }
@@ -76,6 +82,14 @@ pub(super) struct Spot {
     block: Block,
     /// How many values instructions with effects had left.
     left: u32,
+}
+
+/// A loop that is branched to.
+struct Loop {
+    /// The number of the block with which it begins.
+    began: u32,
+    /// How many values are put before it, so that they are not computed in it again and again.
+    hoisted: u64,
 }
 
 enum Step {
@@ -122,6 +136,8 @@ pub(super) struct Kept {
     pub repeated_size: u64,
     /// Constants that are kept until another operand is computed.
     pub constants: u64,
+    /// Pairs of a value that is put before a loop, and a block of that loop.
+    pub hoisted: u64,
 }
 
 /// The instructions without effects of one function.
@@ -131,9 +147,15 @@ pub(super) struct Deferred {
     instructions: Vec<Instruction>,
     /// Where constants are, each time as [`Instruction::placed`].
     constants: Vec<[Option<Placed>; 2]>,
+    /// The last loop before which each constant was put.
+    hoisted_constants: Vec<u32>,
     /// The blocks that dominate the current one, which is the last, each with its depth in the dominator tree. Of some
     /// that begin at the same instruction, only the last is in it.
     path: Vec<(u64, Block)>,
+    /// The loops that are open and branched to, the outermost first.
+    loops: Vec<Loop>,
+    /// The innermost loop on which each unknown value depends, in the order in which they were made.
+    unknown: Vec<u32>,
     /// How many values instructions with effects have left, and how many of them left nothing.
     left: u32,
     silent: u32,
@@ -170,6 +192,9 @@ impl Deferred {
         self.instructions.clear();
         self.constants.clear();
         self.path.clear();
+        self.loops.clear();
+        self.unknown.clear();
+        self.hoisted_constants.clear();
         (self.left, self.silent) = (0, 0);
         self.calls.clear();
         self.placed = [0; 2];
@@ -199,8 +224,27 @@ impl Deferred {
         self.path.push((depth, block));
     }
 
-    /// A value of which nothing is known.
-    pub fn opaque(&mut self) -> Node {
+    /// A loop begins that is branched to.
+    pub fn begin_loop(&mut self) {
+        let began = self.here().block.number;
+        self.loops.push(Loop { began, hoisted: 0 });
+    }
+
+    /// The innermost of those loops ends, in a block with this number.
+    pub fn end_loop(&mut self, number: u64) {
+        if let Some(Loop { began, hoisted }) = self.loops.pop() {
+            let blocks = number.saturating_sub(u64::from(began));
+            for kept in &mut self.kept {
+                kept.hoisted = kept.hoisted.saturating_add(hoisted.saturating_mul(blocks));
+            }
+        }
+    }
+
+    /// A value of which nothing is known but that it is there from this spot on.
+    pub fn opaque(&mut self, spot: Spot) -> Node {
+        let loops = self.loops.iter().rev();
+        let mut loops = loops.skip_while(|open| open.began > spot.block.number);
+        self.unknown.push(loops.next().map_or(0, |open| open.began));
         self.numbering.opaque()
     }
 
@@ -209,7 +253,7 @@ impl Deferred {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.left = self.left.saturating_add(count);
         self.silent = self.silent.saturating_add(u32::from(count == 0));
-        self.numbering.opaque()
+        self.opaque(self.here())
     }
 
     /// A function is called.
@@ -250,7 +294,11 @@ impl Deferred {
             }
         }
         let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let is_cheap = opcode.is_cheap() && operands[..2].iter().any(|operand| operand.is_constant());
         self.push(operands, keeps_constant, size);
+        if let Some(instruction) = self.instructions.last_mut() {
+            instruction.is_cheap = is_cheap;
+        }
         if keeps_constant {
             self.left = self.left.saturating_add(1);
             for kept in &mut self.kept {
@@ -266,6 +314,7 @@ impl Deferred {
         let node = self.numbering.number_read(read, next);
         if node == next {
             self.push([Node::NONE; 3], false, 0);
+            self.depend_on_loop();
         } else if let Kind::Computed(index) = node.kind() {
             self.again(index);
         }
@@ -284,9 +333,10 @@ impl Deferred {
     /// A value that may be this one, or another.
     pub fn alias(&mut self, node: Node) -> Node {
         if let Kind::Unknown = node.kind() {
-            return self.opaque();
+            return self.opaque(self.here());
         }
         self.push([node, Node::NONE, Node::NONE], false, 0);
+        self.depend_on_loop();
         Node::computed(self.instructions.len() - 1)
     }
 
@@ -320,6 +370,7 @@ impl Deferred {
 
     /// Something needs the value there.
     pub fn need(&mut self, node: Node, stores: Stores, spot: Spot) {
+        self.hoist(node);
         self.steps.push(Step::Place(node));
         while let Some(step) = self.steps.pop() {
             match step {
@@ -340,9 +391,13 @@ impl Deferred {
 
     /// Something needs the value here, whether or not stores are dead.
     pub fn need_always(&mut self, node: Node) {
-        if let Kind::Computed(_) = node.kind() {
-            self.need(node, Stores::All, self.here());
-            self.need(node, Stores::Last, self.here());
+        match node.kind() {
+            Kind::Computed(_) => {
+                self.need(node, Stores::All, self.here());
+                self.need(node, Stores::Last, self.here());
+            }
+            Kind::Constant(_) => self.hoist(node),
+            Kind::Unknown => {}
         }
     }
 
@@ -366,11 +421,14 @@ impl Deferred {
             reused_pairs: all.reused_pairs.max(last.reused_pairs),
             repeated_size: all.repeated_size.max(last.repeated_size),
             constants: all.constants.max(last.constants),
+            hoisted: all.hoisted.max(last.hoisted),
         }
     }
 
     fn push(&mut self, operands: [Node; 3], keeps_constant: bool, size: u32) {
         let trees = operands.iter().map(|operand| self.tree(*operand));
+        let loops = operands.iter().map(|operand| self.depends_on(*operand));
+        let depends_on = loops.max().unwrap_or(0);
         self.instructions.push(Instruction {
             operands,
             keeps_constant,
@@ -378,8 +436,66 @@ impl Deferred {
             size,
             tree: trees.fold(1, u32::saturating_add),
             seen: 0,
+            depends_on,
+            is_cheap: false,
+            hoisted: 0,
             placed: [None; 2],
         });
+    }
+
+    /// The value of the last instruction is another one each time the innermost loop begins.
+    fn depend_on_loop(&mut self) {
+        if let (Some(open), Some(instruction)) = (self.loops.last(), self.instructions.last_mut()) {
+            instruction.depends_on = open.began;
+        }
+    }
+
+    /// The innermost loop on which the value depends.
+    fn depends_on(&self, node: Node) -> u32 {
+        match node.kind() {
+            Kind::Constant(_) => 0,
+            Kind::Computed(index) => {
+                let instruction = self.instructions.get(index);
+                instruction.map_or(0, |instruction| instruction.depends_on)
+            }
+            Kind::Unknown => match node.opaque_index() {
+                Some(index) => self.unknown.get(index).copied().unwrap_or(0),
+                None if node == Node::NONE => 0,
+                None => self.loops.last().map_or(0, |open| open.began),
+            },
+        }
+    }
+
+    /// Something in the current block takes a value, which is put before a loop if it does not depend on that.
+    pub fn hoist(&mut self, node: Node) {
+        if self.loops.is_empty() {
+            return;
+        }
+        let depends_on = self.depends_on(node);
+        let outermost = self.loops.partition_point(|open| open.began <= depends_on);
+        let Some(open) = self.loops.get_mut(outermost) else {
+            return;
+        };
+        let hoisted = match node.kind() {
+            Kind::Computed(index) => {
+                let instruction = self.instructions.get_mut(index);
+                let instruction = instruction.filter(|instruction| !instruction.is_cheap);
+                instruction.map(|instruction| &mut instruction.hoisted)
+            }
+            Kind::Constant(index) if !self.numbering.is_cheap(index) => {
+                if index >= self.hoisted_constants.len() {
+                    self.hoisted_constants.resize(index + 1, 0);
+                }
+                self.hoisted_constants.get_mut(index)
+            }
+            _ => None,
+        };
+        if let Some(hoisted) = hoisted
+            && *hoisted != open.began
+        {
+            *hoisted = open.began;
+            open.hoisted += 1;
+        }
     }
 
     fn tree(&self, node: Node) -> u32 {
@@ -478,6 +594,13 @@ impl Deferred {
             let blocks = block.number.saturating_sub(since.block.number);
             (spot.left.saturating_sub(since.left), blocks)
         };
+        // What a loop changes is computed in it, and keeps the operands that it does not change.
+        let innermost = self.loops.last().map_or(0, |open| open.began);
+        if innermost > 0 && self.instructions[index].depends_on >= innermost {
+            for operand in operands {
+                self.hoist(operand);
+            }
+        }
         let mut count = u64::from(keeps_constant);
         // The first time, its constant is among the operands that were kept.
         let constant = (is_repeated && keeps_constant).then_some(used);

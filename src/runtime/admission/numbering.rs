@@ -41,6 +41,12 @@ impl Node {
         }
     }
 
+    /// How many values of which nothing is known had been numbered before this one, if it is such a value.
+    pub fn opaque_index(self) -> Option<usize> {
+        let index = self.0.checked_sub(OPAQUE + 1)?;
+        (self != Self::NONE).then_some(index as usize)
+    }
+
     pub fn is_constant(self) -> bool {
         matches!(self.kind(), Kind::Constant(_))
     }
@@ -97,6 +103,14 @@ enum Operation {
 }
 
 impl Opcode {
+    /// Whether what it leaves is computed again in each block that needs it, if one of its operands is a constant.
+    pub fn is_cheap(self) -> bool {
+        matches!(
+            Operation::of(self.first),
+            Operation::Add | Operation::Sub | Operation::And | Operation::Or | Operation::Xor
+        )
+    }
+
     /// A constant of the type that this instruction leaves, if that is one on integers with two operands.
     fn constant(self, value: i64) -> Constant {
         match self.first {
@@ -265,6 +279,14 @@ impl Numbering {
             Some(Constant::I64(value)) => i32::try_from(*value).is_ok(),
             _ => false,
         }
+    }
+
+    /// Whether the constant is computed again in each block that needs it, since that takes one instruction.
+    pub fn is_cheap(&self, constant: usize) -> bool {
+        !matches!(
+            self.values.get(constant),
+            Some(Constant::V128(_) | Constant::Folded(_))
+        )
     }
 
     fn constant(&mut self, constant: Constant) -> Node {

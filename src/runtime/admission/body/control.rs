@@ -289,7 +289,7 @@ impl Bodies {
         match frame.kind {
             FrameKind::Loop => {
                 self.locals.end_loop(self.at);
-                self.joins.end_loop(frame.serial);
+                self.end_loop(frame.serial);
             }
             FrameKind::Try(handlers) => self.handlers = self.handlers.saturating_sub(handlers),
             FrameKind::Block | FrameKind::If => {}

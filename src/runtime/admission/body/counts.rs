@@ -50,6 +50,8 @@ pub struct Counts {
     pub longer_sums: u64,
     /// What is kept and repeated.
     pub kept: Kept,
+    /// The size of instructions that are repeated, beyond a few, in bytes.
+    pub repeated: u64,
     /// Divisions by constants.
     pub constant_divisions: u64,
     /// Data of the optimiser's, in bytes, for other ways to write instructions.
@@ -97,9 +99,12 @@ impl Counts {
         let alternatives = self.alternatives.saturating_sub(size / 16);
         cost.add(Cost::of_pairs(alternatives, 8, 1));
         cost.add(Cost::of_pairs(self.kept.constants, 0, 1_800));
+        // They are kept longer than others.
+        cost.add(Cost::of_pairs(self.repeated / 4, 0, 3));
         cost.add(Cost::of_pairs(self.kept.pairs, 150, 0));
         cost.add(Cost::of_pairs(self.kept.reused_pairs, 100, 0));
         cost.add(Cost::of_pairs(self.kept.blocks, 500, 3));
+        cost.add(Cost::of_pairs(self.kept.hoisted, 100, 0));
         // A division by a constant becomes a multiplication that needs two certain registers: a value that is kept in
         // one of them has to move at each.
         let divisions = self
@@ -110,11 +115,13 @@ impl Counts {
         cost.add(Cost::of_pairs(self.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(self.dominated_ops, 5, 0));
         cost.add(Cost::of_pairs(self.result_tables, 30, 0));
-        // The weights of instructions have this to spare in published modules, which have some results.
+        // The weights of instructions have this to spare in published modules, which have some results, and some values
+        // that are put before loops.
         let tables = self.result_tables.saturating_mul(9) / 2;
+        let tables = tables.saturating_add(self.kept.hoisted.saturating_mul(22));
         cost.transient = cost
             .transient
-            .saturating_add(tables.saturating_sub(size / 2));
+            .saturating_add(tables.saturating_sub(size / 8 * 5));
         cost.add(Cost::of_pairs(locals.block_pairs, 400, 27));
         cost.add(Cost::of_pairs(locals.loop_pairs, LOOP_PAIR_NS, 60));
         cost.add(Cost::of_pairs(locals.joins, 5_000, 1_450));

@@ -67,10 +67,6 @@ impl Joins {
         self.heavy.clear();
     }
 
-    /// The loop with this number ends.
-    pub fn end_loop(&mut self, serial: u64) {
-        self.loops.pop_if(|open| open.serial == serial);
-    }
 }
 
 impl Bodies {
@@ -83,6 +79,7 @@ impl Bodies {
         self.hand_on(params);
         self.values.truncate(self.height.saturating_sub(params));
         self.carry_to(serial);
+        self.deferred.begin_loop();
         let began = self.deferred.here();
         let mut aliases = Vec::new();
         for index in 0..self.look_at(serial) {
@@ -98,6 +95,14 @@ impl Bodies {
             began,
             aliases,
         });
+    }
+
+    /// The loop with this number ends.
+    pub(super) fn end_loop(&mut self, serial: u64) {
+        let ended = self.joins.loops.pop_if(|open| open.serial == serial);
+        if ended.is_some() {
+            self.deferred.end_loop(self.at.blocks);
+        }
     }
 
     /// A condition began.
@@ -167,7 +172,7 @@ impl Bodies {
                 Brought::Different => Value::default(),
             };
             if value.node == Node::default() {
-                value.node = self.deferred.opaque();
+                value.node = self.deferred.opaque(here);
             } else if join.is_unsure {
                 value.node = self.deferred.alias(value.node);
             }
@@ -190,6 +195,9 @@ impl Bodies {
             return;
         }
         let values = self.values_of_joined(serial);
+        for value in &values {
+            self.deferred.hoist(value.node);
+        }
         self.frames[index].join.bring(&values);
     }
 
@@ -215,8 +223,8 @@ impl Bodies {
             self.locals.know(local, value, self.deferred.here());
         }
         if value.node == Node::default() {
-            value.node = self.deferred.opaque();
             let (_, spot) = self.locals.value(local);
+            value.node = self.deferred.opaque(spot);
             self.locals.know(local, value, spot);
         }
         value
