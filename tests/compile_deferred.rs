@@ -1,14 +1,9 @@
 //! Instructions without effects are computed where something needs them, and what they are given is kept until then. The
 //! compiler looks at pairs of values that are kept at the same time.
 
-use ext_wasm::{ModuleLimits, WasmCapabilities, WasmError, WasmState};
+use ext_wasm::ModuleLimits;
 
-fn compile(limits: &ModuleLimits, module: &str) -> Result<(), WasmError> {
-    let mut capabilities = WasmCapabilities::default();
-    capabilities.module_limits = limits.clone();
-    let binary = wat::parse_str(module).unwrap();
-    WasmState::new(capabilities)?.compile(&binary).map(drop)
-}
+use crate::estimates::{compile, milliseconds as estimate};
 
 /// A function that does so much `n` times. `N` is another number each time.
 fn module(link: &str, n: usize) -> String {
@@ -28,15 +23,6 @@ fn module(link: &str, n: usize) -> String {
             (func (export "f") (param i32 i32 f32 v128) (result i32) {locals} {links}
                 local.get 0 local.get 2 i32.reinterpret_f32 i32.add local.get 3 i32x4.extract_lane 0 i32.add))"#
     )
-}
-
-/// For how many milliseconds a module is estimated to compile.
-fn estimate(module: &str) -> u64 {
-    let mut limits = ModuleLimits::default();
-    (limits.max_compile_ms, limits.max_compile_ns_per_byte) = (0, 0);
-    let message = compile(&limits, module).unwrap_err().message;
-    let (_, rest) = message.split_once("an estimated ").expect(&message);
-    rest.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]

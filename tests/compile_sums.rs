@@ -1,27 +1,11 @@
 //! Sums of many constants: short to write, and a hundred times the work of other additions.
 
-use ext_wasm::{ModuleLimits, WasmCapabilities, WasmError, WasmState};
+use ext_wasm::ModuleLimits;
 
-fn compile(limits: &ModuleLimits, module: &str) -> Result<(), WasmError> {
-    let mut capabilities = WasmCapabilities::default();
-    capabilities.module_limits = limits.clone();
-    let binary = wat::parse_str(module).unwrap();
-    WasmState::new(capabilities)?.compile(&binary).map(drop)
-}
+use crate::estimates::{bytes as estimate, compile};
 
 fn repeat(n: usize, each: impl Fn(usize) -> String) -> String {
     (0..n).map(each).collect()
-}
-
-/// How many bytes of memory a module is estimated to take.
-fn estimate(module: &str) -> u64 {
-    let mut limits = ModuleLimits::default();
-    limits.max_compile_bytes = 0;
-    limits.max_compile_bytes_per_byte = 0;
-    limits.max_compile_ms = u64::MAX / 1_000_000;
-    let message = compile(&limits, module).unwrap_err().message;
-    let (_, rest) = message.split_once("an estimated ").expect(&message);
-    rest.split(' ').next().unwrap().parse().unwrap()
 }
 
 const OPERATORS: [&str; 5] = ["add", "sub", "and", "or", "xor"];

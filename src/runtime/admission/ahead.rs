@@ -308,7 +308,9 @@ impl Ahead {
                     });
                 }
                 Event::Begin(number, kind) => {
-                    let Some(mut frame) = frames.pop() else { continue };
+                    let Some(mut frame) = frames.pop() else {
+                        continue;
+                    };
                     let joins = kind == Kind::If || self.frames[number as usize].0;
                     if kind == Kind::If {
                         live.add(frame.other.as_ref().unwrap_or(&frame.label));
@@ -327,7 +329,10 @@ impl Ahead {
                         missing += self.list(&frame);
                         let to = self.joined.len() as u32;
                         self.joined[from as usize..].sort_unstable();
-                        (self.frames[number as usize].1, self.frames[number as usize].2) = (from, to);
+                        (
+                            self.frames[number as usize].1,
+                            self.frames[number as usize].2,
+                        ) = (from, to);
                     }
                     if let Some(outer) = frames.last_mut() {
                         outer.set.add(&frame.set);

@@ -294,7 +294,8 @@ impl Deferred {
             }
         }
         let size = u32::try_from(size).unwrap_or(u32::MAX);
-        let is_cheap = opcode.is_cheap() && operands[..2].iter().any(|operand| operand.is_constant());
+        let is_cheap =
+            opcode.is_cheap() && operands[..2].iter().any(|operand| operand.is_constant());
         self.push(operands, keeps_constant, size);
         if let Some(instruction) = self.instructions.last_mut() {
             instruction.is_cheap = is_cheap;

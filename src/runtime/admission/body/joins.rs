@@ -66,7 +66,6 @@ impl Joins {
         self.loops.clear();
         self.heavy.clear();
     }
-
 }
 
 impl Bodies {
@@ -133,7 +132,8 @@ impl Bodies {
         let before = std::mem::take(&mut frame.join.before);
         let here = self.deferred.here();
         for (index, value) in before.into_iter().enumerate() {
-            self.locals.know(self.ahead.joined(serial)[index], value, here);
+            self.locals
+                .know(self.ahead.joined(serial)[index], value, here);
         }
     }
 

@@ -1,0 +1,197 @@
+//! Where control flow joins, values are needed on each way there, and locals that loops set are other values in them.
+
+use ext_wasm::ModuleLimits;
+
+use crate::estimates::{compile, milliseconds};
+
+/// One more link of a chain of instructions without effects.
+const LINK: &str = "local.get 0 i32.const N i32.xor i32.popcnt local.get 1 i32.add local.set 0 ";
+
+/// A condition in which the chain's end is needed.
+const CONDITION: &str = "local.get 1 if i32.const 0 local.get 0 i32.store end ";
+
+/// The text so many times, with another number for `N` each.
+fn repeat(text: &str, times: usize) -> String {
+    let numbers = (0..times).map(|number| (16 + number).to_string());
+    numbers.map(|number| text.replace('N', &number)).collect()
+}
+
+fn module(body: &str) -> String {
+    format!(
+        r#"(module (memory 1) (global (mut i32) (i32.const 0)) (tag $tag) (func $call)
+            (func (export "f") (param i32 i32 f32) (result i32) (local $other i32)
+                {body} local.get 0 local.get $other i32.add local.get 2 i32.trunc_sat_f32_s i32.add))"#
+    )
+}
+
+#[test]
+fn what_each_way_needs_is_counted_on_each() {
+    let chain = |n| repeat(LINK, n);
+    let conditions = |n| repeat(CONDITION, n);
+    let kinds: [(&str, &dyn Fn(usize) -> String); 16] = [
+        ("a chain in blocks", &|n| {
+            repeat(&format!("block {LINK} end "), n) + &conditions(n)
+        }),
+        ("a chain in loops", &|n| {
+            repeat(&format!("loop {LINK} end "), n) + &conditions(n)
+        }),
+        ("a chain in arms that all have an end", &|n| {
+            format!(
+                "block {} end ",
+                repeat(&format!("{LINK} local.get 1 if br 1 end "), n)
+            )
+        }),
+        ("arms that go on elsewhere", &|n| {
+            let arm = "local.get 1 if local.get 0 i32.const N i32.mul local.set 0 br $out end ";
+            format!("block $out {} {} end ", chain(n), repeat(arm, n))
+        }),
+        ("arms that leave the chain alone", &|n| {
+            let link = format!("{LINK} local.get 1 if i32.const N local.set 0 br $out end ");
+            format!("block $out {} {} end ", repeat(&link, n), conditions(n))
+        }),
+        ("arms that go on with another value", &|n| {
+            let arm = "local.get 1 if br $out end ";
+            format!(
+                "block $out {} {} i32.const 7 local.set 0 end ",
+                chain(n),
+                repeat(arm, n)
+            )
+        }),
+        ("arms that begin again", &|n| {
+            let link = format!("{LINK} local.get 1 if br $again end ");
+            format!(
+                "loop $again local.get 0 global.set 0 {} end ",
+                repeat(&link, n)
+            )
+        }),
+        ("tables of branches", &|n| {
+            let arm = "local.get 1 if local.get 1 br_table $out $out 0 end ";
+            let link = format!("{LINK} {arm}");
+            format!(
+                "block $out {} i32.const 7 local.set 0 end ",
+                repeat(&link, n)
+            )
+        }),
+        ("both arms of conditions", &|n| {
+            let arms = "local.get 1 if local.get 0 i32.const N i32.mul local.set $other
+                else i32.const N local.set $other end local.get $other global.set 0 ";
+            chain(n) + &repeat(arms, n)
+        }),
+        ("handlers of exceptions", &|n| {
+            let arm = format!("{LINK} local.get 1 if call $call end ");
+            format!(
+                "block $out try_table (catch_all $out) {} end end ",
+                repeat(&arm, n)
+            )
+        }),
+        ("the same chain in a loop, where it is another", &|n| {
+            let again = "local.get 1 local.set 0 ";
+            let (chain, conditions) = (chain(n), conditions(n));
+            format!(
+                "local.get $other local.set 0 {chain} local.get 0 global.set 0
+                    loop local.get $other local.set 0 {chain} {conditions} {again}
+                        local.get 0 local.set $other local.get 1 br_if 0 end "
+            )
+        }),
+        ("a loop that sets it only where it ends", &|n| {
+            let (chain, conditions) = (chain(n), conditions(n));
+            format!("{chain} loop {conditions} local.get 1 br_if 0 i32.const 7 local.set 0 end ")
+        }),
+        ("a loop that sets it to itself", &|n| {
+            let (chain, conditions) = (chain(n), conditions(n));
+            format!("{chain} loop local.get 0 local.set 0 {conditions} local.get 1 br_if 0 end ")
+        }),
+        ("the result of a loop", &|n| {
+            format!(
+                "loop (result i32) {} local.get 0 end local.set 0 {}",
+                chain(n),
+                conditions(n)
+            )
+        }),
+        ("globals that are read in a loop", &|n| {
+            let condition = "local.get 1 if i32.const 0 global.get 0 i32.store end ";
+            let conditions = repeat(condition, n);
+            format!(
+                "{} local.get 0 global.set 0 loop {conditions} local.get 1 br_if 0 end ",
+                chain(n)
+            )
+        }),
+        ("constants that are kept meanwhile", &|n| {
+            let link = "f32.const N local.get 2 local.get 2 f32.mul f32.mul local.set 2 ";
+            let condition = "local.get 1 if i32.const 0 local.get 2 f32.store end ";
+            repeat(link, n) + &repeat(condition, n)
+        }),
+    ];
+    for (kind, body) in kinds {
+        let error = compile(&ModuleLimits::default(), &module(&body(500))).expect_err(kind);
+        assert!(error.message.contains("max_compile_"), "{kind}: {error}");
+        compile(&ModuleLimits::default(), &module(&body(5))).expect(kind);
+    }
+}
+
+#[test]
+fn what_is_put_before_a_loop_is_kept_in_it() {
+    let kinds = [
+        (
+            "products of a value from before",
+            "local.get 1 i32.const N i32.mul global.set 0 ",
+        ),
+        (
+            "a constant that is computed",
+            "i32.const N i32.popcnt global.set 0 ",
+        ),
+        (
+            "a constant that is handed on",
+            "i32.const N i32.popcnt local.set 0 ",
+        ),
+        (
+            "vectors",
+            "v128.const i32x4 N 1 2 3 v128.any_true global.set 0 ",
+        ),
+        (
+            "operands of a changing value",
+            "i32.const 0 local.get 1 i32.const N i32.mul local.get 1 i32.load offset=N i32.add i32.store offset=N ",
+        ),
+    ];
+    let branch = "block local.get 1 br_table 0 $again $out 0 end ";
+    for (kind, value) in kinds {
+        let of = |n: usize, before: &str, after: &str| {
+            let body = repeat(&format!("{branch} {value}"), n);
+            module(&format!("block $out {before} {body} {after} end "))
+        };
+        let around = |n| of(n, "loop $again", "end");
+        let error = compile(&ModuleLimits::default(), &around(2_000)).expect_err(kind);
+        assert!(error.message.contains("max_compile_"), "{kind}: {error}");
+        compile(&ModuleLimits::default(), &around(50)).expect(kind);
+        // A loop that does not begin again is none.
+        let none = of(2_000, "block $again", "end");
+        compile(&ModuleLimits::default(), &none).expect(kind);
+    }
+}
+
+#[test]
+fn what_joins_with_little_to_compute_costs_little() {
+    for (kind, link) in [
+        (
+            "loops that count on",
+            "loop local.get 0 i32.const N i32.add local.tee 0 i32.load br_if 0 end ",
+        ),
+        (
+            "conditions that count on",
+            "local.get 1 if local.get 0 i32.const N i32.mul i32.const 3 i32.add local.set 0 end ",
+        ),
+        (
+            "a chain that nothing reads after the join",
+            "block local.get 0 i32.const N i32.mul i32.popcnt i32.popcnt i32.popcnt local.tee $other
+                i32.load br_if 0 i32.const 7 local.set $other end i32.const 3 local.set $other ",
+        ),
+        (
+            "a loop that takes another value round",
+            "loop local.get 0 i32.const 1 i32.shr_u i32.popcnt i32.popcnt i32.popcnt local.tee 0 br_if 0 end ",
+        ),
+    ] {
+        let of = |n| milliseconds(&module(&repeat(link, n)));
+        let (few, many) = (of(100), of(800));
+        assert!(many < 16 * few, "{kind}: {few} ms, {many} ms");
+    }
+}
