@@ -170,6 +170,48 @@ fn what_is_put_before_a_loop_is_kept_in_it() {
 }
 
 #[test]
+fn what_is_kept_past_branches_to_where_it_is_not_is_counted() {
+    let exits = "local.get 1 br_if $out ".repeat(4);
+    let rounds = |n: usize, text: &str| repeat(text, n).repeat(4);
+    let kinds: [(&str, &dyn Fn(usize) -> String); 3] = [
+        ("values that are computed again", &|n| {
+            rounds(
+                n,
+                &format!("local.get 0 i32.const N i32.mul global.set 0 {exits} "),
+            )
+        }),
+        ("values that branches take along", &|n| {
+            rounds(
+                n,
+                &format!("local.get 1 i32.const N i32.mul local.set $other {exits} "),
+            )
+        }),
+        ("locals that are read again", &|n| {
+            let locals = repeat("(local $N i32) ", n);
+            let set = repeat("local.get 0 i32.load offset=N local.set $N ", n);
+            let reads = rounds(n, &format!("local.get $N global.set 0 {exits} "));
+            // The locals come first.
+            format!("{locals}{set}{reads}")
+        }),
+    ];
+    for (kind, body) in kinds {
+        let of = |n| {
+            let body = body(n);
+            let (locals, body) = body.split_at(body.rfind("(local ").map_or(0, |last| {
+                last + body[last..].find(')').expect("it ends") + 1
+            }));
+            module(&format!("{locals} block $out {body} end "))
+        };
+        let error = compile(&ModuleLimits::default(), &of(400)).expect_err(kind);
+        assert!(error.message.contains("max_compile_"), "{kind}: {error}");
+        compile(&ModuleLimits::default(), &of(20)).expect(kind);
+        // A branch to where it is kept too costs little.
+        let near = of(400).replace(&exits, "block local.get 1 br_if 0 end ");
+        compile(&ModuleLimits::default(), &near).expect(kind);
+    }
+}
+
+#[test]
 fn what_joins_with_little_to_compute_costs_little() {
     for (kind, link) in [
         (

@@ -40,6 +40,8 @@ struct Instruction {
     is_cheap: bool,
     /// The last loop before which it was put.
     hoisted: u32,
+    /// Where control last took it along to a join.
+    handed_on: Option<Placed>,
     /// Where it is, where each store needs its value, and where dead ones do not.
     placed: [Option<Placed>; 2],
 }
@@ -59,6 +61,8 @@ struct Time {
     left: u32,
     /// How many instructions had been put back, or have effects and leave nothing.
     steps: u32,
+    /// How many branches lead out of a frame.
+    exits: u32,
 }
 
 impl Time {
@@ -82,6 +86,7 @@ pub(super) struct Spot {
     block: Block,
     /// How many values instructions with effects had left.
     left: u32,
+    exits: u32,
 }
 
 /// A loop that is branched to.
@@ -90,6 +95,8 @@ struct Loop {
     began: u32,
     /// How many values are put before it, so that they are not computed in it again and again.
     hoisted: u64,
+    /// How many branches lead out of it.
+    exits: u64,
 }
 
 enum Step {
@@ -138,6 +145,10 @@ pub(super) struct Kept {
     pub constants: u64,
     /// Pairs of a value that is put before a loop, and a block of that loop.
     pub hoisted: u64,
+    /// Pairs of a value that is put before a loop, and a branch out of that loop.
+    pub hoisted_exits: u64,
+    /// Pairs of a value that is kept, and a branch meanwhile to where it is not.
+    pub exits: u64,
 }
 
 /// The instructions without effects of one function.
@@ -159,6 +170,9 @@ pub(super) struct Deferred {
     /// How many values instructions with effects have left, and how many of them left nothing.
     left: u32,
     silent: u32,
+    /// How many branches lead out of a frame, and how many of them out of one that has not ended.
+    exits: u32,
+    open_exits: u64,
     /// When functions were called, each time as [`Instruction::placed`].
     calls: Vec<[u32; 2]>,
     /// How many instructions were put back, and what is kept, each time as [`Instruction::placed`].
@@ -196,6 +210,7 @@ impl Deferred {
         self.unknown.clear();
         self.hoisted_constants.clear();
         (self.left, self.silent) = (0, 0);
+        (self.exits, self.open_exits) = (0, 0);
         self.calls.clear();
         self.placed = [0; 2];
         self.kept = Default::default();
@@ -227,17 +242,38 @@ impl Deferred {
     /// A loop begins that is branched to.
     pub fn begin_loop(&mut self) {
         let began = self.here().block.number;
-        self.loops.push(Loop { began, hoisted: 0 });
+        self.loops.push(Loop {
+            began,
+            hoisted: 0,
+            exits: 0,
+        });
     }
 
     /// The innermost of those loops ends, in a block with this number.
     pub fn end_loop(&mut self, number: u64) {
-        if let Some(Loop { began, hoisted }) = self.loops.pop() {
-            let blocks = number.saturating_sub(u64::from(began));
+        if let Some(open) = self.loops.pop() {
+            let blocks = number.saturating_sub(u64::from(open.began));
+            let pairs = open.hoisted.saturating_mul(blocks);
+            let exits = open.hoisted.saturating_mul(open.exits);
             for kept in &mut self.kept {
-                kept.hoisted = kept.hoisted.saturating_add(hoisted.saturating_mul(blocks));
+                kept.hoisted = kept.hoisted.saturating_add(pairs);
+                kept.hoisted_exits = kept.hoisted_exits.saturating_add(exits);
             }
         }
+    }
+
+    /// A branch leads out of a frame, and of so many of those loops.
+    pub fn exit(&mut self, loops: usize) {
+        self.exits = self.exits.saturating_add(1);
+        self.open_exits += 1;
+        for open in self.loops.iter_mut().rev().take(loops) {
+            open.exits += 1;
+        }
+    }
+
+    /// A frame ends to which so many of those branches lead.
+    pub fn close(&mut self, exits: u64) {
+        self.open_exits = self.open_exits.saturating_sub(exits);
     }
 
     /// A value of which nothing is known but that it is there from this spot on.
@@ -361,6 +397,7 @@ impl Deferred {
         Spot {
             block: block.unwrap_or_default(),
             left: self.left,
+            exits: self.exits,
         }
     }
 
@@ -423,6 +460,8 @@ impl Deferred {
             repeated_size: all.repeated_size.max(last.repeated_size),
             constants: all.constants.max(last.constants),
             hoisted: all.hoisted.max(last.hoisted),
+            hoisted_exits: all.hoisted_exits.max(last.hoisted_exits),
+            exits: all.exits.max(last.exits),
         }
     }
 
@@ -440,6 +479,7 @@ impl Deferred {
             depends_on,
             is_cheap: false,
             hoisted: 0,
+            handed_on: None,
             placed: [None; 2],
         });
     }
@@ -468,7 +508,7 @@ impl Deferred {
     }
 
     /// Something in the current block takes a value, which is put before a loop if it does not depend on that.
-    pub fn hoist(&mut self, node: Node) {
+    fn hoist(&mut self, node: Node) {
         if self.loops.is_empty() {
             return;
         }
@@ -541,6 +581,7 @@ impl Deferred {
         Time {
             left: self.left,
             steps: self.placed[stores as usize].saturating_add(self.silent),
+            exits: self.exits,
         }
     }
 
@@ -586,14 +627,16 @@ impl Deferred {
         let (operands, keeps_constant) = (instruction.operands, instruction.keeps_constant);
         let kept = &mut self.kept[stores as usize];
         // Until it was put somewhere first, its operands had to be kept.
-        let (pairs, blocks) = if is_repeated {
+        let (pairs, blocks, exits) = if is_repeated {
             kept.repeated_size += u64::from(instruction.size);
             self.repeats_left -= 1;
-            (0, 0)
+            (0, 0, 0)
         } else {
             let since = instruction.since;
             let blocks = block.number.saturating_sub(since.block.number);
-            (spot.left.saturating_sub(since.left), blocks)
+            let exits = spot.exits.saturating_sub(since.exits);
+            let exits = u64::from(exits).min(self.open_exits);
+            (spot.left.saturating_sub(since.left), blocks, exits)
         };
         // What a loop changes is computed in it, and keeps the operands that it does not change.
         let innermost = self.loops.last().map_or(0, |open| open.began);
@@ -621,6 +664,7 @@ impl Deferred {
         let kept = &mut self.kept[stores as usize];
         kept.pairs = kept.pairs.saturating_add(count * u64::from(pairs));
         kept.blocks = kept.blocks.saturating_add(count * u64::from(blocks));
+        kept.exits = kept.exits.saturating_add(count * exits);
     }
 
     /// The instruction is computed, all of whose operands are.
@@ -664,7 +708,31 @@ impl Deferred {
                 instruction.since = Spot {
                     block: here,
                     left: self.left,
+                    exits: self.exits,
                 };
+            }
+        }
+    }
+
+    /// Control takes the value along to a join. It is kept since that was so the last time.
+    pub fn hand_on(&mut self, node: Node) {
+        self.hoist(node);
+        let Kind::Computed(index) = node.kind() else {
+            return;
+        };
+        let here = Placed {
+            block: self.here().block,
+            used: self.now(Stores::All),
+        };
+        let Some(instruction) = self.instructions.get_mut(index) else {
+            return;
+        };
+        let before = instruction.handed_on.replace(here);
+        if let Some(before) = before.filter(|before| self.is_there(*before, here.block)) {
+            let exits = here.used.exits.saturating_sub(before.used.exits);
+            let exits = u64::from(exits).min(self.open_exits);
+            for kept in &mut self.kept {
+                kept.exits = kept.exits.saturating_add(exits);
             }
         }
     }
@@ -693,7 +761,9 @@ impl Deferred {
     /// A value is kept from one time to the other.
     fn reuse(&mut self, since: Time, now: Time, stores: Stores) {
         let pairs = self.kept_since(since, now, stores);
+        let exits = u64::from(now.exits.saturating_sub(since.exits)).min(self.open_exits);
         let kept = &mut self.kept[stores as usize];
         kept.reused_pairs = kept.reused_pairs.saturating_add(pairs);
+        kept.exits = kept.exits.saturating_add(exits);
     }
 }

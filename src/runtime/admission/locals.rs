@@ -19,6 +19,9 @@ pub(super) struct Place {
     pub depth: u64,
     /// How many values instructions with effects have left.
     pub results: u64,
+    /// How many conditional branches lead out of a frame, and how many of them out of one that has not ended.
+    pub exits: u64,
+    pub open_exits: u64,
 }
 
 /// How a local was last accessed.
@@ -53,6 +56,8 @@ pub(super) struct Locals {
     pub joins: u64,
     /// Pairs of a local and a value that is left while it is kept.
     pub kept_pairs: u64,
+    /// Pairs of a local and a branch to where it is not kept, while it is.
+    pub exit_pairs: u64,
     /// How many more pairs of a local and a loop are looked at in this module. Each takes a step, and
     /// there can be as many as the square of the module's size.
     pairs_left: u64,
@@ -97,6 +102,7 @@ impl Locals {
         self.loop_pairs = 0;
         self.joins = 0;
         self.kept_pairs = 0;
+        self.exit_pairs = 0;
         self.accessed.clear();
         while let Some(open) = self.open.pop() {
             self.give_back(open.carried);
@@ -200,7 +206,9 @@ impl Locals {
         let blocks = at.blocks.saturating_sub(local.last.blocks);
         let loops = at.loops.saturating_sub(local.last.loops);
         let results = at.results.saturating_sub(local.last.results);
+        let exits = at.exits.saturating_sub(local.last.exits);
         local.last = at;
+        self.exit_pairs += exits.min(at.open_exits);
         self.kept_pairs += results;
         self.block_pairs += blocks;
         self.loop_pairs += loops;

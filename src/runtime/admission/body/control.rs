@@ -27,6 +27,8 @@ pub struct Frame {
     /// The outermost frame to whose end exceptions go from here, by its number in [`Bodies::frames`].
     pub handler: Option<usize>,
     pub join: Join,
+    /// How many conditional branches lead to its end, or its beginning if it is a loop.
+    pub exits: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -163,6 +165,7 @@ impl Bodies {
                     let index = self.frame(target.ok()?)?;
                     if self.frames[index].last_table != table {
                         self.join(index);
+                        self.exit(index);
                     }
                     let frame = &mut self.frames[index];
                     frame.first_branch.get_or_insert(self.dominators);
@@ -190,6 +193,7 @@ impl Bodies {
 
     fn conditional_branch(&mut self, depth: u32, size: u64, blocks: u64) -> Option<()> {
         self.branch(depth)?;
+        self.exit(self.frame(depth)?);
         self.code(Weight { size, blocks });
         Some(())
     }
@@ -242,6 +246,7 @@ impl Bodies {
             last_table: 0,
             handler: self.frames.last().and_then(|frame| frame.handler),
             join: Join::default(),
+            exits: 0,
         });
         self.at.frames += 1;
         self.at.depth = self.frames.len() as u64;
@@ -263,6 +268,8 @@ impl Bodies {
         }
         self.join_end();
         let frame = self.frames.pop()?;
+        self.at.open_exits = self.at.open_exits.saturating_sub(frame.exits);
+        self.deferred.close(frame.exits);
         if joins {
             self.values.truncate(frame.height);
         }

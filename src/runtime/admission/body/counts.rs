@@ -104,7 +104,10 @@ impl Counts {
         cost.add(Cost::of_pairs(self.kept.pairs, 150, 0));
         cost.add(Cost::of_pairs(self.kept.reused_pairs, 100, 0));
         cost.add(Cost::of_pairs(self.kept.blocks, 500, 3));
-        cost.add(Cost::of_pairs(self.kept.hoisted, 100, 0));
+        cost.add(Cost::of_pairs(self.kept.hoisted, 20, 0));
+        cost.add(Cost::of_pairs(self.kept.hoisted_exits, 450, 0));
+        cost.add(Cost::of_pairs(self.kept.exits, 1_200, 0));
+        cost.add(Cost::of_pairs(locals.exit_pairs, 800, 0));
         // A division by a constant becomes a multiplication that needs two certain registers: a value that is kept in
         // one of them has to move at each.
         let divisions = self
@@ -115,10 +118,17 @@ impl Counts {
         cost.add(Cost::of_pairs(self.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(self.dominated_ops, 5, 0));
         cost.add(Cost::of_pairs(self.result_tables, 30, 0));
-        // The weights of instructions have this to spare in published modules, which have some results, and some values
-        // that are put before loops.
-        let tables = self.result_tables.saturating_mul(9) / 2;
-        let tables = tables.saturating_add(self.kept.hoisted.saturating_mul(22));
+        // The weights of instructions have this to spare in published modules, which have some of each.
+        let tables = [
+            (self.result_tables, 5),
+            (self.kept.hoisted, 5),
+            (self.kept.hoisted_exits, 130),
+            (self.kept.exits, 200),
+            (locals.exit_pairs, 150),
+        ];
+        let tables = tables.iter().fold(0_u64, |sum, (count, bytes)| {
+            sum.saturating_add(count.saturating_mul(*bytes))
+        });
         cost.transient = cost
             .transient
             .saturating_add(tables.saturating_sub(size / 8 * 5));

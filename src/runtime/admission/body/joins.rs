@@ -196,9 +196,23 @@ impl Bodies {
         }
         let values = self.values_of_joined(serial);
         for value in &values {
-            self.deferred.hoist(value.node);
+            self.deferred.hand_on(value.node);
         }
         self.frames[index].join.bring(&values);
+    }
+
+    /// A conditional branch leads to where this frame ends, or begins again if it is a loop.
+    pub(super) fn exit(&mut self, index: usize) {
+        let Some(frame) = self.frames.get_mut(index) else {
+            return;
+        };
+        frame.exits += 1;
+        let serial = frame.serial;
+        self.at.exits += 1;
+        self.at.open_exits += 1;
+        let loops = self.joins.loops.iter().rev();
+        let loops = loops.take_while(|open| open.serial > serial).count();
+        self.deferred.exit(loops);
     }
 
     /// Whether a loop began after this spot that is branched to.
