@@ -18,6 +18,9 @@ const SHORT: usize = 1 << 16;
 /// Sets of locals of one body have up to so many words in all, at one time.
 const MAX_WORDS: usize = 1 << 22;
 
+/// So many words of sets are looked at in one module: some tenths of a second.
+const MAX_WORDS_LOOKED_AT: u64 = 1 << 30;
+
 /// What matters of an instruction.
 #[derive(Clone, Copy)]
 enum Event {
@@ -52,77 +55,111 @@ struct Frame {
     number: u32,
     /// What is read after the branch to it.
     label: Locals,
-    /// What is set in it.
+    /// What is set in it; in a loop, only where control may come back to its beginning from there.
     set: Locals,
+    /// What is set in it and in the frames in it.
+    set_anywhere: Locals,
     /// Of a condition with another arm: what is read when that begins.
     other: Option<Locals>,
     /// What the handlers around it read.
     handlers: Option<Locals>,
+    /// The innermost loop around it that begins again, by its place among the open frames.
+    around: Option<usize>,
+    /// Of a loop that begins again, the number after those of locals that stands for that it does, in what is read.
+    again: Option<u32>,
 }
 
 /// The frames of one body, and for which locals control joins at each.
 #[derive(Default)]
 pub(super) struct Ahead {
     events: Vec<Event>,
-    /// Locals are numbered in the order of their first access.
-    numbers: HashMap<u32, u32>,
+    /// How many functions were looked through, and for each local the last that has it, and its number there: they are
+    /// numbered in the order of their first access.
+    function: u64,
+    numbers: Vec<(u64, u32)>,
     locals: Vec<u32>,
-    /// Of each frame: whether it is branched to, and which part of `joined` is its.
-    frames: Vec<(bool, u32, u32)>,
+    spans: Vec<Span>,
     joined: Vec<u32>,
     /// The handlers of each `try_table`, by its number.
     handlers: HashMap<u32, Vec<u32>>,
+    /// How many locals the function has.
+    local_count: u32,
     /// How many more pairs of a frame and a local are listed in this module: each costs something to compile.
     pairs_left: u64,
+    /// How many more words of sets are looked at in this module.
+    words_left: u64,
 }
+
+/// What is known of a frame.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    is_branched_to: bool,
+    /// Which part of [`Ahead::joined`] is its.
+    joined: (u32, u32),
+    /// The number of the last instruction that branches to it, counted from 1.
+    last_branch: u32,
+}
+
+/// More was to be done than for any module that is not refused.
+pub(super) struct TooMuch;
 
 impl Ahead {
     /// For a module in which so many pairs of a frame and a local are listed.
     pub fn new(pairs: u64) -> Self {
         Self {
             pairs_left: pairs,
+            words_left: MAX_WORDS_LOOKED_AT,
             ..Self::default()
         }
     }
 
-    /// Looks through another body. What follows something that is not valid is not looked at. Returns how many pairs of
-    /// a frame and a local there may be which are not listed.
-    pub fn look(&mut self, body: &FunctionBody<'_>) -> u64 {
+    /// Looks through another body, of a function with so many locals. What follows something that is not valid is not
+    /// looked at.
+    ///
+    /// # Errors
+    ///
+    /// Where there is more to do than for any module that is not refused.
+    pub fn look(&mut self, body: &FunctionBody<'_>, local_count: u64) -> Result<(), TooMuch> {
         clear(&mut self.events);
         clear(&mut self.locals);
-        clear(&mut self.frames);
+        clear(&mut self.spans);
         clear(&mut self.joined);
-        self.numbers = HashMap::new();
+        self.local_count = u32::try_from(local_count).unwrap_or(u32::MAX);
+        self.function += 1;
         self.handlers = HashMap::new();
         let _ = self.read(body);
         if self.locals.is_empty() {
-            return 0;
+            return Ok(());
         }
         let loops = self.events.iter().any(|event| match event {
             Event::Begin(frame, Kind::Loop) => self.is_branched_to(u64::from(*frame)),
             _ => false,
         });
         let mut starts = HashMap::new();
-        if loops && let Err(words) = self.go_back(&mut starts, false) {
-            return words;
+        let events = std::mem::take(&mut self.events);
+        let mut done = Ok(());
+        if loops {
+            done = self.go_back(&events, &mut starts, false);
         }
-        match self.go_back(&mut starts, true) {
-            Ok(missing) | Err(missing) => missing,
+        if done.is_ok() {
+            done = self.go_back(&events, &mut starts, true);
         }
+        self.events = events;
+        done
     }
 
     /// Whether something branches to this frame. Frames are numbered in the order in which they begin, the function
     /// itself is 0.
     pub fn is_branched_to(&self, frame: u64) -> bool {
-        self.frame(frame).is_some_and(|(is, ..)| is)
+        self.span(frame).is_some_and(|span| span.is_branched_to)
     }
 
     /// The locals of which control may bring different values to where this frame is branched to, or to another arm of
     /// it, in ascending order.
     pub fn joined(&self, frame: u64) -> &[u32] {
-        let list = self.frame(frame).and_then(|(_, from, to)| {
-            let (from, to) = (from as usize, to as usize);
-            self.joined.get(from..to)
+        let list = self.span(frame).and_then(|span| {
+            let (from, to) = span.joined;
+            self.joined.get(from as usize..to as usize)
         });
         list.unwrap_or_default()
     }
@@ -132,14 +169,16 @@ impl Ahead {
         self.joined(frame).binary_search(&local).is_ok()
     }
 
-    fn frame(&self, frame: u64) -> Option<(bool, u32, u32)> {
-        self.frames.get(usize::try_from(frame).ok()?).copied()
+    fn span(&self, frame: u64) -> Option<&Span> {
+        self.spans.get(usize::try_from(frame).ok()?)
     }
 
     fn read(&mut self, body: &FunctionBody<'_>) -> Option<()> {
         let mut open = Vec::new();
         self.begin(&mut open, Kind::Block);
+        let mut position = 0;
         for operator in body.get_operators_reader().ok()? {
+            position += 1;
             match operator.ok()? {
                 Operator::Block { .. } | Operator::Try { .. } => {
                     self.begin(&mut open, Kind::Block);
@@ -153,9 +192,9 @@ impl Ahead {
                         | Catch::OneRef { label, .. }
                         | Catch::All { label }
                         | Catch::AllRef { label }) = catch;
-                        handlers.extend(self.branch(&open, label));
+                        handlers.extend(self.branch(&open, label, position));
                     }
-                    self.handlers.insert(self.frames.len() as u32, handlers);
+                    self.handlers.insert(self.spans.len() as u32, handlers);
                     self.begin(&mut open, Kind::Try);
                 }
                 Operator::Else => self.events.push(Event::Else),
@@ -164,7 +203,7 @@ impl Ahead {
                     self.events.push(Event::End(frame, kind));
                 }
                 Operator::Br { relative_depth } => {
-                    self.branch(&open, relative_depth);
+                    self.branch(&open, relative_depth, position);
                     self.events.push(Event::Stop);
                 }
                 Operator::BrIf { relative_depth }
@@ -172,21 +211,20 @@ impl Ahead {
                 | Operator::BrOnNonNull { relative_depth }
                 | Operator::BrOnCast { relative_depth, .. }
                 | Operator::BrOnCastFail { relative_depth, .. } => {
-                    self.branch(&open, relative_depth);
+                    self.branch(&open, relative_depth, position);
                 }
                 Operator::BrTable { targets } => {
-                    self.branch(&open, targets.default());
-                    let mut before = targets.default();
+                    self.branch(&open, targets.default(), position);
                     for target in targets.targets() {
-                        let target = target.ok()?;
-                        if target != before {
-                            self.branch(&open, target);
-                        }
-                        before = target;
+                        self.branch(&open, target.ok()?, position);
                     }
                     self.events.push(Event::Stop);
                 }
-                Operator::Return | Operator::Unreachable => self.events.push(Event::Stop),
+                Operator::Return
+                | Operator::Unreachable
+                | Operator::ReturnCall { .. }
+                | Operator::ReturnCallIndirect { .. }
+                | Operator::ReturnCallRef { .. } => self.events.push(Event::Stop),
                 Operator::Throw { .. } | Operator::ThrowRef => {
                     self.events.push(Event::Call);
                     self.events.push(Event::Stop);
@@ -199,11 +237,11 @@ impl Ahead {
                     self.events.push(Event::Call);
                 }
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-                    let local = self.number(local_index);
+                    let local = self.number(local_index)?;
                     self.events.push(Event::Set(local));
                 }
                 Operator::LocalGet { local_index } => {
-                    let local = self.number(local_index);
+                    let local = self.number(local_index)?;
                     self.events.push(Event::Get(local));
                 }
                 _ => {}
@@ -214,155 +252,218 @@ impl Ahead {
 
     fn begin(&mut self, open: &mut Vec<(u32, Kind)>, kind: Kind) {
         // A body has fewer frames than there are numbers.
-        let frame = self.frames.len() as u32;
+        let frame = self.spans.len() as u32;
         open.push((frame, kind));
-        self.frames.push((false, 0, 0));
+        self.spans.push(Span::default());
         self.events.push(Event::Begin(frame, kind));
     }
 
-    fn branch(&mut self, open: &[(u32, Kind)], depth: u32) -> Option<u32> {
-        let (frame, _) = open[open.len().checked_sub(1 + depth as usize)?];
-        self.frames[frame as usize].0 = true;
-        self.events.push(Event::Branch(frame));
+    /// A branch of the instruction at this position. Returns to which frame it leads.
+    fn branch(&mut self, open: &[(u32, Kind)], depth: u32, position: u32) -> Option<u32> {
+        let (frame, _) = *open.get(open.len().checked_sub(1 + depth as usize)?)?;
+        let span = &mut self.spans[frame as usize];
+        span.is_branched_to = true;
+        if span.last_branch != position {
+            span.last_branch = position;
+            self.events.push(Event::Branch(frame));
+        }
         Some(frame)
     }
 
-    fn number(&mut self, local: u32) -> u32 {
-        *self.numbers.entry(local).or_insert_with(|| {
+    fn number(&mut self, local: u32) -> Option<u32> {
+        if local >= self.local_count {
+            return None;
+        }
+        let index = local as usize;
+        if index >= self.numbers.len() {
+            self.numbers.resize(index + 1, (0, 0));
+        }
+        let (function, number) = &mut self.numbers[index];
+        if *function != self.function {
+            (*function, *number) = (self.function, self.locals.len() as u32);
             self.locals.push(local);
-            self.locals.len() as u32 - 1
-        })
+        }
+        Some(*number)
     }
 
     /// Goes through the events backwards. `starts` holds what is read from the beginning of each loop: the first time,
-    /// it is filled. Returns how many pairs could not be listed; as an error, how many words the sets would have had.
-    fn go_back(&mut self, starts: &mut HashMap<u32, Locals>, is_last: bool) -> Result<u64, u64> {
+    /// it is filled, the last time, what joins is listed.
+    fn go_back(
+        &mut self,
+        events: &[Event],
+        starts: &mut HashMap<u32, Locals>,
+        is_last: bool,
+    ) -> Result<(), TooMuch> {
         let words = self.locals.len().div_ceil(64);
-        let mut missing = 0;
         let mut live = Locals::default();
-        // The loops around, the outermost first, in the first walk without what they need.
         let mut frames: Vec<Frame> = Vec::new();
-        let events = std::mem::take(&mut self.events);
         for event in events.iter().rev() {
             match *event {
                 Event::Get(local) => live.insert(local),
                 Event::Set(local) => {
                     live.remove(local);
+                    let mut place = frames.len().checked_sub(1);
                     if let Some(frame) = frames.last_mut() {
-                        frame.set.insert(local);
+                        frame.set_anywhere.insert(local);
+                    }
+                    while let Some(index) = place {
+                        self.spend(1)?;
+                        let frame = &mut frames[index];
+                        if frame.again.is_some_and(|again| live.contains(again)) {
+                            frame.set.insert(local);
+                        }
+                        place = frame.around;
                     }
                 }
-                Event::Stop => live = Locals::default(),
+                Event::Stop => live.clear(),
                 Event::Branch(target) => {
-                    let target = frames.binary_search_by_key(&target, |frame| frame.number);
-                    if let Ok(target) = target {
+                    self.spend(words)?;
+                    if let Some(target) = find(&frames, target) {
                         live.add(&frames[target].label);
+                        if let Some(again) = frames[target].again {
+                            live.insert(again);
+                        }
                     }
                 }
                 Event::Call => {
+                    self.spend(words)?;
                     if let Some(handlers) = frames.last().and_then(|it| it.handlers.as_ref()) {
                         live.add(handlers);
                     }
                 }
                 Event::Else => {
+                    self.spend(words)?;
                     if let Some(frame) = frames.last_mut() {
                         frame.other = Some(std::mem::replace(&mut live, frame.label.clone()));
                     }
                 }
                 Event::End(number, kind) => {
-                    if (frames.len() + starts.len()) * words > MAX_WORDS {
-                        self.events = events;
-                        return Err((MAX_WORDS * 64) as u64);
+                    // Each frame has up to five sets.
+                    if (5 * frames.len() + starts.len()) * words > MAX_WORDS {
+                        return Err(TooMuch);
                     }
-                    let outer = frames.last();
-                    let mut handlers = outer.and_then(|frame| frame.handlers.clone());
-                    if kind == Kind::Try {
-                        let handlers = handlers.get_or_insert_default();
-                        for target in self.handlers.get(&number).into_iter().flatten() {
-                            let target = frames.binary_search_by_key(target, |frame| frame.number);
-                            if let Ok(target) = target {
-                                handlers.add(&frames[target].label);
-                            }
-                        }
-                    }
-                    let label = match kind {
-                        Kind::Loop => {
-                            // A loop that begins again may end later, and one around it begin again.
-                            let mut label = starts.get(&number).cloned().unwrap_or_default();
-                            let mut around = frames.iter().rev();
-                            if let Some(around) =
-                                around.find(|frame| starts.contains_key(&frame.number))
-                            {
-                                label.add(&around.label);
-                            }
-                            label
-                        }
-                        _ => live.clone(),
-                    };
-                    frames.push(Frame {
-                        number,
-                        label,
-                        set: Locals::default(),
-                        other: None,
-                        handlers,
-                    });
+                    self.spend(3 * words)?;
+                    let frame = self.end(&frames, number, kind, &live, starts);
+                    frames.push(frame);
                 }
                 Event::Begin(number, kind) => {
+                    self.spend(3 * words)?;
                     let Some(mut frame) = frames.pop() else {
                         continue;
                     };
-                    let joins = kind == Kind::If || self.frames[number as usize].0;
+                    let joins = kind == Kind::If || self.is_branched_to(u64::from(number));
                     if kind == Kind::If {
                         live.add(frame.other.as_ref().unwrap_or(&frame.label));
                         if let Some(other) = &frame.other {
                             frame.label.add(other);
                         }
                     }
+                    if let Some(again) = frame.again {
+                        live.remove(again);
+                    } else {
+                        frame.set = frame.set_anywhere.clone();
+                    }
                     if kind == Kind::Loop && joins {
                         if !is_last {
                             starts.insert(number, live.clone());
                         }
                         live.add(&frame.label);
+                        frame.label = live.clone();
                     }
                     if is_last && joins {
-                        let from = self.joined.len() as u32;
-                        missing += self.list(&frame);
-                        let to = self.joined.len() as u32;
-                        self.joined[from as usize..].sort_unstable();
-                        (
-                            self.frames[number as usize].1,
-                            self.frames[number as usize].2,
-                        ) = (from, to);
+                        self.list(&frame)?;
                     }
                     if let Some(outer) = frames.last_mut() {
-                        outer.set.add(&frame.set);
+                        outer.set_anywhere.add(&frame.set_anywhere);
                     }
                 }
             }
         }
-        self.events = events;
-        Ok(missing)
+        Ok(())
     }
 
-    /// Lists what is set in the frame and read after a branch to it, or in its other arm. Returns how many are not
-    /// listed.
-    fn list(&mut self, frame: &Frame) -> u64 {
-        let mut missing = 0;
+    /// A frame that ends where these locals are read later, while going backwards.
+    fn end(
+        &self,
+        frames: &[Frame],
+        number: u32,
+        kind: Kind,
+        live: &Locals,
+        starts: &HashMap<u32, Locals>,
+    ) -> Frame {
+        let outer = frames.last();
+        let mut handlers = outer.and_then(|frame| frame.handlers.clone());
+        if kind == Kind::Try {
+            let handlers = handlers.get_or_insert_default();
+            for target in self.handlers.get(&number).into_iter().flatten() {
+                if let Some(target) = find(frames, *target) {
+                    handlers.add(&frames[target].label);
+                }
+            }
+        }
+        let mut around = outer.and_then(|frame| frame.around);
+        if outer.is_some_and(|frame| frame.again.is_some()) {
+            around = frames.len().checked_sub(1);
+        }
+        let label = match kind {
+            Kind::Loop => {
+                // A loop that begins again may end later, and one around it begin again.
+                let mut label = starts.get(&number).cloned().unwrap_or_default();
+                if let Some(around) = around {
+                    label.add(&frames[around].label);
+                }
+                label
+            }
+            _ => live.clone(),
+        };
+        let begins_again = kind == Kind::Loop && self.is_branched_to(u64::from(number));
+        let again = begins_again.then(|| {
+            let before = around.and_then(|around| frames[around].again);
+            before.map_or(self.locals.len() as u32, |before| before + 1)
+        });
+        Frame {
+            number,
+            label,
+            set: Locals::default(),
+            set_anywhere: Locals::default(),
+            again,
+            other: None,
+            handlers,
+            around,
+        }
+    }
+
+    /// Sets of so many words are gone through.
+    fn spend(&mut self, words: usize) -> Result<(), TooMuch> {
+        let left = self.words_left.checked_sub(words as u64);
+        self.words_left = left.ok_or(TooMuch)?;
+        Ok(())
+    }
+
+    /// Lists what is set in the frame and read after a branch to it, or in its other arm.
+    fn list(&mut self, frame: &Frame) -> Result<(), TooMuch> {
+        let from = self.joined.len();
+        // The last word may have bits that stand for loops, which are never set.
         for (word, (set, read)) in frame.set.0.iter().zip(&frame.label.0).enumerate() {
             let mut both = set & read;
-            if self.pairs_left < u64::from(both.count_ones()) {
-                missing += u64::from(both.count_ones());
-                continue;
-            }
-            self.pairs_left -= u64::from(both.count_ones());
+            let left = self.pairs_left.checked_sub(u64::from(both.count_ones()));
+            self.pairs_left = left.ok_or(TooMuch)?;
             while both != 0 {
                 let local = word * 64 + both.trailing_zeros() as usize;
                 self.joined.push(self.locals[local]);
                 both &= both - 1;
             }
         }
-        missing
+        self.joined[from..].sort_unstable();
+        self.spans[frame.number as usize].joined = (from as u32, self.joined.len() as u32);
+        Ok(())
     }
+}
+
+/// The open frame with this number, by its place among them.
+fn find(frames: &[Frame], number: u32) -> Option<usize> {
+    let found = frames.binary_search_by_key(&number, |frame| frame.number);
+    found.ok()
 }
 
 impl Locals {
@@ -372,6 +473,15 @@ impl Locals {
             self.0.resize(word + 1, 0);
         }
         self.0[word] |= 1 << (local % 64);
+    }
+
+    fn contains(&self, local: u32) -> bool {
+        let word = self.0.get(local as usize / 64);
+        word.is_some_and(|word| word & 1 << (local % 64) != 0)
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
     }
 
     fn remove(&mut self, local: u32) {

@@ -28,6 +28,9 @@ const MAX_LOCALS: u64 = 51_000;
 /// Nanoseconds that a walk takes to look at a local at a branch, about.
 const LOOKED_AT_NS: u64 = 1_000;
 
+/// More frames than a function can have open at a time: one that has more is not looked through.
+const MAX_NESTING: usize = 1 << 16;
+
 /// More bytes than any body can have: one that has more is not looked through.
 const MAX_BODY_BYTES: usize = 7_654_321;
 
@@ -125,6 +128,8 @@ pub(super) struct Bodies {
     joins: Joins,
     /// Whether control comes to the current instruction.
     is_reachable: bool,
+    /// Whether the body has more to look at than any that is not refused.
+    is_too_much: bool,
     /// [`alternatives_of`](super::ops::alternatives_of) the last instruction, if that was a comparison: a branch that
     /// follows takes it in, and there are none then.
     comparison: u64,
@@ -190,6 +195,7 @@ impl Bodies {
         self.writes = 0;
         self.unsettled = 0;
         self.function += 1;
+        self.is_too_much = false;
         let _ = self.walk(types, ty, body);
         self.settle_stores();
         self.counts.kept = self.deferred.kept();
@@ -206,9 +212,13 @@ impl Bodies {
             self.size,
             self.profile.locals,
             &self.locals,
+            self.joins.arguments,
             self.at,
             around,
         );
+        if self.is_exhausted() {
+            self.profile.cost.ns = u64::MAX;
+        }
         self.profile
     }
 
@@ -228,7 +238,10 @@ impl Bodies {
             return None;
         }
         if self.follows_values {
-            self.counts.moved += self.ahead.look(body);
+            if self.ahead.look(body, self.profile.locals).is_err() {
+                self.is_too_much = true;
+                return None;
+            }
         }
         let bytes = body.as_bytes();
         let start = body.range().start;
@@ -242,11 +255,20 @@ impl Bodies {
             self.counts.stack_ops += self.height;
             self.profile.validation_steps += 1;
             self.operator(types, opcode, &operator)?;
-            if self.deferred.is_full() {
+            if self.frames.len() > MAX_NESTING {
+                self.is_too_much = true;
+            }
+            if self.is_exhausted() {
                 return None;
             }
         }
         Some(())
+    }
+
+    /// Whether there was more to look at than in any module that is not refused.
+    fn is_exhausted(&self) -> bool {
+        let of_module = self.joins.is_exhausted || self.deferred.is_exhausted();
+        self.is_too_much || self.follows_values && of_module
     }
 
     fn code(&mut self, weight: Weight) {

@@ -34,12 +34,15 @@ struct Instruction {
     tree: u32,
     /// Which walk through operands has come here last.
     seen: u32,
-    /// The innermost loop on which it depends, by the number of the block with which that begins; 0 if there is none.
-    depends_on: u32,
+    /// The innermost loop on which it depends, by the number of the block with which that begins; 0 if there is none. The
+    /// second time, as if aliases were the values that they stand for.
+    depends_on: [u32; 2],
     /// Whether the optimiser computes it again in each block that needs it.
     is_cheap: bool,
-    /// The last loop before which it was put.
-    hoisted: u32,
+    /// The last loop before which it was put, each time as `depends_on`.
+    hoisted: [u32; 2],
+    /// Whether another instruction takes its value.
+    is_taken: bool,
     /// Where control last took it along to a join.
     handed_on: Option<Placed>,
     /// Where it is, where each store needs its value, and where dead ones do not.
@@ -93,10 +96,13 @@ pub(super) struct Spot {
 struct Loop {
     /// The number of the block with which it begins.
     began: u32,
-    /// How many values are put before it, so that they are not computed in it again and again.
-    hoisted: u64,
-    /// How many branches lead out of it.
+    /// How many values are put before it, so that they are not computed in it again and again, each time as
+    /// [`Instruction::depends_on`].
+    hoisted: [u64; 2],
+    /// How many branches lead out of it, from itself and the loops in it that have ended.
     exits: u64,
+    /// How many of them lead out of no loop around it.
+    last_exits: u64,
 }
 
 enum Step {
@@ -159,7 +165,7 @@ pub(super) struct Deferred {
     /// Where constants are, each time as [`Instruction::placed`].
     constants: Vec<[Option<Placed>; 2]>,
     /// The last loop before which each constant was put.
-    hoisted_constants: Vec<u32>,
+    hoisted_constants: Vec<[u32; 2]>,
     /// The blocks that dominate the current one, which is the last, each with its depth in the dominator tree. Of some
     /// that begin at the same instruction, only the last is in it.
     path: Vec<(u64, Block)>,
@@ -217,9 +223,9 @@ impl Deferred {
         self.begin_block(0, 0);
     }
 
-    /// Whether the function has more instructions than it may.
-    pub fn is_full(&self) -> bool {
-        self.instructions.len() as u64 > self.max_instructions
+    /// Whether the function has more instructions than it may, or more of the module's are repeated.
+    pub fn is_exhausted(&self) -> bool {
+        self.repeats_left == 0 || self.instructions.len() as u64 > self.max_instructions
     }
 
     /// How many values instructions with effects have left, constants that are kept included.
@@ -244,17 +250,28 @@ impl Deferred {
         let began = self.here().block.number;
         self.loops.push(Loop {
             began,
-            hoisted: 0,
+            hoisted: [0; 2],
             exits: 0,
+            last_exits: 0,
         });
     }
 
-    /// The innermost of those loops ends, in a block with this number.
-    pub fn end_loop(&mut self, number: u64) {
+    /// The innermost of those loops ends, in a block with this number. These aliases turn out to be the values from
+    /// before it: what takes one may have been put before the loop too.
+    pub fn end_loop(&mut self, number: u64, aliases: impl Iterator<Item = Node>) {
+        let is_taken = |alias: Node| match alias.kind() {
+            Kind::Computed(index) => self.instructions.get(index).is_some_and(|it| it.is_taken),
+            _ => false,
+        };
+        let are_taken = aliases.map(is_taken).any(|is_taken| is_taken);
         if let Some(open) = self.loops.pop() {
+            let hoisted = open.hoisted[usize::from(are_taken)];
             let blocks = number.saturating_sub(u64::from(open.began));
-            let pairs = open.hoisted.saturating_mul(blocks);
-            let exits = open.hoisted.saturating_mul(open.exits);
+            let pairs = hoisted.saturating_mul(blocks);
+            let exits = hoisted.saturating_mul(open.exits);
+            if let Some(around) = self.loops.last_mut() {
+                around.exits += open.exits - open.last_exits;
+            }
             for kept in &mut self.kept {
                 kept.hoisted = kept.hoisted.saturating_add(pairs);
                 kept.hoisted_exits = kept.hoisted_exits.saturating_add(exits);
@@ -262,12 +279,15 @@ impl Deferred {
         }
     }
 
-    /// A branch leads out of a frame, and of so many of those loops.
+    /// A branch leads out of a frame, and of those loops that began after so many.
     pub fn exit(&mut self, loops: usize) {
         self.exits = self.exits.saturating_add(1);
         self.open_exits += 1;
-        for open in self.loops.iter_mut().rev().take(loops) {
-            open.exits += 1;
+        if let Some(outermost) = self.loops.get_mut(loops) {
+            outermost.last_exits += 1;
+            if let Some(innermost) = self.loops.last_mut() {
+                innermost.exits += 1;
+            }
         }
     }
 
@@ -278,9 +298,10 @@ impl Deferred {
 
     /// A value of which nothing is known but that it is there from this spot on.
     pub fn opaque(&mut self, spot: Spot) -> Node {
-        let loops = self.loops.iter().rev();
-        let mut loops = loops.skip_while(|open| open.began > spot.block.number);
-        self.unknown.push(loops.next().map_or(0, |open| open.began));
+        let before = spot.block.number;
+        let loops = self.loops.partition_point(|open| open.began <= before);
+        let innermost = self.loops[..loops].last();
+        self.unknown.push(innermost.map_or(0, |open| open.began));
         self.numbering.opaque()
     }
 
@@ -317,6 +338,8 @@ impl Deferred {
             }
             Numbered::New(operands) => operands,
         };
+        let is_cheap =
+            opcode.is_cheap() && operands[..2].iter().any(|operand| operand.is_constant());
         let mut keeps_constant = false;
         // Operands are computed from left to right. A constant that comes last may be a part of the instruction.
         let last = operands.iter().rposition(|operand| *operand != Node::NONE);
@@ -330,8 +353,7 @@ impl Deferred {
             }
         }
         let size = u32::try_from(size).unwrap_or(u32::MAX);
-        let is_cheap =
-            opcode.is_cheap() && operands[..2].iter().any(|operand| operand.is_constant());
+
         self.push(operands, keeps_constant, size);
         if let Some(instruction) = self.instructions.last_mut() {
             instruction.is_cheap = is_cheap;
@@ -351,7 +373,7 @@ impl Deferred {
         let node = self.numbering.number_read(read, next);
         if node == next {
             self.push([Node::NONE; 3], false, 0);
-            self.depend_on_loop();
+            self.depend_on_loop([true; 2]);
         } else if let Kind::Computed(index) = node.kind() {
             self.again(index);
         }
@@ -369,20 +391,18 @@ impl Deferred {
 
     /// A value that may be this one, or another.
     pub fn alias(&mut self, node: Node) -> Node {
-        if let Kind::Unknown = node.kind() {
-            return self.opaque(self.here());
-        }
         self.push([node, Node::NONE, Node::NONE], false, 0);
-        self.depend_on_loop();
+        self.depend_on_loop([true, false]);
         Node::computed(self.instructions.len() - 1)
     }
 
-    /// The alias of a value turns out to be one of which nothing is known.
-    pub fn detach(&mut self, alias: Node) {
+    /// The alias of a value turns out to be one of which nothing is known but that it is there from this spot on.
+    pub fn detach(&mut self, alias: Node, began: Spot) {
         if let Kind::Computed(index) = alias.kind()
             && let Some(instruction) = self.instructions.get_mut(index)
         {
             instruction.operands = [Node::NONE; 3];
+            instruction.depends_on = [began.block.number; 2];
         }
     }
 
@@ -466,9 +486,20 @@ impl Deferred {
     }
 
     fn push(&mut self, operands: [Node; 3], keeps_constant: bool, size: u32) {
+        for operand in operands {
+            if let Kind::Computed(index) = operand.kind()
+                && let Some(operand) = self.instructions.get_mut(index)
+            {
+                operand.is_taken = true;
+            }
+        }
         let trees = operands.iter().map(|operand| self.tree(*operand));
-        let loops = operands.iter().map(|operand| self.depends_on(*operand));
-        let depends_on = loops.max().unwrap_or(0);
+        let depends_on = [0, 1].map(|time| {
+            let loops = operands
+                .iter()
+                .map(|operand| self.depends_on(*operand, time));
+            loops.max().unwrap_or(0)
+        });
         self.instructions.push(Instruction {
             operands,
             keeps_constant,
@@ -478,26 +509,32 @@ impl Deferred {
             seen: 0,
             depends_on,
             is_cheap: false,
-            hoisted: 0,
+            hoisted: [0; 2],
+            is_taken: false,
             handed_on: None,
             placed: [None; 2],
         });
     }
 
-    /// The value of the last instruction is another one each time the innermost loop begins.
-    fn depend_on_loop(&mut self) {
+    /// The value of the last instruction is another one each time the innermost loop begins, at these times of
+    /// [`Instruction::depends_on`].
+    fn depend_on_loop(&mut self, times: [bool; 2]) {
         if let (Some(open), Some(instruction)) = (self.loops.last(), self.instructions.last_mut()) {
-            instruction.depends_on = open.began;
+            for (depends_on, is_that) in instruction.depends_on.iter_mut().zip(times) {
+                if is_that {
+                    *depends_on = open.began;
+                }
+            }
         }
     }
 
     /// The innermost loop on which the value depends.
-    fn depends_on(&self, node: Node) -> u32 {
+    fn depends_on(&self, node: Node, time: usize) -> u32 {
         match node.kind() {
             Kind::Constant(_) => 0,
             Kind::Computed(index) => {
                 let instruction = self.instructions.get(index);
-                instruction.map_or(0, |instruction| instruction.depends_on)
+                instruction.map_or(0, |instruction| instruction.depends_on[time])
             }
             Kind::Unknown => match node.opaque_index() {
                 Some(index) => self.unknown.get(index).copied().unwrap_or(0),
@@ -512,30 +549,47 @@ impl Deferred {
         if self.loops.is_empty() {
             return;
         }
-        let depends_on = self.depends_on(node);
-        let outermost = self.loops.partition_point(|open| open.began <= depends_on);
-        let Some(open) = self.loops.get_mut(outermost) else {
+        for time in [0, 1] {
+            let depends_on = self.depends_on(node, time);
+            let outermost = self.loops.partition_point(|open| open.began <= depends_on);
+            let Some(open) = self.loops.get_mut(outermost) else {
+                continue;
+            };
+            let hoisted = match node.kind() {
+                Kind::Computed(index) => {
+                    let instruction = self.instructions.get_mut(index);
+                    let instruction = instruction.filter(|instruction| !instruction.is_cheap);
+                    instruction.map(|instruction| &mut instruction.hoisted)
+                }
+                Kind::Constant(index) if !self.numbering.is_cheap(index) => {
+                    if index >= self.hoisted_constants.len() {
+                        self.hoisted_constants.resize(index + 1, [0; 2]);
+                    }
+                    self.hoisted_constants.get_mut(index)
+                }
+                _ => None,
+            };
+            if let Some(hoisted) = hoisted
+                && hoisted[time] != open.began
+            {
+                hoisted[time] = open.began;
+                open.hoisted[time] += 1;
+            }
+        }
+    }
+
+    /// An instruction is computed in the current block if the innermost loop changes it, and keeps the operands that the
+    /// loop does not change.
+    fn hoist_operands(&mut self, index: usize) {
+        let Some(innermost) = self.loops.last() else {
             return;
         };
-        let hoisted = match node.kind() {
-            Kind::Computed(index) => {
-                let instruction = self.instructions.get_mut(index);
-                let instruction = instruction.filter(|instruction| !instruction.is_cheap);
-                instruction.map(|instruction| &mut instruction.hoisted)
-            }
-            Kind::Constant(index) if !self.numbering.is_cheap(index) => {
-                if index >= self.hoisted_constants.len() {
-                    self.hoisted_constants.resize(index + 1, 0);
-                }
-                self.hoisted_constants.get_mut(index)
-            }
-            _ => None,
-        };
-        if let Some(hoisted) = hoisted
-            && *hoisted != open.began
+        if let Some(instruction) = self.instructions.get(index)
+            && instruction.depends_on[0] >= innermost.began
         {
-            *hoisted = open.began;
-            open.hoisted += 1;
+            for operand in instruction.operands {
+                self.hoist(operand);
+            }
         }
     }
 
@@ -570,6 +624,7 @@ impl Deferred {
             constants += u64::from(instruction.keeps_constant);
             self.kept[stores as usize].repeated_size += u64::from(instruction.size);
             let operands = instruction.operands;
+            self.hoist_operands(index);
             self.steps.extend(operands.map(Step::Place));
         }
         // Each constant is kept while what comes before it in a chain is computed.
@@ -638,13 +693,7 @@ impl Deferred {
             let exits = u64::from(exits).min(self.open_exits);
             (spot.left.saturating_sub(since.left), blocks, exits)
         };
-        // What a loop changes is computed in it, and keeps the operands that it does not change.
-        let innermost = self.loops.last().map_or(0, |open| open.began);
-        if innermost > 0 && self.instructions[index].depends_on >= innermost {
-            for operand in operands {
-                self.hoist(operand);
-            }
-        }
+        self.hoist_operands(index);
         let mut count = u64::from(keeps_constant);
         // The first time, its constant is among the operands that were kept.
         let constant = (is_repeated && keeps_constant).then_some(used);
@@ -720,6 +769,7 @@ impl Deferred {
         let Kind::Computed(index) = node.kind() else {
             return;
         };
+        self.hoist_operands(index);
         let here = Placed {
             block: self.here().block,
             used: self.now(Stores::All),

@@ -85,6 +85,7 @@ impl Counts {
         size: u64,
         local_count: u64,
         locals: &Locals,
+        arguments: u64,
         end: Place,
         around: Surroundings,
     ) -> Cost {
@@ -98,6 +99,7 @@ impl Counts {
         // The weights of instructions have this to spare in published modules, which have some of each.
         let alternatives = self.alternatives.saturating_sub(size / 16);
         cost.add(Cost::of_pairs(alternatives, 8, 1));
+        cost.add(Cost::of_pairs(arguments, 700, 100));
         cost.add(Cost::of_pairs(self.kept.constants, 0, 1_800));
         // They are kept longer than others.
         cost.add(Cost::of_pairs(self.repeated / 4, 0, 3));

@@ -14,8 +14,11 @@ pub(super) struct Joins {
     heavy: Vec<u32>,
     /// The values of some locals, at one branch.
     carried: Vec<Node>,
-    /// How many more pairs of a local and a branch are looked at in this module.
+    /// How many more pairs of a local and a branch are looked at in this module, and whether there were more.
     pairs_left: u64,
+    pub is_exhausted: bool,
+    /// Pairs of a branch and a local of which control brings different values to where that leads.
+    pub arguments: u64,
 }
 
 /// A loop that is branched to.
@@ -33,8 +36,12 @@ struct Loop {
 pub struct Join {
     /// For each local in [`Ahead::joined`](super::super::ahead::Ahead::joined), what the branches so far bring.
     brought: Vec<Brought>,
-    /// Of a condition, their values where it begins.
+    /// Of a condition, their values where it begins, and the values of its parameters.
     before: Vec<Value>,
+    params: Vec<Value>,
+    began: Spot,
+    /// How many branches lead there.
+    ways: u64,
     /// Whether control may come from where an exception is thrown, with any values.
     pub is_unsure: bool,
     /// Whether control comes from anywhere.
@@ -65,6 +72,15 @@ impl Joins {
     pub fn clear(&mut self) {
         self.loops.clear();
         self.heavy.clear();
+        self.arguments = 0;
+    }
+
+    /// So many pairs of a local and a branch are looked at. Returns whether there are so many more.
+    fn look_at(&mut self, pairs: usize) -> bool {
+        let left = self.pairs_left.checked_sub(pairs as u64);
+        self.is_exhausted |= left.is_none();
+        self.pairs_left = left.unwrap_or(0);
+        left.is_some()
     }
 }
 
@@ -99,8 +115,9 @@ impl Bodies {
     /// The loop with this number ends.
     pub(super) fn end_loop(&mut self, serial: u64) {
         let ended = self.joins.loops.pop_if(|open| open.serial == serial);
-        if ended.is_some() {
-            self.deferred.end_loop(self.at.blocks);
+        if let Some(ended) = ended {
+            let aliases = ended.aliases.iter().map(|(_, alias)| *alias);
+            self.deferred.end_loop(self.at.blocks, aliases);
         }
     }
 
@@ -111,11 +128,19 @@ impl Bodies {
         };
         self.carry_to(serial);
         let before = self.values_of_joined(serial);
-        let is_entered = self.is_reachable;
-        if let Some(frame) = self.frames.last_mut() {
-            frame.join.before = before;
-            frame.join.is_entered = is_entered;
-        }
+        let (is_entered, began) = (self.is_reachable, self.deferred.here());
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        // As many are looked at as a branch would take along.
+        let params = frame.params.min(self.handed_left);
+        self.handed_left -= params;
+        let lowest = self.height.saturating_sub(params);
+        let params = (lowest..self.height).map(|place| self.values.get(place));
+        frame.join.params = params.collect();
+        frame.join.before = before;
+        frame.join.began = began;
+        frame.join.is_entered = is_entered;
     }
 
     /// The first arm of a condition ends, and another begins.
@@ -130,10 +155,15 @@ impl Bodies {
         frame.join.has_other_arm = true;
         self.is_reachable = frame.join.is_entered;
         let before = std::mem::take(&mut frame.join.before);
-        let here = self.deferred.here();
+        let (params, began) = (std::mem::take(&mut frame.join.params), frame.join.began);
+        let missing = frame.params.saturating_sub(params.len() as u64);
+        let lowest = frame.height + missing;
         for (index, value) in before.into_iter().enumerate() {
-            self.locals
-                .know(self.ahead.joined(serial)[index], value, here);
+            self.learn(self.ahead.joined(serial)[index], value, began);
+        }
+        self.values.truncate(lowest);
+        for (place, value) in (lowest..).zip(params) {
+            self.values.push(place, value);
         }
     }
 
@@ -169,7 +199,10 @@ impl Bodies {
             let mut value = match *brought {
                 Brought::Nothing => continue,
                 Brought::One(value) => value,
-                Brought::Different => Value::default(),
+                Brought::Different => {
+                    self.joins.arguments += join.ways;
+                    Value::default()
+                }
             };
             if value.node == Node::default() {
                 value.node = self.deferred.opaque(here);
@@ -210,8 +243,8 @@ impl Bodies {
         let serial = frame.serial;
         self.at.exits += 1;
         self.at.open_exits += 1;
-        let loops = self.joins.loops.iter().rev();
-        let loops = loops.take_while(|open| open.serial > serial).count();
+        let loops = &self.joins.loops;
+        let loops = loops.partition_point(|open| open.serial <= serial);
         self.deferred.exit(loops);
     }
 
@@ -267,13 +300,11 @@ impl Bodies {
     /// How many locals of which values join at this frame are looked at now.
     fn look_at(&mut self, serial: u64) -> usize {
         let joined = self.ahead.joined(serial).len();
-        if self.joins.pairs_left < joined as u64 {
-            // Each would take some time, if not as much.
-            self.counts.moved += joined as u64;
-            return 0;
+        if self.joins.look_at(joined) {
+            joined
+        } else {
+            0
         }
-        self.joins.pairs_left -= joined as u64;
-        joined
     }
 
     /// The current values of the locals that join at this frame.
@@ -293,17 +324,15 @@ impl Bodies {
             .loops
             .binary_search_by_key(&serial, |open| open.serial);
         let Ok(found) = found else { return };
+        let began = self.joins.loops[found].began;
         let mut aliases = std::mem::take(&mut self.joins.loops[found].aliases);
-        let looked_at = aliases.len() as u64;
-        if self.joins.pairs_left < looked_at {
-            self.counts.moved += looked_at;
+        if !self.joins.look_at(aliases.len()) {
             return;
         }
-        self.joins.pairs_left -= looked_at;
         aliases.retain(|&(local, alias)| {
             let is_alias = self.local_value(local).node == alias;
             if !is_alias {
-                self.deferred.detach(alias);
+                self.deferred.detach(alias, began);
             }
             is_alias
         });
@@ -318,11 +347,9 @@ impl Bodies {
         }
         let mut index = 0;
         while let Some(&local) = self.joins.heavy.get(index) {
-            if self.joins.pairs_left == 0 {
-                self.counts.moved += (self.joins.heavy.len() - index) as u64;
+            if !self.joins.look_at(1) {
                 break;
             }
-            self.joins.pairs_left -= 1;
             let (value, _) = self.locals.value(local);
             if !self.deferred.is_heavy(value.node) {
                 self.locals.mark(local, false);
@@ -345,6 +372,7 @@ impl Join {
     /// A branch brings these values.
     fn bring(&mut self, values: &[Value]) {
         self.is_reached = true;
+        self.ways += 1;
         self.brought.resize(values.len(), Brought::Nothing);
         for (brought, value) in self.brought.iter_mut().zip(values) {
             *brought = match *brought {
