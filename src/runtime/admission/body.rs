@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use wasmparser::FunctionBody;
 
-use self::control::{Frame, FrameKind};
+use self::control::{Frame, FrameKind, Try};
 use self::counts::{Counts, HANDED_ON_NS, LOOP_PAIR_NS, REPEATED_NS};
 use self::joins::Joins;
 
@@ -95,6 +95,8 @@ struct Global {
 #[derive(Default)]
 pub(super) struct Bodies {
     frames: Vec<Frame>,
+    /// Those `try_table`s among them, the outermost first.
+    tries: Vec<Try>,
     locals: Locals,
     profile: BodyProfile,
     at: Place,
@@ -178,6 +180,7 @@ impl Bodies {
         around: Surroundings,
     ) -> BodyProfile {
         self.frames.clear();
+        self.tries.clear();
         self.locals.clear();
         self.profile = BodyProfile::default();
         self.at = Place::default();

@@ -136,6 +136,11 @@ impl Locals {
         local.set = Some(at.loops);
     }
 
+    /// Control joins other control that may bring another value of the local.
+    pub fn join(&mut self, index: u32, at: Place) {
+        self.look_up(index, at);
+    }
+
     /// The local is read. `open_since` tells how many of the frames that are open had begun when there
     /// had been so many.
     pub fn get(&mut self, index: u32, at: Place, open_since: impl FnOnce(u64) -> u64) {

@@ -82,7 +82,6 @@ impl Constant {
             Operator::F32Const { value } => Self::F32(value.bits()),
             Operator::F64Const { value } => Self::F64(value.bits()),
             Operator::V128Const { value } => Self::V128(*value.bytes()),
-            Operator::I8x16Shuffle { lanes } => Self::V128(*lanes),
             _ => return None,
         })
     }
@@ -246,9 +245,9 @@ impl Numbering {
                 Err(known) => return Numbered::Known(known),
             }
         }
-        // A shuffle has two operands.
-        if let (Operator::I8x16Shuffle { .. }, Some(lanes)) = (operator, Constant::of(operator)) {
-            computation.operands[2] = self.constant(lanes);
+        // Each shuffle has its lanes to itself, so that none is found to be equal to another.
+        if let Operator::I8x16Shuffle { .. } = operator {
+            return Numbered::New(computation.operands);
         }
         // Of unknown values, none is known to be equal to another.
         if computation.operands.contains(&Node::default()) {

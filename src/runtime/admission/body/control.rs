@@ -24,11 +24,15 @@ pub struct Frame {
     pub unsettled: u64,
     /// Which instruction was the last table with a branch to it.
     pub last_table: u64,
-    /// The outermost frame to whose end exceptions go from here, by its number in [`Bodies::frames`].
-    pub handler: Option<usize>,
     pub join: Join,
     /// How many conditional branches lead to its end, or its beginning if it is a loop.
     pub exits: u64,
+}
+
+/// A `try_table` that has not ended.
+pub struct Try {
+    /// To which frames exceptions go from it, by their places in [`Bodies::frames`].
+    pub handlers: Vec<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,7 +90,7 @@ impl Bodies {
             Op::TryTable { try_table } => {
                 let (params, results) = types.block(try_table.ty)?;
                 self.size += 1_300;
-                let mut outermost = self.frames.last()?.handler;
+                let mut targets = Vec::new();
                 for catch in &try_table.catches {
                     let (Catch::One { label, .. }
                     | Catch::OneRef { label, .. }
@@ -95,7 +99,7 @@ impl Bodies {
                     self.branch(label)?;
                     let handler = self.frame(label)?;
                     self.frames[handler].join.is_unsure = true;
-                    outermost = Some(outermost.map_or(handler, |frame| frame.min(handler)));
+                    targets.push(handler);
                     self.code(Weight {
                         size: 36_000,
                         blocks: 3,
@@ -104,7 +108,9 @@ impl Bodies {
                 let handlers = try_table.catches.len() as u64;
                 self.handlers += handlers;
                 self.push(FrameKind::Try(handlers), params, results);
-                self.frames.last_mut()?.handler = outermost;
+                targets.sort_unstable();
+                targets.dedup();
+                self.tries.push(Try { handlers: targets });
             }
             // Exceptions as they were before they were standardised, which the compiler refuses.
             Op::Try { blockty } => {
@@ -244,7 +250,6 @@ impl Bodies {
                 _ => u64::MAX,
             },
             last_table: 0,
-            handler: self.frames.last().and_then(|frame| frame.handler),
             join: Join::default(),
             exits: 0,
         });
@@ -298,7 +303,10 @@ impl Bodies {
                 self.locals.end_loop(self.at);
                 self.end_loop(frame.serial);
             }
-            FrameKind::Try(handlers) => self.handlers = self.handlers.saturating_sub(handlers),
+            FrameKind::Try(handlers) => {
+                self.handlers = self.handlers.saturating_sub(handlers);
+                self.tries.pop();
+            }
             FrameKind::Block | FrameKind::If => {}
         }
         self.joined(frame);

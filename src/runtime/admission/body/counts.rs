@@ -5,6 +5,7 @@ use super::super::deferred::Kept;
 use super::super::locals::{Locals, Place};
 use super::super::ops::LEAST_SIZE;
 use super::Surroundings;
+use super::joins::Arguments;
 
 /// Nanoseconds to compile a pair of a local and a loop that its value is carried through.
 pub const LOOP_PAIR_NS: u64 = 1_500;
@@ -85,7 +86,7 @@ impl Counts {
         size: u64,
         local_count: u64,
         locals: &Locals,
-        arguments: u64,
+        arguments: Arguments,
         end: Place,
         around: Surroundings,
     ) -> Cost {
@@ -99,7 +100,9 @@ impl Counts {
         // The weights of instructions have this to spare in published modules, which have some of each.
         let alternatives = self.alternatives.saturating_sub(size / 16);
         cost.add(Cost::of_pairs(alternatives, 8, 1));
-        cost.add(Cost::of_pairs(arguments, 700, 100));
+        cost.add(Cost::of_pairs(arguments.branches, 500, 0));
+        cost.add(Cost::of_pairs(arguments.squares, 1, 0));
+        cost.add(Cost::of_pairs(arguments.calls, 4_500, 1_100));
         cost.add(Cost::of_pairs(self.kept.constants, 0, 1_800));
         // They are kept longer than others.
         cost.add(Cost::of_pairs(self.repeated / 4, 0, 3));
@@ -127,6 +130,7 @@ impl Counts {
             (self.kept.hoisted_exits, 130),
             (self.kept.exits, 200),
             (locals.exit_pairs, 150),
+            (arguments.branches, 60),
         ];
         let tables = tables.iter().fold(0_u64, |sum, (count, bytes)| {
             sum.saturating_add(count.saturating_mul(*bytes))

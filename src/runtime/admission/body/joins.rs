@@ -17,8 +17,18 @@ pub(super) struct Joins {
     /// How many more pairs of a local and a branch are looked at in this module, and whether there were more.
     pairs_left: u64,
     pub is_exhausted: bool,
-    /// Pairs of a branch and a local of which control brings different values to where that leads.
-    pub arguments: u64,
+    /// Of values that control takes along to where it joins.
+    pub arguments: Arguments,
+}
+
+/// Pairs of a way to where control joins, and a local that has different values on different ways.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Arguments {
+    pub branches: u64,
+    /// Each of them as often as there are ways.
+    pub squares: u64,
+    /// Those where the way is a call that may throw.
+    pub calls: u64,
 }
 
 /// A loop that is branched to.
@@ -40,8 +50,9 @@ pub struct Join {
     before: Vec<Value>,
     params: Vec<Value>,
     began: Spot,
-    /// How many branches lead there.
+    /// How many branches lead there, and how many calls that may throw.
     ways: u64,
+    calls: u64,
     /// Whether control may come from where an exception is thrown, with any values.
     pub is_unsure: bool,
     /// Whether control comes from anywhere.
@@ -72,7 +83,7 @@ impl Joins {
     pub fn clear(&mut self) {
         self.loops.clear();
         self.heavy.clear();
-        self.arguments = 0;
+        self.arguments = Arguments::default();
     }
 
     /// So many pairs of a local and a branch are looked at. Returns whether there are so many more.
@@ -198,9 +209,14 @@ impl Bodies {
         for (index, brought) in join.brought.iter().enumerate() {
             let mut value = match *brought {
                 Brought::Nothing => continue,
-                Brought::One(value) => value,
+                Brought::One(value) => {
+                    if join.is_unsure {
+                        self.joins.arguments.add(join);
+                    }
+                    value
+                }
                 Brought::Different => {
-                    self.joins.arguments += join.ways;
+                    self.joins.arguments.add(join);
                     Value::default()
                 }
             };
@@ -279,9 +295,18 @@ impl Bodies {
 
     /// A function is called, from which control may go to the handlers of exceptions around.
     pub(super) fn carry_to_handlers(&mut self) {
-        let handler = self.frames.last().and_then(|frame| frame.handler);
-        if let Some(frame) = handler.and_then(|handler| self.frames.get(handler)) {
-            self.carry_to(frame.serial);
+        for index in 0..self.tries.len() {
+            for handler in 0..self.tries[index].handlers.len() {
+                if !self.joins.look_at(1) {
+                    return;
+                }
+                let handler = self.tries[index].handlers[handler];
+                if let Some(frame) = self.frames.get_mut(handler) {
+                    frame.join.calls += 1;
+                    let serial = frame.serial;
+                    self.carry_to(serial);
+                }
+            }
         }
     }
 
@@ -312,6 +337,7 @@ impl Bodies {
         (0..self.look_at(serial))
             .map(|index| {
                 let local = self.ahead.joined(serial)[index];
+                self.locals.join(local, self.at);
                 self.local_value(local)
             })
             .collect()
@@ -365,6 +391,15 @@ impl Bodies {
             self.deferred.carry(&self.joins.carried);
             self.joins.carried.clear();
         }
+    }
+}
+
+impl Arguments {
+    /// Control brings different values of a local there.
+    fn add(&mut self, join: &Join) {
+        self.branches += join.ways;
+        self.squares += join.ways.saturating_mul(join.ways);
+        self.calls += join.calls;
     }
 }
 
