@@ -454,8 +454,21 @@ impl Deferred {
                 self.need(node, Stores::All, self.here());
                 self.need(node, Stores::Last, self.here());
             }
-            Kind::Constant(_) => self.hoist(node),
+            Kind::Constant(constant) => {
+                self.hoist(node);
+                self.use_constant_here(constant);
+            }
             Kind::Unknown => {}
+        }
+    }
+
+    fn use_constant_here(&mut self, constant: usize) {
+        if !self.numbering.is_cheap(constant) {
+            let block = self.here().block;
+            for stores in [Stores::All, Stores::Last] {
+                let used = self.now(stores);
+                self.use_constant(constant, stores, Placed { block, used });
+            }
         }
     }
 
@@ -730,7 +743,9 @@ impl Deferred {
             match operand.kind() {
                 Kind::Unknown => {}
                 Kind::Computed(before) => self.use_again(before, stores, block),
-                Kind::Constant(constant) if keeps_constant && index == 0 => {
+                Kind::Constant(constant)
+                    if keeps_constant && index == 0 || !self.numbering.is_cheap(constant) =>
+                {
                     self.use_constant(constant, stores, Placed { block, used });
                 }
                 Kind::Constant(_) => {}
@@ -766,8 +781,10 @@ impl Deferred {
     /// Control takes the value along to a join. It is kept since that was so the last time.
     pub fn hand_on(&mut self, node: Node) {
         self.hoist(node);
-        let Kind::Computed(index) = node.kind() else {
-            return;
+        let index = match node.kind() {
+            Kind::Computed(index) => index,
+            Kind::Constant(constant) => return self.use_constant_here(constant),
+            Kind::Unknown => return,
         };
         self.hoist_operands(index);
         let here = Placed {
@@ -796,15 +813,22 @@ impl Deferred {
         }
     }
 
-    /// A constant is needed in a register. It is computed once in each block.
+    /// A constant is needed in a register. It is computed once in each block, or once if that takes more.
     fn use_constant(&mut self, index: usize, stores: Stores, here: Placed) {
         if index >= self.constants.len() {
             self.constants.resize(index + 1, [None; 2]);
         }
-        if let Some(before) = self.constants[index][stores as usize].replace(here)
-            && before.block == here.block
-        {
-            self.reuse(before.used, here.used, stores);
+        let before = self.constants[index][stores as usize];
+        let is_cheap = self.numbering.is_cheap(index);
+        let before = before.filter(|before| {
+            before.block == here.block || !is_cheap && self.is_there(*before, here.block)
+        });
+        // Where it is kept from is the first place, if control has to come through there.
+        let block = before.map_or(here.block, |before| before.block);
+        let used = here.used;
+        self.constants[index][stores as usize] = Some(Placed { block, used });
+        if let Some(before) = before {
+            self.reuse(before.used, used, stores);
         }
     }
 
