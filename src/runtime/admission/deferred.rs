@@ -557,6 +557,22 @@ impl Deferred {
         }
     }
 
+    /// An instruction computes so many other values of this one, which are put before a loop with it.
+    pub fn derive(&mut self, node: Node, count: u64) {
+        if let Kind::Constant(index) = node.kind()
+            && self.numbering.is_cheap(index)
+        {
+            return;
+        }
+        for time in [0, 1] {
+            let depends_on = self.depends_on(node, time);
+            let outermost = self.loops.partition_point(|open| open.began <= depends_on);
+            if let Some(open) = self.loops.get_mut(outermost) {
+                open.hoisted[time] += count;
+            }
+        }
+    }
+
     /// Something in the current block takes a value, which is put before a loop if it does not depend on that.
     fn hoist(&mut self, node: Node) {
         if self.loops.is_empty() {

@@ -184,6 +184,18 @@ pub(super) fn is_comparison(opcode: u8) -> bool {
     matches!(opcode, 0x46..=0x4f | 0x51..=0x66)
 }
 
+/// How many values an instruction computes of each of its operands to find what it reaches, by its first byte: of those
+/// that compute more than one.
+pub(super) fn derived_values(opcode: u8) -> u64 {
+    match opcode {
+        // Objects that are collected.
+        0xfb => 4,
+        // Tables, and what reaches many elements at once.
+        0x25 | 0x26 | 0xfc => 2,
+        _ => 0,
+    }
+}
+
 /// Whether an instruction with this first byte is one of those on numbers that may trap: divisions of integers, and what
 /// turns floats into integers.
 pub(super) fn may_trap(opcode: u8) -> bool {

@@ -5,8 +5,8 @@ use wasmparser::Operator;
 use super::super::deferred::{Spot, Stores};
 use super::super::numbering::Node;
 use super::super::ops::{
-    DIVISION_BY_CONSTANT, Opcode, alternatives_of, has_effects, is_comparison, loaded, may_trap,
-    stored, weight_of,
+    DIVISION_BY_CONSTANT, Opcode, alternatives_of, derived_values, has_effects, is_comparison,
+    loaded, may_trap, stored, weight_of,
 };
 use super::super::sums::{Length, Sum};
 use super::super::types::Types;
@@ -271,6 +271,18 @@ impl Bodies {
         }
     }
 
+    /// An instruction computes so many other values of each of so many on top of the operand stack.
+    fn derive(&mut self, operands: u64, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let floor = self.frames.last().map_or(0, |frame| frame.height);
+        let lowest = self.height.saturating_sub(operands).max(floor);
+        for value in self.values.above(lowest) {
+            self.deferred.derive(value.node, count);
+        }
+    }
+
     /// What an instruction leaves that takes and leaves so many values, before it takes them.
     fn value(
         &mut self,
@@ -309,7 +321,10 @@ impl Bodies {
                         self.deferred.need_always(address.node);
                     }
                 }
-                _ => self.need(pops),
+                _ => {
+                    self.need(pops);
+                    self.derive(pops, derived_values(opcode));
+                }
             }
             if value.node != Node::default() {
                 self.deferred.leave(pushes);
