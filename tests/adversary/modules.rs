@@ -139,6 +139,45 @@ attacks! {
             => json!([5000])
     }
 
+    /// What has to be known of locals before a body is walked through, and at each branch, is not gone through again and
+    /// again.
+    fn locals_are_not_gone_through_at_each_branch() {
+        attack(r#"
+            const INT = 0x7f, IF = [0x04, 0x40], BLOCK = [0x02, 0x40], LOOP = [0x03, 0x40], END = 0x0b, DROP = 0x1a;
+            const number = [0x41, 0], branchIf = (depth) => bytes(number, 0x0d, leb(depth));
+            const [locals, loops] = [49_900, 9_900];
+            const declared = bytes(1, leb(locals), INT);
+            const all = (each) => join(Array.from({ length: locals }, (_, i) => each(leb(i))));
+            const read = all((local) => bytes(0x20, local, DROP)), set = all((local) => bytes(number, 0x21, local));
+            const beyond = [0xff, 0xff, 0xff, 0xff, 0x0f];
+            const bodies = {
+                "a local that no function has": bytes(0, number, IF, number, 0x21, beyond, END, 0x20, beyond, DROP),
+                "locals that are read in many loops first":
+                    bytes(declared, times(loops, LOOP), read, times(loops, bytes(branchIf(0), END))),
+                "branches out of many loops":
+                    bytes(0, BLOCK, times(loops, LOOP), times(1_300_000, branchIf(loops)), times(loops + 1, [END])),
+                "a table of a million branches, past all locals":
+                    bytes(declared, set, BLOCK, BLOCK, set, number, 0x0e, leb(7_000_000), times(3_500_000, [0, 1]), 0,
+                        END, set, END, read),
+                "branches past all locals":
+                    bytes(declared, BLOCK, times(1_500_000, branchIf(0)), set, END, read),
+                "blocks in blocks, past all locals":
+                    bytes(declared, times(9_000, BLOCK), times(9_000, bytes(branchIf(0), number, 0x21, 0, END)), set, read),
+                "loops that end in many blocks":
+                    bytes(0, 0x20, 0, DROP, times(1_000_000, BLOCK), times(1_000_000, bytes(LOOP, END)),
+                        times(1_000_000, [END])),
+                "millions of blocks in blocks": bytes(0, times(3_800_000, BLOCK)),
+                "millions of exceptions": bytes(0, times(7_600_000, [0x0a])),
+            };
+            const codes = [];
+            for (const kind in bodies) {
+                const code = await codeOf(() => compile(func([0x60, 1, INT, 0], bodies[kind])));
+                if (code !== 5000) codes.push([kind, code]);
+            }
+            return codes;"#)
+            => json!([])
+    }
+
     /// A function that returns a thousand values, called ten million times: the steps are counted without going through
     /// the values each time.
     fn wide_calls_are_counted_at_once() {

@@ -12,6 +12,9 @@ use std::collections::HashMap;
 
 use wasmparser::{Catch, FunctionBody, Operator};
 
+/// More frames than a function can have open at a time: one that has more is not looked through.
+pub(super) const MAX_NESTING: usize = 1 << 16;
+
 /// Lists of up to so many entries are kept to be used again.
 const SHORT: usize = 1 << 16;
 
@@ -175,16 +178,16 @@ impl Ahead {
 
     fn read(&mut self, body: &FunctionBody<'_>) -> Option<()> {
         let mut open = Vec::new();
-        self.begin(&mut open, Kind::Block);
+        self.begin(&mut open, Kind::Block)?;
         let mut position = 0;
         for operator in body.get_operators_reader().ok()? {
             position += 1;
             match operator.ok()? {
                 Operator::Block { .. } | Operator::Try { .. } => {
-                    self.begin(&mut open, Kind::Block);
+                    self.begin(&mut open, Kind::Block)?;
                 }
-                Operator::Loop { .. } => self.begin(&mut open, Kind::Loop),
-                Operator::If { .. } => self.begin(&mut open, Kind::If),
+                Operator::Loop { .. } => self.begin(&mut open, Kind::Loop)?,
+                Operator::If { .. } => self.begin(&mut open, Kind::If)?,
                 Operator::TryTable { try_table } => {
                     let mut handlers = Vec::new();
                     for catch in try_table.catches {
@@ -195,16 +198,16 @@ impl Ahead {
                         handlers.extend(self.branch(&open, label, position));
                     }
                     self.handlers.insert(self.spans.len() as u32, handlers);
-                    self.begin(&mut open, Kind::Try);
+                    self.begin(&mut open, Kind::Try)?;
                 }
-                Operator::Else => self.events.push(Event::Else),
+                Operator::Else => self.note(Event::Else),
                 Operator::End | Operator::Delegate { .. } => {
                     let (frame, kind) = open.pop()?;
-                    self.events.push(Event::End(frame, kind));
+                    self.note(Event::End(frame, kind));
                 }
                 Operator::Br { relative_depth } => {
                     self.branch(&open, relative_depth, position);
-                    self.events.push(Event::Stop);
+                    self.note(Event::Stop);
                 }
                 Operator::BrIf { relative_depth }
                 | Operator::BrOnNull { relative_depth }
@@ -218,31 +221,31 @@ impl Ahead {
                     for target in targets.targets() {
                         self.branch(&open, target.ok()?, position);
                     }
-                    self.events.push(Event::Stop);
+                    self.note(Event::Stop);
                 }
                 Operator::Return
                 | Operator::Unreachable
                 | Operator::ReturnCall { .. }
                 | Operator::ReturnCallIndirect { .. }
-                | Operator::ReturnCallRef { .. } => self.events.push(Event::Stop),
+                | Operator::ReturnCallRef { .. } => self.note(Event::Stop),
                 Operator::Throw { .. } | Operator::ThrowRef => {
-                    self.events.push(Event::Call);
-                    self.events.push(Event::Stop);
+                    self.note(Event::Call);
+                    self.note(Event::Stop);
                 }
                 Operator::Call { .. }
                 | Operator::CallIndirect { .. }
                 | Operator::CallRef { .. }
                     if !self.handlers.is_empty() =>
                 {
-                    self.events.push(Event::Call);
+                    self.note(Event::Call);
                 }
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     let local = self.number(local_index)?;
-                    self.events.push(Event::Set(local));
+                    self.note(Event::Set(local));
                 }
                 Operator::LocalGet { local_index } => {
                     let local = self.number(local_index)?;
-                    self.events.push(Event::Get(local));
+                    self.note(Event::Get(local));
                 }
                 _ => {}
             }
@@ -250,12 +253,25 @@ impl Ahead {
         Some(())
     }
 
-    fn begin(&mut self, open: &mut Vec<(u32, Kind)>, kind: Kind) {
+    /// Notes what matters of an instruction, unless control does not come there.
+    fn note(&mut self, event: Event) {
+        let is_dead = matches!(self.events.last(), Some(Event::Stop));
+        let begins_anew = matches!(event, Event::Begin(..) | Event::Else | Event::End(..));
+        if !is_dead || begins_anew {
+            self.events.push(event);
+        }
+    }
+
+    fn begin(&mut self, open: &mut Vec<(u32, Kind)>, kind: Kind) -> Option<()> {
+        if open.len() > MAX_NESTING {
+            return None;
+        }
         // A body has fewer frames than there are numbers.
         let frame = self.spans.len() as u32;
         open.push((frame, kind));
         self.spans.push(Span::default());
-        self.events.push(Event::Begin(frame, kind));
+        self.note(Event::Begin(frame, kind));
+        Some(())
     }
 
     /// A branch of the instruction at this position. Returns to which frame it leads.
@@ -265,7 +281,7 @@ impl Ahead {
         span.is_branched_to = true;
         if span.last_branch != position {
             span.last_branch = position;
-            self.events.push(Event::Branch(frame));
+            self.note(Event::Branch(frame));
         }
         Some(frame)
     }

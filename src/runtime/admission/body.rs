@@ -13,7 +13,7 @@ use self::control::{Frame, FrameKind, Try};
 use self::counts::{Counts, HANDED_ON_NS, LOOP_PAIR_NS, REPEATED_NS};
 use self::joins::Joins;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, MAX_NESTING};
 use super::cost::{Bound, Cost};
 use super::deferred::{Deferred, Spot};
 use super::locals::{Locals, Place};
@@ -27,9 +27,6 @@ const MAX_LOCALS: u64 = 51_000;
 
 /// Nanoseconds that a walk takes to look at a local at a branch, about.
 const LOOKED_AT_NS: u64 = 1_000;
-
-/// More frames than a function can have open at a time: one that has more is not looked through.
-const MAX_NESTING: usize = 1 << 16;
 
 /// More bytes than any body can have: one that has more is not looked through.
 const MAX_BODY_BYTES: usize = 7_654_321;
