@@ -2,7 +2,7 @@
 
 use ext_wasm::ModuleLimits;
 
-use crate::estimates::{compile, milliseconds};
+use crate::estimates::{bytes, compile, milliseconds};
 
 /// One more link of a chain of instructions without effects.
 const LINK: &str = "local.get 0 i32.const N i32.xor i32.popcnt local.get 1 i32.add local.set 0 ";
@@ -18,7 +18,7 @@ fn repeat(text: &str, times: usize) -> String {
 
 fn module(body: &str) -> String {
     format!(
-        r#"(module (memory 1) (global (mut i32) (i32.const 0)) (tag $tag) (func $call)
+        r#"(module (memory 1) (global (mut i32) (i32.const 0)) (func $call) (type $array (array (mut i64)))
             (func (export "f") (param i32 i32 f32) (result i32) (local $other i32)
                 {body} local.get 0 local.get $other i32.add local.get 2 i32.trunc_sat_f32_s i32.add))"#
     )
@@ -28,7 +28,7 @@ fn module(body: &str) -> String {
 fn what_each_way_needs_is_counted_on_each() {
     let chain = |n| repeat(LINK, n);
     let conditions = |n| repeat(CONDITION, n);
-    let kinds: [(&str, &dyn Fn(usize) -> String); 16] = [
+    let kinds: [(&str, &dyn Fn(usize) -> String); 19] = [
         ("a chain in blocks", &|n| {
             repeat(&format!("block {LINK} end "), n) + &conditions(n)
         }),
@@ -82,6 +82,24 @@ fn what_each_way_needs_is_counted_on_each() {
             format!(
                 "block $out try_table (catch_all $out) {} end end ",
                 repeat(&arm, n)
+            )
+        }),
+        ("handlers inside of others", &|n| {
+            let arm = format!("{LINK} local.get 1 if call $call end ");
+            let arms = repeat(&arm, n);
+            format!(
+                "block $out try_table (catch_all $out) block $in try_table (catch_all $in) {arms}
+                    i32.const 7 local.set 0 end end end end "
+            )
+        }),
+        ("another arm, which has what was before", &|n| {
+            let (chain, conditions) = (chain(n), conditions(n));
+            format!("{chain} local.get 1 if i32.const 7 local.set 0 else {conditions} end ")
+        }),
+        ("another arm, which has the parameters", &|n| {
+            let (chain, conditions) = (chain(n), conditions(n));
+            format!(
+                "{chain} local.get 0 local.get 1 if (param i32) drop else local.set 0 {conditions} end "
             )
         }),
         ("the same chain in a loop, where it is another", &|n| {
@@ -149,6 +167,15 @@ fn what_is_put_before_a_loop_is_kept_in_it() {
             "v128.const i32x4 N 1 2 3 v128.any_true global.set 0 ",
         ),
         (
+            "what a local that is set to itself gives",
+            "local.get 1 local.set 1 local.get 1 i32.const N i32.mul global.set 0 ",
+        ),
+        (
+            "equal shuffles",
+            "local.get 2 f32x4.splat local.get 2 f32x4.splat i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
+                v128.any_true global.set 0 ",
+        ),
+        (
             "operands of a changing value",
             "i32.const 0 local.get 1 i32.const N i32.mul local.get 1 i32.load offset=N i32.add i32.store offset=N ",
         ),
@@ -208,6 +235,50 @@ fn what_is_kept_past_branches_to_where_it_is_not_is_counted() {
         // A branch to where it is kept too costs little.
         let near = of(400).replace(&exits, "block local.get 1 br_if 0 end ");
         compile(&ModuleLimits::default(), &near).expect(kind);
+    }
+}
+
+#[test]
+fn what_an_instruction_computes_of_its_operand_is_put_before_a_loop_too() {
+    let value =
+        "local.get 1 i32.const N i32.mul array.new_default $array drop local.get 1 br_if $out ";
+    let body = repeat(value, 400);
+    let of = |before, after| bytes(&module(&format!("block $out {before} {body} {after} end ")));
+    let (around, none) = (of("loop", "local.get 1 br_if 0 end"), of("block", "end"));
+    assert!(
+        around > none + 4 * 400 * 400 * 100,
+        "{around} bytes, {none} bytes"
+    );
+}
+
+#[test]
+fn many_locals_with_other_values_on_many_ways_are_counted() {
+    let set = |n| repeat("i32.const N local.set $N ", n);
+    let kinds: [(&str, &dyn Fn(usize) -> String); 3] = [
+        ("branches", &|n| {
+            let branches = "local.get 1 br_if 0 ".repeat(6 * n);
+            format!("block {branches} {} end ", set(n))
+        }),
+        ("calls that may throw", &|n| {
+            let (calls, set) = ("call $call ".repeat(2 * n), set(n));
+            format!(
+                "block $h block try_table (catch_all $h) {set} call $call {set} {calls} end end end "
+            )
+        }),
+        ("conditions before one that sets them", &|n| {
+            let conditions = "local.get 1 if end ".repeat(10 * n);
+            format!("{conditions} local.get 1 if {} end ", set(n))
+        }),
+    ];
+    for (kind, body) in kinds {
+        let of = |n| {
+            let locals = repeat("(local $N i32) ", n);
+            let reads = repeat("local.get $N global.set 0 ", n);
+            module(&format!("{locals} {} {reads}", body(n)))
+        };
+        let error = compile(&ModuleLimits::default(), &of(500)).expect_err(kind);
+        assert!(error.message.contains("max_compile_"), "{kind}: {error}");
+        compile(&ModuleLimits::default(), &of(30)).expect(kind);
     }
 }
 
