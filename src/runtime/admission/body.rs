@@ -237,11 +237,9 @@ impl Bodies {
         if self.profile.locals > MAX_LOCALS || body.range().len() > MAX_BODY_BYTES {
             return None;
         }
-        if self.follows_values {
-            if self.ahead.look(body, self.profile.locals).is_err() {
-                self.is_too_much = true;
-                return None;
-            }
+        if self.follows_values && self.ahead.look(body, self.profile.locals).is_err() {
+            self.is_too_much = true;
+            return None;
         }
         let bytes = body.as_bytes();
         let start = body.range().start;

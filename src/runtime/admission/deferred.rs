@@ -258,12 +258,12 @@ impl Deferred {
 
     /// The innermost of those loops ends, in a block with this number. These aliases turn out to be the values from
     /// before it: what takes one may have been put before the loop too.
-    pub fn end_loop(&mut self, number: u64, aliases: impl Iterator<Item = Node>) {
+    pub fn end_loop(&mut self, number: u64, mut aliases: impl Iterator<Item = Node>) {
         let is_taken = |alias: Node| match alias.kind() {
             Kind::Computed(index) => self.instructions.get(index).is_some_and(|it| it.is_taken),
             _ => false,
         };
-        let are_taken = aliases.map(is_taken).any(|is_taken| is_taken);
+        let are_taken = aliases.any(is_taken);
         if let Some(open) = self.loops.pop() {
             let hoisted = open.hoisted[usize::from(are_taken)];
             let blocks = number.saturating_sub(u64::from(open.began));
