@@ -105,7 +105,7 @@ impl Counts {
         cost.add(Cost::of_pairs(arguments.calls, 4_500, 1_100));
         cost.add(Cost::of_pairs(self.kept.constants, 0, 1_800));
         // They are kept longer than others.
-        cost.add(Cost::of_pairs(self.repeated / 4, 0, 3));
+        cost.add(Cost::of_pairs(self.repeated, 0, 1));
         cost.add(Cost::of_pairs(self.kept.pairs, 150, 0));
         cost.add(Cost::of_pairs(self.kept.reused_pairs, 100, 0));
         cost.add(Cost::of_pairs(self.kept.blocks, 500, 3));
@@ -127,9 +127,9 @@ impl Counts {
         let tables = [
             (self.result_tables, 5),
             (self.kept.hoisted, 5),
-            (self.kept.hoisted_exits, 130),
-            (self.kept.exits, 200),
-            (locals.exit_pairs, 150),
+            (self.kept.hoisted_exits, 150),
+            (self.kept.exits, 240),
+            (locals.exit_pairs, 160),
             (arguments.branches, 60),
         ];
         let tables = tables.iter().fold(0_u64, |sum, (count, bytes)| {
