@@ -10,6 +10,13 @@ pub fn compile(limits: &ModuleLimits, module: &str) -> Result<(), WasmError> {
     WasmState::new(capabilities)?.compile(&binary).map(drop)
 }
 
+/// Sees to it that one module is refused by default for what it takes to compile, and a smaller one of its kind is not.
+pub fn only_more_is_refused(kind: &str, more: &str, less: &str) {
+    let error = compile(&ModuleLimits::default(), more).expect_err(kind);
+    assert!(error.message.contains("max_compile_"), "{kind}: {error}");
+    compile(&ModuleLimits::default(), less).expect(kind);
+}
+
 /// For how many milliseconds a module is estimated to compile.
 pub fn milliseconds(module: &str) -> u64 {
     let mut limits = ModuleLimits::default();

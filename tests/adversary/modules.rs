@@ -61,7 +61,7 @@ attacks! {
             const gets = join(Array.from({ length: locals }, (_, i) => bytes(0x20, leb(i), 0x1a)));
             const module = func(FUNC, 1, leb(locals), 0x7f, times(loops, [0x03, 0x40]), gets, times(loops, [0x0b]));
             const error = await caught(() => compile(module));
-            return [error.code, / to compile.*max_compile_ms/.test(error.message), await validateAsync(module)];"#)
+            return [error.code, /would take more than can be estimated to compile.*max_compile_ms/.test(error.message), await validateAsync(module)];"#)
             => json!([5000, true, true])
     }
 
@@ -166,6 +166,11 @@ attacks! {
                 "loops that end in many blocks":
                     () => bytes(0, 0x20, 0, DROP, times(500_000, BLOCK), times(500_000, bytes(LOOP, END)),
                         times(500_000, [END])),
+                "branches to each of many loops":
+                    () => bytes(0, number, 0x21, 0, times(60_000, LOOP),
+                        join(Array.from({ length: 60_000 }, (_, i) => branchIf(i))), times(60_000, [END])),
+                "a handler many times, past all locals":
+                    () => bytes(declared, set, BLOCK, 0x1f, 0x40, leb(1_000_000), times(1_000_000, [2, 0]), END, set, END, read),
                 "millions of blocks in blocks": () => bytes(0, times(1_500_000, BLOCK)),
                 "millions of exceptions": () => bytes(0, times(3_000_000, [0x0a])),
             };

@@ -5,8 +5,8 @@
 //! that are set in the frame and read after the join, before they are set again.
 //!
 //! So a body is gone through once forwards, where its frames and the accesses to locals are noted, and twice backwards,
-//! for which locals are still read: the first time, for what loops need that begin again. What control does not reach
-//! counts as if it did. There may be some too many, but none is missing.
+//! for which locals are still read: the first time, for what loops need that begin again. There may be
+//! some too many, but none is missing.
 
 mod liveness;
 mod set;
@@ -65,8 +65,9 @@ pub(super) struct Ahead {
     joined: Vec<u32>,
     /// The handlers of each `try_table`, by its number.
     handlers: HashMap<u32, Vec<u32>>,
-    /// How many locals the function has.
+    /// How many locals the function has, and how many frames of it are open at a time, at most.
     local_count: u32,
+    deepest: usize,
     /// How many more pairs of a frame and a local are listed in this module: each costs something to compile.
     pairs_left: u64,
     /// How many more words of sets are looked at in this module.
@@ -109,6 +110,7 @@ impl Ahead {
         clear(&mut self.joined);
         self.local_count = u32::try_from(local_count).unwrap_or(u32::MAX);
         self.function += 1;
+        self.deepest = 0;
         self.handlers = HashMap::new();
         let _ = self.read(body);
         if self.locals.is_empty() {
@@ -177,6 +179,8 @@ impl Ahead {
                         | Catch::AllRef { label }) = catch;
                         handlers.extend(self.branch(&open, label, position));
                     }
+                    handlers.sort_unstable();
+                    handlers.dedup();
                     self.handlers.insert(self.spans.len() as u32, handlers);
                     self.begin(&mut open, Kind::Try)?;
                 }
@@ -249,6 +253,7 @@ impl Ahead {
         // A body has fewer frames than there are numbers.
         let frame = self.spans.len() as u32;
         open.push((frame, kind));
+        self.deepest = self.deepest.max(open.len());
         self.spans.push(Span::default());
         self.note(Event::Begin(frame, kind));
         Some(())

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use wasmparser::FunctionBody;
 
-use self::control::{Frame, FrameKind, Try};
+use self::control::{Frame, FrameKind};
 use self::counts::{Counts, HANDED_ON_NS, LOOP_PAIR_NS, REPEATED_NS};
 use self::joins::Joins;
 
@@ -92,8 +92,8 @@ struct Global {
 #[derive(Default)]
 pub(super) struct Bodies {
     frames: Vec<Frame>,
-    /// Those `try_table`s among them, the outermost first.
-    tries: Vec<Try>,
+    /// Of each `try_table` among them, the outermost first: to which frames exceptions go, by their places.
+    tries: Vec<Vec<usize>>,
     locals: Locals,
     profile: BodyProfile,
     at: Place,
@@ -200,11 +200,6 @@ impl Bodies {
         self.settle_stores();
         self.counts.kept = self.deferred.kept();
         self.counts.kept.pairs += self.locals.kept_pairs;
-        // The weights of instructions have this to spare in published modules, which have some that are repeated.
-        let repeated = self.counts.kept.repeated_size;
-        let repeated = repeated.saturating_sub(self.size / 16);
-        self.size = self.size.saturating_add(repeated);
-        self.counts.repeated = repeated;
         let counts = &self.counts;
         let types = counts.types.min(types.count());
         self.profile.regions = counts.globals + types + counts.alive + around.places;
@@ -295,10 +290,15 @@ impl Bodies {
         }
     }
 
-    fn pop(&mut self, count: u64) {
+    /// How high the operand stack is without so many values.
+    fn below(&self, count: u64) -> u64 {
         // Below the frame there is nothing to pop, except where code cannot be reached.
         let floor = self.frames.last().map_or(0, |frame| frame.height);
-        self.height = self.height.saturating_sub(count).max(floor);
+        self.height.saturating_sub(count).max(floor)
+    }
+
+    fn pop(&mut self, count: u64) {
+        self.height = self.below(count);
         self.values.truncate(self.height);
     }
 

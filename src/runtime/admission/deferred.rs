@@ -93,6 +93,7 @@ pub(super) struct Spot {
     block: Block,
     /// How many values instructions with effects had left.
     left: u32,
+    /// How many branches lead out of a frame.
     exits: u32,
 }
 
@@ -288,7 +289,6 @@ impl Deferred {
             }
         }
         let size = u32::try_from(size).unwrap_or(u32::MAX);
-
         self.push(operands, keeps_constant, size);
         if let Some(instruction) = self.instructions.last_mut() {
             instruction.is_cheap = is_cheap;

@@ -105,20 +105,15 @@ impl ModuleProfile {
         }
         let Bound { ns, bytes } = bound(limits, self.binary_bytes);
         if self.compile_ns > ns {
-            let (cap, name) = (ns / 1_000_000, "max_compile_ms and max_compile_ns_per_byte");
-            let estimate = self.compile_ns / 1_000_000;
-            return Err(match self.compile_ns {
-                u64::MAX => exceeds(
-                    format_args!("would take more milliseconds to compile than are counted"),
-                    cap,
-                    name,
-                ),
-                _ => exceeds(
-                    format_args!("would take an estimated {estimate} ms to compile"),
-                    cap,
-                    name,
-                ),
-            });
+            let estimate = match self.compile_ns {
+                u64::MAX => "more than can be estimated".to_owned(),
+                ns => format!("an estimated {} ms", ns / 1_000_000),
+            };
+            return Err(exceeds(
+                format_args!("would take {estimate} to compile"),
+                ns / 1_000_000,
+                "max_compile_ms and max_compile_ns_per_byte",
+            ));
         }
         if self.compile_bytes > bytes {
             let estimate = self.compile_bytes;

@@ -271,12 +271,11 @@ fn expression(rng: &mut XorShiftRng, ty: Ty, depth: u32, text: &mut String) {
     }
     if depth > 0 && rng.random_ratio(1, 16) {
         let result = ty.text();
-        let arms = match rng.random_range(0..3) {
+        let (frame, between, arms) = match rng.random_range(0..3) {
             0 => ("block", "", 1),
             1 => ("loop", "", 1),
             _ => ("local.get $i32_1 if", "else ", 2),
         };
-        let (frame, between, arms) = arms;
         let _ = write!(text, "{frame} (result {result}) ");
         for arm in 0..arms {
             if arm > 0 {

@@ -33,7 +33,8 @@ impl Ahead {
         starts: &mut HashMap<u32, LocalSet>,
         is_last: bool,
     ) -> Result<(), TooMuch> {
-        let words = self.locals.len().div_ceil(64);
+        // Beside locals, loops are in the sets that begin again, each by its depth.
+        let words = (self.locals.len() + self.deepest).div_ceil(64);
         let mut live = LocalSet::default();
         let mut frames: Vec<Frame> = Vec::new();
         for event in events.iter().rev() {
@@ -81,7 +82,8 @@ impl Ahead {
                     if (5 * frames.len() + starts.len()) * words > MAX_WORDS {
                         return Err(TooMuch);
                     }
-                    self.spend(3 * words)?;
+                    let handlers = self.handlers.get(&number).map_or(0, Vec::len);
+                    self.spend((3 + handlers) * words)?;
                     let frame = self.end(&frames, number, kind, &live, starts);
                     frames.push(frame);
                 }

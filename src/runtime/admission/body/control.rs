@@ -29,12 +29,6 @@ pub struct Frame {
     pub exits: u64,
 }
 
-/// A `try_table` that has not ended.
-pub struct Try {
-    /// To which frames exceptions go from it, by their places in [`Bodies::frames`].
-    pub handlers: Vec<usize>,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum FrameKind {
     Block,
@@ -110,7 +104,7 @@ impl Bodies {
                 self.push(FrameKind::Try(handlers), params, results);
                 targets.sort_unstable();
                 targets.dedup();
-                self.tries.push(Try { handlers: targets });
+                self.tries.push(targets);
             }
             // Exceptions as they were before they were standardised, which the compiler refuses.
             Op::Try { blockty } => {
@@ -271,7 +265,9 @@ impl Bodies {
         if joins || last == 0 {
             self.hand_on(results);
         }
-        self.join_end();
+        if joins {
+            self.join(last);
+        }
         let frame = self.frames.pop()?;
         self.at.open_exits = self.at.open_exits.saturating_sub(frame.exits);
         self.deferred.close(frame.exits);

@@ -51,8 +51,6 @@ pub struct Counts {
     pub longer_sums: u64,
     /// What is kept and repeated.
     pub kept: Kept,
-    /// The size of instructions that are repeated, beyond a few, in bytes.
-    pub repeated: u64,
     /// Divisions by constants.
     pub constant_divisions: u64,
     /// Data of the optimiser's, in bytes, for other ways to write instructions.
@@ -91,7 +89,10 @@ impl Counts {
         around: Surroundings,
     ) -> Cost {
         let mut cost = Cost::of_function();
+        // The weights of instructions have this to spare in published modules, which have some that are repeated.
+        let repeated = self.kept.repeated_size.saturating_sub(size / 16);
         let size = size
+            .saturating_add(repeated)
             .saturating_add(self.moved.saturating_mul(HANDED_ON_BYTES))
             .saturating_add(self.edges.saturating_mul(900));
         cost.add(Cost::of_code(size));
@@ -105,7 +106,7 @@ impl Counts {
         cost.add(Cost::of_pairs(arguments.calls, 4_500, 1_100));
         cost.add(Cost::of_pairs(self.kept.constants, 0, 1_800));
         // They are kept longer than others.
-        cost.add(Cost::of_pairs(self.repeated, 0, 1));
+        cost.add(Cost::of_pairs(repeated, 0, 1));
         cost.add(Cost::of_pairs(self.kept.pairs, 150, 0));
         cost.add(Cost::of_pairs(self.kept.reused_pairs, 100, 0));
         cost.add(Cost::of_pairs(self.kept.blocks, 500, 3));

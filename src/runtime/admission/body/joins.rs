@@ -55,11 +55,8 @@ pub struct Join {
     calls: u64,
     /// Whether control may come from where an exception is thrown, with any values.
     pub is_unsure: bool,
-    /// Whether control comes from anywhere.
-    is_reached: bool,
-    /// Whether control comes to where the frame begins.
-    is_entered: bool,
-    has_other_arm: bool,
+    /// Whether control may come to the end of a condition, or to its other arm, without its first arm.
+    is_passed: bool,
 }
 
 /// What several branches bring of one local.
@@ -139,7 +136,7 @@ impl Bodies {
         };
         self.carry_to(serial);
         let before = self.values_of_joined(serial);
-        let (is_entered, began) = (self.is_reachable, self.deferred.here());
+        let (is_passed, began) = (self.is_reachable, self.deferred.here());
         let Some(frame) = self.frames.last_mut() else {
             return;
         };
@@ -151,7 +148,7 @@ impl Bodies {
         frame.join.params = params.collect();
         frame.join.before = before;
         frame.join.began = began;
-        frame.join.is_entered = is_entered;
+        frame.join.is_passed = is_passed;
     }
 
     /// The first arm of a condition ends, and another begins.
@@ -163,8 +160,7 @@ impl Bodies {
         let Some(frame) = self.frames.last_mut() else {
             return;
         };
-        frame.join.has_other_arm = true;
-        self.is_reachable = frame.join.is_entered;
+        self.is_reachable = std::mem::take(&mut frame.join.is_passed);
         let before = std::mem::take(&mut frame.join.before);
         let (params, began) = (std::mem::take(&mut frame.join.params), frame.join.began);
         let missing = frame.params.saturating_sub(params.len() as u64);
@@ -178,33 +174,17 @@ impl Bodies {
         }
     }
 
-    /// Control comes to the end of the innermost frame.
-    pub(super) fn join_end(&mut self) {
-        let Some(frame) = self.frames.last() else {
-            return;
-        };
-        let joins = match frame.kind {
-            FrameKind::If => true,
-            FrameKind::Loop => false,
-            FrameKind::Block | FrameKind::Try(_) => self.ahead.is_branched_to(frame.serial),
-        };
-        if joins && self.follows_values {
-            self.join(self.frames.len() - 1);
-        }
-    }
-
     /// The frame has ended.
     pub(super) fn joined(&mut self, mut frame: Frame) {
         if !self.follows_values || frame.kind == FrameKind::Loop {
             return;
         }
         let join = &mut frame.join;
-        let falls_through = frame.kind == FrameKind::If && !join.has_other_arm && join.is_entered;
-        if falls_through {
+        if join.is_passed {
             let before = std::mem::take(&mut join.before);
             join.bring(&before);
         }
-        self.is_reachable |= join.is_reached;
+        self.is_reachable |= join.ways > 0;
         let here = self.deferred.here();
         for (index, brought) in join.brought.iter().enumerate() {
             let mut value = match *brought {
@@ -296,11 +276,11 @@ impl Bodies {
     /// A function is called, from which control may go to the handlers of exceptions around.
     pub(super) fn carry_to_handlers(&mut self) {
         for index in 0..self.tries.len() {
-            for handler in 0..self.tries[index].handlers.len() {
+            for handler in 0..self.tries[index].len() {
                 if !self.joins.look_at(1) {
                     return;
                 }
-                let handler = self.tries[index].handlers[handler];
+                let handler = self.tries[index][handler];
                 if let Some(frame) = self.frames.get_mut(handler) {
                     frame.join.calls += 1;
                     let serial = frame.serial;
@@ -406,7 +386,6 @@ impl Arguments {
 impl Join {
     /// A branch brings these values.
     fn bring(&mut self, values: &[Value]) {
-        self.is_reached = true;
         self.ways += 1;
         self.brought.resize(values.len(), Brought::Nothing);
         for (brought, value) in self.brought.iter_mut().zip(values) {

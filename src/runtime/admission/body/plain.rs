@@ -247,7 +247,7 @@ impl Bodies {
         self.need_at(store.value.node, store.spot);
     }
 
-    pub(super) fn need_at(&mut self, node: Node, spot: Spot) {
+    fn need_at(&mut self, node: Node, spot: Spot) {
         self.deferred.need(node, Stores::All, spot);
         self.deferred.need(node, Stores::Last, spot);
     }
@@ -263,10 +263,7 @@ impl Bodies {
 
     /// So many values on top of the operand stack are needed now.
     pub(super) fn need(&mut self, count: u64) {
-        // Where code cannot be reached, instructions take more than the frame has.
-        let floor = self.frames.last().map_or(0, |frame| frame.height);
-        let lowest = self.height.saturating_sub(count).max(floor);
-        for value in self.values.above(lowest) {
+        for value in self.values.above(self.below(count)) {
             self.deferred.need_always(value.node);
         }
     }
@@ -276,9 +273,7 @@ impl Bodies {
         if count == 0 {
             return;
         }
-        let floor = self.frames.last().map_or(0, |frame| frame.height);
-        let lowest = self.height.saturating_sub(operands).max(floor);
-        for value in self.values.above(lowest) {
+        for value in self.values.above(self.below(operands)) {
             self.deferred.derive(value.node, count);
         }
     }

@@ -57,6 +57,12 @@ impl Deferred {
         }
     }
 
+    /// How many of the branches between the two may lead to where a value is not kept: those to frames that have ended
+    /// since do not.
+    pub(super) fn exits_between(&self, since: u32, now: u32) -> u64 {
+        u64::from(now.saturating_sub(since)).min(self.open_exits)
+    }
+
     /// Control takes the value along to a join. It is kept since that was so the last time.
     pub fn hand_on(&mut self, node: Node) {
         self.hoist(node);
@@ -75,8 +81,7 @@ impl Deferred {
         };
         let before = instruction.handed_on.replace(here);
         if let Some(before) = before.filter(|before| self.is_there(*before, here.block)) {
-            let exits = here.used.exits.saturating_sub(before.used.exits);
-            let exits = u64::from(exits).min(self.open_exits);
+            let exits = self.exits_between(before.used.exits, here.used.exits);
             for kept in &mut self.kept {
                 kept.exits = kept.exits.saturating_add(exits);
             }
@@ -114,7 +119,7 @@ impl Deferred {
     /// A value is kept from one time to the other.
     pub(super) fn reuse(&mut self, since: Time, now: Time, stores: Stores) {
         let pairs = self.kept_since(since, now, stores);
-        let exits = u64::from(now.exits.saturating_sub(since.exits)).min(self.open_exits);
+        let exits = self.exits_between(since.exits, now.exits);
         let kept = &mut self.kept[stores as usize];
         kept.reused_pairs = kept.reused_pairs.saturating_add(pairs);
         kept.exits = kept.exits.saturating_add(exits);

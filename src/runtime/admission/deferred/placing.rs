@@ -135,17 +135,16 @@ impl Deferred {
         let block = spot.block;
         instruction.placed[stores as usize] = Some(Placed { block, used });
         let (operands, keeps_constant) = (instruction.operands, instruction.keeps_constant);
-        let kept = &mut self.kept[stores as usize];
         // Until it was put somewhere first, its operands had to be kept.
         let (pairs, blocks, exits) = if is_repeated {
+            let kept = &mut self.kept[stores as usize];
             kept.repeated_size += u64::from(instruction.size);
             self.repeats_left -= 1;
             (0, 0, 0)
         } else {
-            let since = instruction.since;
+            let since = self.instructions[index].since;
             let blocks = block.number.saturating_sub(since.block.number);
-            let exits = spot.exits.saturating_sub(since.exits);
-            let exits = u64::from(exits).min(self.open_exits);
+            let exits = self.exits_between(since.exits, spot.exits);
             (spot.left.saturating_sub(since.left), blocks, exits)
         };
         self.hoist_operands(index);
