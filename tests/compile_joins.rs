@@ -187,7 +187,7 @@ fn what_is_put_before_a_loop_is_kept_in_it() {
         let around = |n| of(n, "loop $again", "end");
         only_more_is_refused(kind, &around(2_000), &around(50));
         // A loop that does not begin again is none.
-        let none = of(2_000, "block $again", "end");
+        let none = of(1_000, "block $again", "end");
         compile(&ModuleLimits::default(), &none).expect(kind);
     }
 }
@@ -227,7 +227,7 @@ fn what_is_kept_past_branches_to_where_it_is_not_is_counted() {
         };
         only_more_is_refused(kind, &of(400), &of(20));
         // A branch to where it is kept too costs little.
-        let near = of(400).replace(&exits, "block local.get 1 br_if 0 end ");
+        let near = of(300).replace(&exits, "block local.get 1 br_if 0 end ");
         compile(&ModuleLimits::default(), &near).expect(kind);
     }
 }

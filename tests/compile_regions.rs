@@ -118,7 +118,7 @@ fn what_a_call_settles_is_not_kept_apart_after_it() {
         format!("{fill} (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 200))").repeat(500)
     };
     let module = |fill| {
-        let data = "x".repeat(200_000);
+        let data = "x".repeat(1 << 20);
         format!(
             "(module (memory 1) {globals} (data \"{data}\") (func {sets} {}))",
             copies(fill)

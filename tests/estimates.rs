@@ -17,14 +17,17 @@ pub fn only_more_is_refused(kind: &str, more: &str, less: &str) {
     compile(&ModuleLimits::default(), less).expect(kind);
 }
 
-/// For how many milliseconds a module is estimated to compile.
+/// The size of a binary from which on an estimate is not raised. See `with_room` in `src/runtime/admission/cost.rs`.
+const LARGE_BYTES: u64 = 1 << 20;
+
+/// For how many milliseconds a module is estimated to compile, as if it were large.
 pub fn milliseconds(module: &str) -> u64 {
     let mut limits = ModuleLimits::default();
     (limits.max_compile_ms, limits.max_compile_ns_per_byte) = (0, 0);
     estimated(&limits, module)
 }
 
-/// How many bytes of memory compiling a module is estimated to take.
+/// How many bytes of memory compiling a module is estimated to take, as if it were large.
 pub fn bytes(module: &str) -> u64 {
     let mut limits = ModuleLimits::default();
     (limits.max_compile_bytes, limits.max_compile_bytes_per_byte) = (0, 0);
@@ -35,5 +38,24 @@ pub fn bytes(module: &str) -> u64 {
 fn estimated(limits: &ModuleLimits, module: &str) -> u64 {
     let message = compile(limits, module).unwrap_err().message;
     let (_, rest) = message.split_once("an estimated ").expect(&message);
-    rest.split(' ').next().unwrap().parse().unwrap()
+    let raised: u64 = rest.split(' ').next().unwrap().parse().unwrap();
+    let missing = LARGE_BYTES.saturating_sub(wat::parse_str(module).unwrap().len() as u64);
+    raised * LARGE_BYTES / (LARGE_BYTES + missing)
+}
+
+#[test]
+fn estimates_for_small_modules_are_raised() {
+    let code =
+        "(func (param i32) (result i32) (i32.rem_s (local.get 0) (local.get 0)))".repeat(500);
+    let of = |custom: usize| {
+        let custom = format!("(@custom \"c\" \"{}\")", "x".repeat(custom));
+        let mut limits = ModuleLimits::default();
+        (limits.max_compile_bytes, limits.max_compile_bytes_per_byte) = (0, 0);
+        let error = compile(&limits, &format!("(module {code} {custom})")).unwrap_err();
+        let (_, rest) = error.message.split_once("an estimated ").unwrap();
+        rest.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let (small, half, large) = (of(0), of(1 << 19), of(1 << 20));
+    assert!(small > large * 19 / 10, "{small}, {large}");
+    assert!(small > half && half > large, "{small}, {half}, {large}");
 }

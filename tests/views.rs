@@ -134,6 +134,25 @@ fn a_memorys_buffer_cannot_be_given_away() {
     assert_eq!(told, json!([true, true, 2, 0, 65536]));
 }
 
+/// QuickJS's facade remembers by its address which object is an external pointer, when another has that address too.
+#[test]
+fn buffers_are_transferred_in_every_runtime_of_a_thread() {
+    for runtime in 0..30 {
+        let told = Js::new().run(&format!(
+            r#"
+            globalThis.kept = [];
+            for (let i = 0; i < {}; i++) kept.push({{ i }}, [i], () => i);
+            const {{ primordials }} = globalThis.__bootstrap;
+            const buffer = () => new Uint8Array([1, 2, 3]).buffer;
+            return [buffer().transfer(2), buffer().transferToFixedLength(4),
+                primordials.ArrayBufferPrototypeTransfer(buffer())].map((moved) => moved?.byteLength);
+            "#,
+            runtime * 13
+        ));
+        assert_eq!(told, json!([2, 4, 3]), "{runtime}");
+    }
+}
+
 #[test]
 fn a_buffer_that_somebody_else_detached_is_replaced() {
     let told = Js::new().run(

@@ -48,6 +48,8 @@ pub struct Bridge {
     calls: Calls,
     /// The compiles that may be given up.
     tickets: Tickets,
+    /// The functions that transfer a buffer.
+    guarded: Guarded,
     /// How often something was ready that need not have been.
     ready: Cell<u32>,
 }
@@ -60,6 +62,7 @@ impl Bridge {
             funcs: Funcs::default(),
             calls: Calls::default(),
             tickets: Tickets::default(),
+            guarded: Guarded::default(),
             ready: Cell::default(),
         }
     }

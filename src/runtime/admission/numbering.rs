@@ -87,6 +87,10 @@ impl Constant {
     }
 }
 
+/// So many constants, one after another, are taken for one, unless they cancel each other out. The optimiser leaves
+/// some of many: what it remembers of each value is limited.
+const MAX_COMBINED: u32 = 16;
+
 /// Operations on integers that are followed, of either width.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Operation {
@@ -178,6 +182,15 @@ pub(super) struct Computation {
 /// An instruction that reads from a memory: its address, the memory and the offset, how many writes came before.
 pub(super) type Read = (Opcode, Node, (u32, u64), u64);
 
+/// Another value and a constant, into which so many were combined.
+#[derive(Clone, Copy)]
+struct Sum {
+    opcode: Opcode,
+    base: Node,
+    added: i64,
+    constants: u32,
+}
+
 /// What an instruction without effects leaves.
 pub(super) enum Numbered {
     /// A constant, or one of the operands.
@@ -192,8 +205,8 @@ pub(super) enum Numbered {
 #[derive(Default)]
 pub(super) struct Numbering {
     computations: HashMap<Computation, Node>,
-    /// Values that are another value and a constant: the operation, both, by their number.
-    sums: HashMap<Node, (Opcode, Node, i64)>,
+    /// Values that are another value and a constant, by their number.
+    sums: HashMap<Node, Sum>,
     reads: HashMap<Read, Node>,
     constants: HashMap<Constant, Node>,
     /// The values of constants, by their index.
@@ -253,17 +266,65 @@ impl Numbering {
         if computation.operands.contains(&Node::default()) {
             return Numbered::New(computation.operands);
         }
+        if let Some((combined, sum)) = self.combine(&computation)
+            && !self.computations.contains_key(&combined)
+        {
+            self.computations.insert(combined, next);
+            self.sums.insert(next, sum);
+            return Numbered::New(combined.operands);
+        }
         if let Some(node) = self.computations.get(&computation) {
             return Numbered::Again(*node);
         }
         self.computations.insert(computation, next);
-        let [base, added, _] = computation.operands;
-        if Operation::of(opcode.first).combines_constants()
-            && let Some(added) = self.integer(added)
-        {
-            self.sums.insert(next, (computation.opcode, base, added));
+        if let Some(sum) = self.sum(&computation) {
+            self.sums.insert(next, sum);
         }
         Numbered::New(computation.operands)
+    }
+
+    /// What a computation is a sum of, if its last operand is a constant.
+    fn sum(&self, computation: &Computation) -> Option<Sum> {
+        let Computation { opcode, operands } = *computation;
+        let [base, added, _] = operands;
+        let added = self.integer(added)?;
+        let combines = Operation::of(opcode.first).combines_constants();
+        combines.then_some(Sum {
+            opcode,
+            base,
+            added,
+            constants: 1,
+        })
+    }
+
+    /// The same with one constant less, if its first operand is a sum too. Constants that cancel each other out are left
+    /// as they are.
+    fn combine(&mut self, computation: &Computation) -> Option<(Computation, Sum)> {
+        let sum = self.sum(computation)?;
+        let before = *self.sums.get(&sum.base)?;
+        if before.opcode != sum.opcode || before.constants >= MAX_COMBINED {
+            return None;
+        }
+        let operation = Operation::of(sum.opcode.first);
+        let added = operation.apply(before.added, sum.added)?;
+        let constant = self.constant(sum.opcode.constant(added));
+        let added = self.integer(constant)?;
+        if operation.neutral() == Some(added) {
+            return None;
+        }
+        let combined = Computation {
+            opcode: sum.opcode,
+            operands: [before.base, constant, Node::NONE],
+        };
+        let constants = before.constants + 1;
+        Some((
+            combined,
+            Sum {
+                added,
+                constants,
+                ..before
+            },
+        ))
     }
 
     /// What an instruction leaves that reads. `next` is the number of what is new.
@@ -350,12 +411,6 @@ impl Numbering {
                 value = value.wrapping_neg();
             }
             let operation = Operation::of(opcode.first);
-            if let Some(&(before, base, added)) = self.sums.get(&left)
-                && before == opcode
-                && let Some(both) = operation.apply(added, value)
-            {
-                (left, value) = (base, both);
-            }
             right = self.constant(opcode.constant(value));
             if self.integer(right) == operation.neutral() {
                 return Err(left);

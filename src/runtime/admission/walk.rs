@@ -6,7 +6,7 @@ use wasmparser::{
 };
 
 use super::body::{Bodies, Surroundings};
-use super::cost::{Bound, Cost, Total};
+use super::cost::{self, Bound, Cost, Total};
 use super::images::Images;
 use super::profile::ModuleProfile;
 use super::startup::Startup;
@@ -388,8 +388,10 @@ impl Walk {
         self.profile.tags = self.types.tags();
         // To validate is part of the work.
         let validation = self.profile.validation_steps.saturating_mul(20);
-        self.profile.compile_ns = self.total.wall_ns().saturating_add(validation);
-        self.profile.compile_bytes = self.total.peak_bytes();
+        let ns = self.total.wall_ns().saturating_add(validation);
+        let binary_bytes = self.profile.binary_bytes;
+        self.profile.compile_ns = cost::with_room(ns, binary_bytes);
+        self.profile.compile_bytes = cost::with_room(self.total.peak_bytes(), binary_bytes);
         self.profile
     }
 }
