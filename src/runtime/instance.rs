@@ -2,16 +2,15 @@
 
 use wasmtime::{AsContextMut, Extern, Instance, Linker, StoreContextMut};
 
-use super::error::WasmError;
-use super::host::HostFunction;
-use super::hosted::{HostImports, Hosted};
-use super::limits::Mark;
-use super::memory::Linear;
-use super::module::{Compiled, WasmModule};
-use super::store::{Outcome, StoreData, WasmStore, outcome, ran};
-use super::text;
-use super::types::{ExportInfo, ExportKind, ImportInfo};
-use super::wasi;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::text;
+use crate::runtime::base::types::{ExportInfo, ExportKind, ImportInfo};
+use crate::runtime::engine::limiter::Mark;
+use crate::runtime::linking::host_imports::{HostImports, link_once};
+use crate::runtime::linking::wasi;
+use crate::runtime::module::{Compiled, WasmModule};
+use crate::runtime::store::host_function::HostFunction;
+use crate::runtime::store::{Linear, Outcome, StoreData, WasmStore, outcome, ran};
 
 /// A module brought to life in a store.
 #[derive(Clone)]
@@ -71,10 +70,10 @@ impl Parts<'_> {
     /// Makes an instance whose imports, all of which are functions, are those of `H`.
     pub(crate) fn host<H: HostImports>(&self) -> Result<Outcome<WasmInstance>, WasmError> {
         let imports = &self.module.imports;
-        if let Some(hosted) = Hosted::of::<H>(self.code, imports) {
+        if let Some(linked) = link_once::<H>(self.code, imports) {
             return self.instantiate(|store| {
                 self.store.expect_host_funcs();
-                hosted.instantiate(store)
+                linked.instantiate(store)
             });
         }
         let typed = imports.iter().zip(&self.code.functions).enumerate();

@@ -9,26 +9,28 @@ use std::time::Duration;
 
 use wasmtime::{Linker, ValRaw};
 
-use super::cache;
-use super::capabilities::WasmCapabilities;
-use super::compile_queue::CompileQueue;
-use super::engine::{Checks, Engines, Tune};
-use super::error::WasmError;
-use super::granted::{Files, Granted};
-use super::hosted::HostImports;
-use super::instance::{Import, Parts, WasmInstance};
-use super::limits::{CallOptions, Limits, StoreOptions};
-use super::module::{Code, Compiler, WasmModule};
-use super::module_limits::ModuleLimits;
-use super::store::{Outcome, RunningCall, StoreData, WasmStore};
-use super::wasi::{self, Wasi};
+use crate::runtime::base::capabilities::WasmCapabilities;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
+use crate::runtime::engine::compile_queue::CompileQueue;
+use crate::runtime::engine::grants::{Files, Granted};
+use crate::runtime::engine::limiter::Limits;
+use crate::runtime::engine::{Tune, disk_cache};
+use crate::runtime::instance::{Import, Parts, WasmInstance};
+use crate::runtime::linking::host_imports::HostImports;
+use crate::runtime::linking::wasi;
+use crate::runtime::module::compiler::Compiler;
+use crate::runtime::module::{Code, CodeCache, WasmModule};
+use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore};
+use crate::runtime::wasi::Wasi;
 
 /// The modules, stores and instances of one runtime, under numbers.
 ///
 /// Every method takes `&self` and holds no borrow while a guest runs, so that a guest's imports
 /// may use the same state.
 pub struct WasmState {
-    engine: Engines,
+    code_cache: Arc<CodeCache>,
     capabilities: WasmCapabilities,
     files: Arc<Files>,
     compiles: CompileQueue,
@@ -75,9 +77,9 @@ impl WasmState {
         tune: Option<Tune>,
     ) -> Result<Self, WasmError> {
         let preopens = Granted::new(&capabilities.preopen_paths);
-        let cache = cache::enter(capabilities.cache_path.as_deref(), &preopens)?;
+        let disk_cache = disk_cache::enter(capabilities.cache_path.as_deref(), &preopens)?;
         Ok(Self {
-            engine: Engines::new(tune, cache)?,
+            code_cache: CodeCache::new(tune, disk_cache)?,
             files: Arc::new(Files::new(&capabilities)),
             compiles: CompileQueue::new(capabilities.max_pending_compiles),
             module_limits: Arc::new(capabilities.module_limits.clone()),
@@ -110,7 +112,7 @@ impl WasmState {
         let options = StoreOptions::default().capped(&self.capabilities);
         let limits = self.module_limits.clone();
         let queue = self.compiles.clone();
-        Compiler::new(self.engine.clone(), options.checks(), limits, queue)
+        Compiler::new(self.code_cache.clone(), options.checks(), limits, queue)
     }
 
     /// Compiles a module, in the binary or the text format, on this thread, which waits for its turn:
@@ -191,7 +193,7 @@ impl WasmState {
         let wasi = options.wasi;
         let wasi = wasi.map(|config| Wasi::new(config, &self.capabilities, &self.preopens));
         let store = WasmStore::new(
-            self.engine.get(checks)?,
+            self.code_cache.engines().get(checks)?,
             limits,
             wasi.transpose()?,
             checks.interrupt,
@@ -246,7 +248,7 @@ impl WasmState {
     }
 
     /// Forgets a store and its instances. It is freed when the last call into it has returned
-    /// and the last [`super::StoreLease`] is gone. Returns whether there was one.
+    /// and the last [`crate::runtime::StoreLease`] is gone. Returns whether there was one.
     pub fn drop_store(&self, id: u32) -> bool {
         let Some(entry) = self.stores.borrow_mut().remove(&id) else {
             return false;
@@ -382,7 +384,7 @@ impl WasmState {
         if let Some(linker) = cell.get() {
             return Ok(linker);
         }
-        let linker = wasi::linker(self.engine.get(checks)?)?;
+        let linker = wasi::linker(self.code_cache.engines().get(checks)?)?;
         Ok(cell.get_or_init(|| linker))
     }
 

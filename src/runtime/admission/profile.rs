@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::cost::Bound;
 use super::walk::Walk;
-use crate::runtime::error::WasmError;
-use crate::runtime::module_limits::ModuleLimits;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::module_limits::ModuleLimits;
 
 /// What a module holds and costs, as far as it is valid. Most fields are counts that the limit of the same
 /// name caps: see [`ModuleLimits`].

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::profile::exceeds;
-use crate::runtime::error::WasmError;
-use crate::runtime::module_limits::ModuleLimits;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::module_limits::ModuleLimits;
 
 /// How many blocks the parser of the text format compares with a label in the time of a step.
 const COMPARED: u64 = 32;

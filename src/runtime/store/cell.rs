@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use wasmtime::{AsContextMut, Store, StoreContextMut};
 
-use super::running::Event;
-use super::stack::{ThreadStack, is_above};
-use super::thread::{OwnStack, Way};
-use super::{StoreData, WasmStore};
-use crate::runtime::deadline::{self, Watch};
-use crate::runtime::error::WasmError;
-use crate::runtime::interrupt::Interrupt;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::deadline::{self, Watch};
+use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::native_stack::{ThreadStack, is_above};
+use crate::runtime::store::running::Event;
+use crate::runtime::store::thread::{OwnStack, Way};
+use crate::runtime::store::{StoreData, WasmStore};
 use crate::runtime::wasi::Outputs;
 
 pub(super) struct StoreCell {
@@ -182,7 +182,11 @@ impl WasmStore {
         let in_place = is_above(self.cell.entry_floor);
         // A guest with a thread is asked whether it has to end, whatever its store: see `host_call`.
         let begins = self.cell.interruptible || self.cell.waits || !in_place;
-        let _watch = if begins { self.begin()? } else { None };
+        let _watch = if begins {
+            self.begin(self.cell.timeout, false)?
+        } else {
+            None
+        };
         if in_place {
             // SAFETY: it is at rest; what `begin` did with it has ended.
             unsafe { self.take(f) }
@@ -215,8 +219,15 @@ impl WasmStore {
     }
 
     /// Starts the time of a call.
-    fn begin(&self) -> Result<Option<Watch>, WasmError> {
-        self.with(|store| deadline::begin(store, self.cell.timeout, false))
+    pub(super) fn begin(
+        &self,
+        timeout: Option<Duration>,
+        abortable: bool,
+    ) -> Result<Option<Watch>, WasmError> {
+        self.with(|mut store| {
+            store.set_epoch_deadline(1);
+            deadline::begin(store.engine(), &store.data().interrupt, timeout, abortable)
+        })
     }
 
     /// Runs `f` with the store, wherever it is.

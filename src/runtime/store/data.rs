@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
-use wasmtime::{Func, FuncType, Global, StoreContextMut, Table, Tag, ValType};
+use wasmtime::{
+    AsContext, Func, FuncType, Global, Memory, MemoryType, SharedMemory, StoreContextMut,
+};
+use wasmtime::{Table, Tag, ValType};
 
-use super::cell::StoreCell;
-use crate::runtime::error::WasmError;
-use crate::runtime::intern::Interned;
-use crate::runtime::interrupt::Interrupt;
-use crate::runtime::limits::Limits;
-use crate::runtime::memory::Linear;
-use crate::runtime::refs::Refs;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::limiter::Limits;
+use crate::runtime::store::cell::StoreCell;
+use crate::runtime::store::handle_table::HandleTable;
+use crate::runtime::store::references::Refs;
 use crate::runtime::wasi::Wasi;
 
 /// What wasmtime keeps beside the guest.
@@ -26,11 +28,11 @@ pub(crate) struct StoreData {
     pub(crate) refs: Refs,
     /// Functions of the host that have a number, by it.
     pub(super) host_funcs: HashMap<u32, Func>,
-    pub(crate) funcs: Interned<FuncEntry>,
-    pub(crate) memories: Interned<Linear>,
-    pub(crate) globals: Interned<Global>,
-    pub(crate) tables: Interned<Table>,
-    pub(crate) tags: Interned<Tag>,
+    pub(crate) funcs: HandleTable<FuncEntry>,
+    pub(crate) memories: HandleTable<Linear>,
+    pub(crate) globals: HandleTable<Global>,
+    pub(crate) tables: HandleTable<Table>,
+    pub(crate) tags: HandleTable<Tag>,
     /// How many instances this store holds, and the count of the whole state that includes them.
     pub(super) instances: u32,
     pub(super) live_instances: Arc<AtomicU32>,
@@ -115,5 +117,44 @@ impl StoreData {
     pub(crate) fn count_instance(&mut self) {
         self.instances += 1;
         self.live_instances.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Either kind of memory: one store's own, or one that threads share.
+#[derive(Clone)]
+pub(crate) enum Linear {
+    Own(Memory),
+    Shared(SharedMemory),
+}
+
+impl Linear {
+    pub(crate) fn len(&self, store: impl AsContext<Data = StoreData>) -> usize {
+        match self {
+            Self::Own(memory) => memory.data_size(store),
+            Self::Shared(memory) => memory.data_size(),
+        }
+    }
+
+    pub(crate) fn pages(&self, store: impl AsContext<Data = StoreData>) -> u64 {
+        match self {
+            Self::Own(memory) => memory.size(store),
+            Self::Shared(memory) => memory.size(),
+        }
+    }
+
+    pub(crate) fn ty(&self, store: impl AsContext<Data = StoreData>) -> MemoryType {
+        match self {
+            Self::Own(memory) => memory.ty(store),
+            Self::Shared(memory) => memory.ty(),
+        }
+    }
+
+    /// What identifies this memory in its store. Shared memories are told apart by where they
+    /// are, with the top bit set, which no index of a store's own memory has.
+    pub(crate) fn key(&self) -> u64 {
+        match self {
+            Self::Own(memory) => memory.debug_index_in_store(),
+            Self::Shared(memory) => memory.data().as_ptr() as u64 | 1 << 63,
+        }
     }
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Tag, Val, ValRaw};
 
-use super::cell::Bound;
-use super::outcome::Aborted;
-use super::raw::{lift, lower};
-use super::{Signature, StoreData, WasmStore, running};
-use crate::runtime::error::WasmError;
-use crate::runtime::host::{self, HostFunction};
-use crate::runtime::refs;
-use crate::runtime::value::RefHandle;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::value::RefHandle;
+use crate::runtime::engine::interrupt::Aborted;
+use crate::runtime::store::cell::Bound;
+use crate::runtime::store::host_function::{self, HostFunction, Stop};
+use crate::runtime::store::raw::{lift, lower};
+use crate::runtime::store::references;
+use crate::runtime::store::{Signature, StoreData, WasmStore, running};
 
 /// What wasmtime calls for a function of the host.
 pub(super) fn host_call(
@@ -85,13 +85,13 @@ fn unless_due(store: &WasmStore) -> wasmtime::Result<()> {
 /// Ends the guest's call, or throws through it.
 #[cold]
 #[inline(never)]
-fn stopped(store: StoreContextMut<'_, StoreData>, stop: host::Stop) -> wasmtime::Result<()> {
+fn stopped(store: StoreContextMut<'_, StoreData>, stop: Stop) -> wasmtime::Result<()> {
     match stop {
-        host::Stop::Throw(index) => throw(store, index),
-        host::Stop::Rethrow(handle) => rethrow(store, handle),
-        host::Stop::Abort => Err(Aborted.into()),
-        host::Stop::Error(error) => Err(error.into()),
-        host::Stop::Later => {
+        Stop::Throw(index) => throw(store, index),
+        Stop::Rethrow(handle) => rethrow(store, handle),
+        Stop::Abort => Err(Aborted.into()),
+        Stop::Error(error) => Err(error.into()),
+        Stop::Later => {
             let message = "a function of the host answers later, for which the call does not wait";
             Err(WasmError::runtime(message).into())
         }
@@ -105,7 +105,7 @@ fn call_back(
     Bound { way, asks }: &Bound,
     host: &Arc<dyn HostFunction>,
     frame: &mut [ValRaw],
-) -> Result<(), host::Stop> {
+) -> Result<(), Stop> {
     match asks {
         Some(asks) => running::ask(&store.cell, way, asks, host, frame),
         None => way.run_back(|| host.call(store, frame)),
@@ -117,7 +117,7 @@ fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Res
     let tag = match store.data().host_tag {
         Some(tag) => tag,
         None => {
-            let ty = host::tag_type(store.engine());
+            let ty = host_function::tag_type(store.engine());
             let tag = Tag::new(&mut store, &ty)?;
             store.data_mut().host_tag = Some(tag);
             tag
@@ -125,7 +125,7 @@ fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Res
     };
     let mut scope = RootScope::new(&mut store);
     let mut store = scope.as_context_mut();
-    let exn = host::exception(&mut store, &tag, index)?;
+    let exn = host_function::exception(&mut store, &tag, index)?;
     store.throw(exn)
 }
 
@@ -134,7 +134,7 @@ fn rethrow(mut store: StoreContextMut<'_, StoreData>, handle: RefHandle) -> wasm
     let mut scope = RootScope::new(&mut store);
     let mut store = scope.as_context_mut();
     let exnref = wasmtime::RefType::new(false, wasmtime::HeapType::Exn);
-    match refs::resolve(store.as_context_mut(), handle, &exnref)? {
+    match references::resolve(store.as_context_mut(), handle, &exnref)? {
         Val::ExnRef(Some(exn)) => store.throw(exn),
         _ => Err(WasmError::runtime("not an exception of this store").into()),
     }

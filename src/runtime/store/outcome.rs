@@ -2,11 +2,12 @@
 
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Tag, ThrownException, Val};
 
-use super::StoreData;
-use crate::runtime::error::WasmError;
-use crate::runtime::refs;
-use crate::runtime::text;
-use crate::runtime::value::RefHandle;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::text;
+use crate::runtime::base::value::RefHandle;
+use crate::runtime::engine::interrupt::Aborted;
+use crate::runtime::store::StoreData;
+use crate::runtime::store::references;
 
 /// What a call left behind, when it was not an error of the runtime's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,11 +86,11 @@ pub(crate) fn outcome<T>(
             if let (Some(tag), Some(host_tag)) = (tag, host_tag)
                 && Tag::eq(&tag, &host_tag, &store)
                 && let Ok(Val::ExternRef(Some(thrown))) = exn.field(&mut store, 0)
-                && let Some(index) = refs::host_index(&store, &thrown)
+                && let Some(index) = references::host_index(&store, &thrown)
             {
                 return Ok(Outcome::Threw(index));
             }
-            return refs::keep_exn(store, exn).map(Outcome::Exception);
+            return references::keep_exn(store, exn).map(Outcome::Exception);
         }
     }
     if error.is::<Aborted>() {
@@ -100,8 +101,3 @@ pub(crate) fn outcome<T>(
     tracing::debug!(code = error.code.code(), trap = error.trap, "guest stopped");
     Err(error)
 }
-
-/// The host ended the call, and knows why.
-#[derive(Debug, thiserror::Error)]
-#[error("the host ended the call")]
-pub(crate) struct Aborted;

@@ -2,10 +2,10 @@
 
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Val, ValRaw, ValType};
 
-use super::StoreData;
-use crate::runtime::error::WasmError;
-use crate::runtime::refs;
-use crate::runtime::value::{self, RefHandle};
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::value::{self, RefHandle};
+use crate::runtime::store::StoreData;
+use crate::runtime::store::references;
 
 /// Turns the handles in `frame` into raw references.
 pub(super) fn lower(
@@ -23,7 +23,7 @@ pub(super) fn lower(
     for (index, (slot, ty)) in frame.iter().zip(types).enumerate() {
         if let ValType::Ref(ty) = ty {
             let value = match RefHandle::from_bits(slot.get_u64()) {
-                Some(handle) => refs::resolve(store.as_context_mut(), handle, ty),
+                Some(handle) => references::resolve(store.as_context_mut(), handle, ty),
                 None => Err(WasmError::mismatch("not a reference handle")),
             };
             resolved.push((index, value.map_err(|error| error.at(index))));
@@ -56,7 +56,7 @@ pub(super) fn lift(
         }
     }
     for (index, value) in rooted {
-        let handle = refs::handle(store.as_context_mut(), &value)?;
+        let handle = references::handle(store.as_context_mut(), &value)?;
         frame[index] = ValRaw::u64(handle.to_bits());
     }
     Ok(())

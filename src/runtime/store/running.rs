@@ -20,13 +20,13 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use wasmtime::{AsContextMut, ValRaw};
 
-use super::cell::{Access, Bound, StoreCell};
-use super::thread::{GuestThread, Way};
-use super::{Outcome, WasmStore, call_in};
-use crate::runtime::deadline::{self, Watch};
-use crate::runtime::error::WasmError;
-use crate::runtime::host::{HostFunction, Stop};
-use crate::runtime::interrupt::Interrupt;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::deadline::{self, Watch};
+use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::store::cell::{Access, Bound, StoreCell};
+use crate::runtime::store::host_function::{HostFunction, Stop};
+use crate::runtime::store::thread::{GuestThread, Way};
+use crate::runtime::store::{Outcome, WasmStore, call_in};
 
 /// A call that goes on while its caller does something else.
 ///
@@ -161,8 +161,8 @@ impl WasmStore {
         if !self.is_at_rest() {
             return Err(WasmError::busy());
         }
-        let func = self.func(func)?.entry;
-        let watch = self.with(|store| deadline::begin(store, timeout, true))?;
+        let func = self.func_entry(func)?;
+        let watch = self.begin(timeout, true)?;
         let thread = GuestThread::take()?;
         let number = watch.as_ref().map_or(0, Watch::number);
         let (sender, events) = unbounded_channel();

@@ -19,12 +19,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::stack;
-use crate::runtime::error::WasmError;
-use crate::runtime::system::{MAPPINGS, PER_THREAD, Share};
+use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::native_stack;
+use crate::runtime::engine::quota::{MAPPINGS, PER_THREAD, Share};
 
 /// Room for a guest of any engine, and the reserve below it.
-const STACK_SIZE: usize = stack::LARGEST;
+const STACK_SIZE: usize = native_stack::LARGEST;
 
 /// How many threads are kept for the next guest when nothing runs on them.
 const IDLE: usize = 8;

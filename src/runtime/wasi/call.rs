@@ -1,4 +1,4 @@
-//! A call of a function of WASI, and waiting for it.
+//! A call of a function of WASI, and waiting for its future.
 //!
 //! Guests are called synchronously, or have a thread of their own. So a function does what it does on
 //! the thread of its guest, and where it waits, that thread waits, and no longer than its guest may
@@ -12,16 +12,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
-use wasmtime::{Caller, Extern};
-use wiggle::GuestMemory;
-
 use super::Wasi;
-use super::errno::{Failure, Result};
+use super::errno::Result;
 use super::memory::Memory;
-use crate::runtime::error::WasmError;
-use crate::runtime::interrupt::Interrupt;
-use crate::runtime::store::StoreData;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::interrupt::Interrupt;
+use tokio::runtime::{Builder, Runtime};
 
 /// How long a future that is waited for is left alone at first and at most, twice as long each time. One
 /// may yield to the scheduler of the event loop that the guest was called from, which would wake it up
@@ -31,7 +27,7 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_se
 /// Which of the first previews of WASI a function is of. They have the same functions, and differ in
 /// the layout of a few records and in one enumeration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Preview {
+pub(crate) enum Preview {
     /// `wasi_unstable`.
     Zero,
     /// `wasi_snapshot_preview1`.
@@ -39,11 +35,11 @@ pub(super) enum Preview {
 }
 
 /// What a function of WASI works with.
-pub(super) struct Call<'a> {
-    pub(super) preview: Preview,
-    pub(super) wasi: &'a mut Wasi,
-    pub(super) memory: Memory<'a>,
-    pub(super) interrupt: &'a Interrupt,
+pub(crate) struct Call<'a> {
+    pub(crate) preview: Preview,
+    pub(crate) wasi: &'a mut Wasi,
+    pub(crate) memory: Memory<'a>,
+    pub(crate) interrupt: &'a Interrupt,
 }
 
 /// Flags of a type, of a number that may be wider than they are.
@@ -55,74 +51,14 @@ macro_rules! flags {
         $type::try_from($value.cast_signed())?
     };
 }
-pub(super) use flags;
-
-/// Calls a function that does not wait.
-pub(super) fn now(
-    caller: &mut Caller<'_, StoreData>,
-    preview: Preview,
-    function: impl FnOnce(&mut Call<'_>) -> Result<()>,
-) -> wasmtime::Result<i32> {
-    with(caller, preview, |mut call| answer(function(&mut call)))
-}
-
-/// Calls a function that may wait, and waits for it until the guest has to end.
-pub(super) fn waiting(
-    caller: &mut Caller<'_, StoreData>,
-    preview: Preview,
-    function: impl AsyncFnOnce(&mut Call<'_>) -> Result<()>,
-) -> wasmtime::Result<i32> {
-    with(caller, preview, |mut call| {
-        let interrupt = call.interrupt;
-        answer(wait(tokio()?, interrupt.unless_due(function(&mut call)))?)
-    })
-}
-
-/// What the guest gets.
-fn answer(result: Result<()>) -> wasmtime::Result<i32> {
-    match result {
-        Ok(()) => Ok(0),
-        Err(Failure::Errno(errno)) => Ok(errno as i32),
-        Err(Failure::End(error)) => Err(error),
-    }
-}
-
-fn with<R>(
-    caller: &mut Caller<'_, StoreData>,
-    preview: Preview,
-    function: impl FnOnce(Call<'_>) -> wasmtime::Result<R>,
-) -> wasmtime::Result<R> {
-    let exported = caller.get_export("memory");
-    let (memory, data) = match &exported {
-        Some(Extern::Memory(memory)) => {
-            let (bytes, data) = memory.data_and_store_mut(caller);
-            (GuestMemory::Unshared(bytes), data)
-        }
-        Some(Extern::SharedMemory(memory)) => {
-            (GuestMemory::Shared(memory.data()), caller.data_mut())
-        }
-        _ => wasmtime::bail!("missing required memory export"),
-    };
-    let StoreData {
-        wasi, interrupt, ..
-    } = data;
-    let Some(wasi) = wasi else {
-        unreachable!("a store without WASI has none of its functions")
-    };
-    function(Call {
-        preview,
-        wasi,
-        memory: Memory(memory),
-        interrupt,
-    })
-}
+pub(crate) use flags;
 
 /// What drives the timers of WASI and watches descriptors for it, whatever event loop the guest's
 /// caller has: that one stands still while the caller waits.
 ///
 /// # Errors
 /// `RuntimeError` if there can be no thread for it.
-pub(super) fn tokio() -> Result<&'static Runtime, WasmError> {
+pub(crate) fn tokio() -> Result<&'static Runtime, WasmError> {
     static TOKIO: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(1).thread_name("wasi").enable_all();
@@ -133,7 +69,7 @@ pub(super) fn tokio() -> Result<&'static Runtime, WasmError> {
 }
 
 /// Waits for a future on this thread.
-fn wait<R>(tokio: &Runtime, future: impl Future<Output = R>) -> R {
+pub(crate) fn wait<R>(tokio: &Runtime, future: impl Future<Output = R>) -> R {
     struct Unpark {
         thread: Thread,
         woken: AtomicBool,

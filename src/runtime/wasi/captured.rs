@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{StdioConfig, unusable};
-use crate::runtime::error::WasmError;
+use crate::runtime::base::error::WasmError;
 
 /// What a guest has written to a stream, up to a cap.
 #[derive(Clone, Debug)]

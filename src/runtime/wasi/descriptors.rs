@@ -9,7 +9,7 @@ use super::errno::Result;
 use super::file::File;
 use super::listing::Listing;
 use super::streams::{Input, Output};
-use crate::runtime::system::{DESCRIPTORS, Share};
+use crate::runtime::engine::quota::{DESCRIPTORS, Share};
 
 /// The part of the process's descriptors that one more file or folder takes.
 ///

@@ -16,7 +16,7 @@ use super::descriptors;
 use super::errno::Result;
 use super::file::File;
 use super::listing::Listing;
-use crate::runtime::system::Share;
+use crate::runtime::engine::quota::Share;
 
 /// How long it takes until it is looked again whether a pipe has somebody who reads from it.
 const READER: Duration = Duration::from_millis(5);

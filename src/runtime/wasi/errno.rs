@@ -7,14 +7,14 @@ use wiggle::GuestError;
 
 /// Why a function of WASI did not succeed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The guest gets this number and goes on.
     Errno(Errno),
     /// The guest ends with this error.
     End(wasmtime::Error),
 }
 
-pub(super) type Result<T, E = Failure> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl From<Errno> for Failure {
     fn from(errno: Errno) -> Self {

@@ -11,7 +11,7 @@ use super::listing;
 use super::metadata::filestat;
 
 impl Call<'_> {
-    pub(super) fn fd_advise(&mut self, fd: u32, offset: u64, len: u64, advice: u32) -> Result<()> {
+    pub(crate) fn fd_advise(&mut self, fd: u32, offset: u64, len: u64, advice: u32) -> Result<()> {
         let advice = flags!(Advice(advice));
         match self.wasi.descriptors.get(fd)? {
             Descriptor::File(file) => file.advise(offset, len, advice),
@@ -21,7 +21,7 @@ impl Call<'_> {
     }
 
     /// Not supported, as in wasmtime-wasi: few systems can do it.
-    pub(super) fn fd_allocate(&mut self, fd: u32, _offset: u64, _len: u64) -> Result<()> {
+    pub(crate) fn fd_allocate(&mut self, fd: u32, _offset: u64, _len: u64) -> Result<()> {
         Err(match self.wasi.descriptors.get(fd)? {
             Descriptor::File(_) => Errno::Notsup,
             Descriptor::Directory(_) => Errno::Badf,
@@ -30,16 +30,16 @@ impl Call<'_> {
         .into())
     }
 
-    pub(super) fn fd_close(&mut self, fd: u32) -> Result<()> {
+    pub(crate) fn fd_close(&mut self, fd: u32) -> Result<()> {
         self.wasi.descriptors.close(fd)?;
         Ok(())
     }
 
-    pub(super) fn fd_datasync(&mut self, fd: u32) -> Result<()> {
+    pub(crate) fn fd_datasync(&mut self, fd: u32) -> Result<()> {
         self.sync(fd, true)
     }
 
-    pub(super) fn fd_sync(&mut self, fd: u32) -> Result<()> {
+    pub(crate) fn fd_sync(&mut self, fd: u32) -> Result<()> {
         self.sync(fd, false)
     }
 
@@ -52,7 +52,7 @@ impl Call<'_> {
         }
     }
 
-    pub(super) fn fd_filestat_get(&mut self, fd: u32, to: u32) -> Result<()> {
+    pub(crate) fn fd_filestat_get(&mut self, fd: u32, to: u32) -> Result<()> {
         let stream = |filetype| Filestat {
             dev: 0,
             ino: 0,
@@ -72,7 +72,7 @@ impl Call<'_> {
         self.write_filestat(to, &stat)
     }
 
-    pub(super) fn write_filestat(&mut self, to: u32, stat: &Filestat) -> Result<()> {
+    pub(crate) fn write_filestat(&mut self, to: u32, stat: &Filestat) -> Result<()> {
         let mut bytes = Vec::with_capacity(64);
         bytes.extend(stat.dev.to_le_bytes());
         bytes.extend(stat.ino.to_le_bytes());
@@ -94,14 +94,14 @@ impl Call<'_> {
         self.memory.write(to, &bytes)
     }
 
-    pub(super) fn fd_filestat_set_size(&mut self, fd: u32, size: u64) -> Result<()> {
+    pub(crate) fn fd_filestat_set_size(&mut self, fd: u32, size: u64) -> Result<()> {
         match self.wasi.descriptors.get(fd)? {
             Descriptor::File(file) => file.set_size(size),
             _ => Err(Errno::Inval.into()),
         }
     }
 
-    pub(super) fn fd_filestat_set_times(
+    pub(crate) fn fd_filestat_set_times(
         &mut self,
         fd: u32,
         accessed: u64,
@@ -116,7 +116,7 @@ impl Call<'_> {
         }
     }
 
-    pub(super) async fn fd_read(
+    pub(crate) async fn fd_read(
         &mut self,
         fd: u32,
         iovs: u32,
@@ -126,7 +126,7 @@ impl Call<'_> {
         self.read(fd, iovs, count, At::Cursor, read).await
     }
 
-    pub(super) async fn fd_pread(
+    pub(crate) async fn fd_pread(
         &mut self,
         fd: u32,
         iovs: u32,
@@ -151,7 +151,7 @@ impl Call<'_> {
         self.memory.set_u32(read, done)
     }
 
-    pub(super) async fn fd_write(
+    pub(crate) async fn fd_write(
         &mut self,
         fd: u32,
         iovs: u32,
@@ -161,7 +161,7 @@ impl Call<'_> {
         self.write(fd, iovs, count, At::Cursor, written).await
     }
 
-    pub(super) async fn fd_pwrite(
+    pub(crate) async fn fd_pwrite(
         &mut self,
         fd: u32,
         iovs: u32,
@@ -190,11 +190,11 @@ impl Call<'_> {
         self.memory.set_u32(written, done)
     }
 
-    pub(super) fn fd_renumber(&mut self, fd: u32, other: u32) -> Result<()> {
+    pub(crate) fn fd_renumber(&mut self, fd: u32, other: u32) -> Result<()> {
         self.wasi.descriptors.renumber(fd, other)
     }
 
-    pub(super) fn fd_seek(&mut self, fd: u32, offset: i64, whence: u32, to: u32) -> Result<()> {
+    pub(crate) fn fd_seek(&mut self, fd: u32, offset: i64, whence: u32, to: u32) -> Result<()> {
         let whence = match (self.preview, whence) {
             (Preview::One, 0) | (Preview::Zero, 2) => Whence::Set,
             (Preview::One, 1) | (Preview::Zero, 0) => Whence::Cur,
@@ -211,7 +211,7 @@ impl Call<'_> {
         self.memory.set_u64(to, position)
     }
 
-    pub(super) fn fd_tell(&mut self, fd: u32, to: u32) -> Result<()> {
+    pub(crate) fn fd_tell(&mut self, fd: u32, to: u32) -> Result<()> {
         let position = self.seek(fd, SeekFrom::Current(0))?;
         self.memory.set_u64(to, position)
     }
@@ -224,7 +224,7 @@ impl Call<'_> {
         }
     }
 
-    pub(super) fn fd_prestat_get(&mut self, fd: u32, to: u32) -> Result<()> {
+    pub(crate) fn fd_prestat_get(&mut self, fd: u32, to: u32) -> Result<()> {
         let length = self.preopen(fd)?.ok_or(Errno::Badf)?.len() as u32;
         self.memory.check(to, 8)?;
         // Of the kind 0, which is the only one.
@@ -232,7 +232,7 @@ impl Call<'_> {
         self.memory.set_u32(to + 4, length)
     }
 
-    pub(super) fn fd_prestat_dir_name(&mut self, fd: u32, to: u32, len: u32) -> Result<()> {
+    pub(crate) fn fd_prestat_dir_name(&mut self, fd: u32, to: u32, len: u32) -> Result<()> {
         let name = self.preopen(fd)?.ok_or(Errno::Notdir)?.to_owned();
         if name.len() > len as usize {
             return Err(Errno::Nametoolong.into());
@@ -247,7 +247,7 @@ impl Call<'_> {
         })
     }
 
-    pub(super) fn fd_readdir(
+    pub(crate) fn fd_readdir(
         &mut self,
         fd: u32,
         to: u32,

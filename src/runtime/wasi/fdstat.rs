@@ -8,7 +8,7 @@ use super::errno::Result;
 use super::streams::{Input, Output};
 
 impl Call<'_> {
-    pub(super) fn fd_fdstat_get(&mut self, fd: u32, to: u32) -> Result<()> {
+    pub(crate) fn fd_fdstat_get(&mut self, fd: u32, to: u32) -> Result<()> {
         let none = Fdflags::empty();
         let (fs_filetype, fs_flags, fs_rights_base, fs_rights_inheriting) =
             match self.wasi.descriptors.get(fd)? {
@@ -52,7 +52,7 @@ impl Call<'_> {
         self.memory.write(to, &bytes)
     }
 
-    pub(super) fn fd_fdstat_set_flags(&mut self, fd: u32, flags: u32) -> Result<()> {
+    pub(crate) fn fd_fdstat_set_flags(&mut self, fd: u32, flags: u32) -> Result<()> {
         let flags = flags!(Fdflags(flags));
         match self.wasi.descriptors.get_mut(fd)? {
             Descriptor::File(file) => return file.change_flags(flags),
@@ -64,7 +64,7 @@ impl Call<'_> {
     }
 
     /// Not supported, as in wasmtime-wasi: rights that are taken away are no fence.
-    pub(super) fn fd_fdstat_set_rights(
+    pub(crate) fn fd_fdstat_set_rights(
         &mut self,
         fd: u32,
         base: u64,

@@ -15,8 +15,8 @@ use super::metadata::filetype;
 use super::readiness::{self, Direction, Readiness};
 use super::size_limit;
 use super::streams::when_ready;
-use crate::runtime::interrupt::Interrupt;
-use crate::runtime::system::Share;
+use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::quota::Share;
 
 /// The most bytes that are read or written before it is asked again whether the guest has to end.
 const PIECE: u32 = 16 << 20;

@@ -16,8 +16,8 @@ use super::directory::Directory;
 use super::errno::{Failure, Result};
 use super::memory::Memory;
 use super::metadata::{filestat, filetype, inode};
-use crate::runtime::interrupt::Interrupt;
-use crate::runtime::system::Share;
+use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::quota::Share;
 
 /// The size of what stands before the name of an entry, in bytes.
 const HEAD: u32 = 24;

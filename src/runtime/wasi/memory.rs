@@ -18,11 +18,11 @@ const IOV_MAX: u32 = 1024;
 const COPY: u32 = 1 << 20;
 
 /// The memory of the guest that calls.
-pub(super) struct Memory<'a>(pub(super) GuestMemory<'a>);
+pub(crate) struct Memory<'a>(pub(crate) GuestMemory<'a>);
 
 /// A buffer in a guest's memory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Iov {
+pub(crate) struct Iov {
     pub(super) at: u32,
     pub(super) len: u32,
 }
@@ -30,26 +30,26 @@ pub(super) struct Iov {
 impl Memory<'_> {
     /// # Errors
     /// `EFAULT` if the bytes are not all in the memory, as for all that follow.
-    pub(super) fn bytes(&self, at: u32, len: u32) -> Result<Cow<'_, [u8]>> {
+    pub(crate) fn bytes(&self, at: u32, len: u32) -> Result<Cow<'_, [u8]>> {
         Ok(self.0.as_cow(GuestPtr::new((at, len)))?)
     }
 
-    pub(super) fn array<const N: usize>(&self, at: u32) -> Result<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&self, at: u32) -> Result<[u8; N]> {
         let len = u32::try_from(N).map_err(|_| Errno::Fault)?;
         let bytes = self.bytes(at, len)?;
         Ok(<[u8; N]>::try_from(&*bytes).map_err(|_| Errno::Fault)?)
     }
 
-    pub(super) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<()> {
         let len = u32::try_from(bytes.len()).map_err(|_| Errno::Fault)?;
         Ok(self.0.copy_from_slice(bytes, GuestPtr::new((at, len)))?)
     }
 
-    pub(super) fn set_u32(&mut self, at: u32, value: u32) -> Result<()> {
+    pub(crate) fn set_u32(&mut self, at: u32, value: u32) -> Result<()> {
         self.write(at, &value.to_le_bytes())
     }
 
-    pub(super) fn set_u64(&mut self, at: u32, value: u64) -> Result<()> {
+    pub(crate) fn set_u64(&mut self, at: u32, value: u64) -> Result<()> {
         self.write(at, &value.to_le_bytes())
     }
 
@@ -58,7 +58,7 @@ impl Memory<'_> {
     ///
     /// # Errors
     /// `EFAULT` if they are not.
-    pub(super) fn check(&self, at: u32, len: u64) -> Result<()> {
+    pub(crate) fn check(&self, at: u32, len: u64) -> Result<()> {
         let size = match &self.0 {
             GuestMemory::Unshared(bytes) => bytes.len(),
             GuestMemory::Shared(bytes) => bytes.len(),
@@ -74,7 +74,7 @@ impl Memory<'_> {
     ///
     /// # Errors
     /// `ENAMETOOLONG`, or `EILSEQ` if it is not UTF-8.
-    pub(super) fn path(&self, at: u32, len: u32) -> Result<String> {
+    pub(crate) fn path(&self, at: u32, len: u32) -> Result<String> {
         if len > PATH_MAX {
             return Err(Errno::Nametoolong.into());
         }
@@ -87,7 +87,7 @@ impl Memory<'_> {
     /// # Errors
     /// `EINVAL` if there are more than [`IOV_MAX`], or they hold more bytes than can be counted;
     /// `EFAULT` if one of them is not in the memory.
-    pub(super) fn iovs(&self, at: u32, count: u32) -> Result<Vec<Iov>> {
+    pub(crate) fn iovs(&self, at: u32, count: u32) -> Result<Vec<Iov>> {
         if count > IOV_MAX {
             return Err(Errno::Inval.into());
         }
@@ -106,7 +106,7 @@ impl Memory<'_> {
     }
 
     /// What the buffers hold after the first `skip` bytes, up to about `most` bytes.
-    pub(super) fn gather(
+    pub(crate) fn gather(
         &self,
         iovs: &[Iov],
         mut skip: u32,
@@ -130,7 +130,7 @@ impl Memory<'_> {
     }
 
     /// Puts bytes into the buffers, one after another.
-    pub(super) fn scatter(&mut self, iovs: &[Iov], mut bytes: &[u8]) -> Result<()> {
+    pub(crate) fn scatter(&mut self, iovs: &[Iov], mut bytes: &[u8]) -> Result<()> {
         for iov in iovs {
             let len = bytes.len().min(iov.len as usize);
             let (these, rest) = bytes.split_at(len);
@@ -142,7 +142,7 @@ impl Memory<'_> {
 
     /// Has `fill` fill bytes from the start of a piece of the memory, and returns how many it has.
     /// It may be given fewer than `len`.
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &mut self,
         at: u32,
         len: u32,
@@ -165,7 +165,7 @@ impl Memory<'_> {
 ///
 /// # Errors
 /// `EINVAL` if that are more than can be counted.
-pub(super) fn total(iovs: &[Iov]) -> Result<u32> {
+pub(crate) fn total(iovs: &[Iov]) -> Result<u32> {
     let sum = iovs.iter().map(|iov| u64::from(iov.len)).sum::<u64>();
     Ok(u32::try_from(sum).map_err(|_| Errno::Inval)?)
 }

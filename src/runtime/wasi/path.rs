@@ -16,12 +16,12 @@ impl Call<'_> {
         Ok((self.wasi.descriptors.directory(fd)?, path))
     }
 
-    pub(super) fn path_create_directory(&mut self, fd: u32, path: u32, len: u32) -> Result<()> {
+    pub(crate) fn path_create_directory(&mut self, fd: u32, path: u32, len: u32) -> Result<()> {
         let (directory, path) = self.place(fd, path, len)?;
         Ok(directory.changeable()?.create_dir(path)?)
     }
 
-    pub(super) fn path_filestat_get(
+    pub(crate) fn path_filestat_get(
         &mut self,
         fd: u32,
         lookup: u32,
@@ -36,7 +36,7 @@ impl Call<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "as many as preview 1 has")]
-    pub(super) fn path_filestat_set_times(
+    pub(crate) fn path_filestat_set_times(
         &mut self,
         fd: u32,
         lookup: u32,
@@ -53,7 +53,7 @@ impl Call<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "as many as preview 1 has")]
-    pub(super) fn path_link(
+    pub(crate) fn path_link(
         &mut self,
         fd: u32,
         lookup: u32,
@@ -72,7 +72,7 @@ impl Call<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "as many as preview 1 has")]
-    pub(super) async fn path_open(
+    pub(crate) async fn path_open(
         &mut self,
         fd: u32,
         lookup: u32,
@@ -103,7 +103,7 @@ impl Call<'_> {
         self.memory.set_u32(to, opened)
     }
 
-    pub(super) fn path_readlink(
+    pub(crate) fn path_readlink(
         &mut self,
         fd: u32,
         path: u32,
@@ -120,12 +120,12 @@ impl Call<'_> {
         self.memory.set_u32(used, target.len() as u32)
     }
 
-    pub(super) fn path_remove_directory(&mut self, fd: u32, path: u32, len: u32) -> Result<()> {
+    pub(crate) fn path_remove_directory(&mut self, fd: u32, path: u32, len: u32) -> Result<()> {
         let (directory, path) = self.place(fd, path, len)?;
         directory.remove_directory(&path)
     }
 
-    pub(super) fn path_rename(
+    pub(crate) fn path_rename(
         &mut self,
         fd: u32,
         path: u32,
@@ -141,7 +141,7 @@ impl Call<'_> {
         from.rename(&path, to, &new)
     }
 
-    pub(super) fn path_symlink(
+    pub(crate) fn path_symlink(
         &mut self,
         target: u32,
         target_len: u32,
@@ -154,7 +154,7 @@ impl Call<'_> {
         Ok(directory.changeable()?.symlink(target, path)?)
     }
 
-    pub(super) fn path_unlink_file(&mut self, fd: u32, path: u32, len: u32) -> Result<()> {
+    pub(crate) fn path_unlink_file(&mut self, fd: u32, path: u32, len: u32) -> Result<()> {
         let (directory, path) = self.place(fd, path, len)?;
         directory.unlink(&path)
     }

@@ -45,7 +45,7 @@ struct Event {
 impl Call<'_> {
     /// All subscriptions are read before anything is written, so that the results may lie over them.
     /// A time that is due is there at once, also where others are waited for.
-    pub(super) async fn poll_oneoff(
+    pub(crate) async fn poll_oneoff(
         &mut self,
         subscriptions: u32,
         events: u32,

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::runtime::system::DESCRIPTORS;
+use crate::runtime::engine::quota::DESCRIPTORS;
 
 /// What a guest wants to do to a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

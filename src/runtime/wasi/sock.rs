@@ -6,12 +6,12 @@ use super::call::{Call, flags};
 use super::errno::Result;
 
 impl Call<'_> {
-    pub(super) fn sock_accept(&mut self, fd: u32, flags: u32, _to: u32) -> Result<()> {
+    pub(crate) fn sock_accept(&mut self, fd: u32, flags: u32, _to: u32) -> Result<()> {
         flags!(Fdflags(flags));
         self.no_socket(fd)
     }
 
-    pub(super) fn sock_recv(
+    pub(crate) fn sock_recv(
         &mut self,
         fd: u32,
         _iovs: u32,
@@ -24,7 +24,7 @@ impl Call<'_> {
         self.no_socket(fd)
     }
 
-    pub(super) fn sock_send(
+    pub(crate) fn sock_send(
         &mut self,
         fd: u32,
         _iovs: u32,
@@ -39,7 +39,7 @@ impl Call<'_> {
         self.no_socket(fd)
     }
 
-    pub(super) fn sock_shutdown(&mut self, fd: u32, how: u32) -> Result<()> {
+    pub(crate) fn sock_shutdown(&mut self, fd: u32, how: u32) -> Result<()> {
         flags!(Sdflags(how));
         self.no_socket(fd)
     }

@@ -12,7 +12,7 @@ use super::errno::{Failure, Result};
 use super::memory::{Iov, Memory, total};
 use super::readiness::{self, Direction, Readiness};
 use super::size_limit;
-use crate::runtime::interrupt::Interrupt;
+use crate::runtime::engine::interrupt::Interrupt;
 
 /// The most bytes that are read from a stream at once.
 const READ: u32 = 64 << 10;

@@ -12,27 +12,27 @@ use super::errno::{Failure, Result};
 const RANDOM: u32 = 64 << 10;
 
 impl Call<'_> {
-    pub(super) fn args_get(&mut self, list: u32, strings: u32) -> Result<()> {
+    pub(crate) fn args_get(&mut self, list: u32, strings: u32) -> Result<()> {
         let args = std::mem::take(&mut self.wasi.args);
         let written = self.strings(&args, list, strings);
         self.wasi.args = args;
         written
     }
 
-    pub(super) fn args_sizes_get(&mut self, count: u32, size: u32) -> Result<()> {
+    pub(crate) fn args_sizes_get(&mut self, count: u32, size: u32) -> Result<()> {
         let sizes = sizes(&self.wasi.args);
         self.memory.set_u32(count, sizes.0)?;
         self.memory.set_u32(size, sizes.1)
     }
 
-    pub(super) fn environ_get(&mut self, list: u32, strings: u32) -> Result<()> {
+    pub(crate) fn environ_get(&mut self, list: u32, strings: u32) -> Result<()> {
         let environment = std::mem::take(&mut self.wasi.environment);
         let written = self.strings(&environment, list, strings);
         self.wasi.environment = environment;
         written
     }
 
-    pub(super) fn environ_sizes_get(&mut self, count: u32, size: u32) -> Result<()> {
+    pub(crate) fn environ_sizes_get(&mut self, count: u32, size: u32) -> Result<()> {
         let sizes = sizes(&self.wasi.environment);
         self.memory.set_u32(count, sizes.0)?;
         self.memory.set_u32(size, sizes.1)
@@ -55,14 +55,14 @@ impl Call<'_> {
         Ok(())
     }
 
-    pub(super) fn clock_res_get(&mut self, clock: u32, to: u32) -> Result<()> {
+    pub(crate) fn clock_res_get(&mut self, clock: u32, to: u32) -> Result<()> {
         match Clockid::try_from(clock.cast_signed())? {
             Clockid::Realtime | Clockid::Monotonic => self.memory.set_u64(to, 1),
             Clockid::ProcessCputimeId | Clockid::ThreadCputimeId => Err(Errno::Inval.into()),
         }
     }
 
-    pub(super) fn clock_time_get(&mut self, clock: u32, _precision: u64, to: u32) -> Result<()> {
+    pub(crate) fn clock_time_get(&mut self, clock: u32, _precision: u64, to: u32) -> Result<()> {
         let time = match Clockid::try_from(clock.cast_signed())? {
             Clockid::Realtime => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -80,7 +80,7 @@ impl Call<'_> {
 
     /// As many bytes as there is room for. wasmtime-wasi makes all of them before it looks at where
     /// they go.
-    pub(super) fn random_get(&mut self, to: u32, len: u32) -> Result<()> {
+    pub(crate) fn random_get(&mut self, to: u32, len: u32) -> Result<()> {
         self.memory.check(to, len.into())?;
         let mut done = 0;
         while done < len {
@@ -96,12 +96,12 @@ impl Call<'_> {
         Ok(())
     }
 
-    pub(super) fn proc_raise(&mut self, signal: u32) -> Result<()> {
+    pub(crate) fn proc_raise(&mut self, signal: u32) -> Result<()> {
         Signal::try_from(signal.cast_signed())?;
         Err(Errno::Notsup.into())
     }
 
-    pub(super) fn sched_yield(&mut self) -> Result<()> {
+    pub(crate) fn sched_yield(&mut self) -> Result<()> {
         thread::yield_now();
         Ok(())
     }

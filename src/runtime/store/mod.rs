@@ -7,12 +7,14 @@
 
 mod cell;
 mod data;
+mod handle_table;
 mod host_call;
+pub(crate) mod host_function;
 mod outcome;
 mod raw;
+pub(crate) mod references;
 mod running;
 mod shared;
-mod stack;
 mod thread;
 
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -22,26 +24,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use wasmtime::UpdateDeadline;
 use wasmtime::ValRaw;
 use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Linker, Store, StoreContextMut};
 
 use self::cell::{Access, StoreCell};
 pub use self::data::Signature;
-pub(crate) use self::data::{FuncEntry, HostType, StoreData};
+pub(crate) use self::data::{FuncEntry, HostType, Linear, StoreData};
+use self::handle_table::HandleTable;
 use self::host_call::host_call;
-pub(crate) use self::outcome::{Aborted, outcome, ran};
+use self::host_function::HostFunction;
 pub use self::outcome::{Outcome, Stopped};
+pub(crate) use self::outcome::{outcome, ran};
 use self::raw::{lift, lower};
+use self::references::Refs;
 pub use self::running::{Progress, RunningCall};
 pub(crate) use self::shared::{read_shared, write_shared};
-pub(crate) use self::stack::{StackClass, ThreadStack, is_above};
-use super::error::WasmError;
-use super::host::HostFunction;
-use super::intern::Interned;
-use super::interrupt::{self, Interrupt};
-use super::limits::Limits;
-use super::refs::Refs;
-use super::wasi::{Outputs, Wasi};
+use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::limiter::Limits;
+use crate::runtime::engine::native_stack::ThreadStack;
+use crate::runtime::wasi::{Outputs, Wasi};
 
 /// A store: what instances share that can import from each other. Freed as a whole.
 ///
@@ -81,18 +84,18 @@ impl WasmStore {
                 wasi,
                 interrupt: interrupt.clone(),
                 host_funcs: HashMap::new(),
-                funcs: Interned::new("function", cap),
-                memories: Interned::new("memory", cap),
-                globals: Interned::new("global", cap),
-                tables: Interned::new("table", cap),
-                tags: Interned::new("tag", cap),
+                funcs: HandleTable::new("function", cap),
+                memories: HandleTable::new("memory", cap),
+                globals: HandleTable::new("global", cap),
+                tables: HandleTable::new("table", cap),
+                tags: HandleTable::new("tag", cap),
                 instances: 0,
                 live_instances,
             };
             let mut store = Store::new(engine, data);
             store.limiter(|data| &mut data.limits);
             if interruptible {
-                store.epoch_deadline_callback(interrupt::epoch_moved);
+                store.epoch_deadline_callback(epoch_moved);
             }
             StoreCell {
                 access: Cell::new(Access::Rest),
@@ -179,6 +182,18 @@ impl WasmStore {
         self.cell.has_host_funcs.set(true);
     }
 
+    /// The function of this handle, with its type.
+    ///
+    /// # Errors
+    /// `FunctionNotFound` if there is none.
+    pub(crate) fn func_entry(&self, handle: u32) -> Result<FuncEntry, WasmError> {
+        self.with(|store| {
+            let entry = store.data().funcs.get(handle);
+            let entry = entry.map_err(|error| WasmError::not_found(error.message))?;
+            Ok(entry.clone())
+        })
+    }
+
     /// Whether functions of the host can run in it. Without, nothing but guests and WASI can run in it,
     /// neither of which knows of a call's slots.
     #[inline]
@@ -221,7 +236,7 @@ pub(crate) fn add_host_func(
 
 /// Calls a function of this store: see [`WasmFunc::call_frame`].
 ///
-/// [`WasmFunc::call_frame`]: super::WasmFunc::call_frame
+/// [`WasmFunc::call_frame`]: crate::runtime::WasmFunc::call_frame
 #[inline]
 pub(crate) fn call_in(
     mut store: StoreContextMut<'_, StoreData>,
@@ -351,4 +366,13 @@ impl WasmStore {
 
 fn unmetered() -> WasmError {
     WasmError::runtime("the store has no fuel budget: give it one when it is made")
+}
+
+/// What guest code is told when its engine's epoch has moved on.
+fn epoch_moved(store: StoreContextMut<'_, StoreData>) -> wasmtime::Result<UpdateDeadline> {
+    match store.data().interrupt.due() {
+        Some(due) => Err(due),
+        // It was for the guest of another store.
+        None => Ok(UpdateDeadline::Continue(1)),
+    }
 }

@@ -2,25 +2,18 @@
 
 use std::ops::Range;
 
-use wasmtime::{AsContext, AsContextMut, Memory, MemoryType, SharedMemory, StoreContextMut};
+use wasmtime::{AsContextMut, Memory, MemoryType, SharedMemory, StoreContextMut};
 
-use super::error::WasmError;
-use super::store::{StoreData, StoreLease, WasmStore, read_shared, write_shared};
-use super::text;
-use super::types::ExternInfo;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::text;
+use crate::runtime::base::types::ExternInfo;
+use crate::runtime::store::{Linear, StoreData, StoreLease, WasmStore, read_shared, write_shared};
 
 /// A linear memory of a store.
 #[derive(Clone)]
 pub struct WasmMemory {
     store: WasmStore,
     handle: u32,
-}
-
-/// Either kind of memory: one store's own, or one that threads share.
-#[derive(Clone)]
-pub(crate) enum Linear {
-    Own(Memory),
-    Shared(SharedMemory),
 }
 
 /// Where a memory's bytes are, for as long as `lease` is held.
@@ -36,38 +29,6 @@ pub struct MemoryView {
     pub shared: bool,
     /// What keeps the bytes mapped.
     pub lease: StoreLease,
-}
-
-impl Linear {
-    fn len(&self, store: impl AsContext<Data = StoreData>) -> usize {
-        match self {
-            Self::Own(memory) => memory.data_size(store),
-            Self::Shared(memory) => memory.data_size(),
-        }
-    }
-
-    fn pages(&self, store: impl AsContext<Data = StoreData>) -> u64 {
-        match self {
-            Self::Own(memory) => memory.size(store),
-            Self::Shared(memory) => memory.size(),
-        }
-    }
-
-    pub(crate) fn ty(&self, store: impl AsContext<Data = StoreData>) -> MemoryType {
-        match self {
-            Self::Own(memory) => memory.ty(store),
-            Self::Shared(memory) => memory.ty(),
-        }
-    }
-
-    /// What identifies this memory in its store. Shared memories are told apart by where they
-    /// are, with the top bit set, which no index of a store's own memory has.
-    fn key(&self) -> u64 {
-        match self {
-            Self::Own(memory) => memory.debug_index_in_store(),
-            Self::Shared(memory) => memory.data().as_ptr() as u64 | 1 << 63,
-        }
-    }
 }
 
 impl StoreData {

@@ -5,10 +5,10 @@ use std::any::TypeId;
 
 use wasmtime::{InstancePre, Linker};
 
-use super::host::HostFunction;
-use super::module::Compiled;
-use super::store::{StoreData, add_host_func};
-use super::types::ImportInfo;
+use crate::runtime::base::types::ImportInfo;
+use crate::runtime::module::{Compiled, HostLinked};
+use crate::runtime::store::host_function::HostFunction;
+use crate::runtime::store::{StoreData, add_host_func};
 
 /// Functions that the host has for whatever a module imports, the same for every store.
 pub trait HostImports: 'static {
@@ -20,37 +20,27 @@ pub trait HostImports: 'static {
     fn function(number: usize, import: &ImportInfo) -> Box<dyn HostFunction>;
 }
 
-/// A module's code with functions of the host's for its imports.
-pub(crate) struct Hosted {
-    /// The `HostImports` that they are of.
-    by: TypeId,
-    /// `None` if the module cannot be linked by the names of its imports, or imports something else.
-    linked: Option<InstancePre<StoreData>>,
-}
-
-impl Hosted {
-    /// The code with functions of `H`, if it can be had and there is something to be had.
-    pub(crate) fn of<'a, H: HostImports>(
-        code: &'a Compiled,
-        imports: &[ImportInfo],
-    ) -> Option<&'a InstancePre<StoreData>> {
-        if imports.is_empty() {
-            return None;
-        }
-        let hosted = match code.hosted.get() {
-            Some(hosted) => hosted,
-            None => {
-                // Not while others wait for it: the host's own code runs here.
-                let hosted = Self {
-                    by: TypeId::of::<H>(),
-                    linked: link::<H>(code, imports),
-                };
-                code.hosted.get_or_init(|| hosted)
-            }
-        };
-        let linked = hosted.linked.as_ref();
-        linked.filter(|_| hosted.by == TypeId::of::<H>())
+/// The code with functions of `H` for its imports, if it can be linked so and imports anything.
+pub(crate) fn link_once<'a, H: HostImports>(
+    code: &'a Compiled,
+    imports: &[ImportInfo],
+) -> Option<&'a InstancePre<StoreData>> {
+    if imports.is_empty() {
+        return None;
     }
+    let host_linked = match code.host_linked.get() {
+        Some(host_linked) => host_linked,
+        None => {
+            // Not in `get_or_init`, where others would wait for it: the host's own code runs here.
+            let host_linked = HostLinked {
+                by: TypeId::of::<H>(),
+                linked: link::<H>(code, imports),
+            };
+            code.host_linked.get_or_init(|| host_linked)
+        }
+    };
+    let linked = host_linked.linked.as_ref();
+    linked.filter(|_| host_linked.by == TypeId::of::<H>())
 }
 
 fn link<H: HostImports>(code: &Compiled, imports: &[ImportInfo]) -> Option<InstancePre<StoreData>> {

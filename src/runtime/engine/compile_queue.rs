@@ -16,7 +16,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::error::WasmError;
+use crate::runtime::base::error::WasmError;
 
 static LINE: LazyLock<Mutex<Line>> = LazyLock::new(Mutex::default);
 

@@ -7,10 +7,10 @@ use slab::Slab;
 use wasmtime::{AnyRef, ExnRef, ExternRef, HeapType, OwnedRooted, RefType, Rooted};
 use wasmtime::{StoreContextMut, Val, ValType};
 
-use super::error::WasmError;
-use super::store::StoreData;
-use super::types::type_name;
-use super::value::RefHandle;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::types::type_name;
+use crate::runtime::base::value::RefHandle;
+use crate::runtime::store::StoreData;
 
 /// The references of one store that the host holds, or that hold something of the host's.
 pub(crate) struct Refs {

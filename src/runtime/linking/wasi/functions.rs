@@ -3,11 +3,12 @@
 use wasmtime::{Caller, Linker};
 use wasmtime_wasi::I32Exit;
 
-use super::call::{self, Preview};
+use super::call;
 use crate::runtime::store::StoreData;
+use crate::runtime::wasi::call::Preview;
 
 /// Puts the functions of both previews into the linker, under the names of [`super::WASI_MODULES`].
-pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     for (module, preview) in super::WASI_MODULES
         .into_iter()
         .zip([Preview::One, Preview::Zero])

@@ -3,11 +3,11 @@
 use wasmtime::{AsContextMut, Global, GlobalType, Mutability, Ref, RootScope, Val, ValRaw};
 use wasmtime::{StoreContextMut, ValType};
 
-use super::error::WasmError;
-use super::refs;
-use super::store::{StoreData, WasmStore};
-use super::types::ExternInfo;
-use super::value::{self, RefHandle, WasmValue};
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::types::ExternInfo;
+use crate::runtime::base::value::{self, RefHandle, WasmValue};
+use crate::runtime::store::references;
+use crate::runtime::store::{StoreData, WasmStore};
 
 /// A global of a store.
 #[derive(Clone)]
@@ -131,7 +131,7 @@ pub(crate) fn from_slot(
         ValType::Ref(ty) => {
             let handle = RefHandle::from_bits(slot.get_u64())
                 .ok_or_else(|| WasmError::mismatch("not a reference handle"))?;
-            refs::resolve(store, handle, ty)
+            references::resolve(store, handle, ty)
         }
         ty => value::number(slot, ty).ok_or_else(|| WasmError::mismatch("not a number type")),
     }
@@ -148,7 +148,7 @@ pub(crate) fn to_slot(
         Val::F32(bits) => ValRaw::f32(bits),
         Val::F64(bits) => ValRaw::f64(bits),
         Val::V128(value) => ValRaw::v128(value.into()),
-        reference => ValRaw::u64(refs::handle(store, &reference)?.to_bits()),
+        reference => ValRaw::u64(references::handle(store, &reference)?.to_bits()),
     })
 }
 

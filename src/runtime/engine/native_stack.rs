@@ -13,7 +13,7 @@
 
 use std::cell::Cell;
 
-use crate::runtime::error::WasmError;
+use crate::runtime::base::error::WasmError;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -22,7 +22,7 @@ const MIB: usize = 1 << 20;
 const UNKNOWN: usize = 512 * KIB;
 
 /// The size of the largest stack that is made use of, in bytes; a guest of any engine has room on it.
-pub(super) const LARGEST: usize = 8 * MIB;
+pub(crate) const LARGEST: usize = 8 * MIB;
 
 /// What is left at least, in bytes, for what comes on the stack between where it is first measured and the
 /// outermost entries into stores.

@@ -1,74 +1,15 @@
-//! What one store may use, and wasmtime's way of asking.
+//! How much one store may use: wasmtime asks before a memory or table grows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasmtime::ResourceLimiter;
 
-use super::capabilities::WasmCapabilities;
-use super::engine::{Checks, MEMORY_RESERVATION};
-use super::error::WasmError;
-use super::system::{MAPPINGS, PER_MEMORY, Share};
-use super::wasi::WasiConfig;
-
-/// What an app asks for when it makes a store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoreOptions {
-    /// The fuel to start with; about one unit an instruction. `None`: not metered, unless the
-    /// capabilities say so.
-    pub fuel: Option<u64>,
-    /// The most bytes that the store's memories may hold together. `None`: what the capabilities
-    /// say.
-    pub max_memory_bytes: Option<u64>,
-    /// How long a call may take, in milliseconds: with all that it calls, the host's functions
-    /// included. `None`: as long as it likes, unless the capabilities say otherwise.
-    pub timeout_ms: Option<u64>,
-    /// Whether a call that is running can be [aborted](super::RunningCall::abort) and have a deadline
-    /// of its own. So they can with a `timeout_ms`.
-    pub interruptible: bool,
-    /// What the guests may reach of the system, through WASI. `None`: they have no WASI.
-    pub wasi: Option<WasiConfig>,
-}
-
-/// How a call is made whose caller does not wait for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CallOptions {
-    /// How long it may take, in milliseconds, up to the cap. `None`: as long as any call in its store.
-    pub timeout_ms: Option<u64>,
-    /// Whether it has to be possible to [abort](super::RunningCall::abort) it wherever its guest is.
-    pub abortable: bool,
-}
-
-impl StoreOptions {
-    /// These options with the caps of `capabilities` applied.
-    pub(crate) fn capped(self, capabilities: &WasmCapabilities) -> Self {
-        Self {
-            fuel: capped(self.fuel, capabilities.max_fuel),
-            max_memory_bytes: capped(self.max_memory_bytes, capabilities.max_memory_bytes),
-            timeout_ms: capped(self.timeout_ms, capabilities.max_timeout_ms),
-            interruptible: self.interruptible,
-            wasi: self.wasi,
-        }
-    }
-
-    /// What the code of such a store's guests has to check for.
-    pub(crate) fn checks(&self) -> Checks {
-        Checks {
-            fuel: self.fuel.is_some(),
-            interrupt: self.interruptible || self.timeout_ms.is_some(),
-        }
-    }
-}
-
-/// The smaller of a request and a cap, where either may be absent.
-pub(crate) fn capped(request: Option<u64>, cap: Option<u64>) -> Option<u64> {
-    match (request, cap) {
-        (Some(request), Some(cap)) => Some(request.min(cap)),
-        (request, cap) => request.or(cap),
-    }
-}
+use crate::runtime::base::capabilities::WasmCapabilities;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::options::StoreOptions;
+use crate::runtime::engine::MEMORY_RESERVATION;
+use crate::runtime::engine::quota::{MAPPINGS, PER_MEMORY, Share};
 
 /// The account of one store's memories and tables.
 ///

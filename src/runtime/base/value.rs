@@ -2,8 +2,8 @@
 
 use wasmtime::{Val, ValRaw, ValType};
 
-use super::error::WasmError;
-use super::types::type_name;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::types::type_name;
 
 /// A value as the host sees it.
 ///

@@ -2,11 +2,11 @@
 
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Table, TableType, ValRaw, ValType};
 
-use super::error::WasmError;
-use super::global::{ref_from_slot, to_slot};
-use super::memory::refused;
-use super::store::{StoreData, WasmStore};
-use super::types::ExternInfo;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::types::ExternInfo;
+use crate::runtime::objects::global::{ref_from_slot, to_slot};
+use crate::runtime::objects::memory::refused;
+use crate::runtime::store::{StoreData, WasmStore};
 
 /// A table of a store.
 #[derive(Clone)]

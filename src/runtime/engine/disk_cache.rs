@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use wasmtime::{Cache, CacheConfig};
 
-use super::error::WasmError;
-use super::granted::Granted;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::grants::Granted;
 
 /// What is in a folder of the host's: wasmtime removes whatever else it finds where it keeps its code.
 const OURS: &str = "ext_wasm";
@@ -39,7 +39,7 @@ struct Folders {
 /// `CompileError` if the folder cannot be used, others than this user can write to it, the path leads
 /// there through links, or guests of any state in this process could come, or could have come, to one
 /// that is used so.
-pub(super) fn enter(cache: Option<&Path>, granted: &Granted) -> Result<Option<PathBuf>, WasmError> {
+pub(crate) fn enter(cache: Option<&Path>, granted: &Granted) -> Result<Option<PathBuf>, WasmError> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| unusable(path, error));
     let cache = cache.map(absolute).transpose()?;
     // The lists are whole whatever panicked while they were locked.
@@ -119,7 +119,7 @@ fn is_private(folder: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 /// `CompileError` if wasmtime cannot use it.
-pub(super) fn open(folder: &Path) -> Result<Cache, WasmError> {
+pub(crate) fn open(folder: &Path) -> Result<Cache, WasmError> {
     let mut config = CacheConfig::new();
     config.with_directory(folder).with_cleanup_interval(CLEANUP);
     Cache::new(config).map_err(|error| unusable(folder, format!("{error:#}")))
@@ -137,10 +137,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::runtime::compile_queue::CompileQueue;
-    use crate::runtime::engine::{Checks, Engines};
-    use crate::runtime::module::Compiler;
-    use crate::runtime::{WasmCapabilities, WasmErrorCode, WasmState};
+    use crate::runtime::engine::compile_queue::CompileQueue;
+    use crate::runtime::module::CodeCache;
+    use crate::runtime::module::compiler::Compiler;
+    use crate::runtime::{Checks, WasmCapabilities, WasmErrorCode, WasmState};
 
     const MODULE: &[u8] = b"(module (func (export \"f\") (result i32) (i32.const 7)))";
 
@@ -172,9 +172,9 @@ mod tests {
     fn compile(cache: &Path, checks: Checks) -> usize {
         // Engines that nobody shares.
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
-        let engines = Engines::new(Some(tune), Some(folder(cache).unwrap())).unwrap();
+        let code_cache = CodeCache::new(Some(tune), Some(folder(cache).unwrap())).unwrap();
         let code = Compiler::new(
-            engines.clone(),
+            code_cache.clone(),
             checks,
             Arc::default(),
             CompileQueue::new(1),
@@ -189,7 +189,7 @@ mod tests {
         let instance = wasmtime::Instance::new(&mut store, module, &[]).unwrap();
         let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
         assert_eq!(f.call(&mut store, ()).unwrap(), 7);
-        engines.cache_hits()
+        code_cache.engines().disk_cache_hits()
     }
 
     fn files(folder: &Path) -> Vec<PathBuf> {

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::module_limits::ModuleLimits;
+use crate::runtime::base::module_limits::ModuleLimits;
 
 /// The rights and limits that the embedder gives to one runtime.
 ///
 /// The default grants no file, no WASI, and puts generous caps on what an app may hold alive.
 /// A cap always wins over a larger request of the app. Paths are resolved when the
-/// [state](super::WasmState) is made: one that does not exist then grants nothing.
+/// [state](crate::runtime::WasmState) is made: one that does not exist then grants nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasmCapabilities {

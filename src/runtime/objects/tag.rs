@@ -2,8 +2,8 @@
 
 use wasmtime::{FuncType, Tag, TagType, ValType};
 
-use super::error::WasmError;
-use super::store::{StoreData, WasmStore};
+use crate::runtime::base::error::WasmError;
+use crate::runtime::store::{StoreData, WasmStore};
 
 impl WasmStore {
     /// A new tag whose exceptions carry values of the types `params`, and its handle.

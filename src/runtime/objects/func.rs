@@ -4,10 +4,10 @@ use std::cell::Cell;
 
 use wasmtime::ValRaw;
 
-use super::error::WasmError;
-use super::store::{FuncEntry, Outcome, Signature, Stopped, WasmStore, call_in};
-use super::types::{ExternInfo, type_name};
-use super::value::WasmValue;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::types::{ExternInfo, type_name};
+use crate::runtime::base::value::WasmValue;
+use crate::runtime::store::{FuncEntry, Outcome, Signature, Stopped, WasmStore, call_in};
 
 /// How many slots a call copies to its own stack; more go to the heap.
 const FEW: usize = 8;
@@ -17,7 +17,7 @@ const FEW: usize = 8;
 pub struct WasmFunc {
     store: WasmStore,
     handle: u32,
-    pub(super) entry: FuncEntry,
+    pub(crate) entry: FuncEntry,
 }
 
 impl WasmStore {
@@ -26,11 +26,7 @@ impl WasmStore {
     /// # Errors
     /// `FunctionNotFound` if there is none.
     pub fn func(&self, handle: u32) -> Result<WasmFunc, WasmError> {
-        let entry = self.with(|store| {
-            let entry = store.data().funcs.get(handle);
-            let entry = entry.map_err(|error| WasmError::not_found(error.message))?;
-            Ok(entry.clone())
-        })?;
+        let entry = self.func_entry(handle)?;
         Ok(WasmFunc {
             store: self.clone(),
             handle,
@@ -96,7 +92,7 @@ impl WasmFunc {
     /// Of the [`Outcome`]: `TypeMismatch` if a reference does not fit its parameter or the frame is
     /// too short, `RuntimeError` for traps and a store that is busy, `FuelExhausted`.
     ///
-    /// [`RefHandle`]: super::RefHandle
+    /// [`RefHandle`]: crate::runtime::RefHandle
     #[inline]
     pub fn call_frame(&self, frame: &mut [ValRaw]) -> Result<(), Stopped> {
         self.store.run(|store| call_in(store, &self.entry, frame))

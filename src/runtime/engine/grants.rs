@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
-use super::capabilities::WasmCapabilities;
-use super::error::WasmError;
-use super::text;
+use crate::runtime::base::capabilities::WasmCapabilities;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::text;
 
 /// Paths that are granted, and open.
 pub(crate) struct Granted(Vec<Grant>);
@@ -29,7 +29,7 @@ struct Grant {
 
 impl Granted {
     /// Opens what is granted. What does not exist, or cannot be opened, grants nothing.
-    pub(super) fn new(paths: &[PathBuf]) -> Self {
+    pub(crate) fn new(paths: &[PathBuf]) -> Self {
         let open = |path: &Path| Dir::open_ambient_dir(path, ambient_authority()).ok();
         let grants = paths.iter().filter_map(|path| {
             let path = path.canonicalize().ok()?;
@@ -57,12 +57,12 @@ impl Granted {
     }
 
     /// What is granted, without links.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|grant| &*grant.path)
     }
 
     /// Opens the file at `path`; `None` if it is not granted, no file, or cannot be read.
-    pub(super) fn file(&self, path: &Path) -> Option<File> {
+    pub(crate) fn file(&self, path: &Path) -> Option<File> {
         let (dir, rest) = self.find(path)?;
         // To open what is no file may wait for ever.
         if !dir.metadata(&rest).ok()?.is_file() {
@@ -73,7 +73,7 @@ impl Granted {
     }
 
     /// Opens the folder at `path`; `None` if it is not granted, no folder, or cannot be opened.
-    pub(super) fn folder(&self, path: &Path) -> Option<Dir> {
+    pub(crate) fn folder(&self, path: &Path) -> Option<Dir> {
         let (dir, rest) = self.find(path)?;
         dir.open_dir(rest).ok()
     }
@@ -83,7 +83,7 @@ impl Granted {
 pub struct Files(Option<Granted>);
 
 impl Files {
-    pub(super) fn new(capabilities: &WasmCapabilities) -> Self {
+    pub(crate) fn new(capabilities: &WasmCapabilities) -> Self {
         let granted = || Granted::new(&capabilities.compile_paths);
         Self(capabilities.allow_file_compile.then(granted))
     }

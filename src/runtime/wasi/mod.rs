@@ -1,16 +1,15 @@
-//! WASI preview 1: what a store's guests may reach of the system.
+//! WASI preview 1: what a store's guests may reach of the system. `linking::wasi` gives its functions to guests.
 
-mod call;
+pub(crate) mod call;
 mod captured;
 mod descriptors;
 mod directory;
-mod errno;
+pub(crate) mod errno;
 mod fd;
 mod fdstat;
 mod file;
-mod functions;
 mod listing;
-mod memory;
+pub(crate) mod memory;
 mod metadata;
 mod path;
 mod poll;
@@ -20,69 +19,19 @@ mod sock;
 mod streams;
 mod system;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
-
-use wasmtime::{Engine, Extern, Linker};
 
 use self::captured::Captured;
 use self::descriptors::{Descriptor, Descriptors};
 use self::directory::Directory;
 use self::streams::{Input, Output, Sink};
-use super::capabilities::WasmCapabilities;
-use super::error::WasmError;
-use super::granted::Granted;
-use super::store::StoreData;
-use super::system::DESCRIPTORS;
-use super::text;
-
-/// The modules that WASI's functions are imported from.
-pub const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
-
-/// What an app gives the guests of a store. Without any of it they have no arguments, no
-/// environment, no files, and streams that are empty or go nowhere; they can read the clocks and
-/// random numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WasiConfig {
-    /// The arguments; the first is by convention the program's name.
-    pub args: Vec<String>,
-    /// The environment variables.
-    pub env: Vec<(String, String)>,
-    /// The folders, of which the capabilities have to allow each.
-    pub preopens: Vec<Preopen>,
-    /// What guests read.
-    pub stdin: StdioConfig,
-    /// Where guests write.
-    pub stdout: StdioConfig,
-    /// Where guests write messages.
-    pub stderr: StdioConfig,
-}
-
-/// A folder of the host's under a name for guests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preopen {
-    /// The name.
-    pub guest: String,
-    /// The folder. A relative path starts where the process does.
-    pub host: PathBuf,
-    /// Whether guests may only read it.
-    pub readonly: bool,
-}
-
-/// One of the standard streams.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum StdioConfig {
-    /// Empty, or thrown away.
-    #[default]
-    Null,
-    /// That of the process.
-    Inherit,
-    /// Kept for the app, which reads it with [`Outputs`], up to a cap. As input: empty.
-    Piped,
-    /// These bytes. Not for output.
-    Bytes(Vec<u8>),
-}
+use crate::runtime::base::capabilities::WasmCapabilities;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::options::{StdioConfig, WasiConfig};
+use crate::runtime::base::text;
+use crate::runtime::engine::grants::Granted;
+use crate::runtime::engine::quota::DESCRIPTORS;
 
 /// What guests have written to the streams that are [piped](StdioConfig::Piped).
 #[derive(Clone, Debug, Default)]
@@ -218,28 +167,6 @@ fn descriptors(
             .map_err(full)?;
     }
     Ok(descriptors)
-}
-
-/// All functions of WASI, for stores of an engine.
-pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
-    let mut linker = Linker::new(engine);
-    functions::add_to_linker(&mut linker)
-        .map_err(|error| WasmError::instantiate(format!("no WASI: {error:#}")))?;
-    Ok(linker)
-}
-
-/// The function of WASI of this name, for a store that has WASI.
-pub(crate) fn function(
-    mut store: wasmtime::StoreContextMut<'_, StoreData>,
-    linker: &Linker<StoreData>,
-    module: &str,
-    name: &str,
-) -> Result<Extern, WasmError> {
-    if store.data().wasi.is_none() {
-        return Err(WasmError::instantiate("the store has no WASI"));
-    }
-    let function = linker.get(&mut store, module, name);
-    function.map_err(|_| WasmError::instantiate("WASI has no such function"))
 }
 
 /// Says the same of a folder that is missing and of one that is not granted, so that nobody learns

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::error::WasmError;
+use crate::runtime::base::error::WasmError;
 
 /// Things numbered from 0 in the order they were first met, each under one number only.
-pub(crate) struct Interned<T> {
+pub(crate) struct HandleTable<T> {
     /// What one of the things is called in messages.
     noun: &'static str,
     /// The most things that there may be.
@@ -14,7 +14,7 @@ pub(crate) struct Interned<T> {
     by_key: HashMap<u64, u32>,
 }
 
-impl<T> Interned<T> {
+impl<T> HandleTable<T> {
     pub(crate) fn new(noun: &'static str, cap: u32) -> Self {
         Self {
             noun,

@@ -9,11 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wasmtime::{Engine, EngineWeak, StoreContextMut};
+use wasmtime::{Engine, EngineWeak};
 
-use super::error::WasmError;
-use super::interrupt::{Deadline, Interrupt};
-use super::store::StoreData;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::interrupt::{Deadline, Interrupt};
 
 /// How soon a guest is told again that it should end, until it has: it may have looked at the clock
 /// just before, and at the epoch just after.
@@ -49,14 +48,15 @@ struct Call {
     at: Option<Instant>,
 }
 
-/// Starts the time of a call: to be called before guest code runs, and what is returned to be kept
-/// until it has ended. `None` if there is nothing to watch: the time never ends, and nobody may
+/// Starts the time of a call of a guest of this engine: to be called before guest code runs, and what is returned to
+/// be kept until it has ended. `None` if there is nothing to watch: the time never ends, and nobody may
 /// [abort] it.
 ///
 /// # Errors
 /// `RuntimeError` if there can be no thread that watches.
 pub(crate) fn begin(
-    mut store: StoreContextMut<'_, StoreData>,
+    engine: &Engine,
+    interrupt: &Arc<Interrupt>,
     timeout: Option<Duration>,
     abortable: bool,
 ) -> Result<Option<Watch>, WasmError> {
@@ -64,11 +64,9 @@ pub(crate) fn begin(
         let at = Instant::now().checked_add(timeout)?;
         Some(Deadline { at, timeout })
     });
-    store.set_epoch_deadline(1);
-    let interrupt = &store.data().interrupt;
     let at = deadline.map(|deadline| deadline.at);
     let watch = (abortable || at.is_some())
-        .then(|| watch(at, store.engine(), interrupt))
+        .then(|| watch(at, engine, interrupt))
         .transpose()?;
     interrupt.begin(watch.as_ref().map_or(0, |watch| watch.0), deadline);
     Ok(watch)

@@ -1,151 +1,17 @@
-//! Compiled modules.
+//! From a source to machine code.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use wasmparser::{Parser, Payload};
-use wasmtime::{ExportType, ImportType, Module};
+use wasmtime::Module;
 
-use super::admission::{self, ModuleProfile};
-use super::compile_queue::{CompileQueue, Waiting};
-use super::engine::{Checks, Engines};
-use super::error::WasmError;
-use super::hosted::Hosted;
-use super::module_limits::ModuleLimits;
-use super::rewrite::merge_data_segments;
-use super::store::HostType;
-use super::system::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
-use super::text;
-use super::types::{ExportInfo, ImportInfo};
-
-/// A compiled module, as the state knows it.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct WasmModule {
-    /// Its handle, unique for the life of the state that compiled it.
-    pub id: u32,
-    /// What it exports, in the module's order.
-    pub exports: Arc<[ExportInfo]>,
-    /// What it imports, in the module's order.
-    pub imports: Arc<[ImportInfo]>,
-    pub(crate) code: Arc<Code>,
-}
-
-impl WasmModule {
-    pub(crate) fn new(id: u32, code: Arc<Code>) -> Self {
-        let module = code.any();
-        let export = |export: ExportType<'_>| ExportInfo::new(export.name(), &export.ty());
-        let exports = code
-            .exports
-            .get_or_init(|| module.exports().map(export).collect());
-        let import =
-            |import: ImportType<'_>| ImportInfo::new(import.module(), import.name(), &import.ty());
-        let imports = code
-            .imports
-            .get_or_init(|| module.imports().map(import).collect());
-        Self {
-            id,
-            exports: exports.clone(),
-            imports: imports.clone(),
-            code,
-        }
-    }
-
-    /// What it was compiled to.
-    pub fn code(&self) -> Arc<Code> {
-        self.code.clone()
-    }
-
-    /// The contents of every custom section named `name`, in the module's order.
-    pub fn custom_sections(&self, name: &str) -> Vec<&[u8]> {
-        Parser::new(0)
-            .parse_all(&self.code.wasm)
-            .filter_map(|payload| match payload {
-                Ok(Payload::CustomSection(section)) if section.name() == name => {
-                    Some(section.data())
-                }
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-/// A module's binary, and its machine code for the engines that were asked for it so far.
-pub struct Code {
-    wasm: Box<[u8]>,
-    pub(crate) profile: ModuleProfile,
-    /// By [`Checks::index`].
-    compiled: [OnceLock<Compiled>; Checks::WAYS],
-    exports: OnceLock<Arc<[ExportInfo]>>,
-    imports: OnceLock<Arc<[ImportInfo]>>,
-}
-
-impl Code {
-    fn new(wasm: &[u8], profile: ModuleProfile) -> Self {
-        Self {
-            profile,
-            wasm: wasm.into(),
-            compiled: Default::default(),
-            exports: OnceLock::new(),
-            imports: OnceLock::new(),
-        }
-    }
-
-    /// The binary that it was compiled from.
-    pub(crate) fn wasm(&self) -> &[u8] {
-        &self.wasm
-    }
-
-    /// The machine code with these checks, if it was compiled.
-    pub(crate) fn get(&self, checks: Checks) -> Option<&Compiled> {
-        self.compiled[checks.index()].get()
-    }
-
-    /// Whether there is machine code with these checks, so that [`prepare`](Compiler::prepare) has
-    /// nothing to do.
-    pub fn is_ready(&self, checks: Checks) -> bool {
-        self.get(checks).is_some()
-    }
-
-    fn any(&self) -> &Module {
-        let compiled = self.compiled.iter().find_map(OnceLock::get);
-        let compiled = compiled.expect("a `Code` is only made together with its first module");
-        &compiled.module
-    }
-}
-
-/// A module's machine code for one engine.
-pub(crate) struct Compiled {
-    pub(crate) module: Module,
-    /// The types of its imports that are functions, in the order of all imports. Kept, since to ask for
-    /// one takes longer than the rest of what an import costs.
-    pub(crate) functions: Box<[Option<HostType>]>,
-    pub(crate) hosted: OnceLock<Hosted>,
-    /// What the system gives a process only so much of.
-    _shares: [Share; 2],
-}
-
-impl Compiled {
-    /// # Errors
-    /// `CompileError` if there are too few mappings left for the code, or descriptors for the initial
-    /// contents of its memories.
-    fn new(module: Module, profile: &ModuleProfile) -> Result<Self, WasmError> {
-        // wasmtime makes an image of each memory that has data when the module is first instantiated.
-        let images = profile.images();
-        let shares = MAPPINGS
-            .take(PER_CODE)
-            .and_then(|mappings| Ok([mappings, DESCRIPTORS.take(images)?]));
-        let shares =
-            shares.map_err(|why| WasmError::compile(format!("too many modules: {why}")))?;
-        let function = |import: ImportType<'_>| import.ty().func().cloned().map(HostType::new);
-        let functions = module.imports().map(function).collect();
-        Ok(Self {
-            module,
-            functions,
-            hosted: OnceLock::new(),
-            _shares: shares,
-        })
-    }
-}
+use super::{Code, CodeCache, Compiled};
+use crate::runtime::admission::{self, ModuleProfile};
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::base::options::Checks;
+use crate::runtime::base::text;
+use crate::runtime::engine::compile_queue::{CompileQueue, Waiting};
+use crate::runtime::rewrite::merge_data_segments;
 
 /// How many bytes take less time to compare than it takes to have another thread do so.
 const SMALL: usize = 32 << 10;
@@ -154,7 +20,7 @@ const SMALL: usize = 32 << 10;
 /// compiling takes long.
 #[derive(Clone)]
 pub struct Compiler {
-    engines: Engines,
+    cache: Arc<CodeCache>,
     checks: Checks,
     limits: Arc<ModuleLimits>,
     queue: CompileQueue,
@@ -163,13 +29,13 @@ pub struct Compiler {
 impl Compiler {
     /// A compiler whose modules are ready for stores with these checks.
     pub(crate) fn new(
-        engines: Engines,
+        cache: Arc<CodeCache>,
         checks: Checks,
         limits: Arc<ModuleLimits>,
         queue: CompileQueue,
     ) -> Self {
         Self {
-            engines,
+            cache,
             checks,
             limits,
             queue,
@@ -220,9 +86,8 @@ impl Compiler {
     /// `CompileError` if it is malformed, invalid, or uses a feature that is off.
     pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
         let wasm = admission::encode(source, &self.limits)?;
-        let known = self.engines.known();
-        let hash = known.hash(&wasm);
-        if let Some(code) = known.find(hash, &wasm) {
+        let hash = self.cache.hash(&wasm);
+        if let Some(code) = self.cache.find(hash, &wasm) {
             code.profile.check(&self.limits)?;
             self.prepare(&code, self.checks)?;
             return Ok(code);
@@ -232,7 +97,7 @@ impl Compiler {
         let code = Code::new(&wasm, profile);
         self.prepare(&code, self.checks)?;
         tracing::debug!(bytes = wasm.len(), "compiled a module");
-        Ok(known.add(hash, code))
+        Ok(self.cache.add(hash, code))
     }
 
     /// The code of a module that [`compile`](Compiler::compile) would have nothing to do for, if that
@@ -241,8 +106,7 @@ impl Compiler {
         if source.len() > SMALL {
             return None;
         }
-        let known = self.engines.known();
-        let code = known.find(known.hash(source), source)?;
+        let code = self.cache.find(self.cache.hash(source), source)?;
         code.profile.check(&self.limits).ok()?;
         code.is_ready(self.checks).then_some(code)
     }
@@ -260,7 +124,7 @@ impl Compiler {
             false => None,
         };
         let wasm = merged.as_deref().unwrap_or(&code.wasm);
-        let module = Module::from_binary(self.engines.get(checks)?, wasm)
+        let module = Module::from_binary(self.cache.engines().get(checks)?, wasm)
             .map_err(|error| WasmError::compile(text::one_line(&error)))?;
         let compiled = Compiled::new(module, &code.profile)?;
         code.compiled[checks.index()].get_or_init(|| compiled);
@@ -304,7 +168,7 @@ impl Compiler {
         if steps > cap {
             return refuse(steps);
         }
-        let engine = self.engines.get(self.checks)?;
+        let engine = self.cache.engines().get(self.checks)?;
         admission::check_size(source, &self.limits)?;
         let steps = admission::parse_steps(source);
         if steps > cap {

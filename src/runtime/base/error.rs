@@ -6,8 +6,8 @@ use std::time::Duration;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use super::text;
-use super::types::ImportInfo;
+use crate::runtime::base::text;
+use crate::runtime::base::types::ImportInfo;
 
 /// What went wrong, as a number that apps may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

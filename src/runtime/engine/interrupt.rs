@@ -5,10 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use wasmtime::{StoreContextMut, UpdateDeadline};
 
-use super::error::WasmError;
-use super::store::{Aborted, StoreData};
+use crate::runtime::base::error::WasmError;
 
 /// Whether the guest that is running in a store should end. Whoever wants that may be on another
 /// thread.
@@ -94,13 +92,7 @@ impl Interrupt {
     }
 }
 
-/// What guest code is told when its engine's epoch has moved on.
-pub(crate) fn epoch_moved(
-    store: StoreContextMut<'_, StoreData>,
-) -> wasmtime::Result<UpdateDeadline> {
-    match store.data().interrupt.due() {
-        Some(due) => Err(due),
-        // It was for the guest of another store.
-        None => Ok(UpdateDeadline::Continue(1)),
-    }
-}
+/// The host ended the call, and knows why.
+#[derive(Debug, thiserror::Error)]
+#[error("the host ended the call")]
+pub(crate) struct Aborted;

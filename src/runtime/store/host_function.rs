@@ -3,10 +3,10 @@
 use wasmtime::{Engine, ExnRef, ExnRefPre, ExnType, FuncType, Rooted, StoreContextMut, Tag};
 use wasmtime::{TagType, Val, ValRaw, ValType};
 
-use super::error::WasmError;
-use super::refs;
-use super::store::{StoreData, WasmStore};
-use super::value::RefHandle;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::value::RefHandle;
+use crate::runtime::store::references;
+use crate::runtime::store::{StoreData, WasmStore};
 
 /// A function of the host.
 ///
@@ -41,8 +41,8 @@ pub enum Stop {
     /// It will answer later, with [`RunningCall::answer`]. Only where the call that it is part of is
     /// a [`RunningCall`], and not one inside of it.
     ///
-    /// [`RunningCall`]: super::store::RunningCall
-    /// [`RunningCall::answer`]: super::store::RunningCall::answer
+    /// [`RunningCall`]: crate::runtime::store::RunningCall
+    /// [`RunningCall::answer`]: crate::runtime::store::RunningCall::answer
     Later,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn exception(
     tag: &Tag,
     index: u32,
 ) -> wasmtime::Result<Rooted<ExnRef>> {
-    let value = refs::host_value(store, index)?;
+    let value = references::host_value(store, index)?;
     let ty = ExnType::from_tag_type(&tag.ty(&*store))?;
     let pre = ExnRefPre::new(&mut *store, ty);
     ExnRef::new(store, &pre, tag, &[Val::ExternRef(Some(value))])

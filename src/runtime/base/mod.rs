@@ -1,0 +1,9 @@
+//! The vocabulary of everything above: errors, values, types, options and capabilities.
+
+pub(crate) mod capabilities;
+pub(crate) mod error;
+pub(crate) mod module_limits;
+pub(crate) mod options;
+pub(crate) mod text;
+pub(crate) mod types;
+pub(crate) mod value;

@@ -1,0 +1,147 @@
+//! Compiled code that is in use, so that nobody compiles it again.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::Code;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::native_stack::{StackClass, ThreadStack};
+use crate::runtime::engine::{Engines, Tune};
+
+/// The engines, and the code that they have compiled and somebody uses, by the binaries it was made of.
+pub(crate) struct CodeCache {
+    engines: Engines,
+    hasher: RandomState,
+    codes: Mutex<Codes>,
+}
+
+#[derive(Default)]
+struct Codes {
+    by_hash: HashMap<u64, Vec<Weak<Code>>>,
+    /// How many hashes there may be before those are removed of which all code is gone.
+    max_hashes: usize,
+}
+
+impl CodeCache {
+    /// Engines that `tune` has changed, for threads with a stack like this one's, and no code. Without
+    /// `tune`, those with the same folder for machine code and for stacks of about the same size are the
+    /// same for the whole process, so that the code that one of its runtimes has compiled serves the others.
+    /// `disk_cache` is a folder without links.
+    ///
+    /// # Errors
+    /// As [`Engines::new`].
+    pub(crate) fn new(
+        tune: Option<Tune>,
+        disk_cache: Option<PathBuf>,
+    ) -> Result<Arc<Self>, WasmError> {
+        type Untuned = HashMap<(Option<PathBuf>, StackClass), Arc<CodeCache>>;
+        static UNTUNED: LazyLock<Mutex<Untuned>> = LazyLock::new(Mutex::default);
+        let stack = ThreadStack::current().class();
+        if tune.is_some() {
+            let engines = Engines::new(tune, disk_cache.as_deref(), stack)?;
+            return Ok(Arc::new(Self::of(engines)));
+        }
+        // The map is whole whatever panicked while it was locked.
+        let untuned = &mut *UNTUNED.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (disk_cache, stack);
+        if let Some(cache) = untuned.get(&key) {
+            return Ok(cache.clone());
+        }
+        let engines = Engines::new(None, key.0.as_deref(), stack)?;
+        let cache = Arc::new(Self::of(engines));
+        untuned.insert(key, cache.clone());
+        Ok(cache)
+    }
+
+    fn of(engines: Engines) -> Self {
+        Self {
+            engines,
+            hasher: RandomState::new(),
+            codes: Mutex::default(),
+        }
+    }
+
+    /// The engines that compile the code.
+    pub(crate) fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
+    /// The hash by which a binary is found.
+    pub(crate) fn hash(&self, wasm: &[u8]) -> u64 {
+        self.hasher.hash_one(wasm)
+    }
+
+    /// The code of this binary, of this hash, if somebody uses it.
+    pub(crate) fn find(&self, hash: u64, wasm: &[u8]) -> Option<Arc<Code>> {
+        find(self.codes().by_hash.get(&hash)?, wasm)
+    }
+
+    /// Adds code that was just compiled, of a binary of this hash, and returns it; or the code of the
+    /// same binary that somebody else has compiled meanwhile.
+    pub(crate) fn add(&self, hash: u64, code: Code) -> Arc<Code> {
+        debug_assert_eq!(hash, self.hash(code.wasm()));
+        let codes = &mut *self.codes();
+        let same_hash = codes.by_hash.entry(hash).or_default();
+        if let Some(found) = find(same_hash, code.wasm()) {
+            return found;
+        }
+        let code = Arc::new(code);
+        same_hash.push(Arc::downgrade(&code));
+        if codes.by_hash.len() > codes.max_hashes {
+            codes.by_hash.retain(|_, codes| {
+                codes.retain(|code| code.strong_count() > 0);
+                !codes.is_empty()
+            });
+            codes.max_hashes = 2 * codes.by_hash.len();
+        }
+        code
+    }
+
+    fn codes(&self) -> MutexGuard<'_, Codes> {
+        // The map is whole whatever panicked while it was locked.
+        self.codes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn find(codes: &[Weak<Code>], wasm: &[u8]) -> Option<Arc<Code>> {
+    let mut alive = codes.iter().filter_map(Weak::upgrade);
+    alive.find(|code| code.wasm() == wasm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::base::options::Checks;
+    use crate::runtime::engine::compile_queue::CompileQueue;
+    use crate::runtime::module::compiler::Compiler;
+
+    #[test]
+    fn code_is_found_for_as_long_as_it_is_used() {
+        let tune = Arc::new(|_: &mut wasmtime::Config| {});
+        let cache = CodeCache::new(Some(tune), None).unwrap();
+        let queue = CompileQueue::new(1);
+        let compiler = Compiler::new(cache.clone(), Checks::default(), Arc::default(), queue);
+        let one = compiler.compile(b"(module)").unwrap();
+        let same = compiler
+            .compile(&wat::parse_str("(module)").unwrap())
+            .unwrap();
+        assert!(Arc::ptr_eq(&one, &same));
+        let other = compiler.compile(b"(module (memory 1))").unwrap();
+        assert!(!Arc::ptr_eq(&one, &other));
+        let wasm = one.wasm().to_vec();
+        drop(one);
+        let hash = cache.hash(&wasm);
+        assert!(cache.find(hash, &wasm).is_some());
+        drop(same);
+        assert!(cache.find(hash, &wasm).is_none());
+        for pages in 0..100 {
+            compiler
+                .compile(format!("(module (memory {pages}))").as_bytes())
+                .unwrap();
+        }
+        let hashes = cache.codes().by_hash.len();
+        assert!(hashes < 10, "{hashes}");
+    }
+}
