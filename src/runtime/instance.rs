@@ -10,7 +10,7 @@ use crate::runtime::linking::host_imports::{HostImports, link_once};
 use crate::runtime::linking::wasi;
 use crate::runtime::module::{Compiled, WasmModule};
 use crate::runtime::store::host_function::HostFunction;
-use crate::runtime::store::{Linear, Outcome, StoreData, WasmStore, outcome, ran};
+use crate::runtime::store::{LinearMemory, Outcome, StoreData, WasmStore, outcome, ran};
 
 /// A module brought to life in a store.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ pub enum Import {
 pub(crate) type WasiLinker<'a> = &'a dyn Fn() -> Result<&'a Linker<StoreData>, WasmError>;
 
 /// What an instance is made of, except for its imports.
-pub(crate) struct Parts<'a> {
+pub(crate) struct Instantiation<'a> {
     pub(crate) id: u32,
     pub(crate) module: &'a WasmModule,
     /// That of the module, compiled for the engine of the store.
@@ -56,7 +56,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) store: &'a WasmStore,
 }
 
-impl Parts<'_> {
+impl Instantiation<'_> {
     /// Makes an instance with these imports.
     pub(crate) fn link(
         &self,
@@ -152,8 +152,8 @@ impl Parts<'_> {
             Import::Func(handle) => store.with(|s| Ok(s.data().funcs.get(handle)?.func.into())),
             Import::Memory(handle) => store.with(|s| {
                 Ok(match s.data().memories.get(handle)? {
-                    Linear::Own(memory) => (*memory).into(),
-                    Linear::Shared(memory) => memory.clone().into(),
+                    LinearMemory::Own(memory) => (*memory).into(),
+                    LinearMemory::Shared(memory) => memory.clone().into(),
                 })
             }),
             Import::Global(handle) => store.with(|s| Ok((*s.data().globals.get(handle)?).into())),
@@ -184,7 +184,7 @@ impl WasmInstance {
             let export = export.ok_or_else(|| {
                 WasmError::not_found(format!("no export named {}", text::quote(name)))
             })?;
-            intern(store, export)
+            export_handle(store, export)
         })
     }
 }
@@ -214,23 +214,24 @@ fn failed(
     })
 }
 
-fn intern(
+/// The kind of what a module exports, and its handle in the store.
+fn export_handle(
     mut store: StoreContextMut<'_, StoreData>,
     export: Extern,
 ) -> Result<(ExportKind, u32), WasmError> {
     let data = store.data_mut();
     Ok(match export {
-        Extern::Func(func) => (ExportKind::Function, StoreData::intern_func(store, func)?),
+        Extern::Func(func) => (ExportKind::Function, StoreData::func_handle(store, func)?),
         Extern::Memory(memory) => {
-            let handle = data.intern_memory(Linear::Own(memory))?;
+            let handle = data.memory_handle(LinearMemory::Own(memory))?;
             (ExportKind::Memory, handle)
         }
         Extern::SharedMemory(memory) => {
-            let handle = data.intern_memory(Linear::Shared(memory))?;
+            let handle = data.memory_handle(LinearMemory::Shared(memory))?;
             (ExportKind::Memory, handle)
         }
-        Extern::Global(global) => (ExportKind::Global, data.intern_global(global)?),
-        Extern::Table(table) => (ExportKind::Table, data.intern_table(table)?),
-        Extern::Tag(tag) => (ExportKind::Tag, data.intern_tag(tag)?),
+        Extern::Global(global) => (ExportKind::Global, data.global_handle(global)?),
+        Extern::Table(table) => (ExportKind::Table, data.table_handle(table)?),
+        Extern::Tag(tag) => (ExportKind::Tag, data.tag_handle(tag)?),
     })
 }

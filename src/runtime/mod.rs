@@ -24,7 +24,7 @@ pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};
 pub use engine::compile_queue::Waiting;
-pub use engine::grants::Files;
+pub use engine::grants::CompilableFiles;
 pub(crate) use engine::native_stack::{ThreadStack, is_above};
 pub use engine::{MEMORY_RESERVATION, Tune};
 pub use instance::{Import, WasmInstance};

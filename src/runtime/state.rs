@@ -14,10 +14,10 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
 use crate::runtime::engine::compile_queue::CompileQueue;
-use crate::runtime::engine::grants::{Files, Granted};
+use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
 use crate::runtime::engine::limiter::Limits;
 use crate::runtime::engine::{Tune, disk_cache};
-use crate::runtime::instance::{Import, Parts, WasmInstance};
+use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
 use crate::runtime::linking::wasi;
 use crate::runtime::module::compiler::Compiler;
@@ -32,10 +32,10 @@ use crate::runtime::wasi::Wasi;
 pub struct WasmState {
     code_cache: Arc<CodeCache>,
     capabilities: WasmCapabilities,
-    files: Arc<Files>,
+    files: Arc<CompilableFiles>,
     compiles: CompileQueue,
     module_limits: Arc<ModuleLimits>,
-    preopens: Granted,
+    preopens: GrantedPaths,
     modules: RefCell<HashMap<u32, WasmModule>>,
     stores: RefCell<HashMap<u32, Entry>>,
     instances: RefCell<HashMap<u32, WasmInstance>>,
@@ -76,11 +76,11 @@ impl WasmState {
         capabilities: WasmCapabilities,
         tune: Option<Tune>,
     ) -> Result<Self, WasmError> {
-        let preopens = Granted::new(&capabilities.preopen_paths);
+        let preopens = GrantedPaths::new(&capabilities.preopen_paths);
         let disk_cache = disk_cache::enter(capabilities.cache_path.as_deref(), &preopens)?;
         Ok(Self {
             code_cache: CodeCache::new(tune, disk_cache)?,
-            files: Arc::new(Files::new(&capabilities)),
+            files: Arc::new(CompilableFiles::new(&capabilities)),
             compiles: CompileQueue::new(capabilities.max_pending_compiles),
             module_limits: Arc::new(capabilities.module_limits.clone()),
             preopens,
@@ -103,7 +103,7 @@ impl WasmState {
     }
 
     /// The files that may be compiled; may be sent to another thread.
-    pub fn files(&self) -> Arc<Files> {
+    pub fn files(&self) -> Arc<CompilableFiles> {
         self.files.clone()
     }
 
@@ -241,6 +241,10 @@ impl WasmState {
         self.entry(id, |entry| entry.checks)
     }
 
+    fn store_and_checks(&self, id: u32) -> Result<(WasmStore, Checks), WasmError> {
+        self.entry(id, |entry| (entry.store.clone(), entry.checks))
+    }
+
     fn entry<R>(&self, id: u32, f: impl FnOnce(&Entry) -> R) -> Result<R, WasmError> {
         let stores = self.stores.borrow();
         let entry = stores.get(&id).ok_or_else(|| dropped("store", id))?;
@@ -304,20 +308,24 @@ impl WasmState {
         &self,
         module: u32,
         store_id: u32,
-        instantiate: impl FnOnce(Parts<'_>, Checks) -> Result<Outcome<WasmInstance>, WasmError>,
+        instantiate: impl FnOnce(Instantiation<'_>, Checks) -> Result<Outcome<WasmInstance>, WasmError>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let module = self.module(module)?;
-        let checks = self.checks(store_id)?;
+        let (store, checks) = self.store_and_checks(store_id)?;
         if module.code.profile.waits && (checks.fuel || checks.interrupt) {
             return Err(WasmError::instantiate(
                 "the module waits on shared memory (memory.atomic.wait), which neither fuel nor a \
                  deadline can end",
             ));
         }
-        self.compiler().prepare(&module.code, checks)?;
-        let code = module.code.get(checks);
-        let code = code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?;
-        let store = self.store(store_id)?;
+        let code = match module.code.get(checks) {
+            Some(code) => code,
+            None => {
+                self.compiler().prepare(&module.code, checks)?;
+                let code = module.code.get(checks);
+                code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?
+            }
+        };
         let cap = self.capabilities.max_instances;
         if self.live_instances() >= cap {
             return Err(WasmError::instantiate(format!(
@@ -326,7 +334,7 @@ impl WasmState {
         }
         let id = next(&self.next_instance_id)
             .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
-        let parts = Parts {
+        let parts = Instantiation {
             id,
             module: &module,
             code,
@@ -362,7 +370,8 @@ impl WasmState {
             timeout_ms,
             abortable,
         } = options;
-        if (abortable || timeout_ms.is_some()) && !self.checks(store)?.interrupt {
+        let (store, checks) = self.store_and_checks(store)?;
+        if (abortable || timeout_ms.is_some()) && !checks.interrupt {
             return Err(WasmError::uninterruptible());
         }
         let cap = self.capabilities.max_running_calls;
@@ -372,7 +381,6 @@ impl WasmState {
                 "too many calls run at the same time: the cap is {cap}"
             )));
         }
-        let store = self.store(store)?;
         let cap_ms = self.capabilities.max_timeout_ms.unwrap_or(u64::MAX);
         let timeout = timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.min(cap_ms)));
         let timeout = timeout.or(store.timeout());

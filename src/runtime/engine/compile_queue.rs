@@ -18,12 +18,12 @@ use tokio::sync::oneshot;
 
 use crate::runtime::base::error::WasmError;
 
-static LINE: LazyLock<Mutex<Line>> = LazyLock::new(Mutex::default);
+static QUEUE: LazyLock<Mutex<Queue>> = LazyLock::new(Mutex::default);
 
 type Work = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
-struct Line {
+struct Queue {
     running: usize,
     /// Those who wait, by owner, in the order of their turns. No list is empty.
     owners: VecDeque<(u64, VecDeque<(u64, Work)>)>,
@@ -56,20 +56,20 @@ impl CompileQueue {
         &self,
         work: impl FnOnce() -> Result<R, WasmError> + Send + 'static,
     ) -> Result<Waiting<R>, WasmError> {
-        let place = Place::take(self)?;
+        let slot = QueueSlot::take(self)?;
         let (send, receive) = oneshot::channel();
-        let work = move |place| {
+        let work = move |slot| {
             let result = work();
             // Who is told that it is over may submit another.
-            drop(place);
+            drop(slot);
             // Who waits may have given up, and dropped the other end.
             let _ = send.send(result);
         };
         let waiting = Waiting {
-            ticket: place.ticket,
+            ticket: slot.ticket,
             result: receive,
         };
-        place.queue(work)?;
+        slot.queue(work)?;
         Ok(waiting)
     }
 
@@ -81,12 +81,12 @@ impl CompileQueue {
         &self,
         work: impl FnOnce() -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
-        let place = Place::take(self)?;
+        let slot = QueueSlot::take(self)?;
         let (my_turn, turn) = std::sync::mpsc::channel();
         let (done, wait) = std::sync::mpsc::channel::<()>();
         // Whoever runs the line waits until this thread is done, or has unwound.
-        place.queue(move |place| {
-            let _ = my_turn.send(place);
+        slot.queue(move |slot| {
+            let _ = my_turn.send(slot);
             let _ = wait.recv();
         })?;
         let _done = done;
@@ -121,31 +121,31 @@ impl<R> Drop for Waiting<R> {
     }
 }
 
-/// One place in the line, which counts until it is given back.
-struct Place {
+/// One slot in the line, which counts until it is given back.
+struct QueueSlot {
     owner: u64,
     ticket: u64,
     waiting: Arc<AtomicU64>,
 }
 
-impl Place {
+impl QueueSlot {
     fn take(queue: &CompileQueue) -> Result<Self, WasmError> {
-        let place = Self {
+        let slot = Self {
             owner: queue.owner,
             ticket: next_number(),
             waiting: queue.waiting.clone(),
         };
         let cap = queue.max_waiting;
-        let count = place.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = slot.waiting.fetch_add(1, Ordering::Relaxed) + 1;
         if count > cap {
             return Err(WasmError::compile(format!(
                 "{count} compiles at the same time exceed the cap of {cap} (max_pending_compiles)"
             )));
         }
-        Ok(place)
+        Ok(slot)
     }
 
-    /// Puts `work` in line, which takes the place over.
+    /// Puts `work` in line, which takes the slot over.
     fn queue(self, work: impl FnOnce(Self) + Send + 'static) -> Result<(), WasmError> {
         let (owner, ticket) = (self.owner, self.ticket);
         let work = move || work(self);
@@ -183,13 +183,13 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Line {
+impl Queue {
     fn push(&mut self, owner: u64, ticket: u64, work: Work) {
         match self.owners.iter_mut().find(|(known, _)| *known == owner) {
             Some((_, works)) => works.push_back((ticket, work)),
@@ -212,10 +212,10 @@ impl Line {
     fn remove(&mut self, ticket: u64) -> Option<Work> {
         for index in 0..self.owners.len() {
             let works = &mut self.owners[index].1;
-            let Ok(place) = works.binary_search_by_key(&ticket, |(ticket, _)| *ticket) else {
+            let Ok(slot) = works.binary_search_by_key(&ticket, |(ticket, _)| *ticket) else {
                 continue;
             };
-            let (_, work) = works.remove(place)?;
+            let (_, work) = works.remove(slot)?;
             if works.is_empty() {
                 self.owners.remove(index);
             }
@@ -240,9 +240,9 @@ fn run_line() {
     }
 }
 
-fn line() -> MutexGuard<'static, Line> {
+fn line() -> MutexGuard<'static, Queue> {
     // The line is whole whatever panicked while it was locked.
-    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Numbers grow, so that each list in the line is sorted by them but for those taken at the same time by
@@ -323,7 +323,7 @@ mod tests {
         let names: Vec<_> = order.iter().take(4).collect();
         assert_eq!(names, ["first", "other", "second", "third"]);
         drop((running, waiting));
-        // The place was given back.
+        // The slot was given back.
         assert_eq!(one.run(|| Ok(7)).unwrap(), 7);
         assert_eq!(one.waiting.load(Ordering::Relaxed), 0);
     }

@@ -14,11 +14,11 @@ use wasmtime::{Engine, EngineWeak};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::{Deadline, Interrupt};
 
-/// How soon a guest is told again that it should end, until it has: it may have looked at the clock
-/// just before, and at the epoch just after.
+/// How soon a guest is interrupted again until it has ended: it may have looked at the clock just before its
+/// deadline, and at the epoch just after.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// Has the watching thread mind a call, until it is dropped.
+/// The watching thread watches a call until this is dropped.
 pub(crate) struct Watch(u64);
 
 static WATCHED: Mutex<Watched> = Mutex::new(Watched {
@@ -137,7 +137,7 @@ impl Watched {
         }
     }
 
-    /// Tells the guests whose time has come that they should end.
+    /// Interrupts the guests whose time has come.
     fn look(&mut self, now: Instant) {
         while let Some(&(at, number)) = self.times.first() {
             if at > now {
@@ -148,7 +148,7 @@ impl Watched {
                 engine.increment_epoch();
             }
             if let Some(interrupt) = call.interrupt.upgrade() {
-                interrupt.tell();
+                interrupt.notify();
             }
             self.look_at(number, now + AGAIN);
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use wasmtime::{Cache, CacheConfig};
 
 use crate::runtime::base::error::WasmError;
-use crate::runtime::engine::grants::Granted;
+use crate::runtime::engine::grants::GrantedPaths;
 
 /// What is in a folder of the host's: wasmtime removes whatever else it finds where it keeps its code.
 const OURS: &str = "ext_wasm";
@@ -39,7 +39,10 @@ struct Folders {
 /// `CompileError` if the folder cannot be used, others than this user can write to it, the path leads
 /// there through links, or guests of any state in this process could come, or could have come, to one
 /// that is used so.
-pub(crate) fn enter(cache: Option<&Path>, granted: &Granted) -> Result<Option<PathBuf>, WasmError> {
+pub(crate) fn enter(
+    cache: Option<&Path>,
+    granted: &GrantedPaths,
+) -> Result<Option<PathBuf>, WasmError> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| unusable(path, error));
     let cache = cache.map(absolute).transpose()?;
     // The lists are whole whatever panicked while they were locked.

@@ -17,7 +17,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 
 /// Paths that are granted, and open.
-pub(crate) struct Granted(Vec<Grant>);
+pub(crate) struct GrantedPaths(Vec<Grant>);
 
 struct Grant {
     /// The path, without links, as it was.
@@ -27,7 +27,7 @@ struct Grant {
     file: Option<OsString>,
 }
 
-impl Granted {
+impl GrantedPaths {
     /// Opens what is granted. What does not exist, or cannot be opened, grants nothing.
     pub(crate) fn new(paths: &[PathBuf]) -> Self {
         let open = |path: &Path| Dir::open_ambient_dir(path, ambient_authority()).ok();
@@ -80,11 +80,11 @@ impl Granted {
 }
 
 /// The files that may be compiled.
-pub struct Files(Option<Granted>);
+pub struct CompilableFiles(Option<GrantedPaths>);
 
-impl Files {
+impl CompilableFiles {
     pub(crate) fn new(capabilities: &WasmCapabilities) -> Self {
-        let granted = || Granted::new(&capabilities.compile_paths);
+        let granted = || GrantedPaths::new(&capabilities.compile_paths);
         Self(capabilities.allow_file_compile.then(granted))
     }
 
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_link_put_in_the_way_leads_nowhere() {
         let root = root("below");
-        let granted = Granted::new(&[root.join("granted")]);
+        let granted = GrantedPaths::new(&[root.join("granted")]);
         let (file, folder) = (
             root.join("granted/folder/file"),
             root.join("granted/folder"),
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_link_in_the_place_of_what_is_granted_grants_nothing() {
         let root = root("instead");
-        let granted = Granted::new(&[
+        let granted = GrantedPaths::new(&[
             root.join("granted/folder"),
             root.join("granted/folder/file"),
             root.join("missing"),

@@ -1,4 +1,4 @@
-//! What ends a guest from outside: a deadline that passes, or a host that waits no longer.
+//! The two reasons to end a guest from outside: its deadline has passed, or the host has aborted the call.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,12 +8,11 @@ use tokio::sync::Notify;
 
 use crate::runtime::base::error::WasmError;
 
-/// Whether the guest that is running in a store should end. Whoever wants that may be on another
-/// thread.
+/// Whether the guest that is running in a store should end. Any thread may ask for it.
 #[derive(Default)]
 pub(crate) struct Interrupt {
     call: Mutex<Call>,
-    told: Notify,
+    changed: Notify,
 }
 
 /// The call that is under way.
@@ -33,7 +32,7 @@ pub(crate) struct Deadline {
 }
 
 impl Interrupt {
-    /// A call begins, of which nobody knows yet whether it should end.
+    /// A call begins, which need not end yet.
     pub(crate) fn begin(&self, number: u64, deadline: Option<Deadline>) {
         *self.call() = Call {
             number,
@@ -53,9 +52,9 @@ impl Interrupt {
         self.call().deadline.is_some()
     }
 
-    /// Has whoever is in [`Interrupt::unless_due`] look again.
-    pub(crate) fn tell(&self) {
-        self.told.notify_waiters();
+    /// Has those that wait in [`Interrupt::unless_due`] look again.
+    pub(crate) fn notify(&self) {
+        self.changed.notify_waiters();
     }
 
     /// The error with which the guest has to end now, if it has to.
@@ -76,13 +75,13 @@ impl Interrupt {
         let mut work = pin!(work);
         loop {
             // Before the question, so that nothing is missed between it and the wait.
-            let told = self.told.notified();
+            let changed = self.changed.notified();
             if let Some(due) = self.due() {
                 return Err(due);
             }
             tokio::select! {
                 result = &mut work => return Ok(result),
-                () = told => {}
+                () = changed => {}
             }
         }
     }

@@ -28,7 +28,7 @@ impl WasmStore {
             let value = from_slot(store.as_context_mut(), slot, ty.content())?;
             let global = Global::new(&mut store, ty, value)
                 .map_err(|error| WasmError::instantiate(format!("{error:#}")))?;
-            store.data_mut().intern_global(global)
+            store.data_mut().global_handle(global)
         })?;
         Ok(WasmGlobal {
             store: self.clone(),
@@ -51,9 +51,9 @@ impl WasmStore {
 
 impl StoreData {
     /// The number of `global`, the same each time for the same global.
-    pub(crate) fn intern_global(&mut self, global: Global) -> Result<u32, WasmError> {
+    pub(crate) fn global_handle(&mut self, global: Global) -> Result<u32, WasmError> {
         self.globals
-            .intern(global.debug_index_in_store(), || global)
+            .insert(global.debug_index_in_store(), || global)
     }
 }
 

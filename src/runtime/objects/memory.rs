@@ -7,7 +7,9 @@ use wasmtime::{AsContextMut, Memory, MemoryType, SharedMemory, StoreContextMut};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 use crate::runtime::base::types::ExternInfo;
-use crate::runtime::store::{Linear, StoreData, StoreLease, WasmStore, read_shared, write_shared};
+use crate::runtime::store::{
+    LinearMemory, StoreData, StoreLease, WasmStore, read_shared, write_shared,
+};
 
 /// A linear memory of a store.
 #[derive(Clone)]
@@ -33,8 +35,8 @@ pub struct MemoryView {
 
 impl StoreData {
     /// The number of `memory`, the same each time for the same memory.
-    pub(crate) fn intern_memory(&mut self, memory: Linear) -> Result<u32, WasmError> {
-        self.memories.intern(memory.key(), || memory)
+    pub(crate) fn memory_handle(&mut self, memory: LinearMemory) -> Result<u32, WasmError> {
+        self.memories.insert(memory.key(), || memory)
     }
 }
 
@@ -51,15 +53,15 @@ impl WasmStore {
                 let pages = ty.maximum().unwrap_or(u64::MAX);
                 let bytes = pages.saturating_mul(ty.page_size());
                 store.data_mut().limits.reserve_shared(bytes)?;
-                SharedMemory::new(store.engine(), ty).map(Linear::Shared)
+                SharedMemory::new(store.engine(), ty).map(LinearMemory::Shared)
             } else {
-                Memory::new(&mut store, ty).map(Linear::Own)
+                Memory::new(&mut store, ty).map(LinearMemory::Own)
             };
             let memory = memory.map_err(|error| {
                 store.data_mut().limits.undo(&mark);
                 refused(&mut store, "memory", &error)
             })?;
-            store.data_mut().intern_memory(memory)
+            store.data_mut().memory_handle(memory)
         })?;
         self.memory(handle)
     }
@@ -125,8 +127,8 @@ impl WasmMemory {
         self.with(|store, memory| {
             let range = bounds(offset, to.len() as u64, memory.len(&store), "read")?;
             match memory {
-                Linear::Own(memory) => to.copy_from_slice(&memory.data(&store)[range]),
-                Linear::Shared(memory) => read_shared(&memory.data()[range], to),
+                LinearMemory::Own(memory) => to.copy_from_slice(&memory.data(&store)[range]),
+                LinearMemory::Shared(memory) => read_shared(&memory.data()[range], to),
             }
             Ok(())
         })
@@ -144,8 +146,8 @@ impl WasmMemory {
                 .try_reserve_exact(range.len())
                 .map_err(|_| WasmError::memory(format!("there is no room for {len} bytes")))?;
             match memory {
-                Linear::Own(memory) => bytes.extend_from_slice(&memory.data(&store)[range]),
-                Linear::Shared(memory) => {
+                LinearMemory::Own(memory) => bytes.extend_from_slice(&memory.data(&store)[range]),
+                LinearMemory::Shared(memory) => {
                     bytes.resize(range.len(), 0);
                     read_shared(&memory.data()[range], &mut bytes);
                 }
@@ -162,8 +164,10 @@ impl WasmMemory {
         self.with(|mut store, memory| {
             let range = bounds(offset, from.len() as u64, memory.len(&store), "write")?;
             match memory {
-                Linear::Own(memory) => memory.data_mut(&mut store)[range].copy_from_slice(from),
-                Linear::Shared(memory) => write_shared(from, &memory.data()[range]),
+                LinearMemory::Own(memory) => {
+                    memory.data_mut(&mut store)[range].copy_from_slice(from)
+                }
+                LinearMemory::Shared(memory) => write_shared(from, &memory.data()[range]),
             }
             Ok(())
         })
@@ -176,8 +180,8 @@ impl WasmMemory {
     pub fn grow(&self, pages: u64) -> Result<u64, WasmError> {
         self.with(|mut store, memory| {
             let grown = match &memory {
-                Linear::Own(memory) => memory.grow(&mut store, pages),
-                Linear::Shared(memory) => memory.grow(pages),
+                LinearMemory::Own(memory) => memory.grow(&mut store, pages),
+                LinearMemory::Shared(memory) => memory.grow(pages),
             };
             grown.map_err(|_| {
                 let now = memory.pages(&store);
@@ -196,11 +200,11 @@ impl WasmMemory {
         self.with(|store, memory| {
             Ok(MemoryView {
                 base: match &memory {
-                    Linear::Own(memory) => memory.data_ptr(&store),
-                    Linear::Shared(memory) => memory.data().as_ptr().cast_mut().cast(),
+                    LinearMemory::Own(memory) => memory.data_ptr(&store),
+                    LinearMemory::Shared(memory) => memory.data().as_ptr().cast_mut().cast(),
                 },
                 len: memory.len(&store),
-                shared: matches!(memory, Linear::Shared(_)),
+                shared: matches!(memory, LinearMemory::Shared(_)),
                 lease: self.store.lease(),
             })
         })
@@ -208,7 +212,7 @@ impl WasmMemory {
 
     fn with<R>(
         &self,
-        f: impl FnOnce(StoreContextMut<'_, StoreData>, Linear) -> Result<R, WasmError>,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>, LinearMemory) -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
         self.store.with(|mut store| {
             let memory = store.data().memories.get(self.handle);

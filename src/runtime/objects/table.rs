@@ -30,7 +30,7 @@ impl WasmStore {
             store.data_mut().limits.take_refusal();
             let table = Table::new(&mut store, ty, init)
                 .map_err(|error| refused(&mut store, "table", &error))?;
-            store.data_mut().intern_table(table)
+            store.data_mut().table_handle(table)
         })?;
         Ok(WasmTable {
             store: self.clone(),
@@ -53,8 +53,8 @@ impl WasmStore {
 
 impl StoreData {
     /// The number of `table`, the same each time for the same table.
-    pub(crate) fn intern_table(&mut self, table: Table) -> Result<u32, WasmError> {
-        self.tables.intern(table.debug_index_in_store(), || table)
+    pub(crate) fn table_handle(&mut self, table: Table) -> Result<u32, WasmError> {
+        self.tables.insert(table.debug_index_in_store(), || table)
     }
 }
 

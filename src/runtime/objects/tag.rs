@@ -15,14 +15,14 @@ impl WasmStore {
             let ty = FuncType::new(store.engine(), params, []);
             let tag = Tag::new(&mut store, &TagType::new(ty))
                 .map_err(|error| WasmError::instantiate(format!("{error:#}")))?;
-            store.data_mut().intern_tag(tag)
+            store.data_mut().tag_handle(tag)
         })
     }
 }
 
 impl StoreData {
     /// The number of `tag`, the same each time for the same tag.
-    pub(crate) fn intern_tag(&mut self, tag: Tag) -> Result<u32, WasmError> {
-        self.tags.intern(tag.debug_index_in_store(), || tag)
+    pub(crate) fn tag_handle(&mut self, tag: Tag) -> Result<u32, WasmError> {
+        self.tags.insert(tag.debug_index_in_store(), || tag)
     }
 }

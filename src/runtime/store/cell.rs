@@ -14,7 +14,7 @@ use crate::runtime::engine::deadline::{self, Watch};
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::native_stack::{ThreadStack, is_above};
 use crate::runtime::store::running::Event;
-use crate::runtime::store::thread::{OwnStack, Way};
+use crate::runtime::store::thread::{GuestChannel, OwnStack};
 use crate::runtime::store::{StoreData, WasmStore};
 use crate::runtime::wasi::Outputs;
 
@@ -36,33 +36,33 @@ pub(super) struct StoreCell {
     pub(super) grown: Arc<AtomicBool>,
     /// Whether functions of the host can run in it, which may do anything.
     pub(super) has_host_funcs: Cell<bool>,
-    /// The way to the guest's thread, while a guest runs on one.
-    pub(super) way: RefCell<Option<Bound>>,
+    /// The link to the guest's thread, while a guest runs on one.
+    pub(super) guest: RefCell<Option<GuestLink>>,
     /// Whether it is the turn of a guest whose caller does not wait: then nothing else in here may
     /// be touched from the caller's thread, which gives and takes the turns.
-    pub(super) away: AtomicBool,
+    pub(super) guest_turn: AtomicBool,
     /// How many uses of a waiting guest's store are under way.
     pub(super) nested: Cell<u32>,
-    /// Whether the guest goes on when they have ended.
-    pub(super) goes_on: Cell<bool>,
+    /// Whether the guest resumes when they have ended.
+    pub(super) resumes: Cell<bool>,
     /// Guest objects to let go of, when it was not the caller's turn.
     pub(super) released: RefCell<Vec<u32>>,
     /// What its guests have written.
     pub(super) outputs: Outputs,
 }
 
-/// How a guest's thread and its caller's meet.
+/// How a guest's thread and its caller's reach each other.
 #[derive(Clone)]
-pub(super) struct Bound {
-    pub(super) way: Way,
-    /// Where the guest asks for the host's functions, if the caller does not wait for it.
-    pub(super) asks: Option<UnboundedSender<Event>>,
+pub(super) struct GuestLink {
+    pub(super) channel: GuestChannel,
+    /// Where the guest's calls of host functions go, if the caller does not wait for the guest.
+    pub(super) host_calls: Option<UnboundedSender<Event>>,
 }
 
 // SAFETY: the fields are only touched through `WasmStore`, which is neither `Send` nor `Sync` and
 // is only made, by `WasmStore::new` and from the `Weak` in `StoreData`, on the thread that runs the
 // store. Where that is two threads, they take turns: one of them waits for the other, as in `thread`,
-// or `away`, which is atomic, says whose turn it is, as in `running`. Elsewhere there is only
+// or `guest_turn`, which is atomic, says whose turn it is, as in `running`. Elsewhere there is only
 // `StoreLease`, which does nothing but drop the cell; dropping it is exclusive, and all that it holds
 // is `Send`.
 unsafe impl Send for StoreCell {}
@@ -72,7 +72,7 @@ unsafe impl Sync for StoreCell {}
 const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<Store<StoreData>>();
-    is_send::<Bound>();
+    is_send::<GuestLink>();
     is_send::<Outputs>();
 };
 
@@ -99,12 +99,12 @@ impl Drop for Restore<'_> {
     }
 }
 
-/// Forgets the way to a guest's thread, also when unwinding.
-struct Unbind<'a>(&'a StoreCell);
+/// Forgets the link to a guest's thread, also when unwinding.
+struct UnlinkGuest<'a>(&'a StoreCell);
 
-impl Drop for Unbind<'_> {
+impl Drop for UnlinkGuest<'_> {
     fn drop(&mut self) {
-        self.0.way.replace(None);
+        self.0.guest.replace(None);
     }
 }
 
@@ -112,23 +112,23 @@ impl Drop for Unbind<'_> {
 struct Nested<'a> {
     cell: &'a StoreCell,
     /// How it was before.
-    asks: Option<UnboundedSender<Event>>,
+    host_calls: Option<UnboundedSender<Event>>,
 }
 
 impl<'a> Nested<'a> {
-    fn new(cell: &'a StoreCell, asks: Option<UnboundedSender<Event>>) -> Self {
+    fn new(cell: &'a StoreCell, host_calls: Option<UnboundedSender<Event>>) -> Self {
         cell.nested.update(|nested| nested + 1);
-        if let Some(bound) = &mut *cell.way.borrow_mut() {
-            bound.asks = None;
+        if let Some(link) = &mut *cell.guest.borrow_mut() {
+            link.host_calls = None;
         }
-        Self { cell, asks }
+        Self { cell, host_calls }
     }
 }
 
 impl Drop for Nested<'_> {
     fn drop(&mut self) {
-        if let Some(bound) = &mut *self.cell.way.borrow_mut() {
-            bound.asks = self.asks.take();
+        if let Some(link) = &mut *self.cell.guest.borrow_mut() {
+            link.host_calls = self.host_calls.take();
         }
         self.cell.nested.update(|nested| nested - 1);
     }
@@ -139,23 +139,23 @@ struct AfterNested<'a>(&'a StoreCell);
 
 impl Drop for AfterNested<'_> {
     fn drop(&mut self) {
-        if self.0.nested.get() == 0 && self.0.goes_on.replace(false) {
-            self.0.go_on();
+        if self.0.nested.get() == 0 && self.0.resumes.replace(false) {
+            self.0.resume();
         }
     }
 }
 
 impl StoreCell {
     /// Gives the guest that waits its turn; where something nested runs, when that has ended.
-    pub(super) fn go_on(&self) {
+    pub(super) fn resume(&self) {
         if self.nested.get() > 0 {
-            self.goes_on.set(true);
+            self.resumes.set(true);
             return;
         }
-        let bound = self.way.borrow().clone();
-        self.away.store(true, Ordering::Release);
-        if let Some(bound) = bound {
-            bound.way.go_on();
+        let link = self.guest.borrow().clone();
+        self.guest_turn.store(true, Ordering::Release);
+        if let Some(link) = link {
+            link.channel.resume();
         }
     }
 }
@@ -208,14 +208,14 @@ impl WasmStore {
         ThreadStack::current().check()?;
         let own = OwnStack::take()?;
         // What the guest wants of the host comes back to this thread.
-        let bound = Bound {
-            way: own.way(),
-            asks: None,
+        let link = GuestLink {
+            channel: own.channel(),
+            host_calls: None,
         };
-        self.cell.way.replace(Some(bound));
-        let _unbind = Unbind(&self.cell);
+        self.cell.guest.replace(Some(link));
+        let _unlink = UnlinkGuest(&self.cell);
         // SAFETY: as promised; nothing has used it since.
-        unsafe { self.take(|mut store| own.way().run(|| f(store.as_context_mut()))) }
+        unsafe { self.take(|mut store| own.channel().run(|| f(store.as_context_mut()))) }
     }
 
     /// Starts the time of a call.
@@ -282,7 +282,7 @@ impl WasmStore {
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
     ) -> Result<R, E> {
-        if self.is_away() {
+        if self.has_guest_turn() {
             return Err(WasmError::busy().into());
         }
         // Dropped last, when nothing in the cell is touched any more.
@@ -300,9 +300,9 @@ impl WasmStore {
         // store's only live borrow and does not use it meanwhile. `access` is `Taken`
         // until `f` is done, so that the context is borrowed once at a time.
         let context = unsafe { context.as_mut() };
-        let bound = self.cell.way.borrow().clone();
-        match bound {
-            Some(bound) => self.with_lent_there(bound, || f(context.as_context_mut())),
+        let link = self.cell.guest.borrow().clone();
+        match link {
+            Some(link) => self.with_lent_there(link, || f(context.as_context_mut())),
             None => f(context.as_context_mut()),
         }
     }
@@ -313,21 +313,28 @@ impl WasmStore {
     /// Not inlined, so that calls of guests that have no thread, which can nest deeply, need no stack for
     /// it.
     #[inline(never)]
-    fn with_lent_there<R>(&self, Bound { way, asks }: Bound, f: impl FnOnce() -> R) -> R {
-        let _nested = Nested::new(&self.cell, asks);
-        way.run(f)
+    fn with_lent_there<R>(
+        &self,
+        GuestLink {
+            channel,
+            host_calls,
+        }: GuestLink,
+        f: impl FnOnce() -> R,
+    ) -> R {
+        let _nested = Nested::new(&self.cell, host_calls);
+        channel.run(f)
     }
 
     /// Whether nothing runs in it.
     #[inline]
     pub fn is_at_rest(&self) -> bool {
-        !self.is_away() && matches!(self.cell.access.get(), Access::Rest)
+        !self.has_guest_turn() && matches!(self.cell.access.get(), Access::Rest)
     }
 
     /// Whether a guest runs in it whose caller does not wait.
     #[inline]
-    pub(super) fn is_away(&self) -> bool {
-        self.cell.away.load(Ordering::Acquire)
+    pub(super) fn has_guest_turn(&self) -> bool {
+        self.cell.guest_turn.load(Ordering::Acquire)
     }
 
     /// Lends `context`, the live borrow of this store, to whoever calls `with` while `f` runs.

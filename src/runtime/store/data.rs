@@ -29,7 +29,7 @@ pub(crate) struct StoreData {
     /// Functions of the host that have a number, by it.
     pub(super) host_funcs: HashMap<u32, Func>,
     pub(crate) funcs: HandleTable<FuncEntry>,
-    pub(crate) memories: HandleTable<Linear>,
+    pub(crate) memories: HandleTable<LinearMemory>,
     pub(crate) globals: HandleTable<Global>,
     pub(crate) tables: HandleTable<Table>,
     pub(crate) tags: HandleTable<Tag>,
@@ -98,7 +98,7 @@ impl HostType {
 
 impl StoreData {
     /// The number of `func`, the same each time for the same function.
-    pub(crate) fn intern_func(
+    pub(crate) fn func_handle(
         mut store: StoreContextMut<'_, StoreData>,
         func: Func,
     ) -> Result<u32, WasmError> {
@@ -107,7 +107,7 @@ impl StoreData {
             return Ok(number);
         }
         let ty = func.ty(&store);
-        store.data_mut().funcs.intern(key, || FuncEntry {
+        store.data_mut().funcs.insert(key, || FuncEntry {
             func,
             signature: Arc::new(Signature::new(&ty)),
         })
@@ -122,12 +122,12 @@ impl StoreData {
 
 /// Either kind of memory: one store's own, or one that threads share.
 #[derive(Clone)]
-pub(crate) enum Linear {
+pub(crate) enum LinearMemory {
     Own(Memory),
     Shared(SharedMemory),
 }
 
-impl Linear {
+impl LinearMemory {
     pub(crate) fn len(&self, store: impl AsContext<Data = StoreData>) -> usize {
         match self {
             Self::Own(memory) => memory.data_size(store),

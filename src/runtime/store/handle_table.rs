@@ -1,14 +1,15 @@
-//! Numbers for the things in a store.
+//! The handles by which the host names the objects of a store.
 
 use std::collections::HashMap;
 
 use crate::runtime::base::error::WasmError;
 
-/// Things numbered from 0 in the order they were first met, each under one number only.
+/// Objects by their handles, which count from 0 in the order in which the host first met the objects. An object has
+/// one handle.
 pub(crate) struct HandleTable<T> {
-    /// What one of the things is called in messages.
+    /// The name of one object in messages.
     noun: &'static str,
-    /// The most things that there may be.
+    /// The most objects that there may be.
     cap: u32,
     items: Vec<T>,
     by_key: HashMap<u64, u32>,
@@ -24,16 +25,16 @@ impl<T> HandleTable<T> {
         }
     }
 
-    /// The number of the thing that `key` identifies, if it has one already.
+    /// The handle of the object that `key` identifies in its store, if the object has one.
     pub(crate) fn find(&self, key: u64) -> Option<u32> {
         self.by_key.get(&key).copied()
     }
 
-    /// The number of the thing that `key` identifies in its store.
+    /// The handle of the object that `key` identifies in its store: a new one for a new object.
     ///
     /// # Errors
-    /// `InstantiateError` if there are too many.
-    pub(crate) fn intern(&mut self, key: u64, item: impl FnOnce() -> T) -> Result<u32, WasmError> {
+    /// `InstantiateError` if there are as many objects as there may be.
+    pub(crate) fn insert(&mut self, key: u64, item: impl FnOnce() -> T) -> Result<u32, WasmError> {
         if let Some(number) = self.find(key) {
             return Ok(number);
         }
@@ -49,8 +50,10 @@ impl<T> HandleTable<T> {
         Ok(number)
     }
 
+    /// The object of this handle.
+    ///
     /// # Errors
-    /// `InstantiateError` for a number that was never given.
+    /// `InstantiateError` for a handle that no object has.
     pub(crate) fn get(&self, number: u32) -> Result<&T, WasmError> {
         self.items.get(number as usize).ok_or_else(|| {
             WasmError::instantiate(format!("no {} of number {number} in the store", self.noun))

@@ -12,7 +12,7 @@ use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Tag, Val, ValRa
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::value::RefHandle;
 use crate::runtime::engine::interrupt::Aborted;
-use crate::runtime::store::cell::Bound;
+use crate::runtime::store::cell::GuestLink;
 use crate::runtime::store::host_function::{self, HostFunction, Stop};
 use crate::runtime::store::raw::{lift, lower};
 use crate::runtime::store::references;
@@ -42,13 +42,13 @@ pub(super) fn host_call(
     if signature.refs {
         lift_params(context.as_context_mut(), frame, signature)?;
     }
-    let bound = store.cell.way.borrow().clone();
-    let called = store.lend(&mut context, || match &bound {
+    let link = store.cell.guest.borrow().clone();
+    let called = store.lend(&mut context, || match &link {
         None => host.call(&store, frame),
-        Some(bound) => call_back(&store, bound, host, frame),
+        Some(link) => call_back(&store, link, host, frame),
     });
     // The guest may go on for long before it looks itself.
-    if bound.is_some() || store.cell.interruptible {
+    if link.is_some() || store.cell.interruptible {
         unless_due(&store)?;
     }
     match called {
@@ -102,13 +102,18 @@ fn stopped(store: StoreContextMut<'_, StoreData>, stop: Stop) -> wasmtime::Resul
 #[inline(never)]
 fn call_back(
     store: &WasmStore,
-    Bound { way, asks }: &Bound,
+    GuestLink {
+        channel,
+        host_calls,
+    }: &GuestLink,
     host: &Arc<dyn HostFunction>,
     frame: &mut [ValRaw],
 ) -> Result<(), Stop> {
-    match asks {
-        Some(asks) => running::ask(&store.cell, way, asks, host, frame),
-        None => way.run_back(|| host.call(store, frame)),
+    match host_calls {
+        Some(host_calls) => {
+            running::request_host_call(&store.cell, channel, host_calls, host, frame)
+        }
+        None => channel.run_back(|| host.call(store, frame)),
     }
 }
 

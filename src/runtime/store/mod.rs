@@ -30,7 +30,7 @@ use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Linker, Store, Stor
 
 use self::cell::{Access, StoreCell};
 pub use self::data::Signature;
-pub(crate) use self::data::{FuncEntry, HostType, Linear, StoreData};
+pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
 use self::handle_table::HandleTable;
 use self::host_call::host_call;
 use self::host_function::HostFunction;
@@ -107,10 +107,10 @@ impl WasmStore {
                 waits,
                 grown,
                 has_host_funcs: Cell::new(false),
-                way: RefCell::new(None),
-                away: AtomicBool::new(false),
+                guest: RefCell::new(None),
+                guest_turn: AtomicBool::new(false),
                 nested: Cell::new(0),
-                goes_on: Cell::new(false),
+                resumes: Cell::new(false),
                 released: RefCell::default(),
                 outputs,
             }
@@ -309,7 +309,7 @@ unsafe fn call_raw(
 impl WasmStore {
     /// Whether something runs in it that has to end first, or to ask for a function of the host.
     pub fn is_busy(&self) -> bool {
-        self.is_away() || matches!(self.cell.access.get(), Access::Taken)
+        self.has_guest_turn() || matches!(self.cell.access.get(), Access::Taken)
     }
 
     /// What is left of the budget.

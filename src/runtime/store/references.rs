@@ -154,7 +154,7 @@ pub(crate) fn handle(
     match value {
         Val::FuncRef(Some(func)) => {
             let func = *func;
-            Ok(RefHandle::Func(StoreData::intern_func(store, func)?))
+            Ok(RefHandle::Func(StoreData::func_handle(store, func)?))
         }
         Val::ExternRef(Some(external)) => {
             if let Some(index) = host_index(&store, external) {

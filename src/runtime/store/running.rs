@@ -23,9 +23,9 @@ use wasmtime::{AsContextMut, ValRaw};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::deadline::{self, Watch};
 use crate::runtime::engine::interrupt::Interrupt;
-use crate::runtime::store::cell::{Access, Bound, StoreCell};
+use crate::runtime::store::cell::{Access, GuestLink, StoreCell};
 use crate::runtime::store::host_function::{HostFunction, Stop};
-use crate::runtime::store::thread::{GuestThread, Way};
+use crate::runtime::store::thread::{GuestChannel, GuestThread};
 use crate::runtime::store::{Outcome, WasmStore, call_in};
 
 /// A call that goes on while its caller does something else.
@@ -42,7 +42,7 @@ pub struct RunningCall {
     /// What has happened, and nobody has looked at yet.
     event: RefCell<Option<Event>>,
     /// What the guest waits for.
-    request: RefCell<Option<Request>>,
+    request: RefCell<Option<HostCallRequest>>,
     /// Tells that it waits no longer.
     answered: Notify,
     given_up: Cell<bool>,
@@ -72,8 +72,8 @@ pub enum Progress {
 
 /// What happens to a call.
 pub(super) enum Event {
-    /// Its guest wants something.
-    Asks(Request),
+    /// Its guest calls a function of the host.
+    HostCall(HostCallRequest),
     /// It has ended, or panicked.
     Ended(Result<Ended, Box<dyn Any + Send>>, LastTurn),
     /// It was given up.
@@ -85,7 +85,7 @@ type Ended = Result<Outcome<Vec<ValRaw>>, WasmError>;
 type Answer = Result<Vec<ValRaw>, Stop>;
 
 /// A host function that a guest has called, and waits for until this is dropped.
-pub(super) struct Request {
+pub(super) struct HostCallRequest {
     host: Arc<dyn HostFunction>,
     frame: Vec<ValRaw>,
     answer: Arc<Mutex<Option<Answer>>>,
@@ -97,11 +97,11 @@ pub(super) struct LastTurn(Arc<StoreCell>);
 
 impl Drop for LastTurn {
     fn drop(&mut self) {
-        self.0.away.store(false, Ordering::Release);
+        self.0.guest_turn.store(false, Ordering::Release);
     }
 }
 
-impl Request {
+impl HostCallRequest {
     /// Answers what `f` makes of the frame, and has the guest go on.
     fn answer(mut self, f: impl FnOnce(&mut [ValRaw]) -> Result<(), Stop>) {
         let mut frame = mem::take(&mut self.frame);
@@ -110,30 +110,30 @@ impl Request {
     }
 }
 
-impl Drop for Request {
+impl Drop for HostCallRequest {
     fn drop(&mut self) {
-        self.cell.go_on();
+        self.cell.resume();
     }
 }
 
 /// On the guest's thread: asks for a function of the host, and waits for its answer.
-pub(super) fn ask(
+pub(super) fn request_host_call(
     cell: &Arc<StoreCell>,
-    way: &Way,
+    channel: &GuestChannel,
     events: &UnboundedSender<Event>,
     host: &Arc<dyn HostFunction>,
     frame: &mut [ValRaw],
 ) -> Result<(), Stop> {
     let answer = Arc::default();
-    let request = Request {
+    let request = HostCallRequest {
         host: host.clone(),
         frame: frame.to_vec(),
         answer: Arc::clone(&answer),
         cell: cell.clone(),
     };
     // If there is nobody any more, the request comes back and is dropped here.
-    drop(events.send(Event::Asks(request)));
-    way.wait();
+    drop(events.send(Event::HostCall(request)));
+    channel.wait();
     let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
     match answer {
         Some(answer) => {
@@ -167,13 +167,13 @@ impl WasmStore {
         let number = watch.as_ref().map_or(0, Watch::number);
         let (sender, events) = unbounded_channel();
         let cell = self.cell.clone();
-        cell.way.replace(Some(Bound {
-            way: thread.way(),
-            asks: Some(sender.clone()),
+        cell.guest.replace(Some(GuestLink {
+            channel: thread.channel(),
+            host_calls: Some(sender.clone()),
         }));
         cell.access.set(Access::Taken);
-        cell.away.store(true, Ordering::Release);
-        let tell = sender.clone();
+        cell.guest_turn.store(true, Ordering::Release);
+        let ended_sender = sender.clone();
         let task = move || {
             // SAFETY: the store was at rest, and `Taken` since: nobody has made a reference to it,
             // and until it is at rest again nobody does but through the context that is lent out
@@ -184,10 +184,10 @@ impl WasmStore {
                 Ok(Outcome::of(called)?.map(|()| frame))
             }));
             drop((watch, held));
-            cell.way.replace(None);
+            cell.guest.replace(None);
             cell.access.set(Access::Rest);
-            // It comes back if nobody wants to know.
-            drop(tell.send(Event::Ended(ended, LastTurn(cell))));
+            // It comes back if the call was dropped.
+            drop(ended_sender.send(Event::Ended(ended, LastTurn(cell))));
         };
         thread.start(task);
         Ok(RunningCall {
@@ -253,7 +253,7 @@ impl RunningCall {
                 Some(_) => Progress::Waiting,
                 None => Progress::Running,
             }),
-            Some(Event::Asks(request)) => Ok(self.serve(request)),
+            Some(Event::HostCall(request)) => Ok(self.serve(request)),
             Some(Event::Ended(Ok(ended), turn)) => {
                 drop(turn);
                 if let Some(thread) = self.thread.take() {
@@ -268,8 +268,8 @@ impl RunningCall {
         }
     }
 
-    fn serve(&self, mut request: Request) -> Progress {
-        request.cell.away.store(false, Ordering::Release);
+    fn serve(&self, mut request: HostCallRequest) -> Progress {
+        request.cell.guest_turn.store(false, Ordering::Release);
         let called = request.host.call(&self.store, &mut request.frame);
         // The function may have given the call up: then there is nothing to answer.
         if self.given_up.get() {

@@ -1,6 +1,6 @@
 //! Threads for guests whose caller does not wait, or has no stack left for them.
 //!
-//! As `running` tells, the two take turns. In its turn the caller may want more of the same guest (an
+//! The two threads take turns: see `running`. In its turn the caller may want more of the same guest (an
 //! import that calls back): it hands that over and waits, and what the guest's thread wants meanwhile
 //! of the caller's (an import again) comes back to run on the caller's own stack. Of the two threads
 //! one runs at any time then, as if both stacks were one.
@@ -37,28 +37,28 @@ static IDLE_THREADS: Mutex<Vec<GuestThread>> = Mutex::new(Vec::new());
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// What one thread tells the other: whose turn it is.
+/// A message from one thread to the other, which also passes the turn.
 enum Message {
-    /// Run this, then say that it is done.
+    /// Run this task, then send `Done`.
     Run(Task),
-    /// Run this. Nobody waits for it.
+    /// Run this task. No thread waits for it.
     Start(Task),
-    /// What you asked for is done.
+    /// The task that you sent has run.
     Done,
-    /// There is nothing more to do, when what runs has ended.
-    End,
+    /// Exit when the task that runs has ended.
+    Exit,
 }
 
-/// One thread's end of the line to the other.
-struct End {
+/// One thread's end of the channels to the other.
+struct Endpoint {
     to: Sender<Message>,
     from: Mutex<Receiver<Message>>,
-    /// Whether there is nothing more to do when what runs has ended.
-    ends: AtomicBool,
+    /// Whether the thread exits when the task that runs has ended.
+    exits: AtomicBool,
 }
 
-impl End {
-    /// Runs `f` on the other thread, and meanwhile on this one what the other asks for.
+impl Endpoint {
+    /// Runs `f` on the other thread, and meanwhile the tasks that the other thread sends on this one.
     ///
     /// A panic of `f` goes on here.
     fn run_there<R>(&self, f: impl FnOnce() -> R) -> R {
@@ -66,7 +66,7 @@ impl End {
         let run = || result = Some(catch_unwind(AssertUnwindSafe(f)));
         let task: Box<dyn FnOnce() + '_> = Box::new(run);
         // SAFETY: the task is run and dropped before the other thread says `Done`, which `serve`
-        // waits for below; it says so otherwise only by `go_on`, when nothing runs. So nothing that
+        // waits for below; it says so otherwise only by `resume`, when nothing runs. So nothing that
         // the task borrows is gone before it is. This thread does nothing meanwhile but what the
         // other one asks for and waits for, so that what the task shares with this thread is in use
         // on one of them at a time, each handing over through a channel, and does not have to be
@@ -78,12 +78,12 @@ impl End {
         match result {
             Some(Ok(result)) => result,
             Some(Err(panic)) => resume_unwind(panic),
-            // `Done` is only sent for a task, or by `go_on` when none is under way.
+            // `Done` is only sent for a task, or by `resume` when none is under channel.
             None => process::abort(),
         }
     }
 
-    /// Runs what the other thread asks for, until it says that it is done.
+    /// Runs the tasks that the other thread sends, until it sends `Done`.
     fn serve(&self) {
         loop {
             match self.receive() {
@@ -92,7 +92,7 @@ impl End {
                     self.send(Message::Done);
                 }
                 Message::Done => return,
-                Message::End => self.ends.store(true, Ordering::Relaxed),
+                Message::Exit => self.exits.store(true, Ordering::Relaxed),
                 // Only a thread on which nothing runs is given a task to start.
                 Message::Start(_) => process::abort(),
             }
@@ -101,18 +101,18 @@ impl End {
 
     /// Runs one task after the other, until there are no more.
     fn work(&self) {
-        while !self.ends.load(Ordering::Relaxed) {
+        while !self.exits.load(Ordering::Relaxed) {
             match self.receive() {
                 Message::Start(task) => task(),
-                Message::End => return,
-                // Of those somebody waits for what runs, or what runs waits.
+                Message::Exit => return,
+                // Both are sent only while a task runs.
                 Message::Run(_) | Message::Done => process::abort(),
             }
         }
     }
 
     fn send(&self, message: Message) {
-        // The `Line` has both ends of each channel, so that none is ever closed.
+        // `Channels` has both ends of each channel, so that none is ever closed.
         if self.to.send(message).is_err() {
             process::abort();
         }
@@ -124,20 +124,20 @@ impl End {
     }
 }
 
-struct Line {
-    caller: End,
-    guest: End,
+struct Channels {
+    caller: Endpoint,
+    guest: Endpoint,
 }
 
 /// A thread that guests run on, one at a time.
 pub(super) struct GuestThread {
-    line: Arc<Line>,
+    channels: Arc<Channels>,
     _mappings: Share,
 }
 
-/// The way between a guest's thread and that of its caller.
+/// The channels between a guest's thread and its caller's.
 #[derive(Clone)]
-pub(super) struct Way(Arc<Line>);
+pub(super) struct GuestChannel(Arc<Channels>);
 
 impl GuestThread {
     /// One that nothing runs on.
@@ -155,7 +155,7 @@ impl GuestThread {
 
     /// Runs `task` on it, and does not wait.
     pub(super) fn start(&self, task: impl FnOnce() + Send + 'static) {
-        self.line.caller.send(Message::Start(Box::new(task)));
+        self.channels.caller.send(Message::Start(Box::new(task)));
     }
 
     /// Keeps it for the next guest, if there are not enough already.
@@ -170,44 +170,44 @@ impl GuestThread {
         let mappings = MAPPINGS.take(PER_THREAD).map_err(io::Error::other)?;
         let (to_guest, from_caller) = channel();
         let (to_caller, from_guest) = channel();
-        let end = |to, from| End {
+        let endpoint = |to, from| Endpoint {
             to,
             from: Mutex::new(from),
-            ends: AtomicBool::new(false),
+            exits: AtomicBool::new(false),
         };
-        let line = Arc::new(Line {
-            caller: end(to_guest, from_guest),
-            guest: end(to_caller, from_caller),
+        let channels = Arc::new(Channels {
+            caller: endpoint(to_guest, from_guest),
+            guest: endpoint(to_caller, from_caller),
         });
-        let this = line.clone();
+        let this = channels.clone();
         thread::Builder::new()
             .name("wasm guest".to_owned())
             .stack_size(STACK_SIZE)
             .spawn(move || this.guest.work())?;
         Ok(Self {
-            line,
+            channels,
             _mappings: mappings,
         })
     }
 
-    /// The way there and back.
-    pub(super) fn way(&self) -> Way {
-        Way(self.line.clone())
+    /// The channels to it and back.
+    pub(super) fn channel(&self) -> GuestChannel {
+        GuestChannel(self.channels.clone())
     }
 }
 
 impl Drop for GuestThread {
     fn drop(&mut self) {
-        self.line.caller.send(Message::End);
+        self.channels.caller.send(Message::Exit);
     }
 }
 
 /// The stack of a guest that is called synchronously, while its caller's is short: that of a thread
-/// which [waits](Way::wait) for what to run.
+/// which [waits](GuestChannel::wait) for what to run.
 pub(super) struct OwnStack {
     /// Taken when it is dropped.
     thread: Option<GuestThread>,
-    way: Way,
+    channel: GuestChannel,
 }
 
 thread_local! {
@@ -226,46 +226,46 @@ impl OwnStack {
             return Err(WasmError::stack_exhausted());
         }
         let thread = GuestThread::take()?;
-        let way = thread.way();
-        let waits = way.clone();
+        let channel = thread.channel();
+        let waits = channel.clone();
         thread.start(move || waits.wait());
         OWN_STACKS.set(OWN_STACKS.get() + 1);
         Ok(Self {
             thread: Some(thread),
-            way,
+            channel,
         })
     }
 
-    /// The way there and back.
-    pub(super) fn way(&self) -> Way {
-        self.way.clone()
+    /// The channels to it and back.
+    pub(super) fn channel(&self) -> GuestChannel {
+        self.channel.clone()
     }
 }
 
 impl Drop for OwnStack {
     fn drop(&mut self) {
         OWN_STACKS.set(OWN_STACKS.get() - 1);
-        self.way.go_on();
+        self.channel.resume();
         if let Some(thread) = self.thread.take() {
             thread.give_back();
         }
     }
 }
 
-impl Way {
+impl GuestChannel {
     /// From the caller's thread, while the guest's [waits](Self::wait): runs `f` there, and waits for it.
     pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         self.0.caller.run_there(f)
     }
 
-    /// From the guest's thread: waits until the other says [`go_on`](Self::go_on), and meanwhile runs
+    /// From the guest's thread: waits until the other says [`resume`](Self::resume), and meanwhile runs
     /// what it asks for.
     pub(super) fn wait(&self) {
         self.0.guest.serve();
     }
 
     /// Has the guest's thread go on, which [waits](Self::wait), and runs nothing meanwhile.
-    pub(super) fn go_on(&self) {
+    pub(super) fn resume(&self) {
         self.0.caller.send(Message::Done);
     }
 
@@ -287,17 +287,17 @@ mod tests {
     fn so_many_threads_are_kept_and_no_more() {
         let threads: Vec<GuestThread> = (0..=IDLE).map(|_| GuestThread::take().unwrap()).collect();
         assert!(idle().is_empty());
-        let last = threads.last().unwrap().line.clone();
+        let last = threads.last().unwrap().channels.clone();
         threads.into_iter().for_each(GuestThread::give_back);
         assert_eq!(idle().len(), IDLE);
         let kept = GuestThread::take().unwrap();
-        assert!(!Arc::ptr_eq(&kept.line, &last));
+        assert!(!Arc::ptr_eq(&kept.channels, &last));
         assert_eq!(idle().len(), IDLE - 1);
 
-        // A thread that is not kept ends, and lets go of its end of the line.
-        let line = Arc::downgrade(&kept.line);
+        // A thread that is not kept ends, and lets go of its endpoint of the channels.
+        let channels = Arc::downgrade(&kept.channels);
         drop(kept);
-        while line.strong_count() > 0 {
+        while channels.strong_count() > 0 {
             thread::yield_now();
         }
     }

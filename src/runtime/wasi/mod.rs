@@ -30,7 +30,7 @@ use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::{StdioConfig, WasiConfig};
 use crate::runtime::base::text;
-use crate::runtime::engine::grants::Granted;
+use crate::runtime::engine::grants::GrantedPaths;
 use crate::runtime::engine::quota::DESCRIPTORS;
 
 /// What guests have written to the streams that are [piped](StdioConfig::Piped).
@@ -73,7 +73,7 @@ impl Wasi {
     pub(crate) fn new(
         mut config: WasiConfig,
         capabilities: &WasmCapabilities,
-        preopens: &Granted,
+        preopens: &GrantedPaths,
     ) -> Result<Self, WasmError> {
         if !capabilities.allow_wasi {
             return Err(WasmError::instantiate("the host grants no WASI"));
@@ -126,7 +126,7 @@ impl Wasi {
 fn descriptors(
     config: &mut WasiConfig,
     capabilities: &WasmCapabilities,
-    preopens: &Granted,
+    preopens: &GrantedPaths,
     outputs: &Outputs,
 ) -> Result<Descriptors, WasmError> {
     let cap = capabilities.max_wasi_descriptors;
