@@ -1,6 +1,62 @@
-//! `host:wasm` for `deno_core` programs: WebAssembly, fenced.
+//! `host:wasm` for `deno_core` programs: WebAssembly that the app's author did not write, behind a fence of fuel,
+//! deadline, memory cap and granted files.
 //!
-//! [`host_wasm`] is the extension. [`runtime`] is the same without JavaScript.
+//! [`host_wasm`] is the extension: an app of a runtime that has it imports `host:wasm`.
+//!
+//! ```
+//! use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions};
+//! use ext_wasm::{WasmCapabilities, WasmState, host_wasm};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let app = r#"
+//!     import { compile, instantiate } from "host:wasm";
+//!
+//!     const source = `(module (func (export "add") (param i32 i32) (result i32)
+//!         (i32.add (local.get 0) (local.get 1))))`;
+//!     const module = await compile(Deno.core.encode(source));
+//!     const instance = await instantiate(module, {}, { fuel: 1_000, timeoutMs: 100 });
+//!     const sum = instance.call("add", [1, 2]);
+//!     if (sum !== 3) throw new Error(`1 + 2 is not ${sum}`);
+//! "#;
+//! let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! tokio.block_on(async {
+//!     let capabilities = WasmCapabilities::builder().max_memory_bytes(64 << 20).build();
+//!     let mut runtime = JsRuntime::new(RuntimeOptions {
+//!         extensions: vec![host_wasm::init(WasmState::new(capabilities)?)],
+//!         ..Default::default()
+//!     });
+//!     let main = ModuleSpecifier::parse("app:main")?;
+//!     let id = runtime.load_main_es_module_from_code(&main, app).await?;
+//!     let evaluated = runtime.mod_evaluate(id);
+//!     runtime.run_event_loop(PollEventLoopOptions::default()).await?;
+//!     evaluated.await?;
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! [`WasmState`] is the same without JavaScript.
+//!
+//! ```
+//! use ext_wasm::{Import, StoreOptions, WasmCapabilities, WasmState, WasmValue};
+//!
+//! # fn main() -> Result<(), ext_wasm::WasmError> {
+//! let state = WasmState::new(WasmCapabilities::default())?;
+//! let module = state.compile(
+//!     br#"(module (import "host" "double" (func $double (param i32) (result i32)))
+//!         (func (export "f") (param i32) (result i32)
+//!             (i32.add (call $double (local.get 0)) (i32.const 1))))"#,
+//! )?;
+//! let (store, _) = state.new_store(StoreOptions::default().with_fuel(1_000))?;
+//! let double = Import::func(|_, args| match args {
+//!     [WasmValue::I32(x)] => Ok(vec![(2 * x).into()]),
+//!     _ => unreachable!("the module declares one i32"),
+//! });
+//! let instance = state.instantiate(module.id, store, vec![double])?.returned()?;
+//! assert_eq!(instance.call("f", &[20.into()])?, [WasmValue::I32(41)]);
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(missing_docs)]
 
@@ -12,9 +68,13 @@ use std::rc::Rc;
 use bridge::*;
 use deno_core::OpState;
 
+pub use wasmtime;
+
 pub use runtime::{
-    ExportInfo, ExportKind, ModuleLimits, WasmCapabilities, WasmError, WasmErrorCode, WasmInstance,
-    WasmModule, WasmState, WasmValue,
+    CallOptions, ExportInfo, ExportKind, HostFunction, Import, ModuleLimits, Outcome, Preopen,
+    RefHandle, StdioConfig, Stop, StoreOptions, WasiConfig, WasmCapabilities,
+    WasmCapabilitiesBuilder, WasmError, WasmErrorCode, WasmFunc, WasmGlobal, WasmInstance,
+    WasmMemory, WasmModule, WasmState, WasmStore, WasmTable, WasmValue,
 };
 
 include!(concat!(env!("OUT_DIR"), "/extension.rs"));

@@ -117,6 +117,100 @@ fn a_host_function_calls_back_and_throws() {
     assert_eq!(caught, Ok(Outcome::Returned(vec![WasmValue::I32(-1)])));
 }
 
+#[test]
+fn a_host_function_takes_and_returns_values() {
+    let state = state();
+    let wat = r#"(module
+        (import "host" "f" (func $f (param i32 i64 f32 f64 v128 externref) (result f64 i32)))
+        (func (export "g") (param i32 i64 f32 f64 v128 externref) (result f64 i32)
+            (call $f (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5)))
+        (memory (export "memory") 1))"#;
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (record, returns) = (seen.clone(), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let answer = returns.clone();
+    let f = Import::func(move |_, args| {
+        *record.lock().unwrap() = args.to_vec();
+        Ok(answer.lock().unwrap().clone())
+    });
+    let instance = instance(&state, wat, vec![f]);
+    let args = [
+        1.into(),
+        2_i64.into(),
+        3_f32.into(),
+        4_f64.into(),
+        5_u128.into(),
+        RefHandle::Host(6).into(),
+    ];
+    let call = |returned: &[WasmValue]| {
+        *returns.lock().unwrap() = returned.to_vec();
+        instance.call("g", &args)
+    };
+    let results = [0.5.into(), (-7).into()];
+    assert_eq!(call(&results), Ok(results.to_vec()));
+    assert_eq!(*seen.lock().unwrap(), args);
+
+    for (returned, message) in [
+        (
+            &results[..1],
+            "a function of the host has 2 results, and returned 1",
+        ),
+        (
+            &[0.5.into(), 1_i64.into()],
+            "value 1: expected i32, got i64",
+        ),
+    ] {
+        let error = call(returned).unwrap_err();
+        assert_eq!(error.code, WasmErrorCode::TypeMismatch);
+        assert_eq!(error.message, message);
+    }
+    let code = |error: WasmError| error.code;
+    assert_eq!(
+        instance.call("memory", &[]).map_err(code),
+        Err(WasmErrorCode::FunctionNotFound)
+    );
+    assert_eq!(
+        instance.call("h", &[]).map_err(code),
+        Err(WasmErrorCode::FunctionNotFound)
+    );
+    assert_eq!(
+        instance.memory("g").map(drop).map_err(code),
+        Err(WasmErrorCode::MemoryError)
+    );
+    assert_eq!(instance.memory("memory").unwrap().byte_len(), Ok(65_536));
+}
+
+#[test]
+fn outcomes_that_are_no_values_are_errors_to_those_who_want_values() {
+    let state = state();
+    let throws = Import::func(|_, _| Err(Stop::Throw(3)));
+    let wat = r#"(module (import "host" "f" (func $f)) (export "f" (func $f))
+        (tag $e) (func (export "throws") (throw $e)))"#;
+    let instance = instance(&state, wat, vec![throws]);
+    for (name, message) in [
+        ("f", "a function of the host threw its value 3"),
+        ("throws", "uncaught WebAssembly exception"),
+    ] {
+        let error = instance.call(name, &[]).unwrap_err();
+        assert_eq!(
+            (error.code, &*error.message),
+            (WasmErrorCode::RuntimeError, message)
+        );
+    }
+    let (store, _) = state.new_store(StoreOptions::default()).unwrap();
+    let module = state
+        .compile(b"(module (import \"a\" \"b\" (memory 1)))")
+        .unwrap();
+    let wrong = state.instantiate(module.id, store, vec![Import::func(|_, _| Ok(vec![]))]);
+    assert_eq!(
+        wrong.err().map(code_of),
+        Some(WasmErrorCode::InstantiateError)
+    );
+}
+
+fn code_of(error: WasmError) -> WasmErrorCode {
+    error.code
+}
+
 /// Functions that return their import's number and `BY`.
 struct Numbered<const BY: i32>;
 

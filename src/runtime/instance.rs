@@ -1,15 +1,20 @@
 //! From a module and its imports to an instance.
 
+use std::sync::Arc;
+
 use wasmtime::{AsContextMut, Extern, Instance, Linker, StoreContextMut};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 use crate::runtime::base::types::{ExportInfo, ExportKind, ImportInfo};
+use crate::runtime::base::value::WasmValue;
 use crate::runtime::engine::limiter::Mark;
 use crate::runtime::linking::host_imports::{HostImports, link_once};
 use crate::runtime::linking::wasi;
 use crate::runtime::module::{Compiled, WasmModule};
-use crate::runtime::store::host_function::HostFunction;
+use crate::runtime::objects::func::WasmFunc;
+use crate::runtime::objects::memory::WasmMemory;
+use crate::runtime::store::host_function::{HostFunction, Stop, ValuesFn, ValuesFunction};
 use crate::runtime::store::{LinearMemory, Outcome, StoreData, WasmStore, outcome, ran};
 
 /// A module brought to life in a store.
@@ -21,7 +26,7 @@ pub struct WasmInstance {
     /// The module it was made of.
     pub module_id: u32,
     /// What it exports, in the module's order.
-    pub exports: std::sync::Arc<[ExportInfo]>,
+    pub exports: Arc<[ExportInfo]>,
     store: WasmStore,
     instance: Instance,
 }
@@ -40,8 +45,21 @@ pub enum Import {
     Tag(u32),
     /// A function of the host, of the type that the module declares.
     Host(Box<dyn HostFunction>),
+    /// The same, one that takes and returns values: see [`Import::func`].
+    Values(Box<ValuesFn>),
     /// The function of WASI that the module names, for a store that has WASI.
     Wasi,
+}
+
+impl Import {
+    /// A function of the host that takes values of the types that the module declares, and returns such values.
+    ///
+    /// A call ends with `TypeMismatch` if the function returns others.
+    pub fn func(
+        run: impl Fn(&WasmStore, &[WasmValue]) -> Result<Vec<WasmValue>, Stop> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Values(Box::new(run))
+    }
 }
 
 /// How the functions of WASI are come by.
@@ -149,6 +167,14 @@ impl Instantiation<'_> {
                 Some(ty) => store.host_func(ty, host.into()).map(Extern::Func),
                 None => Err(no_function()),
             },
+            Import::Values(run) => match &self.code.functions[i] {
+                Some(ty) => {
+                    let signature = ty.signature.clone();
+                    let host = Arc::new(ValuesFunction { signature, run });
+                    store.host_func(ty, host).map(Extern::Func)
+                }
+                None => Err(no_function()),
+            },
             Import::Func(handle) => store.with(|s| Ok(s.data().funcs.get(handle)?.func.into())),
             Import::Memory(handle) => store.with(|s| {
                 Ok(match s.data().memories.get(handle)? {
@@ -172,6 +198,47 @@ impl WasmInstance {
     /// The store it lives in.
     pub fn store(&self) -> &WasmStore {
         &self.store
+    }
+
+    /// Calls the function that is exported as `name`, and returns its results.
+    ///
+    /// For what a host function threw, or an exception of the guest's, call [`WasmInstance::func`].
+    ///
+    /// # Errors
+    /// `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit its parameters;
+    /// `RuntimeError` if it trapped or threw, or the store is busy; `FuelExhausted`.
+    pub fn call(&self, name: &str, args: &[WasmValue]) -> Result<Vec<WasmValue>, WasmError> {
+        self.func(name)?.call(args)?.returned()
+    }
+
+    /// The function that is exported as `name`.
+    ///
+    /// # Errors
+    /// `FunctionNotFound` if there is no such export, or it is not a function.
+    pub fn func(&self, name: &str) -> Result<WasmFunc, WasmError> {
+        match self.export(name)? {
+            (ExportKind::Function, handle) => self.store.func(handle),
+            _ => {
+                let name = text::quote(name);
+                Err(WasmError::not_found(format!(
+                    "export {name} is not a function"
+                )))
+            }
+        }
+    }
+
+    /// The memory that is exported as `name`.
+    ///
+    /// # Errors
+    /// `MemoryError` if there is no such export, or it is not a memory.
+    pub fn memory(&self, name: &str) -> Result<WasmMemory, WasmError> {
+        match self.export(name) {
+            Ok((ExportKind::Memory, handle)) => self.store.memory(handle),
+            _ => Err(WasmError::memory(format!(
+                "no memory named {}",
+                text::quote(name)
+            ))),
+        }
     }
 
     /// The kind of the export `name` and the handle that it has in the store, the same each time.

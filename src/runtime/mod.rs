@@ -16,6 +16,7 @@ mod store;
 mod wasi;
 
 pub use base::capabilities::WasmCapabilities;
+pub use base::capabilities_builder::WasmCapabilitiesBuilder;
 pub use base::error::{WasmError, WasmErrorCode};
 pub use base::module_limits::ModuleLimits;
 pub use base::options::{CallOptions, Checks, Preopen, StdioConfig, StoreOptions, WasiConfig};

@@ -1,6 +1,7 @@
 //! The vocabulary of everything above: errors, values, types, options and capabilities.
 
 pub(crate) mod capabilities;
+pub(crate) mod capabilities_builder;
 pub(crate) mod error;
 pub(crate) mod module_limits;
 pub(crate) mod options;

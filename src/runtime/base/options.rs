@@ -35,6 +35,41 @@ pub struct CallOptions {
 }
 
 impl StoreOptions {
+    /// Gives the store a budget of so much [`fuel`](Self::fuel).
+    #[must_use]
+    pub fn with_fuel(mut self, fuel: u64) -> Self {
+        self.fuel = Some(fuel);
+        self
+    }
+
+    /// Caps the store's memories: [`max_memory_bytes`](Self::max_memory_bytes).
+    #[must_use]
+    pub fn with_max_memory_bytes(mut self, bytes: u64) -> Self {
+        self.max_memory_bytes = Some(bytes);
+        self
+    }
+
+    /// Gives each call a deadline: [`timeout_ms`](Self::timeout_ms).
+    #[must_use]
+    pub fn with_timeout_ms(mut self, timeout_ms: u64) -> Self {
+        self.timeout_ms = Some(timeout_ms);
+        self
+    }
+
+    /// Lets calls be interrupted: [`interruptible`](Self::interruptible).
+    #[must_use]
+    pub fn with_interrupts(mut self) -> Self {
+        self.interruptible = true;
+        self
+    }
+
+    /// Gives the guests [`wasi`](Self::wasi).
+    #[must_use]
+    pub fn with_wasi(mut self, wasi: WasiConfig) -> Self {
+        self.wasi = Some(wasi);
+        self
+    }
+
     /// These options with the caps of `capabilities` applied.
     pub(crate) fn capped(self, capabilities: &WasmCapabilities) -> Self {
         Self {

@@ -25,6 +25,25 @@ pub enum WasmValue {
     Ref(RefHandle),
 }
 
+macro_rules! from_number {
+    ($($type:ty => $variant:ident;)*) => {$(
+        impl From<$type> for WasmValue {
+            fn from(value: $type) -> Self {
+                Self::$variant(value)
+            }
+        }
+    )*};
+}
+
+from_number! {
+    i32 => I32;
+    i64 => I64;
+    f32 => F32;
+    f64 => F64;
+    u128 => V128;
+    RefHandle => Ref;
+}
+
 /// A reference as the host sees it: the number of something in the reference's store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefHandle {

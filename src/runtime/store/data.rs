@@ -84,7 +84,7 @@ impl Signature {
 pub(crate) struct HostType {
     pub(super) ty: FuncType,
     /// Of `ty`.
-    pub(super) signature: Arc<Signature>,
+    pub(crate) signature: Arc<Signature>,
 }
 
 impl HostType {

@@ -1,12 +1,14 @@
 //! Functions that the host gives to guests.
 
+use std::sync::Arc;
+
 use wasmtime::{Engine, ExnRef, ExnRefPre, ExnType, FuncType, Rooted, StoreContextMut, Tag};
 use wasmtime::{TagType, Val, ValRaw, ValType};
 
 use crate::runtime::base::error::WasmError;
-use crate::runtime::base::value::RefHandle;
+use crate::runtime::base::value::{RefHandle, WasmValue};
 use crate::runtime::store::references;
-use crate::runtime::store::{StoreData, WasmStore};
+use crate::runtime::store::{Signature, StoreData, WasmStore};
 
 /// A function of the host.
 ///
@@ -24,6 +26,44 @@ pub trait HostFunction: Send + Sync + 'static {
     /// them: a store makes one function for all of the same number and type, whichever it was given first.
     fn number(&self) -> Option<u32> {
         None
+    }
+}
+
+/// A function of the host that takes and returns values.
+pub(crate) type ValuesFn =
+    dyn Fn(&WasmStore, &[WasmValue]) -> Result<Vec<WasmValue>, Stop> + Send + Sync;
+
+/// A [`ValuesFn`] of this type.
+pub(crate) struct ValuesFunction {
+    pub(crate) signature: Arc<Signature>,
+    pub(crate) run: Box<ValuesFn>,
+}
+
+impl HostFunction for ValuesFunction {
+    fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop> {
+        let Signature {
+            params, results, ..
+        } = &*self.signature;
+        let args: Vec<WasmValue> = frame
+            .iter()
+            .zip(params)
+            .map(|(slot, ty)| WasmValue::from_slot(slot, ty))
+            .collect();
+        let returned = (self.run)(store, &args)?;
+        if returned.len() != results.len() {
+            let message = format!(
+                "a function of the host has {} results, and returned {}",
+                results.len(),
+                returned.len()
+            );
+            return Err(Stop::Error(WasmError::mismatch(message)));
+        }
+        let typed = returned.into_iter().zip(results).enumerate();
+        for (slot, (index, (value, ty))) in frame.iter_mut().zip(typed) {
+            let value = value.to_slot(ty);
+            *slot = value.map_err(|error| Stop::Error(error.at(index)))?;
+        }
+        Ok(())
     }
 }
 

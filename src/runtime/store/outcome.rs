@@ -36,7 +36,20 @@ impl Outcome<()> {
 }
 
 impl<T> Outcome<T> {
-    /// This outcome, with what it returned changed by `f`.
+    /// The value that it returned, for callers to whom every other outcome is an error.
+    ///
+    /// # Errors
+    /// `RuntimeError` if it did not return.
+    pub fn returned(self) -> Result<T, WasmError> {
+        Err(WasmError::runtime(match self {
+            Self::Returned(value) => return Ok(value),
+            Self::Threw(index) => format!("a function of the host threw its value {index}"),
+            Self::Exception(_) => "uncaught WebAssembly exception".to_owned(),
+            Self::Aborted => "the call was aborted".to_owned(),
+        }))
+    }
+
+    /// This outcome, with the returned value changed by `f`.
     pub fn map<R>(self, f: impl FnOnce(T) -> R) -> Outcome<R> {
         match self {
             Self::Returned(value) => Outcome::Returned(f(value)),

@@ -1,0 +1,96 @@
+//! One chain that makes capabilities.
+
+use std::path::PathBuf;
+
+use crate::runtime::base::capabilities::WasmCapabilities;
+use crate::runtime::base::module_limits::ModuleLimits;
+
+/// Makes [`WasmCapabilities`]; see there what each grant and cap is. What is not named keeps its default.
+///
+/// ```
+/// use ext_wasm::WasmCapabilities;
+///
+/// let capabilities = WasmCapabilities::builder()
+///     .compile_paths(["plugins"])
+///     .max_memory_bytes(64 << 20)
+///     .max_timeout_ms(1_000)
+///     .build();
+/// assert!(capabilities.allow_file_compile && !capabilities.allow_wasi);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "`build` makes the capabilities"]
+pub struct WasmCapabilitiesBuilder(WasmCapabilities);
+
+macro_rules! setters {
+    ($($name:ident: $type:ty;)*) => {$(
+        #[doc = concat!("Sets [`", stringify!($name), "`](WasmCapabilities::", stringify!($name), ").")]
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.0.$name = $name.into();
+            self
+        }
+    )*};
+}
+
+impl WasmCapabilitiesBuilder {
+    /// Lets `compileFile` read these files, and whatever is in these folders.
+    pub fn compile_paths<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.0.allow_file_compile = true;
+        self.0
+            .compile_paths
+            .extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    /// Lets stores have WASI, without any folder.
+    pub fn allow_wasi(mut self) -> Self {
+        self.0.allow_wasi = true;
+        self
+    }
+
+    /// Lets stores have WASI, and guests be given these folders.
+    pub fn preopen_paths<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.0
+            .preopen_paths
+            .extend(paths.into_iter().map(Into::into));
+        self.allow_wasi()
+    }
+
+    /// Keeps machine code in this folder: [`cache_path`](WasmCapabilities::cache_path).
+    pub fn cache_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.0.cache_path = Some(path.into());
+        self
+    }
+
+    setters! {
+        max_pending_compiles: u32;
+        module_limits: ModuleLimits;
+        max_output_bytes: usize;
+        max_wasi_descriptors: u32;
+        max_wasi_subscriptions: u32;
+        max_wasi_listing_entries: u32;
+        max_wasi_text_bytes: u32;
+        max_memory_bytes: u64;
+        max_fuel: u64;
+        max_timeout_ms: u64;
+        max_running_calls: u32;
+        max_table_elements: u64;
+        max_modules: u32;
+        max_stores: u32;
+        max_instances: u32;
+        max_memories: u32;
+        max_tables: u32;
+        max_references: u32;
+    }
+
+    /// The capabilities.
+    pub fn build(self) -> WasmCapabilities {
+        self.0
+    }
+}
+
+impl WasmCapabilities {
+    /// Begins with the default, which grants nothing.
+    pub fn builder() -> WasmCapabilitiesBuilder {
+        WasmCapabilitiesBuilder::default()
+    }
+}
