@@ -6,6 +6,7 @@
 //! ```
 //! use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions};
 //! use ext_wasm::{WasmCapabilities, WasmState, host_wasm};
+//! # use no_wamr as _;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let app = r#"
