@@ -243,3 +243,35 @@ fn shared_memories_may_grow_to_the_cap_and_not_beyond() {
     );
     assert_eq!(told, json!([null, null, 5001, 5001, null]));
 }
+
+#[test]
+fn a_manifest_says_what_is_granted() {
+    let manifest = r#"
+        load = ["plugins/*.wasm", "./more/**"]
+        preopens = ["/srv/[ab]"]
+        compile_paths = ["own"]
+        max_instances = 3
+        max_fuel = 1000
+        module_limits = { max_functions = 7 }
+    "#;
+    let read: WasmCapabilities = toml::from_str(manifest).unwrap();
+    let relative = read.relative_to(std::path::Path::new("/app [1]"));
+    let expected = WasmCapabilities::builder()
+        .compile_globs(["/app [[]1[]]/plugins/*.wasm", "/app [[]1[]]/more/**"])
+        .preopen_globs(["/srv/[ab]"])
+        .max_instances(3)
+        .max_fuel(1_000);
+    let mut expected = expected.build();
+    expected.compile_paths = vec!["/app [1]/own".into()];
+    expected.module_limits.max_functions = 7;
+    assert_eq!(relative, expected);
+    assert_eq!(toml::from_str(""), Ok(WasmCapabilities::default()));
+    for wrong in [
+        "fuel = 1",
+        "module_limits = { functions = 1 }",
+        "max_fuel = -1",
+        "load = \"a\"",
+    ] {
+        toml::from_str::<WasmCapabilities>(wrong).expect_err(wrong);
+    }
+}

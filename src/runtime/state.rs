@@ -62,7 +62,7 @@ impl WasmState {
     ///
     /// # Errors
     /// `CompileError` if wasmtime does not support this machine, the cache of the capabilities cannot be
-    /// used, or they grant guests what this process keeps machine code in.
+    /// used, they grant guests what this process keeps machine code in, or a pattern of theirs is none.
     pub fn new(capabilities: WasmCapabilities) -> Result<Self, WasmError> {
         Self::with_engine(capabilities, None)
     }
@@ -76,11 +76,11 @@ impl WasmState {
         capabilities: WasmCapabilities,
         tune: Option<Tune>,
     ) -> Result<Self, WasmError> {
-        let preopens = GrantedPaths::new(&capabilities.preopen_paths);
+        let preopens = GrantedPaths::new(&capabilities.preopen_paths, &capabilities.preopen_globs)?;
         let disk_cache = disk_cache::enter(capabilities.cache_path.as_deref(), &preopens)?;
         Ok(Self {
             code_cache: CodeCache::new(tune, disk_cache)?,
-            files: Arc::new(CompilableFiles::new(&capabilities)),
+            files: Arc::new(CompilableFiles::new(&capabilities)?),
             compiles: CompileQueue::new(capabilities.max_pending_compiles),
             module_limits: Arc::new(capabilities.module_limits.clone()),
             preopens,

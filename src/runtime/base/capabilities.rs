@@ -1,6 +1,8 @@
 //! What the host lets an app do. Everything is denied until it is granted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use crate::runtime::base::module_limits::ModuleLimits;
 
@@ -9,7 +11,12 @@ use crate::runtime::base::module_limits::ModuleLimits;
 /// The default grants no file, no WASI, and puts generous caps on what an app may hold alive.
 /// A cap always wins over a larger request of the app. Paths are resolved when the
 /// [state](crate::runtime::WasmState) is made: one that does not exist then grants nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `serde` reads them, from the `[capabilities.wasm]` of a manifest for example: a key is the name of a field, what is
+/// missing keeps its default, and an unknown key is an error. `load` and `preopens` are other names of `compile_globs`
+/// and `preopen_globs`, as Forge's manifests have them.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WasmCapabilities {
     /// Whether `compileFile` may read files at all. Default: no.
@@ -17,6 +24,11 @@ pub struct WasmCapabilities {
     /// Folders that `compileFile` may read all of, and files that it may read, if
     /// `allow_file_compile`. Links are resolved before a path is compared. Default: none.
     pub compile_paths: Vec<PathBuf>,
+    /// Patterns of files that `compileFile` may read, whatever `allow_file_compile` says, as `plugins/**/*.wasm`:
+    /// `*` and `?` match no `/`, `**` matches folders, `{a,b}` and `[a-z]` match one of several. A path is compared
+    /// after its links are resolved. Default: none.
+    #[serde(alias = "load")]
+    pub compile_globs: Vec<String>,
     /// A folder for machine code, so that a module which another process has compiled, or an earlier
     /// one, need not be compiled again; it is made if there is none. Default: none.
     ///
@@ -38,6 +50,10 @@ pub struct WasmCapabilities {
     /// Folders that guests with WASI may be given, and whatever is in them. Links are resolved
     /// before a path is compared. Default: none.
     pub preopen_paths: Vec<PathBuf>,
+    /// Patterns of folders that guests may be given, like `compile_globs`, with all that is in them. Any of them allows
+    /// WASI. Default: none.
+    #[serde(alias = "preopens")]
+    pub preopen_globs: Vec<String>,
     /// The most bytes that are kept of what the guests of a store write to a stream that is
     /// captured; to write more ends the guest. Default: 16 MiB.
     pub max_output_bytes: usize,
@@ -96,11 +112,13 @@ impl Default for WasmCapabilities {
         Self {
             allow_file_compile: false,
             compile_paths: Vec::new(),
+            compile_globs: Vec::new(),
             cache_path: None,
             max_pending_compiles: 1_000,
             module_limits: ModuleLimits::default(),
             allow_wasi: false,
             preopen_paths: Vec::new(),
+            preopen_globs: Vec::new(),
             max_output_bytes: 16 << 20,
             max_wasi_descriptors: 1_024,
             max_wasi_subscriptions: 4_096,
@@ -118,5 +136,29 @@ impl Default for WasmCapabilities {
             max_tables: 10_000,
             max_references: 1_000_000,
         }
+    }
+}
+
+impl WasmCapabilities {
+    /// The same, with paths and patterns that are relative to this folder: those of a manifest, to where it is.
+    #[must_use]
+    pub fn relative_to(mut self, folder: &Path) -> Self {
+        let paths = self.compile_paths.iter_mut().chain(&mut self.preopen_paths);
+        for path in paths.chain(&mut self.cache_path) {
+            *path = folder.join(&*path);
+        }
+        // The folder's own name is no pattern.
+        let folder = globset::escape(&folder.to_string_lossy());
+        for glob in self.compile_globs.iter_mut().chain(&mut self.preopen_globs) {
+            if !Path::new(glob).is_absolute() {
+                *glob = format!("{folder}/{}", glob.strip_prefix("./").unwrap_or(glob));
+            }
+        }
+        self
+    }
+
+    /// Whether stores may have WASI.
+    pub(crate) fn allows_wasi(&self) -> bool {
+        self.allow_wasi || !self.preopen_globs.is_empty()
     }
 }

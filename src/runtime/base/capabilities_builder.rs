@@ -41,6 +41,14 @@ impl WasmCapabilitiesBuilder {
         self
     }
 
+    /// Lets `compileFile` read files that match these [patterns](WasmCapabilities::compile_globs).
+    pub fn compile_globs<P: Into<String>>(mut self, globs: impl IntoIterator<Item = P>) -> Self {
+        self.0
+            .compile_globs
+            .extend(globs.into_iter().map(Into::into));
+        self
+    }
+
     /// Lets stores have WASI, without any folder.
     pub fn allow_wasi(mut self) -> Self {
         self.0.allow_wasi = true;
@@ -53,6 +61,15 @@ impl WasmCapabilitiesBuilder {
             .preopen_paths
             .extend(paths.into_iter().map(Into::into));
         self.allow_wasi()
+    }
+
+    /// Lets stores have WASI, and guests be given folders that match these
+    /// [patterns](WasmCapabilities::preopen_globs).
+    pub fn preopen_globs<P: Into<String>>(mut self, globs: impl IntoIterator<Item = P>) -> Self {
+        self.0
+            .preopen_globs
+            .extend(globs.into_iter().map(Into::into));
+        self
     }
 
     /// Keeps machine code in this folder: [`cache_path`](WasmCapabilities::cache_path).

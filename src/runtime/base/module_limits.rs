@@ -1,5 +1,7 @@
 //! What a module may hold and cost, before the compiler sees it.
 
+use serde::Deserialize;
+
 /// The caps on one module, which are checked before it is compiled.
 ///
 /// A module that exceeds one is refused with `CompileError`, and the message names the field, its
@@ -14,7 +16,8 @@
 /// let mut capabilities = WasmCapabilities::default();
 /// capabilities.module_limits = limits;
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ModuleLimits {
     /// The most bytes of a module in the binary format. Default: 128 MiB.

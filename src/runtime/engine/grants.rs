@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use globset::{GlobBuilder, GlobMatcher};
 
 use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
@@ -20,27 +21,60 @@ use crate::runtime::base::text;
 pub(crate) struct GrantedPaths(Vec<Grant>);
 
 struct Grant {
-    /// The path, without links, as it was.
+    /// The folder that is open, without links, as it was.
     path: PathBuf,
     dir: Dir,
-    /// The file in `dir` that is granted; otherwise all of it is.
-    file: Option<OsString>,
+    scope: Scope,
+}
+
+/// What is granted of an open folder.
+enum Scope {
+    /// The folder, and everything below it.
+    All,
+    /// One file in it.
+    File(OsString),
+    /// What has a path from there that matches.
+    Matching(GlobMatcher),
 }
 
 impl GrantedPaths {
-    /// Opens what is granted. What does not exist, or cannot be opened, grants nothing.
-    pub(crate) fn new(paths: &[PathBuf]) -> Self {
-        let open = |path: &Path| Dir::open_ambient_dir(path, ambient_authority()).ok();
-        let grants = paths.iter().filter_map(|path| {
+    /// Opens what is granted: these paths, and what matches one of these patterns. What does not exist, or
+    /// cannot be opened, grants nothing.
+    ///
+    /// # Errors
+    /// `CompileError` for a text that is no pattern.
+    pub(crate) fn new(paths: &[PathBuf], globs: &[String]) -> Result<Self, WasmError> {
+        let of_path = |path: &PathBuf| {
             let path = path.canonicalize().ok()?;
-            let (dir, file) = if path.is_dir() {
-                (open(&path)?, None)
-            } else {
-                (open(path.parent()?)?, Some(path.file_name()?.to_owned()))
-            };
-            Some(Grant { path, dir, file })
-        });
-        Self(grants.collect())
+            if path.is_dir() {
+                let dir = open(&path)?;
+                let scope = Scope::All;
+                return Some(Grant { path, dir, scope });
+            }
+            let scope = Scope::File(path.file_name()?.to_owned());
+            let path = path.parent()?.to_owned();
+            let dir = open(&path)?;
+            Some(Grant { path, dir, scope })
+        };
+        let mut grants: Vec<Grant> = paths.iter().filter_map(of_path).collect();
+        for glob in globs {
+            let (folder, rest) = literal_folder(glob);
+            let matcher = GlobBuilder::new(&rest).literal_separator(true).build();
+            let matcher = matcher.map_err(|error| {
+                let glob = text::quote(glob);
+                WasmError::compile(format!("{glob} is no pattern of paths: {}", error.kind()))
+            })?;
+            let opened = folder
+                .canonicalize()
+                .ok()
+                .and_then(|path| Some((open(&path)?, path)));
+            grants.extend(opened.map(|(dir, path)| Grant {
+                path,
+                dir,
+                scope: Scope::Matching(matcher.compile_matcher()),
+            }));
+        }
+        Ok(Self(grants))
     }
 
     /// The open folder that leads to `path`, and the way from there; `None` if nothing does.
@@ -48,15 +82,17 @@ impl GrantedPaths {
         let real = path.canonicalize().ok()?;
         self.0.iter().find_map(|grant| {
             let rest = real.strip_prefix(&grant.path).ok()?;
-            let rest = match &grant.file {
-                Some(file) => Path::new(file).to_owned(),
-                None => Path::new(".").join(rest),
+            let is_granted = match &grant.scope {
+                Scope::All => true,
+                Scope::File(file) => rest == Path::new(file),
+                // `*` matches an empty text too, which is the folder itself.
+                Scope::Matching(glob) => rest != Path::new("") && glob.is_match(rest),
             };
-            Some((&grant.dir, rest))
+            is_granted.then(|| (&grant.dir, Path::new(".").join(rest)))
         })
     }
 
-    /// What is granted, without links.
+    /// The folders that are open, without links.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|grant| &*grant.path)
     }
@@ -79,13 +115,39 @@ impl GrantedPaths {
     }
 }
 
+fn open(path: &Path) -> Option<Dir> {
+    Dir::open_ambient_dir(path, ambient_authority()).ok()
+}
+
+/// The folder that a pattern names before its first part that is none of a path, and the rest of the pattern.
+fn literal_folder(glob: &str) -> (PathBuf, String) {
+    let is_literal = |part: &&str| !part.contains(['*', '?', '[', ']', '{', '}', '\\']);
+    let parts: Vec<&str> = glob.split('/').collect();
+    let literal = parts.iter().take_while(|part| is_literal(part)).count();
+    // The last part is what is matched, literal or not.
+    let (folder, rest) = parts.split_at(literal.min(parts.len() - 1));
+    let folder = match folder {
+        [] => ".".to_owned(),
+        [""] => "/".to_owned(),
+        folder => folder.join("/"),
+    };
+    (folder.into(), rest.join("/"))
+}
+
 /// The files that may be compiled.
 pub struct CompilableFiles(Option<GrantedPaths>);
 
 impl CompilableFiles {
-    pub(crate) fn new(capabilities: &WasmCapabilities) -> Self {
-        let granted = || GrantedPaths::new(&capabilities.compile_paths);
-        Self(capabilities.allow_file_compile.then(granted))
+    /// # Errors
+    /// As [`GrantedPaths::new`].
+    pub(crate) fn new(capabilities: &WasmCapabilities) -> Result<Self, WasmError> {
+        let paths = match capabilities.allow_file_compile {
+            true => &capabilities.compile_paths[..],
+            false => &[],
+        };
+        let granted = GrantedPaths::new(paths, &capabilities.compile_globs)?;
+        let allows = capabilities.allow_file_compile || !capabilities.compile_globs.is_empty();
+        Ok(Self(allows.then_some(granted)))
     }
 
     /// Reads the file at `path` if the capabilities grant it.
@@ -149,7 +211,7 @@ mod tests {
     #[test]
     fn a_link_put_in_the_way_leads_nowhere() {
         let root = root("below");
-        let granted = GrantedPaths::new(&[root.join("granted")]);
+        let granted = GrantedPaths::new(&[root.join("granted")], &[]).unwrap();
         let (file, folder) = (
             root.join("granted/folder/file"),
             root.join("granted/folder"),
@@ -170,11 +232,14 @@ mod tests {
     #[test]
     fn a_link_in_the_place_of_what_is_granted_grants_nothing() {
         let root = root("instead");
-        let granted = GrantedPaths::new(&[
+        let paths = [
             root.join("granted/folder"),
             root.join("granted/folder/file"),
             root.join("missing"),
-        ]);
+        ];
+        let globs =
+            ["granted/folder/**", "missing/*"].map(|glob| format!("{}/{glob}", root.display()));
+        let granted = GrantedPaths::new(&paths, &globs).unwrap();
         fs::rename(root.join("granted/folder"), root.join("granted/moved")).unwrap();
         symlink("..", root.join("granted/folder")).unwrap();
         symlink("outside", root.join("missing")).unwrap();
@@ -188,6 +253,78 @@ mod tests {
         for path in ["", "outside", "granted/folder", "missing"] {
             assert!(granted.folder(&root.join(path)).is_none(), "{path}");
         }
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn patterns_grant_what_matches_and_nothing_else() {
+        let root = root("globs");
+        for path in ["a.wasm", "b.txt", "deep/c.wasm", "deep/er/d.wasm"] {
+            let path = root.join("granted").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        symlink("../outside/file", root.join("granted/link.wasm")).unwrap();
+        symlink("a.wasm", root.join("granted/inside.txt")).unwrap();
+        let files = |glob: &str| {
+            let glob = format!("{}/{glob}", root.display());
+            let granted = GrantedPaths::new(&[], &[glob]).unwrap();
+            let all = [
+                "a.wasm",
+                "b.txt",
+                "deep/c.wasm",
+                "deep/er/d.wasm",
+                "link.wasm",
+                "inside.txt",
+            ];
+            let found = all.map(|path| root.join("granted").join(path));
+            let found = found.iter().map(|path| granted.file(path).is_some());
+            found.collect::<Vec<bool>>()
+        };
+        // A link is what it leads to.
+        assert_eq!(
+            files("granted/*.wasm"),
+            [true, false, false, false, false, true]
+        );
+        assert_eq!(
+            files("granted/**/*.wasm"),
+            [true, false, true, true, false, true]
+        );
+        assert_eq!(
+            files("granted/*/*.wasm"),
+            [false, false, true, false, false, false]
+        );
+        assert_eq!(
+            files("granted/[b].{txt,wasm}"),
+            [false, true, false, false, false, false]
+        );
+        assert_eq!(
+            files("granted/a.wasm"),
+            [true, false, false, false, false, true]
+        );
+        assert_eq!(files("*/b.txt"), [false, true, false, false, false, false]);
+        assert_eq!(files("missing/**"), [false; 6]);
+
+        let glob = format!("{}/granted/*", root.display());
+        let granted = GrantedPaths::new(&[], &[glob]).unwrap();
+        for (path, is_granted) in [
+            ("granted", false),
+            ("granted/deep", true),
+            ("granted/deep/er", false),
+        ] {
+            assert_eq!(
+                granted.folder(&root.join(path)).is_some(),
+                is_granted,
+                "{path}"
+            );
+        }
+        let error = GrantedPaths::new(&[], &["a/[b".to_owned()]).err().unwrap();
+        assert!(
+            error
+                .message
+                .starts_with("\"a/[b\" is no pattern of paths: "),
+            "{error}"
+        );
         fs::remove_dir_all(&root).unwrap();
     }
 }

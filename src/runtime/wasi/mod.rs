@@ -75,7 +75,7 @@ impl Wasi {
         capabilities: &WasmCapabilities,
         preopens: &GrantedPaths,
     ) -> Result<Self, WasmError> {
-        if !capabilities.allow_wasi {
+        if !capabilities.allows_wasi() {
             return Err(WasmError::instantiate("the host grants no WASI"));
         }
         let mut bytes = 0;
