@@ -1,4 +1,4 @@
-//! From a module and its imports to an instance.
+//! Instantiation of modules, and access to the exports of instances.
 
 use std::sync::Arc;
 
@@ -17,21 +17,21 @@ use crate::runtime::objects::memory::WasmMemory;
 use crate::runtime::store::host_function::{HostFunction, Stop, ValuesFn, ValuesFunction};
 use crate::runtime::store::{LinearMemory, Outcome, StoreData, WasmStore, outcome, ran};
 
-/// A module brought to life in a store.
+/// An instance of a module in a store.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct WasmInstance {
-    /// Its handle, unique for the life of the state that made it.
+    /// The handle of the instance, unique for the life of the state that made it.
     pub id: u32,
-    /// The module it was made of.
+    /// The handle of the module.
     pub module_id: u32,
-    /// What it exports, in the module's order.
+    /// The exports, in the module's order.
     pub exports: Arc<[ExportInfo]>,
     store: WasmStore,
     instance: Instance,
 }
 
-/// What an import is satisfied with. The numbers are handles of the instance's own store.
+/// The object that satisfies an import. The numbers are handles of the instance's store.
 pub enum Import {
     /// A function of the store.
     Func(u32),
@@ -43,18 +43,18 @@ pub enum Import {
     Table(u32),
     /// A tag of the store.
     Tag(u32),
-    /// A function of the host, of the type that the module declares.
+    /// A function of the host. It gets the type that the module declares.
     Host(Box<dyn HostFunction>),
-    /// The same, one that takes and returns values: see [`Import::func`].
+    /// A function of the host that takes and returns values: see [`Import::func`].
     Values(Box<ValuesFn>),
-    /// The function of WASI that the module names, for a store that has WASI.
+    /// The WASI function that the module names. The store has to have WASI.
     Wasi,
 }
 
 impl Import {
-    /// A function of the host that takes values of the types that the module declares, and returns such values.
+    /// A function of the host that takes and returns values of the types that the module declares.
     ///
-    /// A call ends with `TypeMismatch` if the function returns others.
+    /// A call ends with `TypeMismatch` if the function returns values of other types.
     pub fn func(
         run: impl Fn(&WasmStore, &[WasmValue]) -> Result<Vec<WasmValue>, Stop> + Send + Sync + 'static,
     ) -> Self {
@@ -62,14 +62,14 @@ impl Import {
     }
 }
 
-/// How the functions of WASI are come by.
+/// Returns the linker with the WASI functions for the engine of the store.
 pub(crate) type WasiLinker<'a> = &'a dyn Fn() -> Result<&'a Linker<StoreData>, WasmError>;
 
-/// What an instance is made of, except for its imports.
+/// The module and the store of a new instance.
 pub(crate) struct Instantiation<'a> {
     pub(crate) id: u32,
     pub(crate) module: &'a WasmModule,
-    /// That of the module, compiled for the engine of the store.
+    /// The code of the module, compiled for the engine of the store.
     pub(crate) code: &'a Compiled,
     pub(crate) store: &'a WasmStore,
 }
@@ -85,7 +85,7 @@ impl Instantiation<'_> {
         self.instantiate(|store| Instance::new(store, &self.code.module, &externs))
     }
 
-    /// Makes an instance whose imports, all of which are functions, are those of `H`.
+    /// Makes an instance with the functions of `H` as imports. The module has to import only functions.
     pub(crate) fn host<H: HostImports>(&self) -> Result<Outcome<WasmInstance>, WasmError> {
         let imports = &self.module.imports;
         if let Some(linked) = link_once::<H>(self.code, imports) {
@@ -106,12 +106,12 @@ impl Instantiation<'_> {
         self.instantiate(|store| Instance::new(store, &self.code.module, &externs))
     }
 
-    /// Has wasmtime make an instance, and run its start function.
+    /// Lets wasmtime make an instance and run its start function.
     fn instantiate(
         &self,
         instantiate: impl FnOnce(StoreContextMut<'_, StoreData>) -> wasmtime::Result<Instance>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
-        let made = self.store.run(|mut store| {
+        let outcome = self.store.run(|mut store| {
             let limits = &mut store.data_mut().limits;
             limits.take_refusal();
             let mark = limits.mark();
@@ -124,7 +124,7 @@ impl Instantiation<'_> {
                 Err(error) => failed(store, &error, &mark),
             }
         })?;
-        Ok(made.map(|instance| WasmInstance {
+        Ok(outcome.map(|instance| WasmInstance {
             id: self.id,
             module_id: self.module.id,
             exports: self.module.exports.clone(),
@@ -133,7 +133,7 @@ impl Instantiation<'_> {
         }))
     }
 
-    /// What `imports` stand for, in the module's order.
+    /// Resolves `imports`, which are in the module's order.
     fn externs(
         &self,
         imports: Vec<Import>,
@@ -154,7 +154,7 @@ impl Instantiation<'_> {
         resolved.collect()
     }
 
-    /// What the module's import of this number is satisfied with.
+    /// Resolves the import with index `i` of the module.
     fn extern_of(
         &self,
         import: Import,
@@ -195,23 +195,25 @@ impl Instantiation<'_> {
 }
 
 impl WasmInstance {
-    /// The store it lives in.
+    /// Returns the store of the instance.
     pub fn store(&self) -> &WasmStore {
         &self.store
     }
 
-    /// Calls the function that is exported as `name`, and returns its results.
+    /// Calls the exported function `name`, and returns its results.
     ///
-    /// For what a host function threw, or an exception of the guest's, call [`WasmInstance::func`].
+    /// The error does not contain the value that a host function threw or the exception of a guest; to get it, call
+    /// the function of [`WasmInstance::func`].
     ///
     /// # Errors
-    /// `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit its parameters;
-    /// `RuntimeError` if it trapped or threw, or the store is busy; `FuelExhausted`.
+    /// `FunctionNotFound` if there is no exported function of that name; `TypeMismatch` if the arguments do not fit
+    /// its parameters; `RuntimeError` if the function trapped or threw, or the store is busy; `FuelExhausted` if
+    /// the fuel ran out.
     pub fn call(&self, name: &str, args: &[WasmValue]) -> Result<Vec<WasmValue>, WasmError> {
         self.func(name)?.call(args)?.returned()
     }
 
-    /// The function that is exported as `name`.
+    /// Returns the exported function `name`.
     ///
     /// # Errors
     /// `FunctionNotFound` if there is no such export, or it is not a function.
@@ -227,7 +229,7 @@ impl WasmInstance {
         }
     }
 
-    /// The memory that is exported as `name`.
+    /// Returns the exported memory `name`.
     ///
     /// # Errors
     /// `MemoryError` if there is no such export, or it is not a memory.
@@ -241,7 +243,7 @@ impl WasmInstance {
         }
     }
 
-    /// The kind of the export `name` and the handle that it has in the store, the same each time.
+    /// Returns the kind of the export `name` and its handle in the store, which is the same each time.
     ///
     /// # Errors
     /// `FunctionNotFound` if there is no such export.
@@ -256,20 +258,19 @@ impl WasmInstance {
     }
 }
 
-/// For a function of the host in the place of something else.
+/// The error of a host function given for an import that is not a function.
 fn no_function() -> WasmError {
     WasmError::instantiate("a function is no such import")
 }
 
-/// Why wasmtime did not make an instance: its start function ran into something, or it never
-/// got that far.
+/// Handles an error of wasmtime's instantiation: the start function failed, or linking failed before it ran.
 fn failed(
     mut store: StoreContextMut<'_, StoreData>,
     error: &wasmtime::Error,
     mark: &Mark,
 ) -> Result<Outcome<Instance>, WasmError> {
     if ran(error) {
-        // It failed after it was linked: its memories stay in the store.
+        // The start function ran, so the instance exists, and its memories stay in the store.
         store.data_mut().count_instance();
         return outcome(store, error);
     }
@@ -281,7 +282,7 @@ fn failed(
     })
 }
 
-/// The kind of what a module exports, and its handle in the store.
+/// Returns the kind of an export and its handle in the store.
 fn export_handle(
     mut store: StoreContextMut<'_, StoreData>,
     export: Extern,

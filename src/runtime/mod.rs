@@ -1,7 +1,7 @@
-//! WebAssembly without JavaScript: what `host:wasm` does, as a Rust library.
+//! WebAssembly without JavaScript: the functions of `host:wasm` as a Rust library.
 //!
-//! [`WasmState`] holds everything. A guest's references and the host's values meet as numbers
-//! ([`RefHandle`]), so that nothing here depends on what the host's values are.
+//! [`WasmState`] owns all modules, stores and instances. References cross between host and guest as numbers
+//! ([`RefHandle`]), so that the runtime does not depend on the type of the host's values.
 
 mod admission;
 mod base;

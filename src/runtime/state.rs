@@ -1,4 +1,4 @@
-//! Everything one runtime of the host holds.
+//! The state of one runtime: its modules, stores and instances.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -25,10 +25,10 @@ use crate::runtime::module::{Code, CodeCache, WasmModule};
 use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore};
 use crate::runtime::wasi::Wasi;
 
-/// The modules, stores and instances of one runtime, under numbers.
+/// The modules, stores and instances of one runtime, each with a numeric handle.
 ///
-/// Every method takes `&self` and holds no borrow while a guest runs, so that a guest's imports
-/// may use the same state.
+/// Every method takes `&self` and holds no borrow while a guest runs, so that the guest's imports can use the same
+/// state.
 pub struct WasmState {
     code_cache: Arc<CodeCache>,
     capabilities: WasmCapabilities,
@@ -42,33 +42,34 @@ pub struct WasmState {
     next_module_id: Cell<u32>,
     next_store_id: Cell<u32>,
     next_instance_id: Cell<u32>,
-    /// Instances whose store is alive, counted by the stores themselves.
+    /// The number of instances whose store is alive. The stores update it.
     live_instances: Arc<AtomicU32>,
     running_calls: Arc<AtomicU32>,
-    /// The functions of WASI for each of the engines, made when first needed.
+    /// The WASI functions for each engine, made on first use.
     wasi_linkers: [OnceCell<Linker<StoreData>>; Checks::WAYS],
 }
 
-/// A store that somebody may still name.
+/// A store that has not been dropped from the state.
 struct Entry {
     store: WasmStore,
     checks: Checks,
-    /// The instances that were made in it, some of which may be dropped.
+    /// The instances that were made in the store, including dropped ones.
     instances: Vec<u32>,
 }
 
 impl WasmState {
-    /// An empty state.
+    /// Returns an empty state.
     ///
     /// # Errors
-    /// `CompileError` if wasmtime does not support this machine, the cache of the capabilities cannot be
-    /// used, they grant guests what this process keeps machine code in, or a pattern of theirs is none.
+    /// `CompileError` if wasmtime does not support this machine, the cache folder of the capabilities cannot be
+    /// used, the capabilities grant guests access to a cache folder of this process, or one of their patterns is
+    /// not valid.
     pub fn new(capabilities: WasmCapabilities) -> Result<Self, WasmError> {
         Self::with_engine(capabilities, None)
     }
 
-    /// An empty state whose engines are tuned by `tune`: a conformance suite may need features
-    /// on or off that apps have no say in.
+    /// Returns an empty state whose engines are configured by `tune`. A conformance suite may need WebAssembly
+    /// features on or off that apps cannot configure.
     ///
     /// # Errors
     /// As [`WasmState::new`]; `CompileError` if wasmtime does not support the configuration.
@@ -97,17 +98,17 @@ impl WasmState {
         })
     }
 
-    /// What the host granted.
+    /// Returns the capabilities that the host granted.
     pub fn capabilities(&self) -> &WasmCapabilities {
         &self.capabilities
     }
 
-    /// The files that may be compiled; may be sent to another thread.
+    /// Returns the files that may be compiled. The value can be sent to another thread.
     pub fn files(&self) -> Arc<CompilableFiles> {
         self.files.clone()
     }
 
-    /// What compiles for this state; may be sent to another thread.
+    /// Returns a compiler for this state. It can be sent to another thread.
     pub fn compiler(&self) -> Compiler {
         let options = StoreOptions::default().capped(&self.capabilities);
         let limits = self.module_limits.clone();
@@ -115,11 +116,11 @@ impl WasmState {
         Compiler::new(self.code_cache.clone(), options.checks(), limits, queue)
     }
 
-    /// Compiles a module, in the binary or the text format, on this thread, which waits for its turn:
-    /// one a core is compiled at a time.
+    /// Compiles a module in the binary or the text format on this thread. It waits for its turn, since a process
+    /// runs one compilation per core at a time.
     ///
     /// # Errors
-    /// `CompileError` if it is not valid.
+    /// `CompileError` if the module is not valid, exceeds a cap, or too many compilations wait.
     pub fn compile(&self, source: &[u8]) -> Result<WasmModule, WasmError> {
         let compiler = self.compiler();
         self.add_module(compiler.in_turn(|compiler| compiler.compile(source))?)
@@ -128,16 +129,16 @@ impl WasmState {
     /// Compiles the module in a file that the capabilities grant.
     ///
     /// # Errors
-    /// `CompileError` if the file is not granted or not readable, or the module is not valid.
+    /// `CompileError` if the file is not granted or not readable, or as [`WasmState::compile`].
     pub fn compile_file(&self, path: &Path) -> Result<WasmModule, WasmError> {
         let cap = self.capabilities.module_limits.max_source_bytes();
         self.compile(&self.files.read(path, cap)?)
     }
 
-    /// Takes in what a [`Compiler`] of this state made.
+    /// Adds a module that a [`Compiler`] of this state compiled.
     ///
     /// # Errors
-    /// `CompileError` if there are too many modules, or no more numbers for them.
+    /// `CompileError` if there are too many modules, or no handles are left for them.
     pub fn add_module(&self, code: Arc<Code>) -> Result<WasmModule, WasmError> {
         let cap = self.capabilities.max_modules;
         if self.live_modules() >= cap as usize {
@@ -145,17 +146,17 @@ impl WasmState {
                 "too many modules: the cap is {cap}"
             )));
         }
-        let id = next(&self.next_module_id)
+        let id = next_id(&self.next_module_id)
             .ok_or_else(|| WasmError::compile("too many modules were compiled"))?;
         let module = WasmModule::new(id, code);
         self.modules.borrow_mut().insert(id, module.clone());
         Ok(module)
     }
 
-    /// The module of this number.
+    /// Returns the module with this handle.
     ///
     /// # Errors
-    /// `InstantiateError` if it was dropped or never was.
+    /// `InstantiateError` if the module was dropped or never existed.
     pub fn module(&self, id: u32) -> Result<WasmModule, WasmError> {
         let module = self.modules.borrow().get(&id).cloned();
         module.ok_or_else(|| {
@@ -163,23 +164,23 @@ impl WasmState {
         })
     }
 
-    /// Forgets a module; its instances live on. Returns whether there was one.
+    /// Drops a module; its instances stay alive. Returns whether the module existed.
     pub fn drop_module(&self, id: u32) -> bool {
         let dropped = self.modules.borrow_mut().remove(&id);
         tracing::debug!(id, "dropped a module");
         dropped.is_some()
     }
 
-    /// How many modules somebody may still name.
+    /// The number of modules that have not been dropped.
     pub fn live_modules(&self) -> usize {
         self.modules.borrow().len()
     }
 
-    /// A new store, with `options` cut down to the capabilities, and its number.
+    /// Makes a store with `options`, limited by the capabilities. Returns its handle and the store.
     ///
     /// # Errors
-    /// `InstantiateError` if there are too many stores, or no more numbers for them, or WASI is not granted
-    /// as the options ask for it.
+    /// `InstantiateError` if there are too many stores, no handles are left for them, or the options ask for WASI
+    /// resources that are not granted.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
         let cap = self.capabilities.max_stores;
         if self.stores.borrow().len() >= cap as usize {
@@ -203,7 +204,7 @@ impl WasmState {
         if let Some(fuel) = options.fuel {
             store.set_fuel(fuel)?;
         }
-        let id = next(&self.next_store_id)
+        let id = next_id(&self.next_store_id)
             .ok_or_else(|| WasmError::instantiate("too many stores were made"))?;
         let entry = Entry {
             store: store.clone(),
@@ -214,18 +215,18 @@ impl WasmState {
         Ok((id, store))
     }
 
-    /// The store of this number.
+    /// Returns the store with this handle.
     ///
     /// # Errors
-    /// `RuntimeError` if it was dropped or never was.
+    /// `RuntimeError` if the store was dropped or never existed.
     pub fn store(&self, id: u32) -> Result<WasmStore, WasmError> {
         self.entry(id, |entry| entry.store.clone())
     }
 
-    /// Fails where a use of the store of this number would, because it was dropped or is busy.
+    /// Checks that the store with this handle can be used.
     ///
     /// # Errors
-    /// `RuntimeError` if it was or is.
+    /// `RuntimeError` if the store was dropped or never existed, or is busy.
     pub fn check_store(&self, id: u32) -> Result<(), WasmError> {
         match self.entry(id, |entry| entry.store.is_busy())? {
             true => Err(WasmError::busy()),
@@ -233,7 +234,7 @@ impl WasmState {
         }
     }
 
-    /// What the code of the guests in the store of this number checks for.
+    /// Returns the checks in the guest code of the store with this handle.
     ///
     /// # Errors
     /// As [`WasmState::store`].
@@ -251,8 +252,8 @@ impl WasmState {
         Ok(f(entry))
     }
 
-    /// Forgets a store and its instances. It is freed when the last call into it has returned
-    /// and the last [`crate::runtime::StoreLease`] is gone. Returns whether there was one.
+    /// Drops a store and its instances. Its memory is freed when the last call into the store has returned and the
+    /// last [`crate::runtime::StoreLease`] is dropped. Returns whether the store existed.
     pub fn drop_store(&self, id: u32) -> bool {
         let Some(entry) = self.stores.borrow_mut().remove(&id) else {
             return false;
@@ -265,10 +266,10 @@ impl WasmState {
         true
     }
 
-    /// Gives a store a new budget, cut down to the cap.
+    /// Sets the fuel of a store, limited by the cap.
     ///
     /// # Errors
-    /// `RuntimeError` if the store is dropped, busy, or was made without a budget.
+    /// `RuntimeError` if the store was dropped, is busy, or was made without fuel.
     pub fn set_fuel(&self, store: u32, fuel: u64) -> Result<(), WasmError> {
         let fuel = fuel.min(self.capabilities.max_fuel.unwrap_or(u64::MAX));
         self.store(store)?.set_fuel(fuel)
@@ -277,34 +278,35 @@ impl WasmState {
     /// Instantiates a module in a store and runs its start function.
     ///
     /// # Errors
-    /// `InstantiateError` if the module or an import is unknown or of the wrong type, a cap is
-    /// exceeded; `RuntimeError` and `FuelExhausted` from the start function.
+    /// `InstantiateError` if the module or an import is unknown or of the wrong type, or a cap is exceeded;
+    /// `RuntimeError` if the store was dropped or is busy; `RuntimeError` and `FuelExhausted` from the start
+    /// function.
     pub fn instantiate(
         &self,
         module: u32,
         store: u32,
         imports: Vec<Import>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
-        self.make(module, store, |parts, checks| {
-            parts.link(imports, &|| self.wasi_linker(checks))
+        self.instantiate_with(module, store, |instantiation, checks| {
+            instantiation.link(imports, &|| self.wasi_linker(checks))
         })
     }
 
-    /// Instantiates a module that imports functions alone, with those of `H`, and runs its start function.
-    /// See there how often they are made.
+    /// Instantiates a module that imports only functions, with the functions of `H`, and runs its start function.
+    /// [`HostImports`] says how often the functions are made.
     ///
     /// # Errors
-    /// `InstantiateError` if it imports something else; otherwise as [`WasmState::instantiate`].
+    /// `InstantiateError` if the module imports another kind of object; otherwise as [`WasmState::instantiate`].
     pub fn instantiate_hosted<H: HostImports>(
         &self,
         module: u32,
         store: u32,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
-        self.make(module, store, |parts, _| parts.host::<H>())
+        self.instantiate_with(module, store, |instantiation, _| instantiation.host::<H>())
     }
 
-    /// Has `instantiate` make an instance of a module in a store, and takes it in.
-    fn make(
+    /// Calls `instantiate` for a module and a store, and adds the instance that it makes.
+    fn instantiate_with(
         &self,
         module: u32,
         store_id: u32,
@@ -332,17 +334,18 @@ impl WasmState {
                 "too many instances: the cap is {cap}"
             )));
         }
-        let id = next(&self.next_instance_id)
+        let id = next_id(&self.next_instance_id)
             .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
-        let parts = Instantiation {
+        let instantiation = Instantiation {
             id,
             module: &module,
             code,
             store: &store,
         };
-        let made = instantiate(parts, checks)?;
-        if let Outcome::Returned(instance) = &made {
-            // Its start function may have dropped it: nobody would drop the instance.
+        let outcome = instantiate(instantiation, checks)?;
+        if let Outcome::Returned(instance) = &outcome {
+            // The start function may have dropped the store. Then the instance must not be added, since it would
+            // never be dropped.
             let stores = &mut *self.stores.borrow_mut();
             let entry = stores.get_mut(&store_id);
             let entry = entry.ok_or_else(|| dropped("store", store_id))?;
@@ -350,15 +353,15 @@ impl WasmState {
             self.instances.borrow_mut().insert(id, instance.clone());
             tracing::debug!(id, module = module.id, "instantiated");
         }
-        Ok(made)
+        Ok(outcome)
     }
 
-    /// Starts a call of a function of a store, which goes on while its caller does something else.
-    /// `frame` holds the arguments, as for [`WasmFunc::call_frame`].
+    /// Starts an asynchronous call of a function of a store: it runs while its caller does other work. `frame`
+    /// holds the arguments, as for [`WasmFunc::call_frame`](crate::runtime::WasmFunc::call_frame).
     ///
     /// # Errors
-    /// `RuntimeError` if the store was dropped or is busy, too many calls run, or the options want to
-    /// interrupt the call and the code of the store's guests cannot be interrupted.
+    /// `RuntimeError` if the store was dropped or is busy, too many calls run, or the options ask for an
+    /// interruptible call and the guest code of the store does not check for interrupts.
     pub fn start_call(
         &self,
         store: u32,
@@ -396,29 +399,29 @@ impl WasmState {
         Ok(cell.get_or_init(|| linker))
     }
 
-    /// The instance of this number.
+    /// Returns the instance with this handle.
     ///
     /// # Errors
-    /// `RuntimeError` if it was dropped or never was.
+    /// `RuntimeError` if the instance was dropped or never existed.
     pub fn instance(&self, id: u32) -> Result<WasmInstance, WasmError> {
         let instance = self.instances.borrow().get(&id).cloned();
         instance.ok_or_else(|| dropped("instance", id))
     }
 
-    /// Forgets an instance; its memory is freed with its store. Returns whether there was one.
+    /// Drops an instance; its memory is freed with its store. Returns whether the instance existed.
     pub fn drop_instance(&self, id: u32) -> bool {
         let dropped = self.instances.borrow_mut().remove(&id);
         tracing::debug!(id, "dropped an instance");
         dropped.is_some()
     }
 
-    /// How many instances take up memory: all whose store is not freed.
+    /// The number of instances that take up memory: all instances whose store is not freed.
     pub fn live_instances(&self) -> u32 {
         self.live_instances.load(Ordering::Relaxed)
     }
 }
 
-/// One more in a count, until it is dropped.
+/// Adds one to a counter for the life of this value.
 struct Counted(Arc<AtomicU32>);
 
 impl Counted {
@@ -438,8 +441,8 @@ fn dropped(what: &str, id: u32) -> WasmError {
     WasmError::runtime(format!("{what} {id} was dropped"))
 }
 
-/// The next number, if there is one.
-fn next(counter: &Cell<u32>) -> Option<u32> {
+/// Returns the next handle, or `None` if none is left.
+fn next_id(counter: &Cell<u32>) -> Option<u32> {
     let id = counter.get();
     counter.set(id.checked_add(1)?);
     Some(id)

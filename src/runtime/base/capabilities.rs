@@ -1,4 +1,4 @@
-//! What the host lets an app do. Everything is denied until it is granted.
+//! The capabilities that the host grants to one runtime. Everything is denied until it is granted.
 
 use std::path::{Path, PathBuf};
 
@@ -8,102 +8,99 @@ use crate::runtime::base::module_limits::ModuleLimits;
 
 /// The rights and limits that the embedder gives to one runtime.
 ///
-/// The default grants no file, no WASI, and puts generous caps on what an app may hold alive.
-/// A cap always wins over a larger request of the app. Paths are resolved when the
-/// [state](crate::runtime::WasmState) is made: one that does not exist then grants nothing.
+/// The default grants no file and no WASI, and has generous caps on the objects that an app may keep alive. A cap
+/// always wins over a larger request of the app. Paths are resolved when the [state](crate::runtime::WasmState) is
+/// made; a path that does not exist at that time grants nothing.
 ///
-/// `serde` reads them, from the `[capabilities.wasm]` of a manifest for example: a key is the name of a field, what is
-/// missing keeps its default, and an unknown key is an error. `load` and `preopens` are other names of `compile_globs`
-/// and `preopen_globs`, as Forge's manifests have them.
+/// `serde` reads the capabilities, for example from the `[capabilities.wasm]` table of a manifest. Each key is the
+/// name of a field, a missing key keeps its default, and an unknown key is an error. Forge's manifests use the keys
+/// `load` and `preopens`, which are aliases of `compile_globs` and `preopen_globs`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WasmCapabilities {
-    /// Whether `compileFile` may read files at all. Default: no.
+    /// Whether `compileFile` may read the files of `compile_paths`. Default: no.
     pub allow_file_compile: bool,
-    /// Folders that `compileFile` may read all of, and files that it may read, if
-    /// `allow_file_compile`. Links are resolved before a path is compared. Default: none.
+    /// Files that `compileFile` may read, and folders whose files it may read, if `allow_file_compile` is set.
+    /// Links are resolved before a path is compared. Default: none.
     pub compile_paths: Vec<PathBuf>,
-    /// Patterns of files that `compileFile` may read, whatever `allow_file_compile` says, as `plugins/**/*.wasm`:
-    /// `*` and `?` match no `/`, `**` matches folders, `{a,b}` and `[a-z]` match one of several. A path is compared
-    /// after its links are resolved. Default: none.
+    /// Glob patterns of files that `compileFile` may read, for example `plugins/**/*.wasm`. They apply whether or
+    /// not `allow_file_compile` is set. `*` and `?` do not match `/`, `**` matches any number of folders, and
+    /// `{a,b}` and `[a-z]` match one of several alternatives. Links are resolved before a path is compared.
+    /// Default: none.
     #[serde(alias = "load")]
     pub compile_globs: Vec<String>,
-    /// A folder for machine code, so that a module which another process has compiled, or an earlier
-    /// one, need not be compiled again; it is made if there is none. Default: none.
+    /// The folder of the cache of machine code. A module that this or another process has compiled before is then
+    /// not compiled again. The folder is created if it does not exist. Default: no cache.
     ///
-    /// wasmtime, whose own cache this is, runs what it finds there: whoever can write to the folder can
-    /// run anything in this process. It is refused if others than this user can write to it, if the
-    /// path leads through links, or if guests in this process are or were granted it, one around it,
-    /// or one in it. That no guest of another process is, by whatever path, is for the host to see to.
+    /// The cache is wasmtime's own, and wasmtime runs the code that it finds in the folder: a user who can write to
+    /// the folder can run any code in this process. The folder is refused if other users can write to it, if its
+    /// path contains links, or if guests of this process have or had access to it, to a folder around it, or to a
+    /// folder in it. The host has to make sure that no guest of another process has access to it by any path.
     ///
-    /// wasmtime removes what was not used lately where there is more than about half a GiB. Each
-    /// folder that was named costs a thread for as long as the process lives.
+    /// wasmtime removes entries that were not used lately when the cache is larger than about half a GiB. Each
+    /// folder that is named here costs one thread for the life of the process.
     pub cache_path: Option<PathBuf>,
-    /// The most compiles and longer validations that may run, or wait in line, at one time: one a core
-    /// runs in a process. Each holds its source. Default: 1,000.
+    /// The maximum number of compilations and long validations that run or wait at one time. A process runs one of
+    /// them per core. Each holds its source in memory. Default: 1,000.
     pub max_pending_compiles: u32,
-    /// What a module may hold and cost, before it is compiled.
+    /// The caps on one module, which are checked before it is compiled.
     pub module_limits: ModuleLimits,
     /// Whether stores may have WASI. Default: no.
     pub allow_wasi: bool,
-    /// Folders that guests with WASI may be given, and whatever is in them. Links are resolved
-    /// before a path is compared. Default: none.
+    /// Folders that guests with WASI may get as preopens, with everything in them. Links are resolved before a path
+    /// is compared. Default: none.
     pub preopen_paths: Vec<PathBuf>,
-    /// Patterns of folders that guests may be given, like `compile_globs`, with all that is in them. Any of them allows
-    /// WASI. Default: none.
+    /// Glob patterns of folders that guests may get as preopens, with everything in them. The syntax is the one of
+    /// `compile_globs`. Any pattern here allows WASI. Default: none.
     #[serde(alias = "preopens")]
     pub preopen_globs: Vec<String>,
-    /// The most bytes that are kept of what the guests of a store write to a stream that is
-    /// captured; to write more ends the guest. Default: 16 MiB.
+    /// The maximum number of bytes kept of the output that the guests of a store write to one captured stream. A
+    /// guest that writes more is ended. Default: 16 MiB.
     pub max_output_bytes: usize,
-    /// The most descriptors that the guests of a store may have open at one time, with the three
-    /// streams and the folders that they are given; to open more is `EMFILE`. Each file or folder is
-    /// one of the process's too, and a folder that is being listed another one: the guests of all of a
-    /// process's states may together have three quarters of what the system gives the process, and to
-    /// open more is `ENFILE`. Default: 1,024.
+    /// The maximum number of descriptors that the guests of a store have open at one time, including the three
+    /// standard streams and the preopens. Opening more fails with `EMFILE`. Each open file or folder also takes one
+    /// descriptor of the process, and a folder that is being listed takes one more. The guests of all states of a
+    /// process together get at most three quarters of the descriptors that the system allows the process; opening
+    /// more fails with `ENFILE`. Default: 1,024.
     pub max_wasi_descriptors: u32,
-    /// The most things that a guest may wait for in one `poll_oneoff`; more are `EINVAL`.
-    /// Default: 4,096.
+    /// The maximum number of subscriptions in one `poll_oneoff`; more fail with `EINVAL`. Default: 4,096.
     pub max_wasi_subscriptions: u32,
-    /// The most entries that are kept of all folders which the guests of a store are listing, so that
-    /// they can go back to them; further back, the folder is listed anew. An entry has up to 255 bytes, and as
-    /// many again for the bookkeeping at most. Default: 1,024.
+    /// The maximum number of directory entries kept for all folders that the guests of a store are listing, so that
+    /// a guest can continue at an earlier entry. If an earlier entry is not kept any more, the folder is listed
+    /// again. An entry takes up to 255 bytes for its name, and at most the same again for bookkeeping. Default:
+    /// 1,024.
     pub max_wasi_listing_entries: u32,
-    /// The most bytes that the arguments and environment variables of a store may have together.
-    /// Default: 1 MiB.
+    /// The maximum number of bytes of the arguments and environment variables of a store together. Default: 1 MiB.
     pub max_wasi_text_bytes: u32,
-    /// The most bytes that the linear memories and the garbage-collected heap of one store may
-    /// hold together. Default: none but what the address space sets.
+    /// The maximum number of bytes of the linear memories and the garbage-collected heap of one store together.
+    /// Default: no cap other than the address space.
     pub max_memory_bytes: Option<u64>,
-    /// The most fuel an instance starts with. If set, *every* instance is metered.
-    /// Default: none.
+    /// The maximum fuel that an instance starts with. If set, *every* instance is metered. Default: none.
     pub max_fuel: Option<u64>,
-    /// The longest that a call may take, in milliseconds. If set, *every* call has a deadline.
-    /// Default: none.
+    /// The maximum duration of a call, in milliseconds. If set, *every* call has a deadline. Default: none.
     pub max_timeout_ms: Option<u64>,
-    /// The most calls that may run at one time without their caller waiting for them; each has a
-    /// thread. A guest that cannot be interrupted, and was given up, counts until it ends.
-    /// Default: 1,000.
+    /// The maximum number of asynchronous calls that run at one time; each has a thread. A guest that was given up
+    /// but cannot be interrupted counts until it ends. Default: 1,000.
     pub max_running_calls: u32,
-    /// The most elements that the tables of one store may hold together. Default: 10,000,000.
+    /// The maximum number of elements of the tables of one store together. Default: 10,000,000.
     pub max_table_elements: u64,
-    /// The most modules that an app may hold at one time. Default: 10,000.
+    /// The maximum number of modules that an app holds at one time. Default: 10,000.
     pub max_modules: u32,
-    /// The most stores alive at one time, those of instances that have one of their own included. Default:
-    /// 20,000.
+    /// The maximum number of stores alive at one time. An instance that was made without a store has its own, which
+    /// counts. Default: 20,000.
     pub max_stores: u32,
-    /// The most instances alive at one time. Default: 10,000.
+    /// The maximum number of instances alive at one time. Default: 10,000.
     pub max_instances: u32,
-    /// The most linear memories in one store. Default: 10,000. The guests of all of a process's states
-    /// together may besides have as many as leave the rest of the process enough of the mappings that the
-    /// system gives a process.
+    /// The maximum number of linear memories in one store. Default: 10,000. In addition, the guests of all states
+    /// of a process together have a maximum that leaves the rest of the process enough of the memory mappings that
+    /// the system allows it.
     pub max_memories: u32,
-    /// The most tables in one store. Default: 10,000.
+    /// The maximum number of tables in one store. Default: 10,000.
     pub max_tables: u32,
-    /// The most references of one store that cross between host and guest and are alive at one time: objects
-    /// of the guests' that the host holds, values of the host's that guests hold, and functions, memories,
-    /// globals, tables and tags that the host has a number for, each. Default: 1,000,000.
+    /// The maximum number of references of one store that cross between host and guest and are alive at one time.
+    /// It applies to each of these kinds separately: guest objects that the host holds; host values that guests
+    /// hold; functions, memories, globals, tables and tags for which the host has a handle. Default: 1,000,000.
     pub max_references: u32,
 }
 
@@ -140,14 +137,15 @@ impl Default for WasmCapabilities {
 }
 
 impl WasmCapabilities {
-    /// The same, with paths and patterns that are relative to this folder: those of a manifest, to where it is.
+    /// Returns the same capabilities with relative paths and patterns resolved against `folder`, for example the
+    /// folder of the manifest.
     #[must_use]
     pub fn relative_to(mut self, folder: &Path) -> Self {
         let paths = self.compile_paths.iter_mut().chain(&mut self.preopen_paths);
         for path in paths.chain(&mut self.cache_path) {
             *path = folder.join(&*path);
         }
-        // The folder's own name is no pattern.
+        // Characters like `*` in the folder's own name must not act as a pattern.
         let folder = globset::escape(&folder.to_string_lossy());
         for glob in self.compile_globs.iter_mut().chain(&mut self.preopen_globs) {
             if !Path::new(glob).is_absolute() {

@@ -1,11 +1,11 @@
-//! One chain that makes capabilities.
+//! The builder of capabilities.
 
 use std::path::PathBuf;
 
 use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::module_limits::ModuleLimits;
 
-/// Makes [`WasmCapabilities`]; see there what each grant and cap is. What is not named keeps its default.
+/// Builder of [`WasmCapabilities`], which documents each grant and cap. A field that is not set keeps its default.
 ///
 /// ```
 /// use ext_wasm::WasmCapabilities;
@@ -32,7 +32,7 @@ macro_rules! setters {
 }
 
 impl WasmCapabilitiesBuilder {
-    /// Lets `compileFile` read these files, and whatever is in these folders.
+    /// Lets `compileFile` read these files, and all files in these folders.
     pub fn compile_paths<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.0.allow_file_compile = true;
         self.0
@@ -49,13 +49,13 @@ impl WasmCapabilitiesBuilder {
         self
     }
 
-    /// Lets stores have WASI, without any folder.
+    /// Allows WASI, without any folder.
     pub fn allow_wasi(mut self) -> Self {
         self.0.allow_wasi = true;
         self
     }
 
-    /// Lets stores have WASI, and guests be given these folders.
+    /// Allows WASI, with these folders as possible preopens.
     pub fn preopen_paths<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.0
             .preopen_paths
@@ -63,8 +63,8 @@ impl WasmCapabilitiesBuilder {
         self.allow_wasi()
     }
 
-    /// Lets stores have WASI, and guests be given folders that match these
-    /// [patterns](WasmCapabilities::preopen_globs).
+    /// Allows WASI, with the folders that match these [patterns](WasmCapabilities::preopen_globs) as possible
+    /// preopens.
     pub fn preopen_globs<P: Into<String>>(mut self, globs: impl IntoIterator<Item = P>) -> Self {
         self.0
             .preopen_globs
@@ -99,14 +99,14 @@ impl WasmCapabilitiesBuilder {
         max_references: u32;
     }
 
-    /// The capabilities.
+    /// Returns the capabilities.
     pub fn build(self) -> WasmCapabilities {
         self.0
     }
 }
 
 impl WasmCapabilities {
-    /// Begins with the default, which grants nothing.
+    /// Returns a builder that starts with the default, which grants nothing.
     pub fn builder() -> WasmCapabilitiesBuilder {
         WasmCapabilitiesBuilder::default()
     }

@@ -1,4 +1,4 @@
-//! The one error type of the runtime, and how wasmtime's errors become it.
+//! The error type of the runtime, and the conversion of wasmtime's errors to it.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,28 +9,28 @@ use wasmtime_wasi::I32Exit;
 use crate::runtime::base::text;
 use crate::runtime::base::types::ImportInfo;
 
-/// What went wrong, as a number that apps may rely on.
+/// The kind of an error, as a number that apps may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum WasmErrorCode {
-    /// Not valid WebAssembly, an unsupported feature, or a file that may not or cannot be read.
+    /// The source is not valid WebAssembly or uses an unsupported feature, or a file may not or cannot be read.
     CompileError = 5000,
-    /// A module could not become an instance: imports, caps, or options.
+    /// A module could not be instantiated, because of its imports, a cap, or the options.
     InstantiateError = 5001,
-    /// A trap, an exception that nobody caught, or an instance that cannot run.
+    /// A trap, an exception that was not caught, or an instance that cannot run.
     RuntimeError = 5002,
-    /// A host access to a memory that is out of bounds or does not exist.
+    /// A host access to memory that is out of bounds, or to a memory that does not exist.
     MemoryError = 5003,
-    /// No such export, or it is not a function.
+    /// There is no export of this name, or it is not a function.
     FunctionNotFound = 5004,
-    /// A value that does not fit the WebAssembly type it is meant for.
+    /// A value does not fit the WebAssembly type that is expected.
     TypeMismatch = 5005,
     /// The fuel budget ran out.
     FuelExhausted = 5006,
 }
 
 impl WasmErrorCode {
-    /// Every code, in ascending order.
+    /// All codes, in ascending order.
     pub const ALL: [Self; 7] = [
         Self::CompileError,
         Self::InstantiateError,
@@ -41,12 +41,12 @@ impl WasmErrorCode {
         Self::FuelExhausted,
     ];
 
-    /// The number, 5000 to 5006.
+    /// Returns the number of the code, 5000 to 5006.
     pub const fn code(self) -> u16 {
         self as u16
     }
 
-    /// The name that stands for the number.
+    /// Returns the name of the code.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::CompileError => "CompileError",
@@ -66,7 +66,7 @@ impl fmt::Display for WasmErrorCode {
     }
 }
 
-/// The most characters of a message.
+/// The maximum number of characters of a message.
 const MAX_MESSAGE: usize = 500;
 
 /// An error of the runtime.
@@ -74,20 +74,20 @@ const MAX_MESSAGE: usize = 500;
 #[error("{message}")]
 #[non_exhaustive]
 pub struct WasmError {
-    /// What kind of error it is.
+    /// The kind of the error.
     pub code: WasmErrorCode,
-    /// What was wrong, with names and numbers, in at most 500 characters.
+    /// A description of the error, with names and numbers, in at most 500 characters.
     pub message: String,
-    /// The trap's name in the words of the WebAssembly specification, if the guest trapped.
+    /// The name of the trap as in the tests of the WebAssembly specification, if the guest trapped.
     pub trap: Option<&'static str>,
-    /// The guest's stack, innermost frame first, one frame a line.
+    /// The guest's call stack, one frame per line, innermost first.
     pub wasm_stack: Option<String>,
-    /// The status that the guest exited with, if it called WASI's `proc_exit`.
+    /// The status that the guest passed to WASI's `proc_exit`, if it exited.
     pub exit_code: Option<i32>,
 }
 
 impl WasmError {
-    /// An error with neither trap nor stack. A long message is cut.
+    /// Returns an error without trap and stack. A message that is too long is cut.
     pub fn new(code: WasmErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -106,14 +106,14 @@ impl WasmError {
         Self::new(WasmErrorCode::InstantiateError, message)
     }
 
-    /// This error with something before its message.
+    /// Returns this error with a prefix before its message.
     fn after(mut self, prefix: &str) -> Self {
         let message = format!("{prefix}: {}", self.message);
         self.message = text::cut(message, MAX_MESSAGE);
         self
     }
 
-    /// The same, of an import.
+    /// Returns this error with the name of the import before its message.
     pub(crate) fn of_import(self, ImportInfo { module, name, .. }: &ImportInfo) -> Self {
         self.after(&format!(
             "import {}.{}",
@@ -126,19 +126,19 @@ impl WasmError {
         Self::new(WasmErrorCode::RuntimeError, message)
     }
 
-    /// The error of whoever wants a store in which something else is running.
+    /// The error of an operation on a store in which a call is running.
     #[cold]
     #[inline(never)]
     pub(crate) fn busy() -> Self {
         Self::runtime("busy: a call is running in the store")
     }
 
-    /// The error of a call that nobody waits for any more.
+    /// The error of a call that is interrupted because its store was dropped.
     pub(crate) fn given_up() -> Self {
         Self::runtime("the call was given up: its store was dropped")
     }
 
-    /// The error of whoever wants to interrupt what cannot be.
+    /// The error of a request to interrupt a guest whose code does not check for interrupts.
     pub(crate) fn uninterruptible() -> Self {
         Self::runtime(
             "the guest cannot be interrupted: make its store interruptible, or give it a timeoutMs",
@@ -157,12 +157,12 @@ impl WasmError {
         Self::new(WasmErrorCode::TypeMismatch, message)
     }
 
-    /// This error, about the argument or result of this index.
+    /// Returns this error with the index of the argument or result before its message.
     pub(crate) fn at(self, index: usize) -> Self {
         self.after(&format!("value {index}"))
     }
 
-    /// The error of a call that the thread's native stack has no room for.
+    /// The error of a call for which the thread's native stack has not enough space left.
     #[cold]
     #[inline(never)]
     pub(crate) fn stack_exhausted() -> Self {
@@ -175,7 +175,7 @@ impl WasmError {
         }
     }
 
-    /// The error of a call that took longer than it may.
+    /// The error of a call that exceeded its timeout.
     pub(crate) fn deadline(timeout: Duration) -> Self {
         let message = format!(
             "the deadline passed: a call may take {} ms",
@@ -187,8 +187,8 @@ impl WasmError {
         }
     }
 
-    /// What a failed run of guest code was, or `None` if the guest did not run into anything:
-    /// then wasmtime refused to start it, and the caller knows what that means.
+    /// Converts an error that ended guest code. Returns `None` if no guest code ran: then wasmtime refused to start
+    /// it, and the caller knows the reason.
     pub(crate) fn from_guest(error: &wasmtime::Error) -> Option<Self> {
         let stack = || error.downcast_ref::<WasmBacktrace>().and_then(stack);
         if let Some(own) = error.downcast_ref::<WasmError>() {
@@ -203,7 +203,7 @@ impl WasmError {
             });
         }
         let Some(&trap) = error.downcast_ref::<Trap>() else {
-            // A function of WASI that fails otherwise than with an error number.
+            // A WASI function failed with an error that has no WASI error number.
             let is_guests = error.is::<WasmBacktrace>();
             return is_guests.then(|| Self {
                 wasm_stack: stack(),
@@ -224,8 +224,9 @@ impl WasmError {
     }
 }
 
-/// The specification's name for a trap. Where wasmtime tells less than the specification's tests
-/// (one trap for a null function and a null struct, say), its own more general words stay.
+/// Returns the specification's name for a trap. wasmtime is in places less precise than the specification's tests
+/// (it has one trap for a null function and a null struct, for example); then the name is wasmtime's more general
+/// one.
 fn trap_name(trap: Trap) -> &'static str {
     match trap {
         Trap::StackOverflow => "call stack exhausted",

@@ -1,4 +1,4 @@
-//! The vocabulary of everything above: errors, values, types, options and capabilities.
+//! Types that all other folders use: errors, values, types, options and capabilities.
 
 pub(crate) mod capabilities;
 pub(crate) mod capabilities_builder;

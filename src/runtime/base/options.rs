@@ -1,41 +1,41 @@
-//! What an app asks for: how a store, a call and WASI are made.
+//! The options of stores, calls and WASI that an app asks for.
 
 use std::path::PathBuf;
 
 use super::capabilities::WasmCapabilities;
 
-/// What an app asks for when it makes a store.
+/// The options of a new store. The capabilities cap them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// The fuel to start with; about one unit an instruction. `None`: not metered, unless the
-    /// capabilities say so.
+    /// The initial fuel; an instruction takes about one unit. `None`: not metered, unless the capabilities have a
+    /// cap.
     pub fuel: Option<u64>,
-    /// The most bytes that the store's memories may hold together. `None`: what the capabilities
-    /// say.
+    /// The maximum number of bytes of the store's memories together. `None`: the cap of the capabilities.
     pub max_memory_bytes: Option<u64>,
-    /// How long a call may take, in milliseconds: with all that it calls, the host's functions
-    /// included. `None`: as long as it likes, unless the capabilities say otherwise.
+    /// The maximum duration of a call, in milliseconds, including the host functions that it calls. `None`:
+    /// unlimited, unless the capabilities have a cap.
     pub timeout_ms: Option<u64>,
-    /// Whether a call that is running can be [aborted](crate::runtime::RunningCall::abort) and have a deadline
-    /// of its own. So they can with a `timeout_ms`.
+    /// Whether a running call can be [aborted](crate::runtime::RunningCall::abort) and have its own deadline. A
+    /// store with a `timeout_ms` allows both as well.
     pub interruptible: bool,
-    /// What the guests may reach of the system, through WASI. `None`: they have no WASI.
+    /// The system resources that the guests reach through WASI. `None`: they have no WASI.
     pub wasi: Option<WasiConfig>,
 }
 
-/// How a call is made whose caller does not wait for it.
+/// The options of an asynchronous call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallOptions {
-    /// How long it may take, in milliseconds, up to the cap. `None`: as long as any call in its store.
+    /// The maximum duration of the call, in milliseconds, up to the cap. `None`: the duration that the store has
+    /// for any call.
     pub timeout_ms: Option<u64>,
-    /// Whether it has to be possible to [abort](crate::runtime::RunningCall::abort) it wherever its guest is.
+    /// Whether the call has to be [abortable](crate::runtime::RunningCall::abort) at any point of guest code.
     pub abortable: bool,
 }
 
 impl StoreOptions {
-    /// Gives the store a budget of so much [`fuel`](Self::fuel).
+    /// Gives the store a budget of [`fuel`](Self::fuel).
     #[must_use]
     pub fn with_fuel(mut self, fuel: u64) -> Self {
         self.fuel = Some(fuel);
@@ -49,7 +49,7 @@ impl StoreOptions {
         self
     }
 
-    /// Gives each call a deadline: [`timeout_ms`](Self::timeout_ms).
+    /// Gives each call a timeout: [`timeout_ms`](Self::timeout_ms).
     #[must_use]
     pub fn with_timeout_ms(mut self, timeout_ms: u64) -> Self {
         self.timeout_ms = Some(timeout_ms);
@@ -63,14 +63,14 @@ impl StoreOptions {
         self
     }
 
-    /// Gives the guests [`wasi`](Self::wasi).
+    /// Gives the guests WASI: [`wasi`](Self::wasi).
     #[must_use]
     pub fn with_wasi(mut self, wasi: WasiConfig) -> Self {
         self.wasi = Some(wasi);
         self
     }
 
-    /// These options with the caps of `capabilities` applied.
+    /// Returns these options, limited by the caps of `capabilities`.
     pub(crate) fn capped(self, capabilities: &WasmCapabilities) -> Self {
         Self {
             fuel: capped(self.fuel, capabilities.max_fuel),
@@ -81,7 +81,7 @@ impl StoreOptions {
         }
     }
 
-    /// What the code of such a store's guests has to check for.
+    /// Returns the checks that the guest code of a store with these options needs.
     pub(crate) fn checks(&self) -> Checks {
         Checks {
             fuel: self.fuel.is_some(),
@@ -90,7 +90,7 @@ impl StoreOptions {
     }
 }
 
-/// The smaller of a request and a cap, where either may be absent.
+/// Returns the smaller of a request and a cap, either of which may be absent.
 pub(crate) fn capped(request: Option<u64>, cap: Option<u64>) -> Option<u64> {
     match (request, cap) {
         (Some(request), Some(cap)) => Some(request.min(cap)),
@@ -98,67 +98,66 @@ pub(crate) fn capped(request: Option<u64>, cap: Option<u64>) -> Option<u64> {
     }
 }
 
-/// What guest code checks for while it runs, which slows it down: only where it is asked for.
+/// The checks that guest code does while it runs. They cost time, so code has only the checks that its store needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checks {
-    /// Whether its fuel has run out.
+    /// Whether code checks that its fuel has not run out.
     pub fuel: bool,
-    /// Whether it should end: its deadline has passed, or the call was aborted.
+    /// Whether code checks for an interrupt: an expired deadline or an aborted call.
     pub interrupt: bool,
 }
 
 impl Checks {
-    /// How many ways there are to combine them.
+    /// The number of combinations of checks.
     pub(crate) const WAYS: usize = 4;
 
-    /// A number below [`Checks::WAYS`] for each way.
+    /// Returns the index of this combination, below [`Checks::WAYS`].
     pub(crate) fn index(self) -> usize {
         usize::from(self.fuel) + 2 * usize::from(self.interrupt)
     }
 }
 
-/// What an app gives the guests of a store. Without any of it they have no arguments, no
-/// environment, no files, and streams that are empty or go nowhere; they can read the clocks and
-/// random numbers.
+/// The WASI resources of the guests of a store. The default has no arguments, no environment variables, no files,
+/// empty input and discarded output. Clocks and random numbers are always available.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasiConfig {
-    /// The arguments; the first is by convention the program's name.
+    /// The arguments; by convention the first is the program's name.
     pub args: Vec<String>,
     /// The environment variables.
     pub env: Vec<(String, String)>,
-    /// The folders, of which the capabilities have to allow each.
+    /// The preopened folders. The capabilities have to allow each of them.
     pub preopens: Vec<Preopen>,
-    /// What guests read.
+    /// The standard input of the guests.
     pub stdin: StdioConfig,
-    /// Where guests write.
+    /// The standard output of the guests.
     pub stdout: StdioConfig,
-    /// Where guests write messages.
+    /// The standard error output of the guests.
     pub stderr: StdioConfig,
 }
 
-/// A folder of the host's under a name for guests.
+/// A folder of the host that guests see under another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preopen {
-    /// The name.
+    /// The name for guests.
     pub guest: String,
-    /// The folder. A relative path starts where the process does.
+    /// The folder on the host. A relative path starts in the process's working directory.
     pub host: PathBuf,
-    /// Whether guests may only read it.
+    /// Whether guests have read access only.
     pub readonly: bool,
 }
 
-/// One of the standard streams.
+/// The source or destination of one standard stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StdioConfig {
-    /// Empty, or thrown away.
+    /// As input: empty. As output: discarded.
     #[default]
     Null,
-    /// That of the process.
+    /// The stream of the process.
     Inherit,
-    /// Kept for the app, which reads it with [`Outputs`], up to a cap. As input: empty.
+    /// Output is kept, up to a cap, and the app reads it with [`Outputs`]. As input: empty.
     Piped,
-    /// These bytes. Not for output.
+    /// As input: these bytes. Not allowed for output.
     Bytes(Vec<u8>),
 }

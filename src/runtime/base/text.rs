@@ -1,15 +1,15 @@
-//! Text of guests' and apps' in messages: cut where it is long, and without anything that a terminal or a log
-//! would take for more than text.
+//! Text from guests and apps in messages. It is cut if it is long, and characters with an effect on terminals and
+//! logs are escaped.
 
-/// The most characters of a name that a message shows.
+/// The maximum number of characters of a name in a message.
 const MAX_NAME: usize = 100;
 
-/// A name, cut, on one line.
+/// Returns a name on one line, cut if it is long.
 pub(crate) fn show(name: &str) -> String {
     escape(name, MAX_NAME, breaks_lines)
 }
 
-/// A name in quotes, cut.
+/// Returns a name in quotes, cut if it is long.
 pub(crate) fn quote(name: &str) -> String {
     match name.char_indices().nth(MAX_NAME) {
         Some((end, _)) => format!("{:?}", format!("{}…", &name[..end])),
@@ -17,12 +17,12 @@ pub(crate) fn quote(name: &str) -> String {
     }
 }
 
-/// What wasmtime says, which may hold names of the guest's, on one line.
+/// Returns wasmtime's message on one line. It may contain names that the guest chose.
 pub(crate) fn one_line(error: &wasmtime::Error) -> String {
     escape(&format!("{error:#}"), usize::MAX, breaks_lines)
 }
 
-/// A message, cut to so many characters. It keeps its line feeds.
+/// Returns a message cut to `most` characters. Line feeds are kept.
 pub(crate) fn cut(message: String, most: usize) -> String {
     let breaks = |c| c != '\n' && breaks_lines(c);
     if message.len() <= most && !message.contains(breaks) {
@@ -31,7 +31,7 @@ pub(crate) fn cut(message: String, most: usize) -> String {
     escape(&message, most, breaks)
 }
 
-/// A text with some of its characters escaped, cut to so many characters.
+/// Returns a text cut to `most` characters, with the characters escaped for which `is_escaped` is true.
 fn escape(text: &str, most: usize, is_escaped: impl Fn(char) -> bool) -> String {
     let mut shown = String::new();
     let mut count = 0;
@@ -52,7 +52,7 @@ fn escape(text: &str, most: usize, is_escaped: impl Fn(char) -> bool) -> String 
     shown
 }
 
-/// Whether a character ends a line, is a control character, or turns the direction of text.
+/// Whether a character ends a line, is a control character, or changes the text direction.
 fn breaks_lines(c: char) -> bool {
     c.is_control()
         || matches!(

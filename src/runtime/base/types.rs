@@ -1,10 +1,10 @@
-//! Descriptions of what modules export and import, as data.
+//! Descriptions of the exports and imports of modules, as data.
 
 use serde::Serialize;
 use wasmtime::{ExternType, FuncType, GlobalType, HeapType, MemoryType, Mutability, RefType};
 use wasmtime::{TableType, TagType, ValType};
 
-/// What kind of thing an export or import is.
+/// The kind of an export or import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -21,54 +21,54 @@ pub enum ExportKind {
     Tag,
 }
 
-/// One export: its name, its kind, and its type.
+/// The name, kind and type of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ExportInfo {
-    /// The name it is exported under.
+    /// The name of the export.
     pub name: String,
-    /// What it is.
+    /// The kind of the export.
     pub kind: ExportKind,
-    /// Its type.
+    /// The type of the export.
     #[serde(flatten)]
     pub ty: ExternInfo,
 }
 
-/// One import: where it comes from, its kind, and its type.
+/// The names, kind and type of an import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ImportInfo {
-    /// The first part of the name it is imported by.
+    /// The module name, which is the first part of the import's name.
     pub module: String,
-    /// The second part.
+    /// The field name, which is the second part of the import's name.
     pub name: String,
-    /// What it is.
+    /// The kind of the import.
     pub kind: ExportKind,
-    /// Its type.
+    /// The type of the import.
     #[serde(flatten)]
     pub ty: ExternInfo,
 }
 
-/// The type of an export or import. Value types are written as in the text format.
+/// The type of an export or import. Value types are written as in the WebAssembly text format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum ExternInfo {
     /// A function's parameters and results.
     Function {
-        /// What it takes.
+        /// The types of the parameters.
         params: Vec<String>,
-        /// What it returns.
+        /// The types of the results.
         results: Vec<String>,
     },
     /// A memory's limits and kind.
     Memory {
-        /// In pages.
+        /// The minimum size, in pages.
         minimum: u64,
-        /// In pages.
+        /// The maximum size, in pages, if there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         maximum: Option<u64>,
-        /// Whether threads may share it.
+        /// Whether threads can share the memory.
         shared: bool,
         /// The type of an address: `i32` or `i64`.
         address: &'static str,
@@ -77,16 +77,16 @@ pub enum ExternInfo {
     Global {
         /// The type of its value.
         value: String,
-        /// Whether it may be set.
+        /// Whether the value can be set.
         mutable: bool,
     },
     /// A table's element type and limits.
     Table {
         /// The type of its elements.
         element: String,
-        /// In elements.
+        /// The minimum size, in elements.
         minimum: u64,
-        /// In elements.
+        /// The maximum size, in elements, if there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         maximum: Option<u64>,
         /// The type of an index: `i32` or `i64`.
@@ -94,7 +94,7 @@ pub enum ExternInfo {
     },
     /// A tag's parameters.
     Tag {
-        /// What its exceptions carry.
+        /// The types of the values that its exceptions carry.
         params: Vec<String>,
     },
 }
@@ -186,8 +186,8 @@ fn address(is_64: bool) -> &'static str {
     if is_64 { "i64" } else { "i32" }
 }
 
-/// A value type as the text format writes it, with the shorthand where there is one. Types that
-/// a module defines itself have no name outside it and are written by what they are.
+/// Returns a value type as in the text format, with the shorthand if there is one. Types that a module defines have
+/// no name outside of the module; they are written by their kind.
 pub(crate) fn type_name(ty: &ValType) -> String {
     match ty {
         ValType::I32 => "i32".into(),
@@ -231,7 +231,7 @@ fn concrete(ty: &RefType, what: &str) -> String {
     format!("(ref {null}${what})")
 }
 
-/// The value type that `name` is the shorthand of, for types that no module needs to define.
+/// Parses the shorthand of a value type. Covers the types that do not need a definition in a module.
 pub(crate) fn parse_type(name: &str) -> Option<ValType> {
     Some(match name {
         "i32" => ValType::I32,

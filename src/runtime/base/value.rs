@@ -1,25 +1,25 @@
-//! Values that cross between the host and the guest.
+//! Values that are passed between the host and the guest.
 
 use wasmtime::{Val, ValRaw, ValType};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::types::type_name;
 
-/// A value as the host sees it.
+/// A WebAssembly value on the host's side.
 ///
-/// Floats carry their bits: a NaN's payload is what the guest made it.
+/// Floats keep all their bits, including the payload of a NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum WasmValue {
-    /// 32 bits, here read as signed.
+    /// 32 bits, as a signed integer.
     I32(i32),
-    /// 64 bits, here read as signed.
+    /// 64 bits, as a signed integer.
     I64(i64),
-    /// A 32-bit float, its NaN payload included.
+    /// A 32-bit float. The payload of a NaN is kept.
     F32(f32),
-    /// A 64-bit float, its NaN payload included.
+    /// A 64-bit float. The payload of a NaN is kept.
     F64(f64),
-    /// The 16 bytes in little-endian order.
+    /// 128 bits, of which the first lane is the lowest: the 16 bytes in little-endian order.
     V128(u128),
     /// A reference of any type.
     Ref(RefHandle),
@@ -44,21 +44,21 @@ from_number! {
     RefHandle => Ref;
 }
 
-/// A reference as the host sees it: the number of something in the reference's store.
+/// A reference on the host's side. The numbers are handles of the reference's store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefHandle {
     /// The null reference.
     Null,
-    /// A value of the host, under the number that the host gave it.
+    /// A value of the host, with the number that the host gave to it.
     Host(u32),
     /// A function of the store.
     Func(u32),
-    /// Anything else the store keeps for the host: structs, arrays, i31, exceptions.
+    /// Another object that the store keeps for the host: a struct, an array, an i31 or an exception.
     Object(u32),
 }
 
 impl RefHandle {
-    /// As one integer, zero for null; the kind is in the upper half.
+    /// Returns the reference as one integer, 0 for null. The kind is in the upper 32 bits.
     pub const fn to_bits(self) -> u64 {
         match self {
             Self::Null => 0,
@@ -68,7 +68,7 @@ impl RefHandle {
         }
     }
 
-    /// The inverse of [`RefHandle::to_bits`]; `None` for what it never returns.
+    /// The inverse of [`RefHandle::to_bits`]; `None` for an integer that `to_bits` never returns.
     pub const fn from_bits(bits: u64) -> Option<Self> {
         let index = bits as u32;
         match bits >> 32 {
@@ -82,7 +82,7 @@ impl RefHandle {
 }
 
 impl WasmValue {
-    /// What this value is called in messages.
+    /// Returns the name of the value's type for messages.
     fn describe(&self) -> &'static str {
         match self {
             Self::I32(_) => "i32",
@@ -94,11 +94,11 @@ impl WasmValue {
         }
     }
 
-    /// The value as a slot of a call frame of type `ty`, references as their handle's bits.
+    /// Returns the value as a slot of type `ty` in a call frame. A reference is stored as the bits of its handle.
     ///
     /// # Errors
-    /// `TypeMismatch` if the value is not of that type. Of references only the shape is checked
-    /// here; what they refer to is checked where the handle is resolved.
+    /// `TypeMismatch` if the value does not have that type. For references only the kind of value is checked here;
+    /// the referent is checked when the handle is resolved.
     pub(crate) fn to_slot(self, ty: &ValType) -> Result<ValRaw, WasmError> {
         Ok(match (self, ty) {
             (Self::I32(value), ValType::I32) => ValRaw::i32(value),
@@ -117,7 +117,7 @@ impl WasmValue {
         })
     }
 
-    /// The value in a slot of type `ty` that the runtime filled.
+    /// Returns the value of a slot of type `ty` that the runtime filled.
     pub(crate) fn from_slot(slot: &ValRaw, ty: &ValType) -> Self {
         match ty {
             ValType::I32 => Self::I32(slot.get_i32()),
@@ -132,7 +132,7 @@ impl WasmValue {
     }
 }
 
-/// The number in a slot of the number or vector type `ty`; `None` for reference types.
+/// Returns the number or vector in a slot of type `ty`; `None` for reference types.
 pub(crate) fn number(slot: &ValRaw, ty: &ValType) -> Option<Val> {
     Some(match ty {
         ValType::I32 => Val::I32(slot.get_i32()),

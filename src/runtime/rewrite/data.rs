@@ -1,14 +1,14 @@
-//! One data segment for each memory, instead of many.
+//! Merges the data segments of each memory into one.
 //!
-//! wasmtime makes an image of a memory's initial contents, to be mapped, where at least half of the image
-//! is data, or the image is small. For other modules it compiles code that copies each segment, which takes
-//! longer than all the rest where there are many: PHP, as Emscripten links it, has 77,797. One segment that
-//! has zeros instead of the gaps becomes an image.
+//! wasmtime makes a mappable image of a memory's initial contents if at least half of the image is data, or if the
+//! image is small. For other modules it compiles code that copies each segment. With many segments this code takes
+//! longer to compile than the rest of the module: PHP, as Emscripten links it, has 77,797 segments. One segment
+//! with zeros in the gaps becomes an image instead.
 
 use wasm_encoder::{DataSection, Section as _};
 use wasmparser::{ConstExpr, Data, DataKind, Operator, Parser, Payload, TypeRef};
 
-/// Where an active segment starts, if its expression is one constant.
+/// Returns the offset of an active segment if its offset expression is a single constant.
 pub(crate) fn constant_offset(expr: &ConstExpr<'_>) -> Option<u64> {
     let mut operators = expr.get_operators_reader();
     let start = match operators.read().ok()? {
@@ -19,11 +19,11 @@ pub(crate) fn constant_offset(expr: &ConstExpr<'_>) -> Option<u64> {
     matches!(operators.read().ok()?, Operator::End).then_some(start)
 }
 
-/// The module in which the first active segment of each memory has the contents of all of them, and the
-/// others have none. All segments keep their numbers.
+/// Returns the module with the data of all active segments of a memory moved into the first of them. The other
+/// active segments are empty. All segments keep their indices.
 ///
-/// The caller has checked that each active segment is within a memory of the module's own, and starts at a
-/// constant; and that there is room for the images. `None` if there are no segments, or the module is not
+/// The caller has checked that each active segment is within a memory that the module defines, that its offset is a
+/// constant, and that the images are not too large. Returns `None` if the module has no data section or is not
 /// valid.
 pub(crate) fn merge_data_segments(wasm: &[u8]) -> Option<Vec<u8>> {
     let mut memories = Vec::new();
@@ -64,21 +64,21 @@ pub(crate) fn merge_data_segments(wasm: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-/// The magic number and the version.
+/// The size of the magic number and the version.
 const HEADER_BYTES: usize = 8;
 
 /// The initial contents of a memory.
 #[derive(Default)]
 struct Contents {
     is_64_bit: bool,
-    /// Where the first segment begins, and the last ends.
+    /// The start of the lowest segment and the end of the highest.
     span: Option<(u64, u64)>,
     image: Vec<u8>,
 }
 
 fn merge(wasm: &[u8], memories: &mut [Contents], segments: &[Data<'_>]) -> Option<DataSection> {
     for segment in segments {
-        if let Some((memory, start)) = place(segment) {
+        if let Some((memory, start)) = placement(segment) {
             let memory = memories.get_mut(memory)?;
             let end = start.checked_add(segment.data.len() as u64)?;
             let (first, last) = memory.span.unwrap_or((start, end));
@@ -90,9 +90,9 @@ fn merge(wasm: &[u8], memories: &mut [Contents], segments: &[Data<'_>]) -> Optio
             memory.image = vec![0; usize::try_from(last - first).ok()?];
         }
     }
-    // Where segments overlap, the later ones win.
+    // Segments may overlap: later ones overwrite earlier ones, as at instantiation.
     for segment in segments {
-        if let Some((memory, start)) = place(segment) {
+        if let Some((memory, start)) = placement(segment) {
             let memory = &mut memories[memory];
             let start = usize::try_from(start - memory.span?.0).ok()?;
             memory.image[start..start + segment.data.len()].copy_from_slice(segment.data);
@@ -101,7 +101,7 @@ fn merge(wasm: &[u8], memories: &mut [Contents], segments: &[Data<'_>]) -> Optio
     let mut section = DataSection::new();
     for segment in segments {
         let (DataKind::Active { memory_index, .. }, Some((memory, start))) =
-            (&segment.kind, place(segment))
+            (&segment.kind, placement(segment))
         else {
             section.raw(&wasm[segment.range.clone()]);
             continue;
@@ -123,8 +123,8 @@ fn merge(wasm: &[u8], memories: &mut [Contents], segments: &[Data<'_>]) -> Optio
     Some(section)
 }
 
-/// The memory of an active segment that has contents, and where it starts there.
-fn place(segment: &Data<'_>) -> Option<(usize, u64)> {
+/// Returns the memory and the offset of an active segment that is not empty.
+fn placement(segment: &Data<'_>) -> Option<(usize, u64)> {
     match &segment.kind {
         DataKind::Active {
             memory_index,

@@ -1,4 +1,4 @@
-//! Modules that are changed before they are compiled, into others that do the same.
+//! Transformations of modules before compilation, which keep their behaviour.
 
 mod data;
 
