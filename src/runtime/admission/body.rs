@@ -1,8 +1,8 @@
-//! The estimate for one function's body.
+//! The cost estimate of one function body.
 
 mod control;
 mod counts;
-mod joins;
+mod merges;
 mod plain;
 
 use std::collections::HashMap;
@@ -10,177 +10,180 @@ use std::collections::HashMap;
 use wasmparser::FunctionBody;
 
 use self::control::{Frame, FrameKind};
-use self::counts::{Counts, HANDED_ON_NS, LOOP_PAIR_NS, REPEATED_NS};
-use self::joins::Joins;
+use self::counts::{ARGUMENT_NS, Counts, LOOP_PAIR_NS, REPEATED_NS};
+use self::merges::ValueFlow;
 
-use super::ahead::{Ahead, MAX_NESTING};
 use super::cost::{Bound, Cost};
-use super::deferred::{Deferred, Spot};
-use super::locals::{Locals, Place};
+use super::deferred::{Deferred, ProgramPoint};
+use super::liveness::{Liveness, MAX_NESTING};
+use super::locals::{Locals, Position};
 use super::numbering::Node;
 use super::ops::{LEAST_SIZE, Opcode, Weight};
 use super::types::{Types, is_collected};
 use super::values::{Value, Values};
 
-/// More locals than any function can have: those of one that has more are not looked at.
+/// An upper bound on the number of locals. The body of a function with more locals is not analysed.
 const MAX_LOCALS: u64 = 51_000;
 
-/// Nanoseconds that a walk takes to look at a local at a branch, about.
-const LOOKED_AT_NS: u64 = 1_000;
+/// The approximate time that the walk takes per local at a merge point, in nanoseconds.
+const MERGED_LOCAL_NS: u64 = 1_000;
 
-/// More bytes than any body can have: one that has more is not looked through.
+/// An upper bound on the bytes of a body. A larger body is not analysed.
 const MAX_BODY_BYTES: usize = 7_654_321;
 
-/// What is counted of one body, for the limits and for the estimate.
+/// The properties of one body that the limits and the estimate need.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BodyProfile {
     pub cost: Cost,
-    /// Parameters included.
+    /// The number of locals, including parameters.
     pub locals: u64,
     pub nesting: u64,
-    /// How many things the compiler numbers and keeps apart, of which it can only number so many.
+    /// The number of entities that the compiler numbers separately; the compiler has a maximum for it.
     pub regions: u64,
-    /// How much there is to validate: instructions, operands, targets.
+    /// The work to validate the body: one step per instruction, operand and branch target.
     pub validation_steps: u64,
-    /// Whether it waits on shared memories.
+    /// Whether the body contains `memory.atomic.wait`.
     pub waits: bool,
 }
 
-/// What of the module matters for all of its bodies.
+/// The properties of the module that all of its bodies need.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Surroundings {
-    /// How many exports there are, which are looked through at each access to something that may be
-    /// exported.
+pub(super) struct ModuleContext {
+    /// The number of exports. The compiler searches all of them at each access to an object that may be exported.
     pub exports: u64,
-    /// How many memories and tables there are.
+    /// The number of memories and tables.
     pub places: u64,
 }
 
-/// What can be written to, by its index.
+/// The target of a store, by its index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Written {
+enum StoreTarget {
     Memory(u32),
     Global(u32),
 }
 
-/// A write.
+/// A store, or a `global.set`.
 struct Store {
     /// The first byte of the instruction.
     opcode: u8,
-    /// The address without the offset, if that is known.
+    /// The address operand, without the offset. Unknown for globals.
     address: Node,
-    /// The offset in the instruction.
+    /// The offset immediate.
     offset: u64,
     value: Value,
-    /// Where the instruction is.
-    spot: Spot,
+    /// The position of the instruction.
+    point: ProgramPoint,
 }
 
-/// How a global was last accessed.
+/// The last access to a global.
 #[derive(Clone, Copy, Default)]
 struct Global {
-    /// In which function. What is left of earlier functions need not be cleared then.
+    /// The serial number of the function with the access. An entry of an earlier function is out of date, and need
+    /// not be cleared.
     function: u64,
-    /// What it was set to, and where.
+    /// The value of the last `global.set`, and its position.
     value: Value,
-    spot: Spot,
-    /// How many functions had been called then.
+    point: ProgramPoint,
+    /// The number of calls before the `global.set`.
     calls: u64,
 }
 
-/// Looks through bodies, one after another.
+/// Analyses bodies, one after another.
 #[derive(Default)]
 pub(super) struct Bodies {
     frames: Vec<Frame>,
-    /// Of each `try_table` among them, the outermost first: to which frames exceptions go, by their places.
+    /// For each open `try_table`, outermost first: the indices in `frames` of the targets of its catch clauses.
     tries: Vec<Vec<usize>>,
     locals: Locals,
     profile: BodyProfile,
-    at: Place,
+    position: Position,
     height: u64,
-    /// How deep the current block is in the dominator tree.
+    /// The depth of the current block in the dominator tree.
     dominators: u64,
-    /// Handlers of exceptions around the current instruction.
+    /// The number of catch clauses around the current instruction.
     handlers: u64,
-    /// Data of the compiler's, in bytes.
+    /// The size of the compiler's data for the body, in bytes.
     size: u64,
     counts: Counts,
-    /// How many memories and tables there are.
+    /// The number of memories and tables.
     places: u64,
-    /// Accesses so far, some of which write.
+    /// The number of accesses so far, each of which may be a write.
     writes: u64,
-    /// The earliest write that may have no call after it.
-    unsettled: u64,
-    /// The globals that were accessed, by their index.
+    /// The smallest value of `writes` at the last call, over all paths to here: later writes may have no call after them.
+    first_pending_write: u64,
+    /// The last access to each global, by its index.
     globals: Vec<Global>,
-    /// For each memory, by its index, the last function that writes to it, and how many stores to it were seen there.
+    /// For each memory, by its index: the serial number of the last function that stores to it, and the number of
+    /// stores there.
     stores: Vec<(u64, u64)>,
-    /// What is on the operand stack.
+    /// The values on the operand stack.
     values: Values,
-    /// The last write to each memory and global since the last call, and which there are: to go through the map would
-    /// take as long as it was large once.
-    last_stored: HashMap<Written, Store>,
-    written: Vec<Written>,
-    /// The instructions without effects.
+    /// The last store to each memory and global since the last call. `written` has the keys of the map, since to
+    /// iterate over the map takes as long as its largest size so far.
+    last_stored: HashMap<StoreTarget, Store>,
+    written: Vec<StoreTarget>,
+    /// The pure instructions, which have no side effects.
     deferred: Deferred,
-    ahead: Ahead,
-    joins: Joins,
-    /// Whether control comes to the current instruction.
+    liveness: Liveness,
+    flow: ValueFlow,
+    /// Whether the current instruction is reachable.
     is_reachable: bool,
-    /// Whether the body has more to look at than any that is not refused.
-    is_too_much: bool,
-    /// [`alternatives_of`](super::ops::alternatives_of) the last instruction, if that was a comparison: a branch that
-    /// follows takes it in, and there are none then.
+    /// Whether the analysis of the body exceeds its budget. The module is then refused.
+    exceeds_budget: bool,
+    /// The [`alternatives_of`](super::ops::alternatives_of) the last instruction if it was a comparison. A branch
+    /// that follows directly absorbs the comparison, which then has no alternatives.
     comparison: u64,
-    /// How many more values that are handed on are looked at in this module: each costs [`HANDED_ON_NS`] to compile, and a
-    /// branch may take a thousand along.
-    handed_left: u64,
-    /// Whether values are followed, which only the estimate needs.
-    follows_values: bool,
-    /// How many functions were begun.
+    /// The number of block arguments that may still be analysed in this module. Each costs [`ARGUMENT_NS`] to
+    /// compile, and a branch can have a thousand.
+    arguments_left: u64,
+    /// Whether values are tracked. Only the cost estimate needs it.
+    tracks_values: bool,
+    /// The serial number of the current function.
     function: u64,
 }
 
 impl Bodies {
-    /// For the bodies of a module that is refused if it takes more to compile than this bound. What goes beyond it by
-    /// itself is not looked at any further: locals, repeated instructions and values that are handed on, once they take
-    /// longer, and longer than ten seconds; a function with more instructions than fit into the memory, and into a
-    /// gibibyte. With `None`, neither locals nor values are looked at, and the cost is too low.
+    /// Makes an analyser for a module that is refused if it costs more than `bound`. Some work is not continued
+    /// once it alone exceeds the bound. For locals, repeated instructions and block arguments this is when their
+    /// compilation would take longer than the bound and longer than ten seconds. For the instructions of a function
+    /// it is when they need more memory than the bound and more than one GiB. With `None`, neither locals nor
+    /// values are analysed, and the cost is too low.
     pub fn new(bound: Option<Bound>) -> Self {
         let Some(bound) = bound else {
             return Self::default();
         };
-        // How many of something that takes so long: two functions are compiled at a time.
-        let most = |ns_each: u64| {
+        // The number of items of `ns_each` nanoseconds that fit into the bound. Two functions are compiled in
+        // parallel.
+        let budget = |ns_each: u64| {
             let ns = bound.ns.max(10_000_000_000).saturating_mul(2);
             2 + ns.div_ceil(ns_each)
         };
         let max_instructions = bound.bytes.max(1 << 30) / LEAST_SIZE;
         Self {
-            locals: Locals::new(most(LOOP_PAIR_NS)),
-            deferred: Deferred::new(max_instructions, most(REPEATED_NS)),
-            handed_left: most(HANDED_ON_NS),
-            ahead: Ahead::new(most(HANDED_ON_NS)),
-            joins: Joins::new(most(LOOKED_AT_NS)),
-            follows_values: true,
+            locals: Locals::new(budget(LOOP_PAIR_NS)),
+            deferred: Deferred::new(max_instructions, budget(REPEATED_NS)),
+            arguments_left: budget(ARGUMENT_NS),
+            liveness: Liveness::new(budget(ARGUMENT_NS)),
+            flow: ValueFlow::new(budget(MERGED_LOCAL_NS)),
+            tracks_values: true,
             ..Self::default()
         }
     }
 
-    /// What the body of a function of this type holds and costs. What follows something that is not
-    /// valid is not looked at, since it is not compiled either.
+    /// Returns the properties and the cost of a body. `ty` is the type index of the function. If a part of the body
+    /// is not valid, the rest is not analysed, since it is not compiled either.
     pub fn profile(
         &mut self,
         types: &Types,
         ty: u32,
         body: &FunctionBody<'_>,
-        around: Surroundings,
+        context: ModuleContext,
     ) -> BodyProfile {
         self.frames.clear();
         self.tries.clear();
         self.locals.clear();
         self.profile = BodyProfile::default();
-        self.at = Place::default();
+        self.position = Position::default();
         self.height = 0;
         self.dominators = 0;
         self.handlers = 0;
@@ -188,28 +191,28 @@ impl Bodies {
         self.counts = Counts::default();
         self.values.clear();
         self.deferred.clear();
-        self.joins.clear();
+        self.flow.clear();
         self.is_reachable = true;
         self.comparison = 0;
-        self.places = around.places;
+        self.places = context.places;
         self.writes = 0;
-        self.unsettled = 0;
+        self.first_pending_write = 0;
         self.function += 1;
-        self.is_too_much = false;
+        self.exceeds_budget = false;
         let _ = self.walk(types, ty, body);
-        self.settle_stores();
-        self.counts.kept = self.deferred.kept();
-        self.counts.kept.pairs += self.locals.kept_pairs;
+        self.keep_stores();
+        self.counts.live_ranges = self.deferred.live_ranges();
+        self.counts.live_ranges.pairs += self.locals.result_pairs;
         let counts = &self.counts;
         let types = counts.types.min(types.count());
-        self.profile.regions = counts.globals + types + counts.alive + around.places;
+        self.profile.regions = counts.globals + types + counts.alive + context.places;
         self.profile.cost = counts.cost(
             self.size,
             self.profile.locals,
             &self.locals,
-            self.joins.arguments,
-            self.at,
-            around,
+            self.flow.arguments,
+            self.position,
+            context,
         );
         if self.is_exhausted() {
             self.profile.cost.ns = u64::MAX;
@@ -232,8 +235,8 @@ impl Bodies {
         if self.profile.locals > MAX_LOCALS || body.range().len() > MAX_BODY_BYTES {
             return None;
         }
-        if self.follows_values && self.ahead.look(body, self.profile.locals).is_err() {
-            self.is_too_much = true;
+        if self.tracks_values && self.liveness.analyze(body, self.profile.locals).is_err() {
+            self.exceeds_budget = true;
             return None;
         }
         let bytes = body.as_bytes();
@@ -249,7 +252,7 @@ impl Bodies {
             self.profile.validation_steps += 1;
             self.operator(types, opcode, &operator)?;
             if self.frames.len() > MAX_NESTING {
-                self.is_too_much = true;
+                self.exceeds_budget = true;
             }
             if self.is_exhausted() {
                 return None;
@@ -258,10 +261,10 @@ impl Bodies {
         Some(())
     }
 
-    /// Whether there was more to look at than in any module that is not refused.
+    /// Whether the analysis exceeds its budget. The module is then refused.
     fn is_exhausted(&self) -> bool {
-        let of_module = self.joins.is_exhausted || self.deferred.is_exhausted();
-        self.is_too_much || self.follows_values && of_module
+        let of_module = self.flow.is_exhausted || self.deferred.is_exhausted();
+        self.exceeds_budget || self.tracks_values && of_module
     }
 
     fn code(&mut self, weight: Weight) {
@@ -271,34 +274,34 @@ impl Bodies {
         }
     }
 
-    /// Blocks of the compiler's begin here, one after another.
+    /// Begins `count` blocks of the compiler's control-flow graph, each of which dominates the next.
     fn begin_blocks(&mut self, count: u64) {
-        self.at.blocks += count;
-        if self.follows_values {
-            // What begins one after another dominates what follows.
+        self.position.blocks += count;
+        if self.tracks_values {
+            // Only the last block is recorded, since each dominates the next.
             self.deferred
-                .begin_block(self.at.blocks, self.dominators + 1);
+                .begin_block(self.position.blocks, self.dominators + 1);
         }
         self.dominators += count;
         self.counts.dominated_blocks += count * self.dominators;
         self.counts.stack_blocks += count * self.height;
-        let written = self.writes.saturating_sub(self.unsettled);
+        let written = self.writes.saturating_sub(self.first_pending_write);
         if written > 0 {
             let places = written.min(self.counts.globals + self.places);
-            self.counts.unsettled_blocks += count;
-            self.counts.unsettled_writes += count * places;
+            self.counts.pending_write_blocks += count;
+            self.counts.pending_writes += count * places;
         }
     }
 
-    /// How high the operand stack is without so many values.
-    fn below(&self, count: u64) -> u64 {
-        // Below the frame there is nothing to pop, except where code cannot be reached.
+    /// Returns the height of the operand stack after `count` values are popped.
+    fn height_without(&self, count: u64) -> u64 {
+        // A valid body pops below the frame's height only in unreachable code.
         let floor = self.frames.last().map_or(0, |frame| frame.height);
         self.height.saturating_sub(count).max(floor)
     }
 
     fn pop(&mut self, count: u64) {
-        self.height = self.below(count);
+        self.height = self.height_without(count);
         self.values.truncate(self.height);
     }
 

@@ -1,25 +1,24 @@
-//! What it costs to compile something: estimates, in time and memory.
+//! Estimates of compilation cost, in time and memory.
 //!
-//! The weights are measurements of wasmtime 48 with checks for fuel and interruption, in a build with
-//! debug assertions, rounded up. `crates/conformance/benches/compile_cost` measures the modules for
-//! which they are furthest off.
+//! The weights are measurements, rounded up, of wasmtime 48 with checks for fuel and interruption, in a build with
+//! debug assertions. `crates/conformance/benches/compile_cost` measures the modules for which the estimates are
+//! least accurate.
 
-/// The size of a binary from which on an estimate counts as it is.
+/// The size of a binary from which on an estimate has no margin.
 const LARGE_BYTES: u64 = 1 << 20;
 
-/// An estimate for a binary of so many bytes, with room for what it does not see: twice as much of the smallest
-/// modules.
+/// Returns an estimate with a margin for costs that it does not see. The smallest modules get twice the estimate.
 ///
-/// The smaller a module is, the more can it be off: what every module may cost leaves room for more of one
-/// instruction, that no compiler would write. Published modules below [`LARGE_BYTES`] come up to 40 % of their
-/// bound, larger ones up to 99 %.
-pub(super) fn with_room(estimate: u64, binary_bytes: u64) -> u64 {
+/// The estimate of a small module can be further off: part of the maximum cost does not depend on the size, so that
+/// a small module can have more of one costly instruction than a compiler would produce. Published modules below
+/// [`LARGE_BYTES`] reach at most 40 % of their bound, larger ones at most 99 %.
+pub(super) fn with_margin(estimate: u64, binary_bytes: u64) -> u64 {
     let missing = LARGE_BYTES.saturating_sub(binary_bytes);
-    let more = u128::from(estimate) * u128::from(missing) / u128::from(LARGE_BYTES);
-    estimate.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
+    let margin = u128::from(estimate) * u128::from(missing) / u128::from(LARGE_BYTES);
+    estimate.saturating_add(u64::try_from(margin).unwrap_or(u64::MAX))
 }
 
-/// What compiling a module may cost.
+/// The maximum cost to compile a module.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bound {
     /// Time on two cores, in nanoseconds.
@@ -33,17 +32,17 @@ pub(super) struct Bound {
 pub(super) struct Cost {
     /// Processor time, in nanoseconds.
     pub ns: u64,
-    /// Memory while it is compiled, in bytes.
+    /// Memory while the function is compiled, in bytes.
     pub transient: u64,
     /// Memory until the whole module is compiled, in bytes.
     pub retained: u64,
 }
 
 impl Cost {
-    /// Code that the compiler makes from `size` bytes of its own data.
+    /// Returns the cost of code for which the compiler has `size` bytes of its own data.
     ///
-    /// Most of what a compiler does and keeps is in proportion to its own data, of which an instruction
-    /// has from a few bytes to a hundred thousand.
+    /// Most of a compiler's time and memory is in proportion to the size of its own data, which is between a few
+    /// bytes and a hundred thousand bytes per instruction.
     pub fn of_code(size: u64) -> Self {
         Self {
             ns: size.saturating_mul(8),
@@ -52,7 +51,7 @@ impl Cost {
         }
     }
 
-    /// A function of its own, however small: one of the module's, or one through which the host calls.
+    /// Returns the fixed cost of a function: one of the module, or a trampoline for calls of the host.
     pub fn of_function() -> Self {
         Self {
             ns: 150_000,
@@ -61,7 +60,7 @@ impl Cost {
         }
     }
 
-    /// `count` times something that takes `ns` nanoseconds and `transient` bytes.
+    /// Returns the cost of `count` items of `ns` nanoseconds and `transient` bytes each.
     pub fn of_pairs(count: u64, ns: u64, transient: u64) -> Self {
         Self {
             ns: count.saturating_mul(ns),
@@ -70,7 +69,7 @@ impl Cost {
         }
     }
 
-    /// `count` times something that takes `ns` nanoseconds, and `bytes` that stay.
+    /// Returns the cost of `count` items of `ns` nanoseconds and `bytes` retained bytes each.
     pub fn of_items(count: u64, ns: u64, bytes: u64) -> Self {
         Self {
             ns: count.saturating_mul(ns),
@@ -86,13 +85,13 @@ impl Cost {
     }
 }
 
-/// The cost of all functions of a module, of which two are compiled at a time.
+/// The cost of all functions of a module. Two functions are compiled in parallel.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Total {
     ns: u64,
-    /// The time of the function that takes longest, which no second core shortens.
+    /// The time of the most expensive function, which a second core does not reduce.
     longest_ns: u64,
-    /// The two functions that take the most memory, the larger one first.
+    /// The memory of the two functions that take the most, the larger one first.
     largest: [u64; 2],
     retained: u64,
 }
@@ -110,16 +109,16 @@ impl Total {
         }
     }
 
-    /// On two cores, in nanoseconds.
+    /// Returns the time on two cores, in nanoseconds.
     pub fn wall_ns(&self) -> u64 {
         (self.ns / 2).max(self.longest_ns)
     }
 
-    /// The most at one time, in bytes.
+    /// Returns the peak memory, in bytes.
     pub fn peak_bytes(&self) -> u64 {
         self.retained
             .saturating_add(self.largest[0])
-            // It is seldom at its worst in the same moment.
+            // Both functions are rarely at their peak at the same time.
             .saturating_add(self.largest[1] / 8 * 7)
     }
 }

@@ -1,19 +1,19 @@
-//! Values that are not computed where the instruction is, but where they are needed.
+//! Pure instructions, whose values the compiler computes at their uses instead of at their position.
 //!
-//! The optimiser keeps instructions without effects apart, and puts each of them back before the first instruction with
-//! effects that needs its value. What they are given has to be kept until then: a sum of a thousand loads becomes a
-//! thousand loads, and then a thousand additions. The register allocator looks at pairs of values that are kept at the
-//! same time, which makes it slow where there are many.
+//! The optimiser (Cranelift's e-graph pass) removes pure instructions from the blocks, and puts each one back
+//! before the first instruction with side effects that needs its value. Its operands have to stay live until then:
+//! a sum of a thousand loads becomes a thousand loads, followed by a thousand additions. The register allocator
+//! works on pairs of values that are live at the same time, so it is slow when there are many.
 //!
-//! A value that is computed again is kept from the first time on, wherever control has to come through there. Where it
-//! need not have, the instructions are repeated: a value that is computed before a hundred branches, and needed in each
-//! of them, becomes as many instructions a hundred times.
+//! A value that is used again stays live since its first computation if that dominates the second use. Otherwise
+//! the instructions are repeated: a value that is written before a hundred branches and needed in each of them is
+//! computed a hundred times.
 //!
-//! A dead store needs no value. One that an equal instruction to the same address follows in its block is dead. Of one
-//! that another at the same offset follows it is not known. So all is counted twice: as if every such store needed its
-//! value, and as if none did.
+//! A dead store does not need its value. A store is dead if a store with the same instruction and address follows
+//! in its block. If another store with the same offset follows, it is not known whether the first one is dead. So
+//! everything is counted twice: as if each store of this kind needed its value, and as if none did.
 
-mod kept;
+mod live_ranges;
 mod loops;
 mod placing;
 
@@ -22,187 +22,191 @@ use wasmparser::Operator;
 use super::numbering::{Kind, Node, Numbered, Numbering, Read};
 use super::ops::Opcode;
 
-/// So few instructions are not looked at where control joins.
+/// Values that take at most this many instructions are not counted at merge points.
 const LIGHT: u32 = 3;
 
-/// An instruction without effects.
+/// A pure instruction.
 struct Instruction {
     operands: [Node; 3],
-    /// Whether one of them is a constant that has to be kept until another is computed.
+    /// Whether an operand is a constant that has to stay live until another operand is computed.
     keeps_constant: bool,
-    /// Where it was first.
-    since: Spot,
-    /// Its size, in bytes, when it is repeated.
+    /// The position of the instruction, or of the last equal one that the first does not dominate.
+    first_seen: ProgramPoint,
+    /// The size that a repetition adds, in bytes.
     size: u32,
-    /// How many instructions it takes to compute it, if none is there, at most.
+    /// An upper bound on the number of instructions that compute the value if no operand is available.
     tree: u32,
-    /// Which walk through operands has come here last.
+    /// The number of the last walk over operands that visited the instruction.
     seen: u32,
-    /// The innermost loop on which it depends, by the number of the block with which that begins; 0 if there is none. The
-    /// second time, as if aliases were the values that they stand for.
+    /// The innermost loop on which the value depends, as the number of its first block; 0 if there is none. The
+    /// second entry is for the case that each alias equals the value that it stands for.
     depends_on: [u32; 2],
-    /// Whether the optimiser computes it again in each block that needs it.
+    /// Whether the optimiser computes the value again in each block that needs it.
     is_cheap: bool,
-    /// The last loop before which it was put, each time as `depends_on`.
+    /// The last loop out of which the value was hoisted, for both cases of `depends_on`.
     hoisted: [u32; 2],
-    /// Whether another instruction takes its value.
-    is_taken: bool,
-    /// Where control last took it along to a join.
-    handed_on: Option<Placed>,
-    /// Where it is, where each store needs its value, and where dead ones do not.
+    /// Whether another instruction has it as an operand.
+    is_used: bool,
+    /// Where it was last passed to a merge point.
+    last_passed: Option<Placed>,
+    /// Where the value is computed, for both cases of [`LiveStores`].
     placed: [Option<Placed>; 2],
 }
 
-/// Where a value is computed.
+/// The block in which a value is computed.
 #[derive(Clone, Copy)]
 struct Placed {
     block: Block,
-    /// When it was last used.
+    /// The time of the last use.
     used: Time,
 }
 
-/// How much was computed before.
+/// Counters at a point in time.
 #[derive(Clone, Copy, Default)]
 struct Time {
-    /// How many values instructions with effects had left.
-    left: u32,
-    /// How many instructions had been put back, or have effects and leave nothing.
+    /// The number of results of instructions with side effects.
+    results: u32,
+    /// The number of pure instructions that were placed, and of instructions with side effects that have no result.
     steps: u32,
-    /// How many branches lead out of a frame.
+    /// The number of conditional branches.
     exits: u32,
 }
 
 impl Time {
-    /// Everything that was computed.
-    fn all(self) -> u32 {
-        self.left.saturating_add(self.steps)
+    /// Returns the number of computed values and executed effects.
+    fn total(self) -> u32 {
+        self.results.saturating_add(self.steps)
     }
 }
 
-/// A block of the compiler's.
+/// A block of the compiler's control-flow graph.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Block {
     number: u32,
-    /// How many blocks are before it in [`Deferred::path`].
+    /// The index of the block in [`Deferred::path`] while it is there.
     depth: u32,
 }
 
-/// A place in a function. The default is its beginning.
+/// A position in a function. The default is its start.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Spot {
+pub(super) struct ProgramPoint {
     block: Block,
-    /// How many values instructions with effects had left.
-    left: u32,
-    /// How many branches lead out of a frame.
+    /// The number of results of instructions with side effects before it.
+    results: u32,
+    /// The number of conditional branches before it.
     exits: u32,
 }
 
-/// A loop that is branched to.
+/// An open loop that is branched to.
 struct Loop {
-    /// The number of the block with which it begins.
-    began: u32,
-    /// How many values are put before it, so that they are not computed in it again and again, each time as
-    /// [`Instruction::depends_on`].
+    /// The number of its first block.
+    start: u32,
+    /// The number of values that are hoisted out of it, so that they are not computed in each iteration. For both
+    /// cases of [`Instruction::depends_on`].
     hoisted: [u64; 2],
-    /// How many branches lead out of it, from itself and the loops in it that have ended.
+    /// The number of branches out of it, from itself and from inner loops that have ended.
     exits: u64,
-    /// How many of them lead out of no loop around it.
+    /// The number of those branches that do not also leave an outer loop.
     last_exits: u64,
 }
 
 enum Step {
-    /// The value is needed.
+    /// Computes the value if it is not available.
     Place(Node),
-    /// All operands of an instruction are there.
+    /// Computes an instruction. All its operands are available.
     Compute {
         index: usize,
-        /// When its first operand was computed, if it is repeated and that is a constant.
+        /// For a repeated instruction with a constant as its first operand: the time when the constant was
+        /// computed.
         constant: Option<Time>,
     },
 }
 
-impl Spot {
-    /// Whether both are in the same block of the compiler's.
+impl ProgramPoint {
+    /// Whether both are in the same block of the compiler's control-flow graph.
     pub fn is_in_block_of(self, other: Self) -> bool {
         self.block == other.block
     }
 
-    /// Whether the other is in a block that began before this one.
+    /// Whether the other is in a block that began earlier.
     pub fn is_in_block_after(self, other: Self) -> bool {
         self.block.number > other.block.number
     }
 }
 
-/// Which stores need their values.
+/// The case that is counted: which of the stores that may be dead need their values.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stores {
+pub(super) enum LiveStores {
     All = 0,
     Last = 1,
 }
 
-/// What is counted.
+/// Counts of pairs of a live value and an event during its live range.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Kept {
-    /// Pairs of an operand that is kept, and a value that is left by an instruction with effects meanwhile.
+pub(super) struct LiveRangeCounts {
+    /// Pairs of an operand of a pure instruction that is not placed yet, and a result of an instruction with side
+    /// effects.
     pub pairs: u64,
-    /// Pairs of an operand that is kept, and a block that begins meanwhile.
+    /// Pairs of an operand of a pure instruction that is not placed yet, and a block that begins.
     pub blocks: u64,
-    /// Pairs of a value that is used again, and whatever was computed since its last use. Across calls nothing is kept in
-    /// registers: only what is before the first of them and after the last counts.
+    /// Pairs of a value that is used again, and a value computed since its last use. Values are not in registers
+    /// across calls: only the time before the first call and after the last one counts.
     pub reused_pairs: u64,
-    /// The size of the instructions that are repeated, in bytes.
+    /// The size of the repeated instructions, in bytes.
     pub repeated_size: u64,
-    /// Constants that are kept until another operand is computed.
+    /// The number of constants that stay live until another operand is computed.
     pub constants: u64,
-    /// Pairs of a value that is put before a loop, and a block of that loop.
+    /// Pairs of a value that is hoisted out of a loop, and a block of that loop.
     pub hoisted: u64,
-    /// Pairs of a value that is put before a loop, and a branch out of that loop.
+    /// Pairs of a value that is hoisted out of a loop, and a branch out of that loop.
     pub hoisted_exits: u64,
-    /// Pairs of a value that is kept, and a branch meanwhile to where it is not.
+    /// Pairs of a live value, and a conditional branch to a frame where it is not live.
     pub exits: u64,
 }
 
-/// The instructions without effects of one function.
+/// The pure instructions of one function.
 #[derive(Default)]
 pub(super) struct Deferred {
     numbering: Numbering,
     instructions: Vec<Instruction>,
-    /// Where constants are, each time as [`Instruction::placed`].
+    /// Where each constant is computed, as in [`Instruction::placed`].
     constants: Vec<[Option<Placed>; 2]>,
-    /// The last loop before which each constant was put.
+    /// The last loop out of which each constant was hoisted, as in [`Instruction::hoisted`].
     hoisted_constants: Vec<[u32; 2]>,
-    /// The blocks that dominate the current one, which is the last, each with its depth in the dominator tree. Of some
-    /// that begin at the same instruction, only the last is in it.
+    /// The dominators of the current block, which is the last entry, each with its depth in the dominator tree. If
+    /// several blocks begin at the same instruction, only the last of them is an entry.
     path: Vec<(u64, Block)>,
-    /// The loops that are open and branched to, the outermost first.
+    /// The open loops with branches to them, outermost first.
     loops: Vec<Loop>,
-    /// The innermost loop on which each unknown value depends, in the order in which they were made.
+    /// The innermost loop on which each unknown value depends, in the order in which the values were made.
     unknown: Vec<u32>,
-    /// How many values instructions with effects have left, and how many of them left nothing.
-    left: u32,
-    silent: u32,
-    /// How many branches lead out of a frame, and how many of them out of one that has not ended.
+    /// The number of results of instructions with side effects, and the number of those instructions without
+    /// result.
+    results: u32,
+    without_result: u32,
+    /// The number of conditional branches, and of those among them whose target frame has not ended. [`Position`]
+    /// has copies.
     exits: u32,
     open_exits: u64,
-    /// When functions were called, each time as [`Instruction::placed`].
+    /// The times of calls, for both cases of [`LiveStores`].
     calls: Vec<[u32; 2]>,
-    /// How many instructions were put back, and what is kept, each time as [`Instruction::placed`].
+    /// The number of instructions that were placed, and the counts, for both cases of [`LiveStores`].
     placed: [u32; 2],
-    kept: [Kept; 2],
-    /// What is to be done for a value that is needed, the next step last.
+    live_ranges: [LiveRangeCounts; 2],
+    /// The work list for a value that is needed. The next step is the last.
     steps: Vec<Step>,
-    /// How many walks through operands have begun.
+    /// The number of walks over operands.
     walks: u32,
-    /// How many instructions a function can have in a module that is not refused: no more are kept.
+    /// The maximum number of instructions of a function in an accepted module. More are not recorded.
     max_instructions: u64,
-    /// How many more instructions are repeated in this module, before no more are looked at. Each takes a step, and
-    /// there can be as many as the square of the module's size.
+    /// The number of instructions that may still be repeated in this module. Each repetition takes a step, and
+    /// their number can be the square of the module's size.
     repeats_left: u64,
 }
 
 impl Deferred {
-    /// For a module that is refused if a function has more instructions without effects than this, or more of them are
-    /// repeated.
+    /// Makes the state for a module that is refused if a function has more than `max_instructions` pure
+    /// instructions, or the module more than `max_repeats` repetitions.
     pub fn new(max_instructions: u64, max_repeats: u64) -> Self {
         Self {
             max_instructions,
@@ -211,7 +215,7 @@ impl Deferred {
         }
     }
 
-    /// Begins with another function.
+    /// Resets the state for the next function.
     pub fn clear(&mut self) {
         self.numbering.clear();
         self.instructions.clear();
@@ -220,42 +224,47 @@ impl Deferred {
         self.loops.clear();
         self.unknown.clear();
         self.hoisted_constants.clear();
-        (self.left, self.silent) = (0, 0);
+        (self.results, self.without_result) = (0, 0);
         (self.exits, self.open_exits) = (0, 0);
         self.calls.clear();
         self.placed = [0; 2];
-        self.kept = Default::default();
+        self.live_ranges = Default::default();
         self.begin_block(0, 0);
     }
 
-    /// Whether the function has more instructions than it may, or more of the module's are repeated.
+    /// Whether the function has too many instructions, or the module too many repetitions.
     pub fn is_exhausted(&self) -> bool {
         self.repeats_left == 0 || self.instructions.len() as u64 > self.max_instructions
     }
 
-    /// How many values instructions with effects have left, constants that are kept included.
-    pub fn left(&self) -> u64 {
-        u64::from(self.left)
+    /// Returns the number of results of instructions with side effects, including constants that stay live.
+    pub fn results(&self) -> u64 {
+        u64::from(self.results)
     }
 
-    /// A value of which nothing is known but that it is there from this spot on.
-    pub fn opaque(&mut self, spot: Spot) -> Node {
-        let before = spot.block.number;
-        let loops = self.loops.partition_point(|open| open.began <= before);
+    /// The number of conditional branches so far, and of those among them whose target frame has not ended.
+    pub fn exits(&self) -> (u64, u64) {
+        (u64::from(self.exits), self.open_exits)
+    }
+
+    /// Returns a new value of which nothing is known except that it is available from `point` on.
+    pub fn opaque(&mut self, point: ProgramPoint) -> Node {
+        let before = point.block.number;
+        let loops = self.loops.partition_point(|open| open.start <= before);
         let innermost = self.loops[..loops].last();
-        self.unknown.push(innermost.map_or(0, |open| open.began));
+        self.unknown.push(innermost.map_or(0, |open| open.start));
         self.numbering.opaque()
     }
 
-    /// An instruction with effects leaves so many values. Returns what to call the last.
-    pub fn leave(&mut self, count: u64) -> Node {
+    /// Records `count` results of an instruction with side effects. Returns the node of the last result.
+    pub fn push_results(&mut self, count: u64) -> Node {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.left = self.left.saturating_add(count);
-        self.silent = self.silent.saturating_add(u32::from(count == 0));
+        self.results = self.results.saturating_add(count);
+        self.without_result = self.without_result.saturating_add(u32::from(count == 0));
         self.opaque(self.here())
     }
 
-    /// An instruction with these operands, the last one last. `size` is its size in bytes. Returns what it leaves.
+    /// Adds a pure instruction. `operands` are in stack order, `size` is in bytes. Returns the node of its result.
     pub fn add(
         &mut self,
         opcode: Opcode,
@@ -266,9 +275,9 @@ impl Deferred {
         let next = Node::computed(self.instructions.len());
         let mut operands = match self.numbering.number(opcode, operator, operands, next) {
             Numbered::Known(node) => return node,
-            Numbered::Again(node) => {
+            Numbered::Equal(node) => {
                 if let Kind::Computed(index) = node.kind() {
-                    self.again(index);
+                    self.found_equal(index);
                 }
                 return node;
             }
@@ -277,7 +286,7 @@ impl Deferred {
         let is_cheap =
             opcode.is_cheap() && operands[..2].iter().any(|operand| operand.is_constant());
         let mut keeps_constant = false;
-        // Operands are computed from left to right. A constant that comes last may be a part of the instruction.
+        // Operands are computed from left to right. A constant that is the last operand may be an immediate.
         let last = operands.iter().rposition(|operand| *operand != Node::NONE);
         for (index, operand) in operands.iter_mut().enumerate() {
             if let Kind::Constant(constant) = operand.kind() {
@@ -294,15 +303,15 @@ impl Deferred {
             instruction.is_cheap = is_cheap;
         }
         if keeps_constant {
-            self.left = self.left.saturating_add(1);
-            for kept in &mut self.kept {
-                kept.constants += 1;
+            self.results = self.results.saturating_add(1);
+            for counts in &mut self.live_ranges {
+                counts.constants += 1;
             }
         }
         next
     }
 
-    /// An instruction reads from a memory. The optimiser leaves out one that reads the same again.
+    /// Adds a load. The optimiser removes a load that reads the same value again.
     pub fn read(&mut self, read: Read) -> Node {
         let next = Node::computed(self.instructions.len());
         let node = self.numbering.number_read(read, next);
@@ -310,13 +319,13 @@ impl Deferred {
             self.push([Node::NONE; 3], false, 0);
             self.depend_on_loop([true; 2]);
         } else if let Kind::Computed(index) = node.kind() {
-            self.again(index);
+            self.found_equal(index);
         }
-        self.left = self.left.saturating_add(1);
+        self.results = self.results.saturating_add(1);
         if let Kind::Computed(index) = node.kind() {
-            for stores in [Stores::All, Stores::Last] {
+            for stores in [LiveStores::All, LiveStores::Last] {
                 let (used, block) = (self.now(stores), self.here().block);
-                if self.there(index, stores, block).is_none() {
+                if self.available(index, stores, block).is_none() {
                     self.instructions[index].placed[stores as usize] = Some(Placed { block, used });
                 }
             }
@@ -324,24 +333,25 @@ impl Deferred {
         node
     }
 
-    /// A value that may be this one, or another.
+    /// Returns a new node for a value that may be equal to this one, or different.
     pub fn alias(&mut self, node: Node) -> Node {
         self.push([node, Node::NONE, Node::NONE], false, 0);
         self.depend_on_loop([true, false]);
         Node::computed(self.instructions.len() - 1)
     }
 
-    /// The alias of a value turns out to be one of which nothing is known but that it is there from this spot on.
-    pub fn detach(&mut self, alias: Node, began: Spot) {
+    /// Records that an alias is different from its value: nothing is known of it except that it is available from
+    /// `start` on.
+    pub fn detach(&mut self, alias: Node, start: ProgramPoint) {
         if let Kind::Computed(index) = alias.kind()
             && let Some(instruction) = self.instructions.get_mut(index)
         {
             instruction.operands = [Node::NONE; 3];
-            instruction.depends_on = [began.block.number; 2];
+            instruction.depends_on = [start.block.number; 2];
         }
     }
 
-    /// Whether it takes more than a few instructions to compute the value.
+    /// Whether the value takes more than a few instructions to compute.
     pub fn is_heavy(&self, node: Node) -> bool {
         self.tree(node) > LIGHT
     }
@@ -351,28 +361,28 @@ impl Deferred {
             if let Kind::Computed(index) = operand.kind()
                 && let Some(operand) = self.instructions.get_mut(index)
             {
-                operand.is_taken = true;
+                operand.is_used = true;
             }
         }
         let trees = operands.iter().map(|operand| self.tree(*operand));
-        let depends_on = [0, 1].map(|time| {
+        let depends_on = [0, 1].map(|case| {
             let loops = operands
                 .iter()
-                .map(|operand| self.depends_on(*operand, time));
+                .map(|operand| self.depends_on(*operand, case));
             loops.max().unwrap_or(0)
         });
         self.instructions.push(Instruction {
             operands,
             keeps_constant,
-            since: self.here(),
+            first_seen: self.here(),
             size,
             tree: trees.fold(1, u32::saturating_add),
             seen: 0,
             depends_on,
             is_cheap: false,
             hoisted: [0; 2],
-            is_taken: false,
-            handed_on: None,
+            is_used: false,
+            last_passed: None,
             placed: [None; 2],
         });
     }

@@ -1,35 +1,34 @@
-//! The images of memories that data segments make.
+//! The memory images that the compiler makes from data segments.
 
 use wasmparser::MemoryType;
 
-/// The largest image of a memory that is made however little of it is data, in bytes. Larger ones are
-/// made where at least half is. Each memory of a module has one, and a module of 9 KB may have a
-/// hundred memories.
+/// The maximum size of a sparse memory image, in bytes. A larger image is made only if at least half of it is data.
+/// Each memory of a module can have an image, and a module of 9 KB can have a hundred memories.
 pub(crate) const DENSE_IMAGE_BYTES: u64 = 128 << 10;
 
-/// How many memories are kept: as many as a module can have.
+/// The number of memories that are recorded: as many as a module can have.
 const KEPT: usize = 100;
 
-/// Whether the compiler makes images of the memories, or code that writes each segment.
+/// Whether the compiler makes memory images, or code that copies each segment.
 #[derive(Default)]
 pub(super) struct Images {
     memories: Vec<Memory>,
-    /// Active segments.
+    /// The number of active segments.
     segments: u64,
-    /// Whether some segment keeps all others from being in images too.
-    by_code: bool,
+    /// Whether a segment is of a kind for which the compiler makes no images at all.
+    needs_code: bool,
 }
 
 #[derive(Default)]
 struct Memory {
     imported: bool,
-    /// How large it is at first, in bytes.
+    /// The initial size, in bytes.
     size: u64,
-    /// Whether its pages are smaller than the machine's may be.
+    /// Whether its page size may be below the machine's.
     has_small_pages: bool,
-    /// The bytes of its segments together.
+    /// The number of bytes of its segments together.
     data: u64,
-    /// Where the first segment begins, and the last ends.
+    /// The start of the lowest segment and the end of the highest.
     span: Option<(u64, u64)>,
 }
 
@@ -58,17 +57,17 @@ impl Images {
         }
     }
 
-    /// An active segment of so many bytes; `None` if where it starts is not a constant.
-    pub fn put(&mut self, memory: u32, start: Option<u64>, bytes: u64) {
+    /// Adds an active segment of `bytes` bytes. `start` is `None` if the offset is not a constant.
+    pub fn add_segment(&mut self, memory: u32, start: Option<u64>, bytes: u64) {
         self.segments += 1;
         let memory = self.memories.get_mut(memory as usize);
         let (Some(memory), Some(start)) = (memory, start) else {
-            self.by_code = true;
+            self.needs_code = true;
             return;
         };
         let end = start.saturating_add(bytes);
         if memory.imported || end > memory.size {
-            self.by_code = true;
+            self.needs_code = true;
         } else if bytes > 0 {
             memory.data += bytes;
             let (first, last) = memory.span.unwrap_or((start, end));
@@ -76,14 +75,14 @@ impl Images {
         }
     }
 
-    /// How the contents of the segments get into the memories of a module with so many bytes.
+    /// Returns how a module of `binary_bytes` bytes initialises its memories.
     pub fn finish(&self, binary_bytes: u64) -> Contents {
-        let by_code = Contents {
+        let needs_code = Contents {
             copies: self.segments,
             ..Contents::default()
         };
-        if self.by_code {
-            return by_code;
+        if self.needs_code {
+            return needs_code;
         }
         let mut contents = Contents::default();
         for memory in &self.memories {
@@ -91,30 +90,30 @@ impl Images {
                 continue;
             };
             if memory.has_small_pages {
-                return by_code;
+                return needs_code;
             }
             let size = last - first;
             let is_dense = size < memory.data.saturating_mul(2) || size < DENSE_IMAGE_BYTES;
             contents.merges |= !is_dense;
             contents.image_bytes = contents.image_bytes.saturating_add(size);
-            // Each image is copied by code too, where a memory cannot be mapped.
+            // Each image is also copied by code, for memories that cannot be mapped.
             contents.copies += 1;
         }
         if contents.merges && contents.image_bytes > binary_bytes {
-            return by_code;
+            return needs_code;
         }
         contents
     }
 }
 
-/// How the contents of data segments get into memories.
+/// The initialisation of memories from data segments.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Contents {
-    /// How many segments, or images, are copied by code.
+    /// The number of segments or images that code copies.
     pub copies: u64,
-    /// How many bytes the images have.
+    /// The size of all images together, in bytes.
     pub image_bytes: u64,
-    /// Whether the compiler would make images only if the segments were merged. They are, where all images
-    /// together are no larger than the binary.
+    /// Whether the compiler makes images only if the segments are merged. They are merged if all images together
+    /// are not larger than the binary.
     pub merges: bool,
 }

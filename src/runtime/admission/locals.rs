@@ -1,93 +1,96 @@
-//! Where the locals of a function live, for what the compiler pays to carry them from block to block.
+//! The cost of passing the values of locals from block to block.
 
-use super::deferred::Spot;
+use super::deferred::ProgramPoint;
 use super::values::Value;
 
-/// Lists of up to so many locals are kept to be used again.
+/// Lists with at most this capacity are kept for reuse.
 const SHORT: usize = 1 << 10;
 
-/// A place in a function.
+/// Counters at a position in a function. Differences between two positions give numbers of pairs.
+///
+/// `results`, `exits` and `open_exits` are copies of counters of [`Deferred`](super::deferred::Deferred), which
+/// owns them. They are part of the position so that `Locals` can compute differences without access to `Deferred`.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Place {
-    /// How many blocks the compiler has begun.
+pub(super) struct Position {
+    /// The number of blocks that the compiler has begun.
     pub blocks: u64,
-    /// How many loops have begun.
+    /// The number of loops that have begun.
     pub loops: u64,
-    /// How many frames have begun, for loops, blocks and conditions.
+    /// The number of frames that have begun: loops, blocks and conditions.
     pub frames: u64,
-    /// How deep frames are nested.
+    /// The nesting depth of frames.
     pub depth: u64,
-    /// How many values instructions with effects have left.
+    /// The number of results of instructions with side effects.
     pub results: u64,
-    /// How many conditional branches lead out of a frame, and how many of them out of one that has not ended.
+    /// The number of conditional branches, and of those among them whose target frame has not ended.
     pub exits: u64,
     pub open_exits: u64,
 }
 
-/// How a local was last accessed.
+/// The last access to a local.
 #[derive(Clone, Copy, Default)]
 struct Local {
-    /// In which function. What is left of earlier functions need not be cleared then.
+    /// The serial number of the function with the access. An entry of an earlier function is out of date, and need
+    /// not be cleared.
     function: u64,
-    last: Place,
-    /// How many loops had begun when it was last set; `None` if it never was.
+    last: Position,
+    /// The number of loops that had begun when the local was last set; `None` if it was never set.
     set: Option<u64>,
-    /// What it was last set to, and where.
+    /// The value that was last set, and the position of the assignment.
     value: Value,
-    spot: Spot,
-    /// Whether it is in a list of the caller's.
-    is_marked: bool,
+    point: ProgramPoint,
+    /// Whether the caller has the local in its list of heavy locals.
+    is_listed: bool,
 }
 
-/// What the compiler does for the locals of a function.
+/// Counters of the compiler's work for the locals of a function.
 ///
-/// A compiler that makes static single assignments looks a value up in one block after another, from
-/// where it is used back to where it was set, and wherever control flow joins it makes a parameter of
-/// the block. It is counted how many pairs of a local and a block it looks at.
+/// A compiler with static single assignment looks up a value in one block after another, from its use back to its
+/// definition, and adds a block parameter at each merge point. The counters are the numbers of pairs of a local and
+/// a block that it visits.
 #[derive(Default)]
 pub(super) struct Locals {
     locals: Vec<Local>,
     function: u64,
-    /// Pairs of a local and a block that its value is carried through.
+    /// Pairs of a local and a block through which its value is passed.
     pub block_pairs: u64,
-    /// Pairs of a local and a loop that its value is carried through.
+    /// Pairs of a local and a loop that carries its value.
     pub loop_pairs: u64,
-    /// Pairs of a local and a block where different values of it join.
-    pub joins: u64,
-    /// Pairs of a local and a value that is left while it is kept.
-    pub kept_pairs: u64,
-    /// Pairs of a local and a branch to where it is not kept, while it is.
+    /// Pairs of a local and a merge point where it has a block parameter.
+    pub block_params: u64,
+    /// Pairs of a local and a result of an instruction with side effects while the local is live.
+    pub result_pairs: u64,
+    /// Pairs of a live local and a branch to a frame where it is not live.
     pub exit_pairs: u64,
-    /// How many more pairs of a local and a loop are looked at in this module. Each takes a step, and
-    /// there can be as many as the square of the module's size.
+    /// The number of pairs of a local and a loop that may still be analysed in this module. Each takes a step, and
+    /// their number can be the square of the module's size.
     pairs_left: u64,
     /// The locals that were accessed.
     accessed: Vec<u32>,
-    /// The loops that have not ended, the outermost one first.
+    /// The loops that have not ended, outermost first.
     open: Vec<OpenLoop>,
-    /// Lists that are not used, to be used again.
+    /// Unused lists, for reuse.
     free: Vec<Vec<Carried>>,
 }
 
 /// A loop that has not ended.
 struct OpenLoop {
-    /// Where it began.
-    began: Place,
-    /// The locals that it carries round, except for those that are in the list of a loop inside of it.
+    /// The position of its start.
+    began: Position,
+    /// The locals that it carries, except for those in the list of an inner loop.
     carried: Vec<Carried>,
 }
 
-/// A local that had its value before a loop, and is read in it.
+/// A local that is assigned before a loop and read in it.
 #[derive(Clone, Copy)]
 struct Carried {
     local: u32,
-    /// How many frames had begun when it was accessed before. Every loop that began later carries it.
+    /// The number of frames that had begun at the previous access. Every loop that began later carries the local.
     since: u64,
 }
 
 impl Locals {
-    /// For a module in which so many pairs of a local and a loop are looked at. Beyond that, locals are
-    /// not looked at any more.
+    /// Makes the state for a module in which at most `pairs` pairs of a local and a loop are analysed.
     pub fn new(pairs: u64) -> Self {
         Self {
             pairs_left: pairs,
@@ -95,39 +98,39 @@ impl Locals {
         }
     }
 
-    /// Begins with another function.
+    /// Resets the state for the next function.
     pub fn clear(&mut self) {
         self.function += 1;
         self.block_pairs = 0;
         self.loop_pairs = 0;
-        self.joins = 0;
-        self.kept_pairs = 0;
+        self.block_params = 0;
+        self.result_pairs = 0;
         self.exit_pairs = 0;
         self.accessed.clear();
         while let Some(open) = self.open.pop() {
-            self.give_back(open.carried);
+            self.recycle(open.carried);
         }
     }
 
-    /// What the local was last set to, and where.
-    pub fn value(&mut self, index: u32) -> (Value, Spot) {
+    /// Returns the value that was last set, and the position of the assignment.
+    pub fn value(&mut self, index: u32) -> (Value, ProgramPoint) {
         let local = self.local(index);
-        (local.value, local.spot)
+        (local.value, local.point)
     }
 
-    /// From this spot on, this is known of the local's value.
-    pub fn know(&mut self, index: u32, value: Value, spot: Spot) {
+    /// Sets the known value of the local, which holds from `point` on.
+    pub fn set_value(&mut self, index: u32, value: Value, point: ProgramPoint) {
         let local = self.local(index);
-        (local.value, local.spot) = (value, spot);
+        (local.value, local.point) = (value, point);
     }
 
-    /// Marks the local, or takes its mark away. Returns whether it had one.
-    pub fn mark(&mut self, index: u32, is_marked: bool) -> bool {
-        std::mem::replace(&mut self.local(index).is_marked, is_marked)
+    /// Sets whether the local is in the caller's list. Returns the previous setting.
+    pub fn set_listed(&mut self, index: u32, is_listed: bool) -> bool {
+        std::mem::replace(&mut self.local(index).is_listed, is_listed)
     }
 
-    /// The local is set. `index` is below 51,000.
-    pub fn set(&mut self, index: u32, at: Place) {
+    /// Records an assignment to the local. `index` is below 51,000.
+    pub fn set(&mut self, index: u32, at: Position) {
         if self.pairs_left == 0 {
             return;
         }
@@ -136,14 +139,14 @@ impl Locals {
         local.set = Some(at.loops);
     }
 
-    /// Control joins other control that may bring another value of the local.
-    pub fn join(&mut self, index: u32, at: Place) {
+    /// Records a use at a merge point: a branch passes the local's value.
+    pub fn use_at_merge(&mut self, index: u32, at: Position) {
         self.look_up(index, at);
     }
 
-    /// The local is read. `open_since` tells how many of the frames that are open had begun when there
-    /// had been so many.
-    pub fn get(&mut self, index: u32, at: Place, open_since: impl FnOnce(u64) -> u64) {
+    /// Records a read of the local. `open_since(n)` returns the number of open frames among the first `n` frames
+    /// that began.
+    pub fn get(&mut self, index: u32, at: Position, open_since: impl FnOnce(u64) -> u64) {
         if self.pairs_left == 0 {
             return;
         }
@@ -151,11 +154,11 @@ impl Locals {
         self.look_up(index, at);
         if local.set.is_some() {
             let still_open = open_since(local.last.frames);
-            self.joins += local.last.depth.saturating_sub(still_open);
+            self.block_params += local.last.depth.saturating_sub(still_open);
         }
-        // Every loop that began since has to carry it round. It is put into the list of the innermost one,
-        // which hands it on when it ends: in a list for each, there would be far more entries than the
-        // module has bytes.
+        // Every loop that began since the last access has to carry the local. The entry is added to the list of the
+        // innermost loop only, which passes it to the outer loop when it ends. With an entry in the list of every
+        // loop there would be far more entries than the module has bytes.
         let since = local.last.frames;
         let before = self.open.partition_point(|open| open.began.frames <= since);
         let loops = (self.open.len() - before) as u64;
@@ -169,14 +172,14 @@ impl Locals {
         }
     }
 
-    /// A loop begins.
-    pub fn begin_loop(&mut self, began: Place) {
+    /// Begins a loop.
+    pub fn begin_loop(&mut self, began: Position) {
         let carried = self.free.pop().unwrap_or_default();
         self.open.push(OpenLoop { began, carried });
     }
 
-    /// The innermost loop ends, where all that it carries round is needed.
-    pub fn end_loop(&mut self, at: Place) {
+    /// Ends the innermost loop. Each local that it carries is used at the branch back.
+    pub fn end_loop(&mut self, at: Position) {
         let Some(OpenLoop { began, mut carried }) = self.open.pop() else {
             return;
         };
@@ -185,7 +188,7 @@ impl Locals {
         }
         for &Carried { local, .. } in &carried {
             if self.local(local).set.is_some_and(|set| set >= began.loops) {
-                self.joins += 1;
+                self.block_params += 1;
             }
             self.look_up(local, at);
         }
@@ -196,17 +199,17 @@ impl Locals {
             }
             outer.carried.append(&mut carried);
         }
-        self.give_back(carried);
+        self.recycle(carried);
     }
 
-    /// The sum, over all locals, of how many blocks had begun when each was last accessed: the compiler
-    /// keeps a table of so many entries.
-    pub fn reach(&self) -> u64 {
+    /// Returns the sum, over all locals, of the number of blocks that had begun at the last access. The compiler
+    /// keeps a table with this number of entries.
+    pub fn table_entries(&self) -> u64 {
         let last = |&index: &u32| self.locals[index as usize].last.blocks;
         self.accessed.iter().map(last).sum()
     }
 
-    fn look_up(&mut self, index: u32, at: Place) {
+    fn look_up(&mut self, index: u32, at: Position) {
         let local = self.local(index);
         let blocks = at.blocks.saturating_sub(local.last.blocks);
         let loops = at.loops.saturating_sub(local.last.loops);
@@ -214,7 +217,7 @@ impl Locals {
         let exits = at.exits.saturating_sub(local.last.exits);
         local.last = at;
         self.exit_pairs += exits.min(at.open_exits);
-        self.kept_pairs += results;
+        self.result_pairs += results;
         self.block_pairs += blocks;
         self.loop_pairs += loops;
     }
@@ -235,7 +238,7 @@ impl Locals {
         local
     }
 
-    fn give_back(&mut self, mut list: Vec<Carried>) {
+    fn recycle(&mut self, mut list: Vec<Carried>) {
         list.clear();
         if list.capacity() <= SHORT {
             self.free.push(list);
@@ -249,22 +252,22 @@ mod tests {
 
     use super::*;
 
-    /// The same, pair by pair: each loop that is open has a list of all that it carries.
+    /// A reference model that counts pair by pair: each open loop has a list of all locals that it carries.
     #[derive(Default)]
     struct PairByPair {
         locals: [Local; 4],
-        open: Vec<(Place, Vec<usize>)>,
+        open: Vec<(Position, Vec<usize>)>,
         block_pairs: u64,
         loop_pairs: u64,
-        joins: u64,
+        block_params: u64,
     }
 
     impl PairByPair {
-        fn get(&mut self, index: usize, at: Place, still_open: u64) {
+        fn get(&mut self, index: usize, at: Position, still_open: u64) {
             let local = self.locals[index];
             self.look_up(index, at);
             if local.set.is_some() {
-                self.joins += local.last.depth.saturating_sub(still_open);
+                self.block_params += local.last.depth.saturating_sub(still_open);
             }
             for (began, carried) in &mut self.open {
                 if began.frames > local.last.frames {
@@ -274,18 +277,18 @@ mod tests {
             }
         }
 
-        fn end_loop(&mut self, at: Place) {
+        fn end_loop(&mut self, at: Position) {
             let Some((began, carried)) = self.open.pop() else {
                 return;
             };
             for index in carried {
                 let set = self.locals[index].set;
-                self.joins += u64::from(set.is_some_and(|set| set >= began.loops));
+                self.block_params += u64::from(set.is_some_and(|set| set >= began.loops));
                 self.look_up(index, at);
             }
         }
 
-        fn look_up(&mut self, index: usize, at: Place) {
+        fn look_up(&mut self, index: usize, at: Position) {
             let local = &mut self.locals[index];
             self.block_pairs += at.blocks - local.last.blocks;
             self.loop_pairs += at.loops - local.last.loops;
@@ -300,7 +303,7 @@ mod tests {
         ) {
             let (mut locals, mut model) = (Locals::new(u64::MAX), PairByPair::default());
             locals.clear();
-            let mut at = Place::default();
+            let mut at = Position::default();
             for (step, index, blocks) in steps {
                 at.blocks += blocks;
                 let still_open = at.depth / 2;
@@ -329,8 +332,8 @@ mod tests {
                 }
             }
             prop_assert_eq!(
-                (locals.block_pairs, locals.loop_pairs, locals.joins),
-                (model.block_pairs, model.loop_pairs, model.joins)
+                (locals.block_pairs, locals.loop_pairs, locals.block_params),
+                (model.block_pairs, model.loop_pairs, model.block_params)
             );
         }
     }

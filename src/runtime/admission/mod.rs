@@ -1,15 +1,15 @@
-//! Which modules are compiled at all.
+//! The checks of modules before compilation.
 //!
-//! A compiler takes far longer than linear for some modules, and some of a few kilobytes take it
-//! gigabytes. So a module is looked through once, in linear time, before it is compiled: what it holds
-//! is counted, and what it costs is estimated ([`ModuleProfile`]). Whatever exceeds a
-//! [limit](super::ModuleLimits) is refused.
+//! For some modules, compilation takes far more than linear time, and for some of a few kilobytes it takes
+//! gigabytes of memory. So each module is first analysed in linear time: its content is counted, and its
+//! compilation cost is estimated ([`ModuleProfile`]). A module that exceeds a [limit](super::ModuleLimits) is
+//! refused.
 
-mod ahead;
 mod body;
 mod cost;
 mod deferred;
 mod images;
+mod liveness;
 mod locals;
 mod numbering;
 mod ops;

@@ -1,9 +1,9 @@
-//! Which instructions without effects compute the same value.
+//! Value numbering: finds pure instructions that compute the same value.
 //!
-//! The optimiser numbers values (global value numbering), and computes equal ones once. Here, values are found to be
-//! equal where it is easy to write the same value in many ways: equal instructions with equal operands, in either order where that does
-//! not matter; constants that are computed from constants; several constants that are added to one value; operations
-//! that change nothing.
+//! The optimiser does global value numbering, and computes equal values once. This module finds the equal values
+//! that are easy to write in many forms: equal instructions with equal operands, in either order for commutative
+//! ones; constants computed from constants; several constants added to one value; operations that do not change a
+//! value.
 
 use std::collections::HashMap;
 
@@ -11,26 +11,26 @@ use wasmparser::Operator;
 
 use super::ops::Opcode;
 
-/// The number of a value. The default is that of any value of which nothing is known.
+/// The number of a value. The default stands for any unknown value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Node(u32);
 
-/// What a number stands for.
+/// The kind of a value.
 pub(super) enum Kind {
     Unknown,
-    /// The value that an instruction without effects leaves, by its index.
+    /// The result of the pure instruction with this index.
     Computed(usize),
-    /// A constant, by its index.
+    /// The constant with this index.
     Constant(usize),
 }
 
-/// Numbers from here on are those of constants, up to the next.
+/// The first number of constants. They end before [`OPAQUE`].
 const CONSTANTS: u32 = 1 << 30;
-/// Numbers from here on are those of values that are left by instructions with effects, and of parameters.
+/// The first number of opaque values: parameters, and results of instructions with side effects.
 const OPAQUE: u32 = 1 << 31;
 
 impl Node {
-    /// No value at all.
+    /// The absence of a value.
     pub const NONE: Self = Self(u32::MAX);
 
     pub fn kind(self) -> Kind {
@@ -41,7 +41,7 @@ impl Node {
         }
     }
 
-    /// How many values of which nothing is known had been numbered before this one, if it is such a value.
+    /// Returns the index of an opaque value, in the order in which they were made; `None` for other values.
     pub fn opaque_index(self) -> Option<usize> {
         let index = self.0.checked_sub(OPAQUE + 1)?;
         (self != Self::NONE).then_some(index as usize)
@@ -51,18 +51,18 @@ impl Node {
         matches!(self.kind(), Kind::Constant(_))
     }
 
-    /// The number of what the instruction with this index leaves.
+    /// Returns the number of the result of the pure instruction with this index.
     pub fn computed(index: usize) -> Self {
         Self::nth(1, index)
     }
 
     fn nth(base: u32, index: usize) -> Self {
-        // A function has fewer bytes than there are numbers between two bases.
+        // A function has fewer bytes than there are numbers in each range.
         Self(base + u32::try_from(index).unwrap_or(0))
     }
 }
 
-/// A type of constants, and their bits.
+/// A constant, with its type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Constant {
     I32(i32),
@@ -70,7 +70,7 @@ enum Constant {
     F32(u32),
     F64(u64),
     V128([u8; 16]),
-    /// Computed from constants by an instruction that is not followed. Never the same as another.
+    /// The result of an unknown pure instruction on constants. It is different from all other constants.
     Folded(usize),
 }
 
@@ -87,11 +87,12 @@ impl Constant {
     }
 }
 
-/// So many constants, one after another, are taken for one, unless they cancel each other out. The optimiser leaves
-/// some of many: what it remembers of each value is limited.
+/// Up to this number of constants in a chain are combined into one, unless they cancel each other out. The
+/// optimiser does not combine all constants of a long chain, because it keeps a limited number of forms of each
+/// value.
 const MAX_COMBINED: u32 = 16;
 
-/// Operations on integers that are followed, of either width.
+/// The operations on integers, of either width, that are evaluated here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Operation {
     Add,
@@ -106,7 +107,7 @@ enum Operation {
 }
 
 impl Opcode {
-    /// Whether what it leaves is computed again in each block that needs it, if one of its operands is a constant.
+    /// Whether the result is computed again in each block that needs it, if an operand is a constant.
     pub fn is_cheap(self) -> bool {
         matches!(
             Operation::of(self.first),
@@ -114,10 +115,10 @@ impl Opcode {
         )
     }
 
-    /// A constant of the type that this instruction leaves, if that is one on integers with two operands.
+    /// Returns a constant of the result type of this instruction, which is an integer operation with two operands.
     fn constant(self, value: i64) -> Constant {
         match self.first {
-            // The lower half is what is left.
+            // An `i32` constant has the lower half of the value.
             ..0x79 => Constant::I32(value as i32),
             _ => Constant::I64(value),
         }
@@ -139,7 +140,7 @@ impl Operation {
         }
     }
 
-    /// Of two constants.
+    /// Returns the result for two constants.
     fn apply(self, left: i64, right: i64) -> Option<i64> {
         Some(match self {
             Self::Add => left.wrapping_add(right),
@@ -152,7 +153,7 @@ impl Operation {
         })
     }
 
-    /// The second operand that leaves the first as it is.
+    /// Returns the right operand that leaves the left one unchanged.
     fn neutral(self) -> Option<i64> {
         match self {
             Self::Add | Self::Sub | Self::Or | Self::Xor | Self::Shift => Some(0),
@@ -166,23 +167,23 @@ impl Operation {
         self.combines_constants() || self == Self::Mul
     }
 
-    /// Whether two constants, one after another, are as good as one.
+    /// Whether two constants in a chain can be combined into one.
     fn combines_constants(self) -> bool {
         matches!(self, Self::Add | Self::And | Self::Or | Self::Xor)
     }
 }
 
-/// An instruction without effects, with its operands.
+/// A pure instruction with its operands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Computation {
     opcode: Opcode,
     operands: [Node; 3],
 }
 
-/// An instruction that reads from a memory: its address, the memory and the offset, how many writes came before.
+/// A load: its instruction, the address, the memory and the offset, and the number of writes before it.
 pub(super) type Read = (Opcode, Node, (u32, u64), u64);
 
-/// Another value and a constant, into which so many were combined.
+/// A value and a constant that combines several constants.
 #[derive(Clone, Copy)]
 struct Sum {
     opcode: Opcode,
@@ -191,31 +192,31 @@ struct Sum {
     constants: u32,
 }
 
-/// What an instruction without effects leaves.
+/// The result of numbering a pure instruction.
 pub(super) enum Numbered {
-    /// A constant, or one of the operands.
+    /// The result is a constant or one of the operands.
     Known(Node),
-    /// What an equal instruction left before.
-    Again(Node),
-    /// What no instruction left before, by one with these operands: it may have been simplified.
+    /// The result is equal to the result of an earlier instruction.
+    Equal(Node),
+    /// The result is new. The operands are those of the simplified instruction.
     New([Node; 3]),
 }
 
-/// The values of one function.
+/// The numbered values of one function.
 #[derive(Default)]
 pub(super) struct Numbering {
     computations: HashMap<Computation, Node>,
-    /// Values that are another value and a constant, by their number.
+    /// Values that are the sum of another value and a constant.
     sums: HashMap<Node, Sum>,
     reads: HashMap<Read, Node>,
     constants: HashMap<Constant, Node>,
-    /// The values of constants, by their index.
+    /// The constants, by their index.
     values: Vec<Constant>,
     opaque: usize,
 }
 
 impl Numbering {
-    /// Begins with another function.
+    /// Resets the state for the next function.
     pub fn clear(&mut self) {
         clear(&mut self.computations);
         clear(&mut self.sums);
@@ -225,13 +226,13 @@ impl Numbering {
         self.opaque = 0;
     }
 
-    /// The number of a value that is not known to be equal to any other.
+    /// Returns a new opaque value, which is not equal to any other.
     pub fn opaque(&mut self) -> Node {
         self.opaque += 1;
         Node::nth(OPAQUE, self.opaque)
     }
 
-    /// What an instruction leaves with these operands, the last one last. `next` is the number of what is new.
+    /// Numbers the result of an instruction. `operands` are in stack order. `next` is the number for a new result.
     pub fn number(
         &mut self,
         opcode: Opcode,
@@ -258,11 +259,11 @@ impl Numbering {
                 Err(known) => return Numbered::Known(known),
             }
         }
-        // Each shuffle has its lanes to itself, so that none is found to be equal to another.
+        // The lanes of a shuffle are not compared, so no shuffle counts as equal to another.
         if let Operator::I8x16Shuffle { .. } = operator {
             return Numbered::New(computation.operands);
         }
-        // Of unknown values, none is known to be equal to another.
+        // Two unknown values are not known to be equal.
         if computation.operands.contains(&Node::default()) {
             return Numbered::New(computation.operands);
         }
@@ -274,7 +275,7 @@ impl Numbering {
             return Numbered::New(combined.operands);
         }
         if let Some(node) = self.computations.get(&computation) {
-            return Numbered::Again(*node);
+            return Numbered::Equal(*node);
         }
         self.computations.insert(computation, next);
         if let Some(sum) = self.sum(&computation) {
@@ -283,7 +284,7 @@ impl Numbering {
         Numbered::New(computation.operands)
     }
 
-    /// What a computation is a sum of, if its last operand is a constant.
+    /// Returns the sum that a computation makes, if its last operand is a constant.
     fn sum(&self, computation: &Computation) -> Option<Sum> {
         let Computation { opcode, operands } = *computation;
         let [base, added, _] = operands;
@@ -297,8 +298,8 @@ impl Numbering {
         })
     }
 
-    /// The same with one constant less, if its first operand is a sum too. Constants that cancel each other out are left
-    /// as they are.
+    /// Combines the constant with the one in the first operand, if that is a sum too. Constants that cancel each
+    /// other out are not combined.
     fn combine(&mut self, computation: &Computation) -> Option<(Computation, Sum)> {
         let sum = self.sum(computation)?;
         let before = *self.sums.get(&sum.base)?;
@@ -327,12 +328,12 @@ impl Numbering {
         ))
     }
 
-    /// What an instruction leaves that reads. `next` is the number of what is new.
+    /// Numbers the result of a load. `next` is the number for a new result.
     pub fn number_read(&mut self, read: Read, next: Node) -> Node {
         *self.reads.entry(read).or_insert(next)
     }
 
-    /// Whether a constant can be a part of the instruction of which it is the last operand.
+    /// Whether a constant can be an immediate of the instruction whose last operand it is.
     pub fn is_immediate(&self, constant: usize) -> bool {
         match self.values.get(constant) {
             Some(Constant::I32(_)) => true,
@@ -341,7 +342,7 @@ impl Numbering {
         }
     }
 
-    /// Whether the constant is computed again in each block that needs it, since that takes one instruction.
+    /// Whether the constant is computed again in each block that needs it. One instruction computes it.
     pub fn is_cheap(&self, constant: usize) -> bool {
         !matches!(
             self.values.get(constant),
@@ -367,7 +368,7 @@ impl Numbering {
         }
     }
 
-    /// The constant that is computed from constants.
+    /// Returns the constant that results from an instruction on constants.
     fn fold(&mut self, computation: Computation) -> Node {
         let [left, right, _] = computation.operands;
         if let (Some(left), Some(right)) = (self.integer(left), self.integer(right))
@@ -385,8 +386,8 @@ impl Numbering {
         node
     }
 
-    /// A computation that leaves the same as one with two operands, not both of them constants; or the value itself, if
-    /// it is known.
+    /// Returns a simpler computation with the same result, or as `Err` the result itself if it is known. The
+    /// operands are not both constants.
     fn simplify(&mut self, opcode: Opcode, left: Node, right: Node) -> Result<Computation, Node> {
         let operation = Operation::of(opcode.first);
         let (mut left, mut right) = (left, right);
@@ -423,7 +424,7 @@ impl Numbering {
     }
 }
 
-/// Forgets what is in a map. To clear it takes as long as it was large once.
+/// Empties a map. `HashMap::clear` takes time in proportion to the map's capacity, so a large map is replaced.
 fn clear<K, V>(map: &mut HashMap<K, V>) {
     if map.capacity() > 1 << 12 {
         *map = HashMap::new();

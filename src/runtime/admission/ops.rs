@@ -1,22 +1,22 @@
-//! How much of a compiler's own data an instruction becomes.
+//! The cost of single instructions, as the size of the compiler's data for them.
 
 use wasmparser::{MemArg, Operator};
 
 use super::types::Types;
 
-/// The size of an instruction without effects that is no constant, or of a load, in bytes: at least so much.
+/// The minimum size of a load, or of a pure instruction that is not a constant, in bytes.
 pub(super) const LEAST_SIZE: u64 = 700;
 
-/// Which instruction it is, without its immediates other than a lane.
+/// The identity of an instruction, without immediates other than a lane index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Opcode {
     pub first: u8,
-    /// What follows if that is a prefix, and the lane of a vector.
+    /// The opcode after a prefix byte, and the lane index of a vector instruction.
     second: u32,
 }
 
 impl Opcode {
-    /// Reads it from the bytes that begin with the instruction. Nothing if there are none.
+    /// Reads the opcode from the start of `bytes`. Returns `None` if `bytes` is empty.
     pub fn read(bytes: &[u8], operator: &Operator<'_>) -> Option<Self> {
         let (&first, rest) = bytes.split_first()?;
         let mut second = 0;
@@ -33,7 +33,7 @@ impl Opcode {
     }
 }
 
-/// The lane that the instruction takes out of a vector, or replaces.
+/// Returns the index of the lane that the instruction extracts from a vector, or replaces.
 fn lane_of(operator: &Operator<'_>) -> Option<u8> {
     use Operator as Op;
     match operator {
@@ -55,12 +55,12 @@ fn lane_of(operator: &Operator<'_>) -> Option<u8> {
     }
 }
 
-/// What one instruction becomes.
+/// The cost of one instruction.
 #[derive(Clone, Copy)]
 pub(super) struct Weight {
-    /// Data of the compiler's, in bytes.
+    /// The size of the compiler's data, in bytes.
     pub size: u64,
-    /// Blocks of the compiler's, one after another, so that each dominates what follows.
+    /// The number of blocks of the compiler's control-flow graph. Each of them dominates the next.
     pub blocks: u64,
 }
 
@@ -68,7 +68,7 @@ const fn weight(size: u64, blocks: u64) -> Weight {
     Weight { size, blocks }
 }
 
-/// The weight of an instruction that is not a block's begin or end, a branch, or an access to a local.
+/// Returns the weight of an instruction that is not the begin or end of a block, a branch, or an access to a local.
 /// `opcode` is its first byte.
 pub(super) fn weight_of(opcode: u8, operator: &Operator<'_>, types: &Types) -> Weight {
     use Operator as Op;
@@ -122,18 +122,18 @@ pub(super) fn weight_of(opcode: u8, operator: &Operator<'_>, types: &Types) -> W
     }
 }
 
-/// The size of an instruction that computes, or accesses a memory.
+/// Returns the size of an instruction that computes a value or accesses a memory, in bytes.
 fn size_of(opcode: u8, operator: &Operator<'_>) -> u64 {
     match opcode {
-        // Loads, and stores.
+        // Loads and stores.
         0x28..=0x35 => far_or(operator, 1_700),
         0x36..=0x3e => far_or(operator, 1_150),
-        // Division traps; rotation is what the optimiser has most rules for.
+        // Division traps. The optimiser has more rules for rotation than for any other instruction.
         0x6d..=0x70 | 0x7f..=0x82 => 2_500,
         0x77 | 0x78 | 0x89 | 0x8a => 9_000,
-        // Other arithmetic on numbers.
+        // Other numeric instructions.
         0x45..=0xc4 => LEAST_SIZE,
-        // Atomic instructions are calls, or check that they are aligned.
+        // Atomic instructions are calls, or have an alignment check.
         0xfe => 4_500,
         // Vectors.
         0xfd => 2_000,
@@ -141,7 +141,7 @@ fn size_of(opcode: u8, operator: &Operator<'_>) -> u64 {
     }
 }
 
-/// What an access to a memory takes beyond the guard region, else `near`: it has checks of its own.
+/// Returns the size of an access beyond the guard region, which has its own bounds check; otherwise `near`.
 fn far_or(operator: &Operator<'_>, near: u64) -> u64 {
     const GUARD: u64 = 32 << 20;
     let Some(memarg) = loaded(operator).or_else(|| stored(operator)) else {
@@ -154,18 +154,18 @@ fn far_or(operator: &Operator<'_>, near: u64) -> u64 {
     }
 }
 
-/// How many bytes more the optimiser has for an instruction while it looks for other ways to write it, which are gone
-/// when its function is compiled. `opcode` is its first byte.
+/// Returns the size of the optimiser's data for alternative forms of the instruction, in bytes. It is freed when
+/// its function is compiled. `opcode` is the first byte.
 pub(super) fn alternatives_of(opcode: u8, operator: &Operator<'_>) -> u64 {
     match opcode {
-        // Comparisons, of integers and of floats.
+        // Integer and float comparisons.
         0x46..=0x4f | 0x51..=0x5a => 700,
         0x5b..=0x66 => 1_600,
-        // Differences and products, shifts, rotations.
+        // Subtractions and multiplications, shifts, rotations.
         0x6b | 0x6c | 0x7d | 0x7e => 1_300,
         0x74..=0x76 | 0x86..=0x88 => 1_000,
         0x77 | 0x78 | 0x89 | 0x8a => 1_100,
-        // What floats have one operand of, minima and maxima, and signs.
+        // Unary float instructions, minimum and maximum, `copysign`.
         0x8b..=0x91 | 0x99..=0x9f => 600,
         0x96 | 0x97 | 0xa4 | 0xa5 => 800,
         0x98 | 0xa6 => 2_300,
@@ -176,28 +176,28 @@ pub(super) fn alternatives_of(opcode: u8, operator: &Operator<'_>) -> u64 {
     }
 }
 
-/// The same, of what a division by a constant becomes.
+/// The same size for the instructions that replace a division by a constant.
 pub(super) const DIVISION_BY_CONSTANT: u64 = 3_000;
 
-/// Whether an instruction with this first byte compares two numbers.
+/// Whether the instruction with this first byte compares two numbers.
 pub(super) fn is_comparison(opcode: u8) -> bool {
     matches!(opcode, 0x46..=0x4f | 0x51..=0x66)
 }
 
-/// How many values an instruction computes of each of its operands to find what it reaches, by its first byte: of those
-/// that compute more than one.
+/// Returns the number of values that an instruction with this first byte derives from each operand to locate the
+/// object that it accesses; 0 if it is less than two.
 pub(super) fn derived_values(opcode: u8) -> u64 {
     match opcode {
-        // Objects that are collected.
+        // Garbage-collected objects.
         0xfb => 4,
-        // Tables, and what reaches many elements at once.
+        // Tables, and bulk instructions.
         0x25 | 0x26 | 0xfc => 2,
         _ => 0,
     }
 }
 
-/// Whether an instruction with this first byte is one of those on numbers that may trap: divisions of integers, and what
-/// turns floats into integers.
+/// Whether the instruction with this first byte is a numeric instruction that may trap: an integer division, or a
+/// conversion of a float to an integer.
 pub(super) fn may_trap(opcode: u8) -> bool {
     matches!(
         opcode,
@@ -205,11 +205,11 @@ pub(super) fn may_trap(opcode: u8) -> bool {
     )
 }
 
-/// Whether the optimiser leaves the instruction where it is. `opcode` is its first byte.
+/// Whether the instruction has side effects, so that the optimiser does not move it. `opcode` is its first byte.
 pub(super) fn has_effects(opcode: u8, operator: &Operator<'_>) -> bool {
     use Operator as Op;
     match opcode {
-        // `select`, and constants.
+        // `select` and constants.
         0x1b | 0x1c | 0x41..=0x44 => false,
         0x45..=0xc4 => may_trap(opcode),
         0xfc => !matches!(
@@ -237,7 +237,7 @@ pub(super) fn has_effects(opcode: u8, operator: &Operator<'_>) -> bool {
     }
 }
 
-/// Where a load reads; nothing for other instructions.
+/// Returns the memory immediate of a load, and `None` for other instructions.
 pub(super) fn loaded(operator: &Operator<'_>) -> Option<MemArg> {
     use Operator as Op;
     match operator {
@@ -272,7 +272,7 @@ pub(super) fn loaded(operator: &Operator<'_>) -> Option<MemArg> {
     }
 }
 
-/// Where a store writes; nothing for other instructions.
+/// Returns the memory immediate of a store, and `None` for other instructions.
 pub(super) fn stored(operator: &Operator<'_>) -> Option<MemArg> {
     use Operator as Op;
     match operator {

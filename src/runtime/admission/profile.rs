@@ -1,4 +1,4 @@
-//! What a module holds, and whether it may be compiled.
+//! The content and cost of a module, and their comparison with the limits.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use super::walk::Walk;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 
-/// What a module holds and costs, as far as it is valid. Most fields are counts that the limit of the same
-/// name caps: see [`ModuleLimits`].
+/// The content and cost of a module, up to its first error. Most fields are counts, capped by the limit of the same
+/// name: see [`ModuleLimits`].
 #[derive(Debug, Default)]
 pub(crate) struct ModuleProfile {
     pub(super) binary_bytes: u64,
@@ -36,37 +36,37 @@ pub(crate) struct ModuleProfile {
     pub(super) custom_section_bytes: u64,
     pub(super) compile_ns: u64,
     pub(super) compile_bytes: u64,
-    /// How much work it is to validate.
+    /// The work to validate the module, in steps.
     pub(super) validation_steps: u64,
-    /// How many bytes the shared memories that it defines may grow by, beyond their minimum.
+    /// The maximum number of bytes by which the shared memories that it defines may grow.
     pub(crate) shared_growth: u64,
-    /// Whether its data segments are to be merged before it is compiled.
+    /// Whether its data segments are merged before compilation.
     pub(crate) merges_data: bool,
-    /// Whether it waits on shared memories, with `memory.atomic.wait32` or `.wait64`. On others that
-    /// traps, and is not looked for.
+    /// Whether it contains `memory.atomic.wait32` or `.wait64` and has a shared memory. On other memories these
+    /// instructions trap, so they do not count.
     pub(crate) waits: bool,
 }
 
 impl ModuleProfile {
-    /// At most how many of its memories have initial contents.
+    /// Returns an upper bound on the number of its memories with initial contents.
     pub(crate) fn images(&self) -> u32 {
         u32::try_from(self.memories.min(self.data_segments)).unwrap_or(u32::MAX)
     }
 
-    /// Looks through a binary that is to be compiled within these limits.
+    /// Analyses a binary that will be compiled within these limits.
     pub(crate) fn of(wasm: &[u8], limits: &ModuleLimits) -> Self {
         Walk::new(Some(bound(limits, wasm.len() as u64))).through(wasm)
     }
 
-    /// How much work it is to validate a binary.
+    /// Returns the work to validate a binary, in steps.
     pub(crate) fn validation_steps(wasm: &[u8]) -> u64 {
         Walk::new(None).through(wasm).validation_steps
     }
 
-    /// Whether it may be compiled.
+    /// Checks the limits.
     ///
     /// # Errors
-    /// `CompileError` if it exceeds a limit, with the name of the limit and both values.
+    /// `CompileError` if the module exceeds a limit. The message has the name of the limit and both values.
     pub(crate) fn check(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
         macro_rules! counts {
             ($($field:ident: $what:literal, $limit:ident;)*) => {
@@ -127,7 +127,7 @@ impl ModuleProfile {
     }
 }
 
-/// What a binary of so many bytes may cost to compile.
+/// Returns the maximum cost to compile a binary of `binary_bytes` bytes.
 fn bound(limits: &ModuleLimits, binary_bytes: u64) -> Bound {
     let ms = limits.max_compile_ms.saturating_mul(1_000_000);
     let (bytes, per_byte) = (limits.max_compile_bytes, limits.max_compile_bytes_per_byte);
@@ -141,7 +141,7 @@ fn by_size(base: u64, per_byte: u64, bytes: u64) -> u64 {
     base.saturating_add(per_byte.saturating_mul(bytes))
 }
 
-/// The error of a module that exceeds the limit called `name`.
+/// Returns the error of a module that exceeds the limit `name`.
 pub(super) fn exceeds(what: fmt::Arguments<'_>, cap: u64, name: &str) -> WasmError {
     WasmError::compile(format!(
         "the module {what}, which exceeds the cap of {cap} ({name})"

@@ -1,26 +1,26 @@
-//! The function that the compiler makes for what happens when a module is instantiated.
+//! The startup function, which the compiler makes to instantiate a module.
 
 use super::cost::Cost;
 
-/// What that function holds.
+/// Counters of the startup function.
 #[derive(Default)]
 pub(super) struct Startup {
-    /// Data of the compiler's, in bytes.
+    /// The size of the compiler's data, in bytes.
     size: u64,
-    /// Blocks, one after another.
+    /// The number of blocks, each of which dominates the next.
     blocks: u64,
-    /// Globals that are set there.
+    /// The number of globals that are set.
     pub globals: u64,
-    /// Objects of some type that are made there.
+    /// The number of objects with a type that are made.
     pub types: u64,
-    /// References that may be alive at one time.
+    /// The maximum number of references that are live at one time.
     pub alive: u64,
-    /// Instructions whose effects are kept in order.
+    /// The number of instructions with side effects, whose order the compiler keeps.
     effects: u64,
 }
 
 impl Startup {
-    /// Adds code that the compiler makes from `size` bytes of its own data, with so many blocks.
+    /// Adds code with `blocks` blocks for which the compiler has `size` bytes of its own data.
     pub fn code(&mut self, size: u64, blocks: u64) {
         self.size = self.size.saturating_add(size);
         self.blocks += blocks;

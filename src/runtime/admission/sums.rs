@@ -1,34 +1,35 @@
-//! Sums with many constants, as `(x + 1) + 2`.
+//! Sums with many constants, like `(x + 1) + 2`.
 //!
-//! For each of them the optimiser tries to add the constants up, in every way that the sum before it can be
-//! written. From the fourth constant on, one takes a hundred times as long as another addition. Compilers
-//! that make modules add them up themselves, so that published ones have hardly any.
+//! For each addition of a constant, the optimiser tries to combine the constants in every form in which the inner
+//! sum can be written. From the fourth constant on, an addition costs a hundred times as much as another addition.
+//! Compilers that produce modules combine the constants themselves, so published modules have hardly any of these
+//! sums.
 //!
-//! The optimiser sees through whatever leaves a value as it was, of which there are too many ways to list
-//! (`x | 0`, `x * 1`, `x - y + y`, `x & x`, a select between two of the same). So every instruction that might
-//! hands on the longest sum of its operands.
+//! The optimiser sees through every operation that does not change a value, and there are too many of them to list
+//! (`x | 0`, `x * 1`, `x - y + y`, `x & x`, a select between equal values). So the result of every instruction that
+//! may do so counts as the longest sum of its operands.
 
 use wasmparser::Operator;
 
-/// What a value is made of.
+/// The structure of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sum {
     #[default]
     Any,
     Constant(Constant),
-    /// So many constants, one after another, with operators of the same kind.
+    /// A chain of operators of one kind with this number of constants.
     Of(Kind, u32),
 }
 
-/// What is known of a constant.
+/// The known properties of a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Constant {
-    /// Some instruction may leave its other operand as it is, as an addition of 0 does.
+    /// An instruction may leave its other operand unchanged, as an addition of 0 does.
     Neutral,
     Other,
 }
 
-/// Which operators are combined with each other.
+/// Operators that the optimiser combines with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Add,
@@ -37,7 +38,7 @@ pub(super) enum Kind {
     Xor,
 }
 
-/// How much the optimiser has to do for a constant more.
+/// The cost to add a constant to a sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
     Short,
@@ -49,7 +50,7 @@ pub(super) enum Length {
 
 impl Constant {
     fn of(value: i64) -> Self {
-        // Shifts by 32 or 64 are none.
+        // A shift by a multiple of the width leaves its operand unchanged.
         match value {
             -1 | 1 => Self::Neutral,
             _ if value % 32 == 0 => Self::Neutral,
@@ -59,7 +60,7 @@ impl Constant {
 }
 
 impl Sum {
-    /// Of two values, either of which it may be.
+    /// The structure of a value that is one of two values.
     fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Constant(_), Self::Constant(_)) => Self::Constant(Constant::Neutral),
@@ -70,8 +71,8 @@ impl Sum {
         }
     }
 
-    /// The value that is left of these operands, the last one last, by an instruction without effects, and how
-    /// long it is if that adds one more constant to it.
+    /// Returns the structure of the result of a pure instruction, and the length of the sum if the instruction adds
+    /// a constant to it. `operands` are in stack order.
     pub fn of(opcode: u8, operator: &Operator<'_>, operands: &[Self]) -> (Self, Length) {
         use Operator as Op;
         let sum = match operands {
@@ -83,7 +84,7 @@ impl Sum {
                 }
                 _ => Self::Any,
             },
-            // The last operand is the condition.
+            // The third operand is the condition of a `select`.
             [left, right, _] => left.or(*right),
             [first, others @ ..] => others.iter().fold(*first, |sum, other| sum.or(*other)),
         };
@@ -101,7 +102,7 @@ impl Sum {
             Op::I32And | Op::I64And => Kind::And,
             Op::I32Or | Op::I64Or => Kind::Or,
             Op::I32Xor | Op::I64Xor => Kind::Xor,
-            // A factor, a divisor, a number of bits.
+            // The constant is a factor, a divisor, or a number of bits.
             _ if constant == Constant::Neutral && may_be_neutral(opcode) => {
                 return (sum, Length::Short);
             }
@@ -121,13 +122,13 @@ impl Sum {
     }
 }
 
-/// Whether an instruction without effects, of which this is the first byte, may leave an operand as it is, alone or
-/// together with another one.
+/// Whether a pure instruction with this first byte may leave an operand unchanged, alone or together with another
+/// instruction.
 fn may_be_neutral(opcode: u8) -> bool {
     match opcode {
-        // `select`, the arithmetic of integers, conversions that keep bits, and vectors.
+        // `select`, integer arithmetic, conversions that keep bits, and vector instructions.
         0x1b | 0x1c | 0x6a..=0x78 | 0x7c..=0x8a | 0xa7 | 0xac | 0xad | 0xbc..=0xc4 | 0xfd => true,
-        // The signs of floats.
+        // Sign operations of floats.
         0x8c | 0x98 | 0x9a | 0xa6 => true,
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! From the text format to the binary one.
+//! Conversion of the text format to the binary format.
 
 use std::borrow::Cow;
 
@@ -6,29 +6,29 @@ use super::profile::exceeds;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 
-/// How many blocks the parser of the text format compares with a label in the time of a step.
-const COMPARED: u64 = 32;
+/// The number of labels that the parser of the text format compares in the time of one step.
+const LABELS_PER_STEP: u64 = 32;
 
-/// How many steps it takes at least to validate `source`: a byte of binary is at most one, and to parse
+/// Returns a lower bound on the steps to validate `source`: a byte of a binary takes at most one step, and parsing
 /// a byte of text takes as long as four.
 pub(crate) fn least_steps(source: &[u8]) -> u64 {
     let bytes = source.len() as u64;
     if is_binary(source) { bytes } else { 4 * bytes }
 }
 
-/// How many steps it takes to parse `source`, if it is text: its bytes, and all the blocks around each
-/// label, which the parser looks up one after another.
+/// Returns the steps to parse `source` if it is text: those for its bytes, and those to search the enclosing blocks
+/// of each label, which the parser does one after another.
 pub(crate) fn parse_steps(source: &[u8]) -> u64 {
     if is_binary(source) {
         return 0;
     }
-    least_steps(source).saturating_add(Nesting::of(source).lookups / COMPARED)
+    least_steps(source).saturating_add(Nesting::of(source).lookups / LABELS_PER_STEP)
 }
 
-/// Refuses what has too many bytes to be looked at.
+/// Checks the size of a source.
 ///
 /// # Errors
-/// `CompileError` if `source` has more bytes than the limit for its format says.
+/// `CompileError` if `source` has more bytes than the limit for its format.
 pub(crate) fn check_bytes(source: &[u8], limits: &ModuleLimits) -> Result<(), WasmError> {
     let bytes = source.len() as u64;
     let (what, cap, name) = if is_binary(source) {
@@ -42,10 +42,10 @@ pub(crate) fn check_bytes(source: &[u8], limits: &ModuleLimits) -> Result<(), Wa
     Ok(())
 }
 
-/// Refuses what is too large, or nested too deep, to be read.
+/// Checks the size of a source, and the nesting depth of a text.
 ///
 /// # Errors
-/// `CompileError` as [`check_bytes`], or if it is text that is nested deeper than the limit.
+/// `CompileError` as [`check_bytes`], or if `source` is text with nesting deeper than the limit.
 pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), WasmError> {
     check_bytes(source, limits)?;
     if is_binary(source) {
@@ -60,10 +60,11 @@ pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), Was
     Ok(())
 }
 
-/// The binary format of `source`. What starts like a binary is one; the rest is read as text.
+/// Converts `source` to the binary format. A source with the binary magic number is returned as it is; any other
+/// source is parsed as text.
 ///
 /// # Errors
-/// `CompileError` if it is text that is malformed, or neither; or as [`check_size`].
+/// `CompileError` if the source is malformed text, or neither binary nor text; or as [`check_size`].
 pub(crate) fn encode<'a>(
     source: &'a [u8],
     limits: &ModuleLimits,
@@ -75,7 +76,8 @@ pub(crate) fn encode<'a>(
     let text = std::str::from_utf8(source).map_err(|_| {
         WasmError::compile("not WebAssembly: neither the binary magic `\\0asm` nor UTF-8 text")
     })?;
-    let wasm = wat::parse_str(text).map_err(|error| WasmError::compile(message(&error)))?;
+    let wasm =
+        wat::parse_str(text).map_err(|error| WasmError::compile(first_line_and_place(&error)))?;
     Ok(Cow::Owned(wasm))
 }
 
@@ -83,12 +85,12 @@ fn is_binary(source: &[u8]) -> bool {
     source.starts_with(b"\0asm")
 }
 
-/// What is nested in a text: parentheses, and blocks that are written without them. Those in strings and
-/// comments count too, which changes little: they are in pairs, or there are few.
+/// The nesting of a text: parentheses, and blocks without them. Those in strings and comments also count. This
+/// changes little, since they come in pairs or are few.
 #[derive(Default)]
 struct Nesting {
     deepest: u64,
-    /// The sum, over all names, of how deep each is nested. The parser looks labels up in one block after
+    /// The sum of the nesting depths of all names. The parser searches the enclosing blocks for a label one after
     /// another.
     lookups: u64,
 }
@@ -129,9 +131,9 @@ impl Nesting {
     }
 }
 
-/// What the parser says: its first line, and where. The parser would show the line of the source too,
-/// however long it is.
-fn message(error: &wat::Error) -> String {
+/// Returns the first line of the parser's message, and the position. The full message has the whole source line,
+/// which may be very long.
+fn first_line_and_place(error: &wat::Error) -> String {
     const LONGEST: usize = 300;
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();

@@ -1,38 +1,38 @@
-//! What the types of a module say of how many values its instructions move.
+//! The types of a module, as far as the analysis of its instructions needs them.
 
 use wasmparser::{
     BlockType, CompositeInnerType, ContType, FrameKind, FuncType, ModuleArity, Operator, RefType,
     SubType, ValType,
 };
 
-/// The types of a module, and of its functions and tags.
+/// The types of a module, of its functions and its tags.
 #[derive(Default)]
 pub(super) struct Types {
     types: Vec<Type>,
     type_count: u64,
-    /// The type of each function, by its index.
+    /// The type index of each function.
     functions: Vec<u32>,
-    /// The type of each tag, by its index.
+    /// The type index of each tag.
     tags: Vec<u32>,
     tag_count: u64,
-    /// Whether each global, by its index, holds a reference that a collector follows.
+    /// Whether each global holds a garbage-collected reference.
     collected_globals: Vec<bool>,
-    /// The same of each table.
+    /// Whether each table holds garbage-collected references.
     collected_tables: Vec<bool>,
 }
 
 struct Type {
     ty: SubType,
-    /// Whether it is a function's that takes references which a collector follows. It may take a thousand
-    /// values, which are looked at once, and not for each call.
+    /// Whether it is a function type with a garbage-collected parameter. Computed once, not for each call, since a
+    /// type can have a thousand parameters.
     takes_collected: bool,
-    /// Whether it is a function's that returns some.
+    /// Whether it is a function type with a garbage-collected result.
     returns_collected: bool,
 }
 
 impl Types {
-    /// How many types, functions, tags, globals or tables are kept, each: as many as a module can have. More are counted,
-    /// but take no memory.
+    /// The maximum number of types, functions, tags, globals and tables that are recorded, each: as many as a
+    /// module can have. More are counted, but take no memory.
     pub const KEPT: u64 = 1_000_000;
 
     pub fn push_type(&mut self, ty: SubType) {
@@ -79,7 +79,7 @@ impl Types {
         }
     }
 
-    /// Whether the instruction reads a reference that a collector follows.
+    /// Whether the instruction reads a garbage-collected reference.
     pub fn reads_collected(&self, operator: &Operator<'_>) -> bool {
         let (list, index) = match operator {
             Operator::GlobalGet { global_index } => (&self.collected_globals, *global_index),
@@ -89,7 +89,7 @@ impl Types {
         list.get(index as usize) == Some(&true)
     }
 
-    /// The type of the function of this index.
+    /// Returns the type index of a function.
     pub fn type_of(&self, function: u32) -> Option<u32> {
         self.type_index_of_function(function)
     }
@@ -102,7 +102,7 @@ impl Types {
         self.tag_count
     }
 
-    /// The type of this index, if it is a function's.
+    /// Returns the function type with this index; `None` for other types.
     pub fn function_type(&self, index: u32) -> Option<&FuncType> {
         match &self.sub_type_at(index)?.composite_type.inner {
             CompositeInnerType::Func(ty) => Some(ty),
@@ -110,33 +110,33 @@ impl Types {
         }
     }
 
-    /// Whether a function of this type takes references that a collector follows.
+    /// Whether a function of this type has a garbage-collected parameter.
     pub fn takes_collected(&self, ty: u32) -> bool {
         self.types
             .get(ty as usize)
             .is_some_and(|ty| ty.takes_collected)
     }
 
-    /// Whether a function of this type returns references that a collector follows.
+    /// Whether a function of this type has a garbage-collected result.
     pub fn returns_collected(&self, ty: u32) -> bool {
         self.types
             .get(ty as usize)
             .is_some_and(|ty| ty.returns_collected)
     }
 
-    /// How many parameters and results a function of this type has.
+    /// Returns the numbers of parameters and results of a function type.
     pub fn arity(&self, ty: u32) -> Option<(u64, u64)> {
         let ty = self.function_type(ty)?;
         Some((ty.params().len() as u64, ty.results().len() as u64))
     }
 
-    /// How many values an exception with the tag of this index has.
+    /// Returns the number of values of an exception with this tag.
     pub fn tag(&self, index: u32) -> Option<u64> {
         let ty = *self.tags.get(usize::try_from(index).ok()?)?;
         Some(self.arity(ty)?.0)
     }
 
-    /// How many parameters and results a block has.
+    /// Returns the numbers of parameters and results of a block.
     pub fn block(&self, ty: BlockType) -> Option<(u64, u64)> {
         match ty {
             BlockType::Empty => Some((0, 0)),
@@ -145,7 +145,7 @@ impl Types {
         }
     }
 
-    /// How many fields a structure of this type has.
+    /// Returns the number of fields of a struct type.
     pub fn fields(&self, ty: u32) -> Option<u64> {
         match &self.sub_type_at(ty)?.composite_type.inner {
             CompositeInnerType::Struct(ty) => Some(ty.fields.len() as u64),
@@ -154,13 +154,13 @@ impl Types {
     }
 }
 
-/// Whether values of this type are references that a collector follows.
+/// Whether values of this type are garbage-collected references.
 pub(super) fn is_collected(ty: &ValType) -> bool {
     matches!(ty, ValType::Ref(ty) if !ty.is_func_ref())
 }
 
-/// What [`Operator::operator_arity`](wasmparser::Operator::operator_arity) asks for, except control
-/// instructions and continuations, which it is not asked about.
+/// The information that [`Operator::operator_arity`](wasmparser::Operator::operator_arity) needs. The methods for
+/// control instructions and continuations are never called.
 impl ModuleArity for Types {
     fn sub_type_at(&self, index: u32) -> Option<&SubType> {
         Some(&self.types.get(usize::try_from(index).ok()?)?.ty)

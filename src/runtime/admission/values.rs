@@ -1,16 +1,16 @@
-//! What is known of the values that instructions take and leave.
+//! Known properties of values on the operand stack.
 
 use super::numbering::Node;
 use super::sums::Sum;
 
-/// What is known of a value.
+/// The known properties of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Value {
     pub sum: Sum,
     pub node: Node,
 }
 
-/// The values on the operand stack of which something is known.
+/// The values on the operand stack with known properties.
 #[derive(Default)]
 pub(super) struct Values(Vec<(u64, Value)>);
 
@@ -19,26 +19,26 @@ impl Values {
         self.0.clear();
     }
 
-    /// The value at this place, counted from the bottom.
+    /// Returns the value at an index, counted from the bottom.
     pub fn get(&self, place: u64) -> Value {
         let found = self.0.binary_search_by_key(&place, |(place, _)| *place);
         found.map_or(Value::default(), |index| self.0[index].1)
     }
 
-    /// The values at this place and above, of which something is known, the last one first.
+    /// Returns the known values at this index and above, topmost first.
     pub fn above(&self, place: u64) -> impl Iterator<Item = Value> {
         let above = self.0.iter().rev().take_while(move |(it, _)| *it >= place);
         above.map(|(_, value)| *value)
     }
 
-    /// Forgets what is at this place and above.
+    /// Forgets the values at this index and above.
     pub fn truncate(&mut self, place: u64) {
         while self.0.last().is_some_and(|(above, _)| *above >= place) {
             self.0.pop();
         }
     }
 
-    /// Forgets what is at this place and above, and pushes a value there.
+    /// Forgets the values at this index and above, and sets the value at this index.
     pub fn push(&mut self, place: u64, value: Value) {
         self.truncate(place);
         if value != Value::default() {

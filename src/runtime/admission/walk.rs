@@ -1,11 +1,11 @@
-//! Looking through a module, section by section.
+//! The walk over a module, section by section.
 
 use wasmparser::{
     CompositeInnerType, ConstExpr, DataKind, Element, ElementItems, ElementKind, Encoding,
     FunctionBody, GlobalType, MemoryType, Operator, Parser, Payload, TableInit, TypeRef, ValType,
 };
 
-use super::body::{Bodies, Surroundings};
+use super::body::{Bodies, ModuleContext};
 use super::cost::{self, Bound, Cost, Total};
 use super::images::Images;
 use super::profile::ModuleProfile;
@@ -13,18 +13,18 @@ use super::startup::Startup;
 use super::types::{Types, is_collected};
 use crate::runtime::rewrite::constant_offset;
 
-/// The state of looking through a module.
+/// The state of the walk.
 #[derive(Default)]
 pub(super) struct Walk {
     profile: ModuleProfile,
     types: Types,
     bodies: Bodies,
     total: Total,
-    around: Surroundings,
-    /// Which functions the host may call, or tables may hold: each gets a second entry. By index, up to
-    /// the last of them.
+    context: ModuleContext,
+    /// Whether the function with each index is exported, started, or referenced by a table or `ref.func`: the
+    /// compiler makes a second entry point for it. The list ends with the last such function.
     escaping: Vec<bool>,
-    /// How many functions are imported.
+    /// The number of imported functions.
     imported_functions: usize,
     next_body: usize,
     imported_tables: u64,
@@ -34,7 +34,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// For a module that is refused if it takes more to compile than this bound: see [`Bodies::new`].
+    /// Makes a walk for a module that is refused if its compilation exceeds `bound`: see [`Bodies::new`].
     pub fn new(bound: Option<Bound>) -> Self {
         Self {
             bodies: Bodies::new(bound),
@@ -42,8 +42,8 @@ impl Walk {
         }
     }
 
-    /// Looks through a binary. What is not valid is left to who compiles it: nothing that follows it is
-    /// compiled.
+    /// Returns the profile of a binary. The walk ends at the first error. The compiler reports it, and compiles
+    /// nothing after it.
     pub fn through(mut self, wasm: &[u8]) -> ModuleProfile {
         self.profile.binary_bytes = wasm.len() as u64;
         for payload in Parser::new(0).parse_all(wasm) {
@@ -57,7 +57,7 @@ impl Walk {
 
     fn payload(&mut self, payload: Payload<'_>) -> Option<()> {
         match payload {
-            // A component is no module. It could hold others, one in another, as deep as it is long.
+            // A component is refused. It could contain modules and components, nested without a bound.
             Payload::Version {
                 encoding: Encoding::Component,
                 ..
@@ -181,7 +181,7 @@ impl Walk {
                 let (params, results) = (ty.params().len() as u64, ty.results().len() as u64);
                 self.profile.params = self.profile.params.max(params);
                 self.profile.results = self.profile.results.max(results);
-                // The host may call through any signature.
+                // The compiler makes a trampoline for each signature, through which the host calls functions.
                 cost.add(Cost::of_function());
                 cost.add(Cost::of_code((params + results) * 4_000));
             }
@@ -229,10 +229,10 @@ impl Walk {
         Some(())
     }
 
-    /// An expression that is evaluated when the module is instantiated. Returns how many of its
-    /// instructions are more than a constant.
+    /// Analyses an expression that is evaluated at instantiation. Returns the number of its instructions that are
+    /// not constants.
     fn expression(&mut self, expr: &ConstExpr<'_>) -> Option<u64> {
-        let mut complicated = 0;
+        let mut non_constant = 0;
         for operator in expr.get_operators_reader() {
             let operator = operator.ok()?;
             self.profile.validation_steps += 1;
@@ -268,26 +268,25 @@ impl Walk {
                 }
                 _ => self.startup.code(1_500, 0),
             }
-            complicated += 1;
+            non_constant += 1;
         }
-        self.startup.alive = self.startup.alive.max(complicated);
-        Some(complicated)
+        self.startup.alive = self.startup.alive.max(non_constant);
+        Some(non_constant)
     }
 
     fn element_segment(&mut self, segment: Element<'_>) -> Option<()> {
         self.profile.element_segments += 1;
         self.total.add(Cost::of_items(1, 2_000, 300));
-        // The elements of a table of the module's own are put into it without code, where they are
-        // functions.
-        let mut by_code = !matches!(segment.kind, ElementKind::Declared);
+        // Function elements of a table that the module defines are initialised without code.
+        let mut needs_code = !matches!(segment.kind, ElementKind::Declared);
         if let ElementKind::Active {
             table_index,
             offset_expr,
         } = &segment.kind
         {
-            let complicated = self.expression(offset_expr)?;
+            let non_constant = self.expression(offset_expr)?;
             let own = u64::from(table_index.unwrap_or(0)) >= self.imported_tables;
-            by_code = complicated > 0 || !own;
+            needs_code = non_constant > 0 || !own;
             self.startup.code(25_000, 4);
         }
         if let ElementKind::Passive = segment.kind {
@@ -298,24 +297,24 @@ impl Walk {
                 self.profile.elements += u64::from(functions.count());
                 for function in functions {
                     self.escape(function.ok()?);
-                    self.element(by_code);
+                    self.element(needs_code);
                 }
             }
             ElementItems::Expressions(ty, expressions) => {
                 self.profile.elements += u64::from(expressions.count());
-                by_code |= is_collected(&ValType::Ref(ty));
+                needs_code |= is_collected(&ValType::Ref(ty));
                 for expression in expressions {
                     self.expression(&expression.ok()?)?;
-                    self.element(by_code);
+                    self.element(needs_code);
                 }
             }
         }
         Some(())
     }
 
-    fn element(&mut self, by_code: bool) {
+    fn element(&mut self, needs_code: bool) {
         self.total.add(Cost::of_items(1, 100, 60));
-        if by_code {
+        if needs_code {
             self.startup.code(8_500, 1);
         }
     }
@@ -323,12 +322,12 @@ impl Walk {
     fn active_data(&mut self, memory: u32, offset: &ConstExpr<'_>, bytes: usize) -> Option<()> {
         self.expression(offset)?;
         self.images
-            .put(memory, constant_offset(offset), bytes as u64);
+            .add_segment(memory, constant_offset(offset), bytes as u64);
         Some(())
     }
 
     fn escape(&mut self, function: u32) {
-        // What is beyond is no function, or is not looked at.
+        // A higher index is not valid, or too high to be recorded.
         if u64::from(function) >= self.profile.functions.min(Types::KEPT) {
             return;
         }
@@ -342,7 +341,7 @@ impl Walk {
     fn body(&mut self, body: &FunctionBody<'_>) {
         if self.next_body == 0 {
             let places = self.profile.memories + self.profile.tables;
-            self.around = Surroundings {
+            self.context = ModuleContext {
                 exports: self.profile.exports,
                 places,
             };
@@ -354,13 +353,13 @@ impl Walk {
             .ok()
             .and_then(|function| self.types.type_of(function));
         let Some(ty) = ty else { return };
-        let found = self.bodies.profile(&self.types, ty, body, self.around);
-        self.profile.locals = self.profile.locals.max(found.locals);
-        self.profile.nesting = self.profile.nesting.max(found.nesting);
-        self.profile.regions = self.profile.regions.max(found.regions);
-        self.profile.validation_steps += found.validation_steps;
-        self.profile.waits |= found.waits && self.shares;
-        self.total.add(found.cost);
+        let body_profile = self.bodies.profile(&self.types, ty, body, self.context);
+        self.profile.locals = self.profile.locals.max(body_profile.locals);
+        self.profile.nesting = self.profile.nesting.max(body_profile.nesting);
+        self.profile.regions = self.profile.regions.max(body_profile.regions);
+        self.profile.validation_steps += body_profile.validation_steps;
+        self.profile.waits |= body_profile.waits && self.shares;
+        self.total.add(body_profile.cost);
         if self.escaping.get(function) == Some(&true) {
             let (params, results) = self.types.arity(ty).unwrap_or((0, 0));
             let mut cost = Cost::of_function();
@@ -386,12 +385,12 @@ impl Walk {
         self.profile.regions = self.profile.regions.max(regions);
         self.profile.types = self.types.count();
         self.profile.tags = self.types.tags();
-        // To validate is part of the work.
+        // The compiler also validates the module.
         let validation = self.profile.validation_steps.saturating_mul(20);
         let ns = self.total.wall_ns().saturating_add(validation);
         let binary_bytes = self.profile.binary_bytes;
-        self.profile.compile_ns = cost::with_room(ns, binary_bytes);
-        self.profile.compile_bytes = cost::with_room(self.total.peak_bytes(), binary_bytes);
+        self.profile.compile_ns = cost::with_margin(ns, binary_bytes);
+        self.profile.compile_bytes = cost::with_margin(self.total.peak_bytes(), binary_bytes);
         self.profile
     }
 }

@@ -1,31 +1,32 @@
-//! Instructions that are about control: blocks, branches, handlers.
+//! Control instructions: blocks, branches, exception handlers.
 
 use wasmparser::{Catch, Operator};
 
 use super::super::ops::{Opcode, Weight};
 use super::super::types::Types;
 use super::Bodies;
-use super::joins::Join;
+use super::merges::MergePoint;
 
-/// A block, loop, condition, or the function itself.
+/// The control frame of a block, loop, `if`, `try_table`, or of the function itself.
 pub struct Frame {
     pub kind: FrameKind,
-    /// How many frames had begun before, which is its number in [`Ahead`](super::super::ahead::Ahead).
+    /// The number of frames that began before this one. [`Liveness`](super::super::liveness::Liveness) uses the
+    /// same number.
     pub serial: u64,
-    /// How high the operand stack is below its parameters.
+    /// The height of the operand stack below the frame's parameters.
     pub height: u64,
     pub params: u64,
     pub results: u64,
-    /// How deep the block in which it begins is in the dominator tree.
+    /// The depth in the dominator tree of the block in which the frame begins.
     pub dominators: u64,
-    /// How deep the block is from which its end was first branched to.
+    /// The depth in the dominator tree of the first block that branches to the frame's label.
     pub first_branch: Option<u64>,
-    /// The earliest write that may have no call after it, on the ways to its end.
-    pub unsettled: u64,
-    /// Which instruction was the last table with a branch to it.
+    /// The minimum of [`Bodies::first_pending_write`] on all paths to the frame's end.
+    pub first_pending_write: u64,
+    /// The serial number of the last `br_table` with a branch to the frame.
     pub last_table: u64,
-    pub join: Join,
-    /// How many conditional branches lead to its end, or its beginning if it is a loop.
+    pub merge_point: MergePoint,
+    /// The number of conditional branches to the frame's label: its end, or its start if it is a loop.
     pub exits: u64,
 }
 
@@ -34,12 +35,12 @@ pub enum FrameKind {
     Block,
     Loop,
     If,
-    /// With so many handlers.
+    /// A `try_table` with this number of catch clauses.
     Try(u64),
 }
 
 impl Bodies {
-    /// Looks at one instruction of any kind.
+    /// Analyses one instruction of any kind.
     pub(super) fn operator(
         &mut self,
         types: &Types,
@@ -63,11 +64,11 @@ impl Bodies {
                     size: 24_000,
                     blocks: 4,
                 });
-                self.at.loops += 1;
+                self.position.loops += 1;
                 self.counts.moved += 10 * params;
                 self.counts.stack_loops += self.height;
                 self.push(FrameKind::Loop, params, results);
-                self.locals.begin_loop(self.at);
+                self.locals.begin_loop(self.position);
                 self.begin_loop(params);
             }
             Op::If { blockty } => {
@@ -92,7 +93,7 @@ impl Bodies {
                     | Catch::AllRef { label }) = *catch;
                     self.branch(label)?;
                     let handler = self.frame(label)?;
-                    self.frames[handler].join.is_unsure = true;
+                    self.frames[handler].merge_point.catches_exceptions = true;
                     targets.push(handler);
                     self.code(Weight {
                         size: 36_000,
@@ -106,7 +107,7 @@ impl Bodies {
                 targets.dedup();
                 self.tries.push(targets);
             }
-            // Exceptions as they were before they were standardised, which the compiler refuses.
+            // Legacy exception instructions, which the compiler refuses.
             Op::Try { blockty } => {
                 let (params, results) = types.block(*blockty)?;
                 self.push(FrameKind::Block, params, results);
@@ -120,12 +121,12 @@ impl Bodies {
             Op::Rethrow { .. } => {}
             Op::Else => {
                 let results = self.frames.last()?.results;
-                self.hand_on(results);
+                self.pass_arguments(results);
                 self.other_arm();
                 let frame = self.frames.last()?;
                 let dominators = frame.dominators;
                 self.height = frame.height + frame.params;
-                self.unsettled = self.unsettled.min(frame.unsettled);
+                self.first_pending_write = self.first_pending_write.min(frame.first_pending_write);
                 self.counts.moved += results;
                 self.dominators = dominators;
                 self.code(Weight {
@@ -158,18 +159,19 @@ impl Bodies {
                 let count = u64::from(targets.len()) + 1;
                 let moved = self.branch(targets.default())?;
                 self.profile.validation_steps += count * (1 + moved);
-                // Targets are told apart by their depth.
+                // The compiler makes one block per distinct target of a `br_table`.
                 let mut blocks = 1;
                 let table = self.counts.ops;
                 for target in targets.targets() {
                     let index = self.frame(target.ok()?)?;
                     if self.frames[index].last_table != table {
-                        self.join(index);
-                        self.exit(index);
+                        self.add_predecessor(index);
+                        self.count_exit(index);
                     }
                     let frame = &mut self.frames[index];
                     frame.first_branch.get_or_insert(self.dominators);
-                    frame.unsettled = frame.unsettled.min(self.unsettled);
+                    frame.first_pending_write =
+                        frame.first_pending_write.min(self.first_pending_write);
                     blocks += u64::from(frame.last_table != table);
                     frame.last_table = table;
                 }
@@ -183,7 +185,7 @@ impl Bodies {
                 self.size += 1_500;
                 let results = self.frames.first()?.results;
                 self.counts.moved += results;
-                self.hand_on(results);
+                self.pass_arguments(results);
                 self.is_reachable = false;
             }
             _ => self.plain(types, opcode, operator)?,
@@ -193,33 +195,33 @@ impl Bodies {
 
     fn conditional_branch(&mut self, depth: u32, size: u64, blocks: u64) -> Option<()> {
         self.branch(depth)?;
-        self.exit(self.frame(depth)?);
+        self.count_exit(self.frame(depth)?);
         self.code(Weight { size, blocks });
         Some(())
     }
 
-    /// A branch to the frame of this depth. Returns how many values it takes along.
+    /// Analyses a branch to the frame at `depth`. Returns the number of values that it passes.
     fn branch(&mut self, depth: u32) -> Option<u64> {
         let dominators = self.dominators;
         let index = self.frame(depth)?;
-        self.join(index);
+        self.add_predecessor(index);
         let frame = &mut self.frames[index];
         frame.first_branch.get_or_insert(dominators);
-        frame.unsettled = frame.unsettled.min(self.unsettled);
+        frame.first_pending_write = frame.first_pending_write.min(self.first_pending_write);
         let moved = match frame.kind {
             FrameKind::Loop => frame.params,
             _ => frame.results,
         };
         self.counts.moved += moved;
         self.profile.validation_steps += moved;
-        self.hand_on(moved);
+        self.pass_arguments(moved);
         Some(moved)
     }
 
-    /// So many values on top of the operand stack are taken along to another block, or returned.
-    pub(super) fn hand_on(&mut self, count: u64) {
-        let count = count.min(self.handed_left);
-        self.handed_left -= count;
+    /// Counts `count` values on top of the operand stack that are passed to another block, or returned.
+    pub(super) fn pass_arguments(&mut self, count: u64) {
+        let count = count.min(self.arguments_left);
+        self.arguments_left -= count;
         self.need(count);
     }
 
@@ -232,60 +234,60 @@ impl Bodies {
         self.profile.validation_steps += params + results;
         self.frames.push(Frame {
             kind,
-            serial: self.at.frames,
+            serial: self.position.frames,
             height: self.height.saturating_sub(params),
             params,
             results,
             dominators: self.dominators,
             first_branch: None,
-            unsettled: match kind {
-                // Without an `else`, the condition itself is a way.
-                FrameKind::If => self.unsettled,
+            first_pending_write: match kind {
+                // Without an `else`, the condition's own block is a predecessor of the end.
+                FrameKind::If => self.first_pending_write,
                 _ => u64::MAX,
             },
             last_table: 0,
-            join: Join::default(),
+            merge_point: MergePoint::default(),
             exits: 0,
         });
-        self.at.frames += 1;
-        self.at.depth = self.frames.len() as u64;
-        self.profile.nesting = self.profile.nesting.max(self.at.depth - 1);
+        self.position.frames += 1;
+        self.position.depth = self.frames.len() as u64;
+        self.profile.nesting = self.profile.nesting.max(self.position.depth - 1);
     }
 
     fn end(&mut self) -> Option<()> {
         let last = self.frames.len().checked_sub(1)?;
         let frame = &self.frames[last];
         let results = frame.results;
-        // What control brings from one side only is the value itself.
-        let joins = match frame.kind {
+        // With a single predecessor, the results of the frame are the values themselves.
+        let is_merge = match frame.kind {
             FrameKind::If => true,
             FrameKind::Loop => false,
             FrameKind::Block | FrameKind::Try(_) => frame.first_branch.is_some(),
         };
-        if joins || last == 0 {
-            self.hand_on(results);
+        if is_merge || last == 0 {
+            self.pass_arguments(results);
         }
-        if joins {
-            self.join(last);
+        if is_merge {
+            self.add_predecessor(last);
         }
         let frame = self.frames.pop()?;
-        self.at.open_exits = self.at.open_exits.saturating_sub(frame.exits);
-        self.deferred.close(frame.exits);
-        if joins {
+        self.deferred.close_frame(frame.exits);
+        (_, self.position.open_exits) = self.deferred.exits();
+        if is_merge {
             self.values.truncate(frame.height);
         }
         self.height = frame.height + frame.results;
         self.values.truncate(self.height);
-        self.unsettled = self.unsettled.min(frame.unsettled);
-        self.at.depth = self.frames.len() as u64;
+        self.first_pending_write = self.first_pending_write.min(frame.first_pending_write);
+        self.position.depth = self.frames.len() as u64;
         self.profile.validation_steps += frame.results;
         let dominators = match (frame.kind, frame.first_branch) {
             (FrameKind::If, _) => Some((frame.dominators, 1_500)),
             (FrameKind::Block | FrameKind::Try(_), Some(first_branch)) => {
                 Some((first_branch, 1_500))
             }
-            // Without a branch to it, it ends one of the compiler's blocks too, which costs no more than
-            // its beginning was estimated at.
+            // The end begins a block of the compiler even without a branch to it. The frame's begin already
+            // includes its cost.
             (FrameKind::Block | FrameKind::Try(_), None) => Some((self.dominators, 0)),
             (FrameKind::Loop, _) => None,
         };
@@ -293,10 +295,10 @@ impl Bodies {
             self.dominators = dominators;
             self.code(Weight { size, blocks: 1 });
         }
-        self.counts.result_tables += (frame.params + frame.results) * self.at.blocks;
+        self.counts.result_tables += (frame.params + frame.results) * self.position.blocks;
         match frame.kind {
             FrameKind::Loop => {
-                self.locals.end_loop(self.at);
+                self.locals.end_loop(self.position);
                 self.end_loop(frame.serial);
             }
             FrameKind::Try(handlers) => {
@@ -305,7 +307,7 @@ impl Bodies {
             }
             FrameKind::Block | FrameKind::If => {}
         }
-        self.joined(frame);
+        self.finish_merge(frame);
         Some(())
     }
 }

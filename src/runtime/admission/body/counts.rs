@@ -1,121 +1,124 @@
-//! What is counted in one body, and the cost that follows from it.
+//! The counters for one body, and the cost that follows from them.
 
 use super::super::cost::Cost;
-use super::super::deferred::Kept;
-use super::super::locals::{Locals, Place};
+use super::super::deferred::LiveRangeCounts;
+use super::super::locals::{Locals, Position};
 use super::super::ops::LEAST_SIZE;
-use super::Surroundings;
-use super::joins::Arguments;
+use super::ModuleContext;
+use super::merges::BlockArguments;
 
-/// Nanoseconds to compile a pair of a local and a loop that its value is carried through.
+/// The time to compile one pair of a local and a loop that carries it, in nanoseconds.
 pub const LOOP_PAIR_NS: u64 = 1_500;
 
-/// Nanoseconds to compile a value that is handed on to another block, in [`Counts::moved`].
-pub const HANDED_ON_NS: u64 = 8 * HANDED_ON_BYTES;
+/// The time to compile one value that is passed to another block, in nanoseconds. See [`Counts::moved`].
+pub const ARGUMENT_NS: u64 = 8 * ARGUMENT_BYTES;
 
-const HANDED_ON_BYTES: u64 = 600;
+const ARGUMENT_BYTES: u64 = 600;
 
-/// Nanoseconds to compile an instruction that is repeated, at least.
+/// The minimum time to compile a repeated instruction, in nanoseconds.
 pub const REPEATED_NS: u64 = 8 * LEAST_SIZE;
 
-/// Products, which are what makes a compiler slow.
+/// Counters. Most are numbers of pairs, because products make a compiler slow.
 #[derive(Default)]
 pub struct Counts {
-    /// Values that are handed from block to block, to functions, and back.
+    /// The number of values passed between blocks, to functions, and returned.
     pub moved: u64,
     /// Blocks × their depth in the dominator tree.
     pub dominated_blocks: u64,
     /// Instructions × their depth in the dominator tree.
     pub dominated_ops: u64,
-    /// Results of blocks × blocks that began before each: the compiler keeps a table of so many entries, as
-    /// for a local.
+    /// Results of blocks × blocks that began before each of them. The compiler keeps a table with this number of
+    /// entries, as it does for locals.
     pub result_tables: u64,
     /// Blocks × values on the operand stack.
     pub stack_blocks: u64,
     /// Loops × values on the operand stack.
     pub stack_loops: u64,
-    /// Ways from a block to another beyond two: targets of tables, calls × handlers around them.
+    /// Edges of the control-flow graph beyond two per block: targets of `br_table`, and calls × catch clauses
+    /// around them.
     pub edges: u64,
     /// Instructions × values on the operand stack.
     pub stack_ops: u64,
-    /// Globals that are accessed, each counted once.
+    /// The number of distinct globals that are accessed.
     pub globals: u64,
-    /// How many globals come first, at most, where the compiler numbers what is written to.
+    /// The maximum number of globals that precede a memory, table or written global in the compiler's numbering of
+    /// regions.
     pub regions: u64,
-    /// Blocks that begin where something was written to since the last call.
-    pub unsettled_blocks: u64,
-    /// Blocks × places that were written to since the last call.
-    pub unsettled_writes: u64,
-    /// Additions of one more constant to a few, and to many.
+    /// The number of blocks that begin with a write since the last call.
+    pub pending_write_blocks: u64,
+    /// Blocks × targets written since the last call.
+    pub pending_writes: u64,
+    /// The number of constants added to sums of at least three constants, and of at least six.
     pub long_sums: u64,
     pub longer_sums: u64,
-    /// What is kept and repeated.
-    pub kept: Kept,
-    /// Divisions by constants.
+    /// Live ranges and repeated instructions.
+    pub live_ranges: LiveRangeCounts,
+    /// The number of divisions by constants.
     pub constant_divisions: u64,
-    /// Data of the optimiser's, in bytes, for other ways to write instructions.
+    /// The size of the optimiser's data for alternative forms of instructions, in bytes.
     pub alternatives: u64,
-    /// Calls, and other instructions after which nothing is known of any memory.
+    /// The number of calls, and of other instructions that may write to any memory.
     pub calls: u64,
     /// Whether a memory or a table was accessed.
     pub has_accessed: bool,
-    /// Calls, or other places where a collector may run, × references that may be alive.
+    /// Safepoints, where the garbage collector may run, × references that may be live there.
     pub stack_maps: u64,
-    /// How many references may be alive at one time where a collector may run.
+    /// The maximum number of references that may be live at one safepoint.
     pub alive: u64,
-    /// Instructions that tell types apart.
+    /// The number of instructions that depend on a type.
     pub types: u64,
-    /// How many instructions leave a reference that a collector follows.
+    /// The maximum number of garbage-collected references that instructions produce.
     pub references: u64,
-    /// Whether the function has them at all.
+    /// Whether the function has garbage-collected references at all.
     pub has_references: bool,
-    /// Accesses to memories, tables and globals.
+    /// The number of accesses to memories, tables and globals.
     pub accesses: u64,
-    /// Instructions whose effects are kept in order.
+    /// The number of instructions with side effects, whose order the compiler keeps.
     pub effects: u64,
     pub ops: u64,
 }
 
 impl Counts {
-    /// What the function costs: `size` is the compiler's data for its instructions, in bytes, `local_count` the
-    /// number of its locals, and `end` where it ends.
+    /// Returns the cost of the function. `size` is the size of the compiler's data for its instructions, in bytes,
+    /// `local_count` the number of its locals, and `end` the position of its end.
     pub fn cost(
         &self,
         size: u64,
         local_count: u64,
         locals: &Locals,
-        arguments: Arguments,
-        end: Place,
-        around: Surroundings,
+        arguments: BlockArguments,
+        end: Position,
+        context: ModuleContext,
     ) -> Cost {
         let mut cost = Cost::of_function();
-        // The weights of instructions have this to spare in published modules, which have some that are repeated.
-        let repeated = self.kept.repeated_size.saturating_sub(size / 16);
+        // The weights of instructions were measured with some repeated instructions, as published modules have
+        // them. They cover this share.
+        let repeated = self.live_ranges.repeated_size.saturating_sub(size / 16);
         let size = size
             .saturating_add(repeated)
-            .saturating_add(self.moved.saturating_mul(HANDED_ON_BYTES))
+            .saturating_add(self.moved.saturating_mul(ARGUMENT_BYTES))
             .saturating_add(self.edges.saturating_mul(900));
         cost.add(Cost::of_code(size));
         cost.add(Cost::of_pairs(self.long_sums, 90_000, 6_500));
         cost.add(Cost::of_pairs(self.longer_sums, 160_000, 11_700));
-        // The weights of instructions have this to spare in published modules, which have some of each.
+        // As above: the weights of instructions cover this share.
         let alternatives = self.alternatives.saturating_sub(size / 16);
         cost.add(Cost::of_pairs(alternatives, 8, 1));
         cost.add(Cost::of_pairs(arguments.branches, 500, 0));
         cost.add(Cost::of_pairs(arguments.squares, 1, 0));
         cost.add(Cost::of_pairs(arguments.calls, 4_500, 1_100));
-        cost.add(Cost::of_pairs(self.kept.constants, 0, 1_800));
-        // They are kept longer than others.
+        cost.add(Cost::of_pairs(self.live_ranges.constants, 0, 1_800));
+        // Repeated instructions stay in memory longer than others.
         cost.add(Cost::of_pairs(repeated, 0, 1));
-        cost.add(Cost::of_pairs(self.kept.pairs, 150, 0));
-        cost.add(Cost::of_pairs(self.kept.reused_pairs, 100, 0));
-        cost.add(Cost::of_pairs(self.kept.blocks, 500, 3));
-        cost.add(Cost::of_pairs(self.kept.hoisted, 20, 0));
-        cost.add(Cost::of_pairs(self.kept.hoisted_exits, 450, 0));
-        cost.add(Cost::of_pairs(self.kept.exits, 1_200, 0));
+        cost.add(Cost::of_pairs(self.live_ranges.pairs, 150, 0));
+        cost.add(Cost::of_pairs(self.live_ranges.reused_pairs, 100, 0));
+        cost.add(Cost::of_pairs(self.live_ranges.blocks, 500, 3));
+        cost.add(Cost::of_pairs(self.live_ranges.hoisted, 20, 0));
+        cost.add(Cost::of_pairs(self.live_ranges.hoisted_exits, 450, 0));
+        cost.add(Cost::of_pairs(self.live_ranges.exits, 1_200, 0));
         cost.add(Cost::of_pairs(locals.exit_pairs, 800, 0));
-        // A division by a constant becomes a multiplication that needs two certain registers: a value that is kept in
-        // one of them has to move at each.
+        // A division by a constant becomes a multiplication that needs two specific registers. A live value in one
+        // of them has to move at each division.
         let divisions = self
             .constant_divisions
             .saturating_mul(self.constant_divisions);
@@ -124,12 +127,12 @@ impl Counts {
         cost.add(Cost::of_pairs(self.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(self.dominated_ops, 5, 0));
         cost.add(Cost::of_pairs(self.result_tables, 30, 0));
-        // The weights of instructions have this to spare in published modules, which have some of each.
+        // As above: the weights of instructions cover this share.
         let tables = [
             (self.result_tables, 5),
-            (self.kept.hoisted, 5),
-            (self.kept.hoisted_exits, 150),
-            (self.kept.exits, 240),
+            (self.live_ranges.hoisted, 5),
+            (self.live_ranges.hoisted_exits, 150),
+            (self.live_ranges.exits, 240),
             (locals.exit_pairs, 160),
             (arguments.branches, 60),
         ];
@@ -141,24 +144,24 @@ impl Counts {
             .saturating_add(tables.saturating_sub(size / 8 * 5));
         cost.add(Cost::of_pairs(locals.block_pairs, 400, 27));
         cost.add(Cost::of_pairs(locals.loop_pairs, LOOP_PAIR_NS, 60));
-        cost.add(Cost::of_pairs(locals.joins, 5_000, 1_450));
-        cost.add(Cost::of_pairs(locals.reach(), 0, 3));
+        cost.add(Cost::of_pairs(locals.block_params, 5_000, 1_450));
+        cost.add(Cost::of_pairs(locals.table_entries(), 0, 3));
         cost.add(Cost::of_pairs(self.stack_blocks, 350, 8));
         cost.add(Cost::of_pairs(self.stack_loops, 1_500, 60));
         cost.add(Cost::of_pairs(self.stack_ops, 40, 0));
         let edges = self.edges.saturating_mul(self.edges);
         cost.add(Cost::of_pairs(edges, 4, 0));
         cost.add(Cost::of_pairs(self.stack_maps, 50, 60));
-        let exported = self.accesses.saturating_mul(around.exports);
+        let exported = self.accesses.saturating_mul(context.exports);
         cost.add(Cost::of_pairs(exported, 2, 0));
-        // Each region of memory that cannot overlap others is kept apart, wherever control flow joins.
-        let regions = around.places + self.regions;
-        let joined = (self.effects + end.blocks).saturating_mul(regions);
-        cost.add(Cost::of_pairs(joined, 3, 0));
-        // A call may write to all of them, so that what was written before matters no more; but a loop
-        // comes back to what is before its calls.
+        // The compiler tracks the state of each separate region of memory at every merge point.
+        let regions = context.places + self.regions;
+        let region_states = (self.effects + end.blocks).saturating_mul(regions);
+        cost.add(Cost::of_pairs(region_states, 3, 0));
+        // A call may write to every region, so earlier writes do not matter after it. In a loop this does not hold,
+        // because control returns to a point before the call.
         let (blocks, writes) = if end.loops == 0 {
-            (self.unsettled_blocks, self.unsettled_writes)
+            (self.pending_write_blocks, self.pending_writes)
         } else {
             (end.blocks, end.blocks.saturating_mul(self.regions))
         };

@@ -1,8 +1,8 @@
-//! Instructions that are not about control.
+//! All instructions except control instructions.
 
 use wasmparser::Operator;
 
-use super::super::deferred::{Spot, Stores};
+use super::super::deferred::{LiveStores, ProgramPoint};
 use super::super::numbering::Node;
 use super::super::ops::{
     DIVISION_BY_CONSTANT, Opcode, alternatives_of, derived_values, has_effects, is_comparison,
@@ -11,10 +11,10 @@ use super::super::ops::{
 use super::super::sums::{Length, Sum};
 use super::super::types::Types;
 use super::super::values::Value;
-use super::{Bodies, Global, Store, Written};
+use super::{Bodies, Global, Store, StoreTarget};
 
 impl Bodies {
-    /// An instruction that is not about control.
+    /// Analyses an instruction that is not a control instruction.
     pub(super) fn plain(
         &mut self,
         types: &Types,
@@ -54,7 +54,7 @@ impl Bodies {
                 }
                 self.forward(opcode.first, operator);
             }
-            // Loads, stores, and what else reaches memories and tables.
+            // Loads, stores, and other accesses to memories and tables.
             _ if matches!(opcode.first, 0x25 | 0x26 | 0x28..=0x40 | 0xfc..=0xfe) => {
                 self.access();
                 self.forward(opcode.first, operator);
@@ -76,19 +76,19 @@ impl Bodies {
         }
         self.profile.validation_steps += pops + pushes;
         let weight = weight_of(opcode.first, operator, types);
-        let value = if self.follows_values {
+        let value = if self.tracks_values {
             self.value(opcode, operator, pops, pushes, weight.size)
         } else {
             Value::default()
         };
         self.pop(pops);
-        // Nothing is known of the results of calls, which may be a thousand: only a single value is kept.
+        // A call may have a thousand results, all of unknown value. Only a single value is recorded.
         let value = if pushes == 1 { value } else { Value::default() };
         self.values.push(self.height, value);
         self.height += pushes;
         match operator {
             Op::MemoryInit { .. } | Op::MemoryFill { .. } | Op::MemoryCopy { .. } => {
-                // Their blocks are checks, which come before they write.
+                // The blocks of these instructions are bounds checks, which come before the write.
                 self.writes -= 1;
                 self.code(weight);
                 self.writes += 1;
@@ -101,9 +101,9 @@ impl Bodies {
         | Op::MemoryFill { .. }
         | Op::MemoryGrow { .. } = operator
         {
-            self.unsettled = self.writes;
+            self.first_pending_write = self.writes;
             self.counts.calls += 1;
-            self.settle_stores();
+            self.keep_stores();
         }
         if let Op::Unreachable
         | Op::Throw { .. }
@@ -117,7 +117,7 @@ impl Bodies {
         Some(())
     }
 
-    /// An instruction that reads or writes a local.
+    /// Analyses an instruction that reads or writes a local.
     fn local(&mut self, operator: &Operator<'_>) -> Option<()> {
         match operator {
             Operator::LocalGet { local_index } => {
@@ -129,7 +129,7 @@ impl Bodies {
                 let frames = &self.frames;
                 let open_since =
                     |serial: u64| frames.partition_point(|frame| frame.serial < serial) as u64;
-                self.locals.get(*local_index, self.at, open_since);
+                self.locals.get(*local_index, self.position, open_since);
             }
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                 self.check_local(*local_index)?;
@@ -138,8 +138,8 @@ impl Bodies {
                 if let Operator::LocalSet { .. } = operator {
                     self.pop(1);
                 }
-                self.locals.set(*local_index, self.at);
-                if self.follows_values {
+                self.locals.set(*local_index, self.position);
+                if self.tracks_values {
                     self.set_local(*local_index, value);
                 }
             }
@@ -149,9 +149,9 @@ impl Bodies {
     }
 
     fn call(&mut self, pops: u64, pushes: u64, references: bool) {
-        if self.follows_values {
+        if self.tracks_values {
             self.deferred.call();
-            self.carry_to_handlers();
+            self.count_handler_arguments();
         }
         self.counts.moved += pops + pushes;
         self.counts.effects += 1;
@@ -166,20 +166,20 @@ impl Bodies {
         }
     }
 
-    /// A memory, table or global is accessed.
+    /// Counts an access to a memory, table or global.
     fn access(&mut self) {
         self.counts.accesses += 1;
         self.counts.effects += 1;
         self.writes += 1;
-        // A table or a global may hold references.
+        // The access may read a reference from a table or a global.
         self.counts.references += 1;
     }
 
-    /// Counts a global that was not accessed in this function before.
+    /// Counts a global at its first access in the function.
     fn global(&mut self, index: u32) {
         let index = index as usize;
         if index >= self.globals.len() {
-            // What is beyond is not valid, or exceeds the cap on globals.
+            // A higher index is not valid, or exceeds the cap on globals.
             if index >= 1_000_000 {
                 return;
             }
@@ -194,9 +194,9 @@ impl Bodies {
         }
     }
 
-    /// Remembers what is written: the optimiser finds it where it is read again.
+    /// Records a written value, since the optimiser forwards it to later reads.
     fn forward(&mut self, opcode: u8, operator: &Operator<'_>) {
-        if !self.follows_values {
+        if !self.tracks_values {
             return;
         }
         let value = self.values.get(self.height.saturating_sub(1));
@@ -204,81 +204,83 @@ impl Bodies {
         let (written, address, offset) = match operator {
             Operator::GlobalSet { global_index } => {
                 if let Some(global) = self.globals.get_mut(*global_index as usize) {
-                    (global.value, global.spot) = (value, self.deferred.here());
+                    (global.value, global.point) = (value, self.deferred.here());
                     global.calls = self.counts.calls;
                 }
-                // Whether one to a global is found to be dead is not known.
-                (Written::Global(*global_index), Node::default(), 0)
+                // It is not known whether the optimiser removes a dead write to a global.
+                (StoreTarget::Global(*global_index), Node::default(), 0)
             }
             Operator::I32Store { memarg }
             | Operator::I64Store { memarg }
             | Operator::F32Store { memarg }
             | Operator::F64Store { memarg }
             | Operator::V128Store { memarg } => {
-                (Written::Memory(memarg.memory), address, memarg.offset)
+                (StoreTarget::Memory(memarg.memory), address, memarg.offset)
             }
             _ => return,
         };
-        let spot = self.deferred.here();
+        let point = self.deferred.here();
         let store = Store {
             opcode,
             address,
             offset,
             value,
-            spot,
+            point,
         };
-        // The store before is dead, and needs no value, if this one is to the same place.
+        // If this store overwrites the earlier one in the same block, the earlier one is dead and does not need its
+        // value.
         match self.last_stored.insert(written, store) {
             None => self.written.push(written),
-            Some(before) if before.offset != offset => self.settle(&before),
+            Some(before) if before.offset != offset => self.keep_store(&before),
             Some(before)
                 if (before.opcode, before.address) == (opcode, address)
                     && address != Node::default()
-                    && before.spot.is_in_block_of(spot) => {}
+                    && before.point.is_in_block_of(point) => {}
             Some(before) => {
                 let node = before.value.node;
-                self.deferred.need(node, Stores::All, before.spot);
+                self.deferred.need(node, LiveStores::All, before.point);
             }
         }
     }
 
-    /// The store is not dead.
-    fn settle(&mut self, store: &Store) {
-        self.need_at(store.value.node, store.spot);
+    /// Counts the value of a store that is not dead.
+    fn keep_store(&mut self, store: &Store) {
+        self.need_at(store.value.node, store.point);
     }
 
-    fn need_at(&mut self, node: Node, spot: Spot) {
-        self.deferred.need(node, Stores::All, spot);
-        self.deferred.need(node, Stores::Last, spot);
+    fn need_at(&mut self, node: Node, point: ProgramPoint) {
+        self.deferred.need(node, LiveStores::All, point);
+        self.deferred.need(node, LiveStores::Last, point);
     }
 
-    /// No store is dead so far.
-    pub(super) fn settle_stores(&mut self) {
+    /// Counts the values of all recorded stores, none of which is dead.
+    pub(super) fn keep_stores(&mut self) {
         while let Some(written) = self.written.pop() {
             if let Some(store) = self.last_stored.remove(&written) {
-                self.settle(&store);
+                self.keep_store(&store);
             }
         }
     }
 
-    /// So many values on top of the operand stack are needed now.
+    /// Counts a use of `count` values on top of the operand stack.
     pub(super) fn need(&mut self, count: u64) {
-        for value in self.values.above(self.below(count)) {
-            self.deferred.need_always(value.node);
+        for value in self.values.above(self.height_without(count)) {
+            self.deferred.need_here(value.node);
         }
     }
 
-    /// An instruction computes so many other values of each of so many on top of the operand stack.
-    fn derive(&mut self, operands: u64, count: u64) {
+    /// Counts `count` values that an instruction derives from each of `operands` values on top of the operand
+    /// stack.
+    fn count_derived(&mut self, operands: u64, count: u64) {
         if count == 0 {
             return;
         }
-        for value in self.values.above(self.below(operands)) {
+        for value in self.values.above(self.height_without(operands)) {
             self.deferred.derive(value.node, count);
         }
     }
 
-    /// What an instruction leaves that takes and leaves so many values, before it takes them.
+    /// Returns the result of an instruction. It is called before the operands are popped.
     fn value(
         &mut self,
         code: Opcode,
@@ -289,7 +291,7 @@ impl Bodies {
     ) -> Value {
         use Operator as Op;
         let opcode = code.first;
-        // A division by a constant becomes multiplications and shifts.
+        // A division by a constant becomes multiplications and shifts, which are pure.
         let last = self.values.get(self.height.saturating_sub(1));
         let is_arithmetic = may_trap(opcode) && matches!(last.sum, Sum::Constant(_));
         let alternatives = alternatives_of(opcode, operator);
@@ -313,31 +315,31 @@ impl Bodies {
                 | Op::GlobalSet { .. } => {
                     let address = self.values.get(self.height.saturating_sub(2));
                     if pops > 1 {
-                        self.deferred.need_always(address.node);
+                        self.deferred.need_here(address.node);
                     }
                 }
                 _ => {
                     self.need(pops);
-                    self.derive(pops, derived_values(opcode));
+                    self.count_derived(pops, derived_values(opcode));
                 }
             }
             if value.node != Node::default() {
-                self.deferred.leave(pushes);
+                self.deferred.push_results(pushes);
             } else if let Some(memarg) = loaded(operator) {
                 let address = self.values.get(self.height.saturating_sub(1)).node;
                 let written = self.stores_before(memarg.memory);
                 let place = (memarg.memory, memarg.offset);
                 value.node = self.deferred.read((code, address, place, written));
             } else {
-                value.node = self.deferred.leave(pushes);
+                value.node = self.deferred.push_results(pushes);
             }
             if let Some(memarg) = stored(operator) {
                 self.count_store(memarg.memory);
             }
-            self.at.results = self.deferred.left();
+            self.position.results = self.deferred.results();
             return value;
         }
-        let operand = |below: u64| self.values.get(self.height.saturating_sub(below));
+        let operand = |distance: u64| self.values.get(self.height.saturating_sub(distance));
         let operands = [operand(3), operand(2), operand(1)];
         let operands = &operands[operands.len() - (pops as usize).min(operands.len())..];
         let sums = [operand(3).sum, operand(2).sum, operand(1).sum];
@@ -350,11 +352,11 @@ impl Bodies {
         let nodes = [operand(3).node, operand(2).node, operand(1).node];
         let nodes = &nodes[3 - operands.len()..];
         let node = self.deferred.add(code, operator, nodes, size);
-        self.at.results = self.deferred.left();
+        self.position.results = self.deferred.results();
         Value { sum, node }
     }
 
-    /// How many instructions before may have written to the memory.
+    /// Returns the number of earlier instructions that may have written to the memory.
     fn stores_before(&self, memory: u32) -> u64 {
         let stores = self.stores.get(memory as usize);
         let stores = stores.filter(|(function, _)| *function == self.function);
@@ -363,7 +365,7 @@ impl Bodies {
 
     fn count_store(&mut self, memory: u32) {
         let index = memory as usize;
-        // What is beyond is not valid, or exceeds the cap on memories.
+        // A higher index is not valid, or exceeds the cap on memories.
         if index >= 100_000 {
             return;
         }
@@ -377,40 +379,42 @@ impl Bodies {
         *stores += 1;
     }
 
-    /// What an instruction reads that was written before.
+    /// Returns the value that an earlier write stored at the location that this instruction reads.
     fn read(&mut self, operator: &Operator<'_>) -> Value {
         use Operator as Op;
-        let (mut value, spot, calls) = match operator {
+        let (mut value, point, calls) = match operator {
             Op::GlobalGet { global_index } => {
                 let Some(global) = self.globals.get(*global_index as usize) else {
                     return Value::default();
                 };
-                (global.value, global.spot, global.calls)
+                (global.value, global.point, global.calls)
             }
             Op::I32Load { memarg }
             | Op::I64Load { memarg }
             | Op::F32Load { memarg }
             | Op::F64Load { memarg }
             | Op::V128Load { memarg } => {
-                let store = self.last_stored.get(&Written::Memory(memarg.memory));
+                let store = self.last_stored.get(&StoreTarget::Memory(memarg.memory));
                 match store.filter(|store| store.offset == memarg.offset) {
-                    Some(store) => (store.value, store.spot, self.counts.calls),
+                    Some(store) => (store.value, store.point, self.counts.calls),
                     None => return Value::default(),
                 }
             }
             _ => return Value::default(),
         };
-        if !self.deferred.dominates(spot) {
+        if !self.deferred.dominates(point) {
             return Value::default();
         }
-        // Something else may be there since.
-        if value.node != Node::default() && (calls != self.counts.calls || self.loops_since(spot)) {
+        // The location may have been overwritten since.
+        if value.node != Node::default()
+            && (calls != self.counts.calls || self.has_loop_since(point))
+        {
             value.node = self.deferred.alias(value.node);
         }
         value
     }
 
-    /// A collector may run here, and wants to know where all references are.
+    /// Counts a safepoint: the garbage collector may run here, and needs the location of every live reference.
     fn safepoint(&mut self) {
         if self.counts.has_references {
             let held = self.height + self.profile.locals;

@@ -1,29 +1,29 @@
-//! How long values are kept.
+//! The counts of live ranges.
 
 use super::super::numbering::{Kind, Node};
-use super::{Block, Deferred, Kept, Placed, Stores, Time};
+use super::{Block, Deferred, LiveRangeCounts, LiveStores, Placed, Time};
 
 impl Deferred {
-    /// A function is called.
+    /// Records a call.
     pub fn call(&mut self) {
-        let times = [Stores::All, Stores::Last].map(|stores| self.now(stores).all());
-        self.calls.push(times);
+        let totals = [LiveStores::All, LiveStores::Last].map(|stores| self.now(stores).total());
+        self.calls.push(totals);
     }
 
     pub(super) fn use_constant_here(&mut self, constant: usize) {
         if !self.numbering.is_cheap(constant) {
             let block = self.here().block;
-            for stores in [Stores::All, Stores::Last] {
+            for stores in [LiveStores::All, LiveStores::Last] {
                 let used = self.now(stores);
                 self.use_constant(constant, stores, Placed { block, used });
             }
         }
     }
 
-    /// What was counted, the larger of both each time.
-    pub fn kept(&self) -> Kept {
-        let [all, last] = self.kept;
-        Kept {
+    /// Returns the larger count of both cases.
+    pub fn live_ranges(&self) -> LiveRangeCounts {
+        let [all, last] = self.live_ranges;
+        LiveRangeCounts {
             pairs: all.pairs.max(last.pairs),
             blocks: all.blocks.max(last.blocks),
             reused_pairs: all.reused_pairs.max(last.reused_pairs),
@@ -35,17 +35,17 @@ impl Deferred {
         }
     }
 
-    pub(super) fn now(&self, stores: Stores) -> Time {
+    pub(super) fn now(&self, stores: LiveStores) -> Time {
         Time {
-            left: self.left,
-            steps: self.placed[stores as usize].saturating_add(self.silent),
+            results: self.results,
+            steps: self.placed[stores as usize].saturating_add(self.without_result),
             exits: self.exits,
         }
     }
 
-    /// How much was computed between the two, other than across calls.
-    pub(super) fn kept_since(&self, since: Time, now: Time, stores: Stores) -> u64 {
-        let (since, now) = (since.all(), now.all());
+    /// Returns the number of values computed between two times, except between the first and the last call.
+    pub(super) fn live_length(&self, since: Time, now: Time, stores: LiveStores) -> u64 {
+        let (since, now) = (since.total(), now.total());
         let at = |call: &[u32; 2]| call[stores as usize];
         let first = self.calls.partition_point(|call| at(call) <= since);
         match (self.calls.get(first), self.calls.last()) {
@@ -57,14 +57,14 @@ impl Deferred {
         }
     }
 
-    /// How many of the branches between the two may lead to where a value is not kept: those to frames that have ended
-    /// since do not.
+    /// Returns an upper bound on the number of branches between two times to a frame where the value is not live.
+    /// Frames that have ended do not count.
     pub(super) fn exits_between(&self, since: u32, now: u32) -> u64 {
         u64::from(now.saturating_sub(since)).min(self.open_exits)
     }
 
-    /// Control takes the value along to a join. It is kept since that was so the last time.
-    pub fn hand_on(&mut self, node: Node) {
+    /// Records that a branch passes the value to a merge point. It is live since the previous branch that did so.
+    pub fn pass_argument(&mut self, node: Node) {
         self.hoist(node);
         let index = match node.kind() {
             Kind::Computed(index) => index,
@@ -74,54 +74,55 @@ impl Deferred {
         self.hoist_operands(index);
         let here = Placed {
             block: self.here().block,
-            used: self.now(Stores::All),
+            used: self.now(LiveStores::All),
         };
         let Some(instruction) = self.instructions.get_mut(index) else {
             return;
         };
-        let before = instruction.handed_on.replace(here);
-        if let Some(before) = before.filter(|before| self.is_there(*before, here.block)) {
+        let before = instruction.last_passed.replace(here);
+        if let Some(before) = before.filter(|before| self.is_available(*before, here.block)) {
             let exits = self.exits_between(before.used.exits, here.used.exits);
-            for kept in &mut self.kept {
-                kept.exits = kept.exits.saturating_add(exits);
+            for counts in &mut self.live_ranges {
+                counts.exits = counts.exits.saturating_add(exits);
             }
         }
     }
 
-    /// Something takes the value of this instruction, which was kept until here.
-    pub(super) fn use_again(&mut self, index: usize, stores: Stores, block: Block) {
+    /// Records a use of the value of an available instruction, which is live until here.
+    pub(super) fn use_value(&mut self, index: usize, stores: LiveStores, block: Block) {
         let now = self.now(stores);
-        if let Some(placed) = self.there(index, stores, block) {
+        if let Some(placed) = self.available(index, stores, block) {
             let since = std::mem::replace(&mut placed.used, now);
-            self.reuse(since, now, stores);
+            self.count_live_range(since, now, stores);
         }
     }
 
-    /// A constant is needed in a register. It is computed once in each block, or once if that takes more.
-    pub(super) fn use_constant(&mut self, index: usize, stores: Stores, here: Placed) {
+    /// Records a use of a constant in a register. A constant is computed in each block that uses it, unless that
+    /// takes more than one instruction.
+    pub(super) fn use_constant(&mut self, index: usize, stores: LiveStores, here: Placed) {
         if index >= self.constants.len() {
             self.constants.resize(index + 1, [None; 2]);
         }
         let before = self.constants[index][stores as usize];
         let is_cheap = self.numbering.is_cheap(index);
         let before = before.filter(|before| {
-            before.block == here.block || !is_cheap && self.is_there(*before, here.block)
+            before.block == here.block || !is_cheap && self.is_available(*before, here.block)
         });
-        // Where it is kept from is the first place, if control has to come through there.
+        // A constant that is available from a dominating block belongs to that block.
         let block = before.map_or(here.block, |before| before.block);
         let used = here.used;
         self.constants[index][stores as usize] = Some(Placed { block, used });
         if let Some(before) = before {
-            self.reuse(before.used, used, stores);
+            self.count_live_range(before.used, used, stores);
         }
     }
 
-    /// A value is kept from one time to the other.
-    pub(super) fn reuse(&mut self, since: Time, now: Time, stores: Stores) {
-        let pairs = self.kept_since(since, now, stores);
+    /// Counts a live range from one time to another.
+    pub(super) fn count_live_range(&mut self, since: Time, now: Time, stores: LiveStores) {
+        let pairs = self.live_length(since, now, stores);
         let exits = self.exits_between(since.exits, now.exits);
-        let kept = &mut self.kept[stores as usize];
-        kept.reused_pairs = kept.reused_pairs.saturating_add(pairs);
-        kept.exits = kept.exits.saturating_add(exits);
+        let counts = &mut self.live_ranges[stores as usize];
+        counts.reused_pairs = counts.reused_pairs.saturating_add(pairs);
+        counts.exits = counts.exits.saturating_add(exits);
     }
 }

@@ -1,11 +1,11 @@
 //! Sets of locals.
 
-/// A set of locals, by their numbers.
+/// A set of locals, as a bit set over their numbers.
 #[derive(Clone, Default)]
 pub struct LocalSet(Vec<u64>);
 
 impl LocalSet {
-    /// The numbers in both sets, in words of 64 bits each.
+    /// Returns the intersection of both sets, in words of 64 bits.
     pub fn words_of_both<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u64> + 'a {
         self.0
             .iter()

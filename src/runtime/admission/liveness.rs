@@ -1,46 +1,46 @@
-//! What is ahead in a body.
+//! Live-variable analysis of a body: determines the locals that need block parameters.
 //!
-//! Where control flow joins, a local that has different values on the ways there gets a new one (a φ), and all of them
-//! are needed at the end of each way. The compiler knows which locals are concerned before it computes anything: those
-//! that are set in the frame and read after the join, before they are set again.
+//! At a merge point, a local with different values at the end of different predecessors needs a block parameter
+//! (φ), and each predecessor has to compute its value. The compiler determines these locals first: the locals that
+//! are assigned in the frame and read after the merge point, before they are assigned again.
 //!
-//! So a body is gone through once forwards, where its frames and the accesses to locals are noted, and twice backwards,
-//! for which locals are still read: the first time, for what loops need that begin again. There may be
-//! some too many, but none is missing.
+//! The analysis walks over a body once forwards, which records the frames and the accesses to locals, and up to
+//! twice backwards, which computes the live locals. The first backward walk finds the live locals at the start of
+//! loops. The result may have too many locals, but none is missing.
 
-mod liveness;
+mod backward;
 mod set;
 
 use std::collections::HashMap;
 
 use wasmparser::{Catch, FunctionBody, Operator};
 
-/// More frames than a function can have open at a time: one that has more is not looked through.
+/// An upper bound on the nesting depth of frames. A function with deeper nesting is not analysed.
 pub(super) const MAX_NESTING: usize = 1 << 16;
 
-/// Lists of up to so many entries are kept to be used again.
+/// Lists with at most this capacity are kept for reuse.
 const SHORT: usize = 1 << 16;
 
-/// Sets of locals of one body have up to so many words in all, at one time.
+/// The maximum number of words of all sets of locals of one body at one time.
 const MAX_WORDS: usize = 1 << 22;
 
-/// So many words of sets are looked at in one module: some tenths of a second.
-const MAX_WORDS_LOOKED_AT: u64 = 1 << 30;
+/// The maximum number of set words that are processed for one module. They take some tenths of a second.
+const MAX_WORD_STEPS: u64 = 1 << 30;
 
-/// What matters of an instruction.
+/// The parts of an instruction that the analysis needs.
 #[derive(Clone, Copy)]
 enum Event {
     Get(u32),
     Set(u32),
-    /// A frame begins, with this number.
+    /// The frame with this number begins.
     Begin(u32, Kind),
     Else,
     End(u32, Kind),
-    /// Control may go to where this frame can be branched to.
+    /// Control may branch to the label of this frame.
     Branch(u32),
-    /// Control goes nowhere else.
+    /// Control does not continue after this instruction.
     Stop,
-    /// Control may go to a handler of exceptions.
+    /// Control may continue in an exception handler.
     Call,
 }
 
@@ -52,62 +52,67 @@ enum Kind {
     Try,
 }
 
-/// The frames of one body, and for which locals control joins at each.
+/// The frames of one body, and the locals that are merged at each.
 #[derive(Default)]
-pub(super) struct Ahead {
+pub(super) struct Liveness {
     events: Vec<Event>,
-    /// How many functions were looked through, and for each local the last that has it, and its number there: they are
-    /// numbered in the order of their first access.
+    /// The serial number of the current function. `numbers` has, for each local, the last function that accesses it
+    /// and the local's number there: locals are numbered in the order of their first access. `locals` is the
+    /// inverse.
     function: u64,
     numbers: Vec<(u64, u32)>,
     locals: Vec<u32>,
     spans: Vec<Span>,
-    joined: Vec<u32>,
-    /// The handlers of each `try_table`, by its number.
+    merged_locals: Vec<u32>,
+    /// The frames that the catch clauses of each `try_table` target, by the number of its frame.
     handlers: HashMap<u32, Vec<u32>>,
-    /// How many locals the function has, and how many frames of it are open at a time, at most.
+    /// The number of locals of the function, and the maximum nesting depth of its frames.
     local_count: u32,
     deepest: usize,
-    /// How many more pairs of a frame and a local are listed in this module: each costs something to compile.
+    /// The number of pairs of a frame and a merged local that may still be listed in this module. Each costs time
+    /// to compile.
     pairs_left: u64,
-    /// How many more words of sets are looked at in this module.
-    words_left: u64,
+    /// The number of set words that may still be processed in this module.
+    word_steps_left: u64,
 }
 
-/// What is known of a frame.
+/// The analysis results of a frame.
 #[derive(Clone, Copy, Default)]
 struct Span {
     is_branched_to: bool,
-    /// Which part of [`Ahead::joined`] is its.
-    joined: (u32, u32),
+    /// The range of [`Liveness::merged_locals`] with the locals of this frame.
+    merged_range: (u32, u32),
     /// The number of the last instruction that branches to it, counted from 1.
     last_branch: u32,
 }
 
-/// More was to be done than for any module that is not refused.
-pub(super) struct TooMuch;
+/// The analysis exceeds a budget that every accepted module stays below.
+pub(super) struct BudgetExceeded;
 
-impl Ahead {
-    /// For a module in which so many pairs of a frame and a local are listed.
+impl Liveness {
+    /// Makes the state for a module in which at most `pairs` pairs of a frame and a local are listed.
     pub fn new(pairs: u64) -> Self {
         Self {
             pairs_left: pairs,
-            words_left: MAX_WORDS_LOOKED_AT,
+            word_steps_left: MAX_WORD_STEPS,
             ..Self::default()
         }
     }
 
-    /// Looks through another body, of a function with so many locals. What follows something that is not valid is not
-    /// looked at.
+    /// Analyses another body. If a part of the body is not valid, the rest is not analysed.
     ///
     /// # Errors
     ///
-    /// Where there is more to do than for any module that is not refused.
-    pub fn look(&mut self, body: &FunctionBody<'_>, local_count: u64) -> Result<(), TooMuch> {
+    /// `BudgetExceeded` if the analysis takes more work than for any module that is accepted.
+    pub fn analyze(
+        &mut self,
+        body: &FunctionBody<'_>,
+        local_count: u64,
+    ) -> Result<(), BudgetExceeded> {
         clear(&mut self.events);
         clear(&mut self.locals);
         clear(&mut self.spans);
-        clear(&mut self.joined);
+        clear(&mut self.merged_locals);
         self.local_count = u32::try_from(local_count).unwrap_or(u32::MAX);
         self.function += 1;
         self.deepest = 0;
@@ -120,38 +125,38 @@ impl Ahead {
             Event::Begin(frame, Kind::Loop) => self.is_branched_to(u64::from(*frame)),
             _ => false,
         });
-        let mut starts = HashMap::new();
+        let mut live_at_loops = HashMap::new();
         let events = std::mem::take(&mut self.events);
         let mut done = Ok(());
         if loops {
-            done = self.go_back(&events, &mut starts, false);
+            done = self.walk_backwards(&events, &mut live_at_loops, false);
         }
         if done.is_ok() {
-            done = self.go_back(&events, &mut starts, true);
+            done = self.walk_backwards(&events, &mut live_at_loops, true);
         }
         self.events = events;
         done
     }
 
-    /// Whether something branches to this frame. Frames are numbered in the order in which they begin, the function
-    /// itself is 0.
+    /// Whether there is a branch to this frame. Frames are numbered in the order in which they begin; the function
+    /// body is 0.
     pub fn is_branched_to(&self, frame: u64) -> bool {
         self.span(frame).is_some_and(|span| span.is_branched_to)
     }
 
-    /// The locals of which control may bring different values to where this frame is branched to, or to another arm of
-    /// it, in ascending order.
-    pub fn joined(&self, frame: u64) -> &[u32] {
+    /// Returns the locals that may have different values at the label of this frame, or at its `else` arm, in
+    /// ascending order.
+    pub fn merged_locals(&self, frame: u64) -> &[u32] {
         let list = self.span(frame).and_then(|span| {
-            let (from, to) = span.joined;
-            self.joined.get(from as usize..to as usize)
+            let (from, to) = span.merged_range;
+            self.merged_locals.get(from as usize..to as usize)
         });
         list.unwrap_or_default()
     }
 
-    /// Whether the local is one of those.
-    pub fn joins(&self, local: u32, frame: u64) -> bool {
-        self.joined(frame).binary_search(&local).is_ok()
+    /// Whether the local is in [`Liveness::merged_locals`] of the frame.
+    pub fn is_merged(&self, local: u32, frame: u64) -> bool {
+        self.merged_locals(frame).binary_search(&local).is_ok()
     }
 
     fn span(&self, frame: u64) -> Option<&Span> {
@@ -237,7 +242,7 @@ impl Ahead {
         Some(())
     }
 
-    /// Notes what matters of an instruction, unless control does not come there.
+    /// Records an event, unless it is unreachable.
     fn note(&mut self, event: Event) {
         let is_dead = matches!(self.events.last(), Some(Event::Stop));
         let begins_anew = matches!(event, Event::Begin(..) | Event::Else | Event::End(..));
@@ -250,7 +255,7 @@ impl Ahead {
         if open.len() > MAX_NESTING {
             return None;
         }
-        // A body has fewer frames than there are numbers.
+        // The number of frames is below the size of a body in bytes, which fits.
         let frame = self.spans.len() as u32;
         open.push((frame, kind));
         self.deepest = self.deepest.max(open.len());
@@ -259,7 +264,7 @@ impl Ahead {
         Some(())
     }
 
-    /// A branch of the instruction at this position. Returns to which frame it leads.
+    /// Records a branch of the instruction at `position`. Returns the number of the target frame.
     fn branch(&mut self, open: &[(u32, Kind)], depth: u32, position: u32) -> Option<u32> {
         let (frame, _) = *open.get(open.len().checked_sub(1 + depth as usize)?)?;
         let span = &mut self.spans[frame as usize];
@@ -288,7 +293,7 @@ impl Ahead {
     }
 }
 
-/// Empties a list, and gives back its memory where that is much.
+/// Empties a list, and frees its memory if that is large.
 fn clear<T>(list: &mut Vec<T>) {
     list.clear();
     if list.capacity() > SHORT {
