@@ -109,7 +109,8 @@ pub(super) struct Bodies {
     places: u64,
     /// The number of accesses so far, each of which may be a write.
     writes: u64,
-    /// The smallest value of `writes` at the last call, over all paths to here: later writes may have no call after them.
+    /// The smallest value of `writes` at the last call, over all paths to here: later writes may have no call
+    /// after them.
     first_pending_write: u64,
     /// The last access to each global, by its index.
     globals: Vec<Global>,

@@ -1,10 +1,10 @@
-//! The line that compiles wait in.
+//! The queue of compilations of the process.
 //!
-//! A compile takes seconds and hundreds of megabytes, and a process has many runtimes, each of which may
-//! ask for thousands at once. So at most one a core runs, in the whole process, on a thread of its own;
-//! a module's functions are compiled in parallel besides, by the one pool of threads that the compiler
-//! has for the process. The others wait without a thread. Those who wait take turns by owner, so that
-//! nobody waits for all that another runtime has asked for.
+//! A compilation takes seconds and hundreds of megabytes, and a process can have many runtimes, each of which can
+//! request thousands at once. So the whole process runs at most one compilation per core, each on its own thread.
+//! In addition, the compiler compiles the functions of a module in parallel, on the one thread pool that it has for
+//! the process. The other compilations wait, without a thread. Owners take turns, so that one runtime's requests do
+//! not delay those of another.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -25,11 +25,11 @@ type Work = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 struct Queue {
     running: usize,
-    /// Those who wait, by owner, in the order of their turns. No list is empty.
+    /// The waiting compilations by owner, in the order of the owners' turns. No inner list is empty.
     owners: VecDeque<(u64, VecDeque<(u64, Work)>)>,
 }
 
-/// One who compiles: those of the same owner wait for each other.
+/// A handle of an owner to the queue. The compilations of one owner start in the order of their submission.
 #[derive(Clone)]
 pub(crate) struct CompileQueue {
     owner: u64,
@@ -38,7 +38,7 @@ pub(crate) struct CompileQueue {
 }
 
 impl CompileQueue {
-    /// A new owner, who may have `max_waiting` compiles in line.
+    /// Makes a new owner, with at most `max_waiting` compilations that wait or run.
     pub(crate) fn new(max_waiting: u32) -> Self {
         Self {
             owner: next_number(),
@@ -47,11 +47,11 @@ impl CompileQueue {
         }
     }
 
-    /// Puts `work` in line. It runs on another thread; to drop what is returned takes it out of the line
-    /// if it has not begun.
+    /// Adds `work` to the queue, which runs it on another thread. Dropping the returned future removes it from the
+    /// queue if it has not started.
     ///
     /// # Errors
-    /// `CompileError` if too many wait, or there is no thread to be had.
+    /// `CompileError` if too many compilations wait, or no thread can be started.
     pub(crate) fn submit<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<R, WasmError> + Send + 'static,
@@ -60,44 +60,44 @@ impl CompileQueue {
         let (send, receive) = oneshot::channel();
         let work = move |slot| {
             let result = work();
-            // Who is told that it is over may submit another.
+            // Before the result is sent, since its receiver may submit the next compilation.
             drop(slot);
-            // Who waits may have given up, and dropped the other end.
+            // Fails if the receiver has been dropped, because the caller no longer waits.
             let _ = send.send(result);
         };
         let waiting = Waiting {
             ticket: slot.ticket,
             result: receive,
         };
-        slot.queue(work)?;
+        slot.enqueue(work)?;
         Ok(waiting)
     }
 
     /// Runs `work` on this thread when its turn comes.
     ///
     /// # Errors
-    /// `CompileError` if too many wait; otherwise as `work`.
+    /// `CompileError` if too many compilations wait; otherwise as `work`.
     pub(crate) fn run<R>(
         &self,
         work: impl FnOnce() -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
         let slot = QueueSlot::take(self)?;
-        let (my_turn, turn) = std::sync::mpsc::channel();
+        let (start, started) = std::sync::mpsc::channel();
         let (done, wait) = std::sync::mpsc::channel::<()>();
-        // Whoever runs the line waits until this thread is done, or has unwound.
-        slot.queue(move |slot| {
-            let _ = my_turn.send(slot);
+        // The queue's thread waits until this thread has finished or unwound, so that its slot stays taken.
+        slot.enqueue(move |slot| {
+            let _ = start.send(slot);
             let _ = wait.recv();
         })?;
         let _done = done;
-        let _place = turn
+        let _slot = started
             .recv()
             .map_err(|_| WasmError::compile("the compile was given up"))?;
         work()
     }
 }
 
-/// A compile that waits in line, or runs.
+/// A compilation that waits in the queue or runs. A future of its result.
 pub struct Waiting<R> {
     ticket: u64,
     result: oneshot::Receiver<Result<R, WasmError>>,
@@ -108,20 +108,20 @@ impl<R> Future for Waiting<R> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let result = Pin::new(&mut self.result).poll(context);
-        // Nothing is sent if the compiler panicked.
+        // The sender is dropped without a result if the compiler panicked.
         result.map(|sent| sent.unwrap_or_else(|_| Err(WasmError::compile("the compiler failed"))))
     }
 }
 
 impl<R> Drop for Waiting<R> {
     fn drop(&mut self) {
-        let given_up = line().remove(self.ticket);
-        // Its source is freed here, after the line is unlocked.
-        drop(given_up);
+        let cancelled = lock_queue().remove(self.ticket);
+        // Frees the source after the queue is unlocked.
+        drop(cancelled);
     }
 }
 
-/// One slot in the line, which counts until it is given back.
+/// A slot of an owner, which counts as pending until it is dropped.
 struct QueueSlot {
     owner: u64,
     ticket: u64,
@@ -145,35 +145,35 @@ impl QueueSlot {
         Ok(slot)
     }
 
-    /// Puts `work` in line, which takes the slot over.
-    fn queue(self, work: impl FnOnce(Self) + Send + 'static) -> Result<(), WasmError> {
+    /// Adds `work` to the queue. The work owns the slot.
+    fn enqueue(self, work: impl FnOnce(Self) + Send + 'static) -> Result<(), WasmError> {
         let (owner, ticket) = (self.owner, self.ticket);
         let work = move || work(self);
-        let starts = {
-            let mut line = line();
-            line.push(owner, ticket, Box::new(work));
-            let starts = line.running < most_at_once();
-            line.running += usize::from(starts);
-            starts
+        let starts_thread = {
+            let mut queue = lock_queue();
+            queue.push(owner, ticket, Box::new(work));
+            let starts_thread = queue.running < max_running();
+            queue.running += usize::from(starts_thread);
+            starts_thread
         };
-        if !starts {
+        if !starts_thread {
             return Ok(());
         }
         let started = thread::Builder::new()
             .name("wasm-compile".to_owned())
-            .spawn(run_line);
+            .spawn(run_queue);
         if let Err(error) = started {
-            let given_up = {
-                let mut line = line();
-                line.running -= 1;
-                // Others that run come to it.
-                if line.running > 0 {
+            let cancelled = {
+                let mut queue = lock_queue();
+                queue.running -= 1;
+                // Another thread of the queue will run the work.
+                if queue.running > 0 {
                     None
                 } else {
-                    line.remove(ticket)
+                    queue.remove(ticket)
                 }
             };
-            if given_up.is_some() {
+            if cancelled.is_some() {
                 return Err(WasmError::compile(format!(
                     "no thread to compile on: {error}"
                 )));
@@ -199,7 +199,7 @@ impl Queue {
         }
     }
 
-    /// Who is next: the first of the owner whose turn it is, who then has the last turn.
+    /// Removes the next compilation: the first one of the owner whose turn it is. The owner moves to the end.
     fn pop(&mut self) -> Option<Work> {
         let (owner, mut works) = self.owners.pop_front()?;
         let (_, work) = works.pop_front()?;
@@ -225,38 +225,38 @@ impl Queue {
     }
 }
 
-/// Does what is in the line until it is empty.
-fn run_line() {
+/// Runs the compilations of the queue until it is empty.
+fn run_queue() {
     loop {
         let next = {
-            let mut line = line();
-            let next = line.pop();
-            line.running -= usize::from(next.is_none());
+            let mut queue = lock_queue();
+            let next = queue.pop();
+            queue.running -= usize::from(next.is_none());
             next
         };
         let Some(work) = next else { return };
-        // What panics fails for who waits for it, and for nobody else.
+        // A panic fails only this compilation: its sender is dropped without a result.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     }
 }
 
-fn line() -> MutexGuard<'static, Queue> {
-    // The line is whole whatever panicked while it was locked.
+fn lock_queue() -> MutexGuard<'static, Queue> {
+    // A panic while the lock was held leaves the queue consistent.
     QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Numbers grow, so that each list in the line is sorted by them but for those taken at the same time by
-/// several threads of one owner.
+/// Returns increasing numbers. So each list in the queue is sorted by ticket, except for tickets that several
+/// threads of one owner took at the same time.
 fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// How many compiles run at one time: one a core.
-fn most_at_once() -> usize {
-    static MOST: LazyLock<usize> =
+/// The maximum number of compilations that run at one time: one per core.
+fn max_running() -> usize {
+    static MAX: LazyLock<usize> =
         LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
-    *MOST
+    *MAX
 }
 
 #[cfg(test)]
@@ -265,9 +265,9 @@ mod tests {
 
     use super::*;
 
-    /// Fills all places where something runs, until what is returned is dropped.
+    /// Occupies all slots for running compilations until the returned senders are dropped.
     fn busy(queue: &CompileQueue) -> Vec<std::sync::mpsc::Sender<()>> {
-        (0..most_at_once())
+        (0..max_running())
             .map(|_| {
                 let (stop, stopped) = channel::<()>();
                 let (started, start) = channel();
@@ -297,7 +297,7 @@ mod tests {
         };
         let held = Arc::new(());
         let hold = held.clone();
-        let given_up = many.submit(move || {
+        let cancelled = many.submit(move || {
             drop(hold);
             panic!("it was given up");
             #[expect(unreachable_code, reason = "says what it would return")]
@@ -315,15 +315,15 @@ mod tests {
             "{refused}"
         );
         assert_eq!(Arc::strong_count(&held), 2);
-        drop(given_up);
+        drop(cancelled);
         assert_eq!(Arc::strong_count(&held), 1, "its work is still there");
-        // All but one go on to be busy, so that there is one order.
+        // All slots but one stay occupied, so that the order is deterministic.
         let mut running = running.into_iter();
         drop(running.next());
         let names: Vec<_> = order.iter().take(4).collect();
         assert_eq!(names, ["first", "other", "second", "third"]);
         drop((running, waiting));
-        // The slot was given back.
+        // The slots were given back.
         assert_eq!(one.run(|| Ok(7)).unwrap(), 7);
         assert_eq!(one.waiting.load(Ordering::Relaxed), 0);
     }

@@ -1,8 +1,8 @@
-//! The thread that keeps deadlines.
+//! The thread that interrupts guests at their deadlines.
 //!
-//! Guest code that can be interrupted compares a counter of its engine, the epoch, with a number of
-//! its store's now and then, which is cheap, and asks us when the counter has got there. One thread
-//! for the whole process moves the counters on, each time a guest should end and at no other.
+//! Interruptible guest code regularly compares a counter of its engine, the epoch, with a number of its store. This
+//! is cheap. When the counter reaches the number, the code calls back into the host, which checks the deadline. One
+//! thread for the whole process increments the counters. It does so only when a guest has to end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -14,46 +14,46 @@ use wasmtime::{Engine, EngineWeak};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::{Deadline, Interrupt};
 
-/// How soon a guest is interrupted again until it has ended: it may have looked at the clock just before its
-/// deadline, and at the epoch just after.
-const AGAIN: Duration = Duration::from_millis(5);
+/// The interval at which a guest is interrupted again until it has ended. One interrupt is not enough: the guest
+/// may have checked the clock just before its deadline, and the epoch just after.
+const REPEAT_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The watching thread watches a call until this is dropped.
+/// A watched call. The thread watches the call until this value is dropped.
 pub(crate) struct Watch(u64);
 
-static WATCHED: Mutex<Watched> = Mutex::new(Watched {
+static WATCHED: Mutex<WatchedCalls> = Mutex::new(WatchedCalls {
     calls: BTreeMap::new(),
     times: BTreeSet::new(),
     next: 1,
     asleep_until: None,
 });
 static CHANGED: Condvar = Condvar::new();
-/// Whether there is a watching thread.
+/// Whether the watching thread could be started.
 static STARTED: OnceLock<bool> = OnceLock::new();
 
-struct Watched {
-    /// The calls under way, by number.
+struct WatchedCalls {
+    /// The running calls, by number.
     calls: BTreeMap<u64, Call>,
-    /// When to look after which of them.
+    /// The times at which the thread checks calls.
     times: BTreeSet<(Instant, u64)>,
     next: u64,
-    /// When the watching thread wakes up by itself; `None`: not at all.
+    /// The time at which the thread wakes up; `None` if it waits for a notification only.
     asleep_until: Option<Instant>,
 }
 
 struct Call {
     engine: EngineWeak,
     interrupt: Weak<Interrupt>,
-    /// Its time in `times`, if it has one there.
+    /// The call's entry in `times`, if it has one.
     at: Option<Instant>,
 }
 
-/// Starts the time of a call of a guest of this engine: to be called before guest code runs, and what is returned to
-/// be kept until it has ended. `None` if there is nothing to watch: the time never ends, and nobody may
-/// [abort] it.
+/// Starts the deadline of a call. It has to be called before guest code runs, and the returned value has to be kept
+/// until the guest code has ended. Returns `None` if there is nothing to watch: the call has no deadline and cannot
+/// be [aborted](abort).
 ///
 /// # Errors
-/// `RuntimeError` if there can be no thread that watches.
+/// `RuntimeError` if the watching thread cannot be started.
 pub(crate) fn begin(
     engine: &Engine,
     interrupt: &Arc<Interrupt>,
@@ -72,10 +72,10 @@ pub(crate) fn begin(
     Ok(watch)
 }
 
-/// Has the call that is watched under this number end as soon as can be.
+/// Ends the watched call with this number as soon as possible.
 pub(crate) fn abort(number: u64, interrupt: &Interrupt) {
     interrupt.abort(number);
-    watched().look_at(number, Instant::now());
+    lock_watched().schedule(number, Instant::now());
 }
 
 fn watch(
@@ -85,12 +85,12 @@ fn watch(
 ) -> Result<Watch, WasmError> {
     let started = STARTED.get_or_init(|| {
         let thread = thread::Builder::new().name("wasm deadlines".to_owned());
-        thread.spawn(keep_watch).is_ok()
+        thread.spawn(run_watch_thread).is_ok()
     });
     if !started {
         return Err(WasmError::runtime("no thread to keep deadlines"));
     }
-    let mut watched = watched();
+    let mut watched = lock_watched();
     let number = watched.next;
     watched.next += 1;
     let call = Call {
@@ -100,13 +100,13 @@ fn watch(
     };
     watched.calls.insert(number, call);
     if let Some(at) = at {
-        watched.look_at(number, at);
+        watched.schedule(number, at);
     }
     Ok(Watch(number))
 }
 
 impl Watch {
-    /// The number to [abort] it by.
+    /// Returns the number to [abort] the call with.
     pub(crate) fn number(&self) -> u64 {
         self.0
     }
@@ -114,17 +114,17 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // The thread may wake up for nothing then, which is cheaper than to wake it up now.
-        let mut watched = watched();
+        // The thread is not notified: an unnecessary wake-up later costs less than one now.
+        let mut watched = lock_watched();
         if let Some(Call { at: Some(at), .. }) = watched.calls.remove(&self.0) {
             watched.times.remove(&(at, self.0));
         }
     }
 }
 
-impl Watched {
-    /// Has a call looked after at this time, instead of any other.
-    fn look_at(&mut self, number: u64, time: Instant) {
+impl WatchedCalls {
+    /// Sets the time at which the thread checks a call. It replaces an earlier time.
+    fn schedule(&mut self, number: u64, time: Instant) {
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };
@@ -137,8 +137,8 @@ impl Watched {
         }
     }
 
-    /// Interrupts the guests whose time has come.
-    fn look(&mut self, now: Instant) {
+    /// Interrupts all calls whose time has come.
+    fn interrupt_due(&mut self, now: Instant) {
         while let Some(&(at, number)) = self.times.first() {
             if at > now {
                 return;
@@ -150,16 +150,16 @@ impl Watched {
             if let Some(interrupt) = call.interrupt.upgrade() {
                 interrupt.notify();
             }
-            self.look_at(number, now + AGAIN);
+            self.schedule(number, now + REPEAT_INTERVAL);
         }
     }
 }
 
-fn keep_watch() {
-    let mut watched = watched();
+fn run_watch_thread() {
+    let mut watched = lock_watched();
     loop {
         let now = Instant::now();
-        watched.look(now);
+        watched.interrupt_due(now);
         watched.asleep_until = watched.times.first().map(|(at, _)| *at);
         watched = match watched.asleep_until {
             Some(until) => {
@@ -173,6 +173,6 @@ fn keep_watch() {
     }
 }
 
-fn watched() -> MutexGuard<'static, Watched> {
+fn lock_watched() -> MutexGuard<'static, WatchedCalls> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
-//! Where machine code is kept across processes.
+//! The folder for the cache of machine code, which processes share.
 //!
-//! wasmtime runs what it finds there. Whoever can write to the folder can run anything in this process,
-//! so that no guest may be given a way to it.
+//! wasmtime runs the code that it finds there. A user who can write to the folder can run any code in this process.
+//! So no guest may have access to it.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -14,14 +14,14 @@ use wasmtime::{Cache, CacheConfig};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::grants::GrantedPaths;
 
-/// What is in a folder of the host's: wasmtime removes whatever else it finds where it keeps its code.
-const OURS: &str = "ext_wasm";
+/// The subfolder for wasmtime in the host's folder. wasmtime deletes all unknown files in the folder of its cache.
+const SUBFOLDER: &str = "ext_wasm";
 
-/// How often what is too much is removed; an app may compile one module after another.
+/// The interval between deletions of excess entries. An app may compile many modules in a short time.
 const CLEANUP: Duration = Duration::from_secs(30);
 
-/// The folders that this process has kept machine code in, and those that its states have granted to
-/// guests, who may have left something there. Both for as long as it lives.
+/// The cache folders of this process, and the folders that its states have granted to guests, which may have left
+/// files there. Entries are never removed.
 static FOLDERS: Mutex<Folders> = Mutex::new(Folders {
     caches: Vec::new(),
     granted: Vec::new(),
@@ -32,33 +32,32 @@ struct Folders {
     granted: Vec<PathBuf>,
 }
 
-/// Enters the folder of a state's cache, which is made if there is none, and what the state grants to
-/// guests. Returns where in the folder the code is to be kept.
+/// Registers the cache folder of a state and the folders that the state grants to guests. The cache folder is
+/// created if it does not exist. Returns the subfolder for the code.
 ///
 /// # Errors
-/// `CompileError` if the folder cannot be used, others than this user can write to it, the path leads
-/// there through links, or guests of any state in this process could come, or could have come, to one
-/// that is used so.
+/// `CompileError` if the folder cannot be used, other users can write to it, its path contains links, or guests of
+/// any state in this process have or had access to this or another cache folder.
 pub(crate) fn enter(
     cache: Option<&Path>,
     granted: &GrantedPaths,
 ) -> Result<Option<PathBuf>, WasmError> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| unusable(path, error));
     let cache = cache.map(absolute).transpose()?;
-    // The lists are whole whatever panicked while they were locked.
+    // A panic while the lock was held leaves the lists consistent.
     let folders = &mut *FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
     let mut caches = folders.caches.iter().chain(&cache);
-    let with_mine = caches.any(|cache| granted.paths().any(|path| meet(path, cache)));
+    let overlaps_grants = caches.any(|cache| granted.paths().any(|path| overlap(path, cache)));
     let mut earlier = folders.granted.iter();
-    let with_earlier = cache
+    let overlaps_earlier_grants = cache
         .as_ref()
-        .is_some_and(|cache| earlier.any(|path| meet(path, cache)));
-    if with_mine || with_earlier {
+        .is_some_and(|cache| earlier.any(|path| overlap(path, cache)));
+    if overlaps_grants || overlaps_earlier_grants {
         return Err(WasmError::compile(
             "machine code cannot be kept where guests are or were given files",
         ));
     }
-    let ours = cache.as_deref().map(folder).transpose()?;
+    let subfolder = cache.as_deref().map(make_subfolder).transpose()?;
     for path in granted.paths() {
         if !folders
             .granted
@@ -73,40 +72,42 @@ pub(crate) fn enter(
     {
         folders.caches.push(cache);
     }
-    Ok(ours)
+    Ok(subfolder)
 }
 
-/// Whether one is in the other.
-fn meet(one: &Path, other: &Path) -> bool {
+/// Whether one path is equal to the other or inside it.
+fn overlap(one: &Path, other: &Path) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
-/// Makes our folder in the host's, and that if there is none.
-fn folder(path: &Path) -> Result<PathBuf, WasmError> {
-    let ours = path.join(OURS);
+/// Creates the subfolder in the host's folder, and the host's folder if it does not exist.
+fn make_subfolder(path: &Path) -> Result<PathBuf, WasmError> {
+    let subfolder = path.join(SUBFOLDER);
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let made = builder.create(&ours).and_then(|()| ours.canonicalize());
-    let real = made.map_err(|error| unusable(path, error))?;
-    if real != ours {
-        // Whoever can change a link chooses what is run.
-        let why = format!("it leads through links to {}", real.display());
+    let created = builder
+        .create(&subfolder)
+        .and_then(|()| subfolder.canonicalize());
+    let canonical = created.map_err(|error| unusable(path, error))?;
+    if canonical != subfolder {
+        // A user who can change a link would choose the code that is run.
+        let why = format!("it leads through links to {}", canonical.display());
         return Err(unusable(path, why));
     }
-    let private = is_private(&ours).map_err(|error| unusable(path, error))?;
+    let private = is_private(&subfolder).map_err(|error| unusable(path, error))?;
     if !private {
         return Err(unusable(path, "others can write to it"));
     }
-    Ok(ours)
+    Ok(subfolder)
 }
 
-/// Whether a folder, in which this process can make files, is this user's, and nobody else can.
+/// Whether the folder belongs to this user, and no other user can create files in it.
 fn is_private(folder: &Path) -> io::Result<bool> {
     let path = folder.join(format!("{}.tried", std::process::id()));
     let file = File::create(&path)?;
-    // wasmtime, which tidies here, may have been first.
+    // Deletion may fail because wasmtime's cleanup has deleted the file.
     drop(fs::remove_file(path));
     #[cfg(unix)]
     {
@@ -118,7 +119,7 @@ fn is_private(folder: &Path) -> io::Result<bool> {
     Ok(file.metadata().is_ok())
 }
 
-/// wasmtime's cache in a folder of ours.
+/// Opens wasmtime's cache in the subfolder.
 ///
 /// # Errors
 /// `CompileError` if wasmtime cannot use it.
@@ -147,7 +148,7 @@ mod tests {
 
     const MODULE: &[u8] = b"(module (func (export \"f\") (result i32) (i32.const 7)))";
 
-    /// A folder that does not exist.
+    /// Returns the path of a folder that does not exist.
     fn nowhere(name: &str) -> PathBuf {
         let name = format!("ext_wasm-cache-{}-{name}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -155,7 +156,7 @@ mod tests {
         path
     }
 
-    /// Removes a folder, into which wasmtime's own thread may just be writing.
+    /// Removes a folder. Repeated, because wasmtime's thread may be writing to it.
     fn remove(folder: &Path) {
         while folder.exists() {
             drop(fs::remove_dir_all(folder));
@@ -170,12 +171,11 @@ mod tests {
         })
     }
 
-    /// What a process does that has not compiled anything: compiles the module, and says how many were
-    /// in the cache.
+    /// Compiles the module as a new process would. Returns the number of modules that were found in the cache.
     fn compile(cache: &Path, checks: Checks) -> usize {
-        // Engines that nobody shares.
+        // A tuned cache has its own engines, which no other state shares.
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
-        let code_cache = CodeCache::new(Some(tune), Some(folder(cache).unwrap())).unwrap();
+        let code_cache = CodeCache::new(Some(tune), Some(make_subfolder(cache).unwrap())).unwrap();
         let code = Compiler::new(
             code_cache.clone(),
             checks,
@@ -217,10 +217,10 @@ mod tests {
         };
         assert_eq!(compile(&cache, Checks::default()), 0);
         assert_eq!(compile(&cache, Checks::default()), 1);
-        // Other checks are other code.
+        // Code with other checks is separate.
         assert_eq!(compile(&cache, metered), 0);
         assert_eq!(compile(&cache, metered), 1);
-        // What is no machine code is not run.
+        // A file that is not machine code is ignored.
         let kept = files(&cache);
         assert!(kept.len() >= 2, "{kept:?}");
         for file in kept {
@@ -242,7 +242,7 @@ mod tests {
         remove(&cache);
     }
 
-    /// What the refusal says of a state.
+    /// Returns the message of the error when a state is made.
     fn refused(cache: Option<&Path>, preopens: &[PathBuf]) -> String {
         let error = state(cache, preopens).err().unwrap();
         assert_eq!(error.code, WasmErrorCode::CompileError);
@@ -270,12 +270,12 @@ mod tests {
             assert_eq!(refused(Some(&cache), &preopens), guests);
         }
         assert!(!cache.join("ext_wasm/modules").exists());
-        // Code from there may be used until the process ends.
+        // The process may use code from the cache until it ends.
         drop(state(Some(&cache), &[outside]).unwrap());
         for preopen in overlapping {
             assert_eq!(refused(None, &[preopen]), guests);
         }
-        // And a guest may have left something behind.
+        // A guest may have left files in a folder that was granted earlier.
         drop(state(None, std::slice::from_ref(&earlier)).unwrap());
         assert_eq!(refused(Some(&earlier), &[]), guests);
         assert_eq!(refused(Some(&earlier.join("new")), &[]), guests);
@@ -289,16 +289,16 @@ mod tests {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
 
         let root = nowhere("others");
-        let made = root.join("new/cache");
-        drop(state(Some(&made), &[]).unwrap());
-        let ours = made.join(OURS);
-        for folder in [&root, &made, &ours] {
+        let created = root.join("new/cache");
+        drop(state(Some(&created), &[]).unwrap());
+        let subfolder = created.join(SUBFOLDER);
+        for folder in [&root, &created, &subfolder] {
             let mode = folder.metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{folder:?}");
         }
         for mode in [0o720, 0o702] {
-            fs::set_permissions(&ours, fs::Permissions::from_mode(mode)).unwrap();
-            let message = refused(Some(&made), &[]);
+            fs::set_permissions(&subfolder, fs::Permissions::from_mode(mode)).unwrap();
+            let message = refused(Some(&created), &[]);
             assert!(message.ends_with("others can write to it"), "{message}");
         }
         symlink("new", root.join("link")).unwrap();
@@ -312,15 +312,15 @@ mod tests {
             message.starts_with("cannot keep machine code in"),
             "{message}"
         );
-        // wasmtime removes whatever it does not know from its folder, which is not the host's.
+        // wasmtime deletes unknown files in its folder, so it must not be the host's folder.
         let host = nowhere("others-own");
         let state = state(Some(&host), &[]).unwrap();
         state.compile(MODULE).unwrap();
-        assert!(host.join(OURS).join("modules").exists());
+        assert!(host.join(SUBFOLDER).join("modules").exists());
         assert!(
             files(&host)
                 .iter()
-                .all(|file| file.starts_with(host.join(OURS)))
+                .all(|file| file.starts_with(host.join(SUBFOLDER)))
         );
         remove(&host);
         remove(&root);

@@ -1,8 +1,8 @@
-//! Opens what the capabilities grant.
+//! Access to the files and folders that the capabilities grant.
 //!
-//! What is granted is opened once, and everything from there downwards, where no link leads out. A
-//! guest that may write to a folder could otherwise move what is granted in it away and put a link in
-//! its place, or put one between the comparison of a path with what is granted and its opening.
+//! Granted folders are opened once, and paths in them are resolved relative to the open folder, without following
+//! links out of it. Otherwise a guest with write access to a folder could move a granted folder away and put a link
+//! in its place, or put a link into a path between the check of the path and its opening.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -17,34 +17,34 @@ use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 
-/// Paths that are granted, and open.
+/// The granted paths, as open folders.
 pub(crate) struct GrantedPaths(Vec<Grant>);
 
 struct Grant {
-    /// The folder that is open, without links, as it was.
+    /// The path of the open folder, with links resolved at the time of opening.
     path: PathBuf,
     dir: Dir,
     scope: Scope,
 }
 
-/// What is granted of an open folder.
+/// The granted part of an open folder.
 enum Scope {
-    /// The folder, and everything below it.
+    /// The folder, and everything in it.
     All,
-    /// One file in it.
+    /// One file in the folder.
     File(OsString),
-    /// What has a path from there that matches.
+    /// Everything whose path relative to the folder matches.
     Matching(GlobMatcher),
 }
 
 impl GrantedPaths {
-    /// Opens what is granted: these paths, and what matches one of these patterns. What does not exist, or
-    /// cannot be opened, grants nothing.
+    /// Opens the granted folders: these paths, and the folders of these patterns. A path that does not exist or
+    /// cannot be opened grants nothing.
     ///
     /// # Errors
-    /// `CompileError` for a text that is no pattern.
+    /// `CompileError` for a pattern that is not valid.
     pub(crate) fn new(paths: &[PathBuf], globs: &[String]) -> Result<Self, WasmError> {
-        let of_path = |path: &PathBuf| {
+        let grant_path = |path: &PathBuf| {
             let path = path.canonicalize().ok()?;
             if path.is_dir() {
                 let dir = open(&path)?;
@@ -56,7 +56,7 @@ impl GrantedPaths {
             let dir = open(&path)?;
             Some(Grant { path, dir, scope })
         };
-        let mut grants: Vec<Grant> = paths.iter().filter_map(of_path).collect();
+        let mut grants: Vec<Grant> = paths.iter().filter_map(grant_path).collect();
         for glob in globs {
             let (folder, rest) = literal_folder(glob);
             let matcher = GlobBuilder::new(&rest).literal_separator(true).build();
@@ -77,7 +77,8 @@ impl GrantedPaths {
         Ok(Self(grants))
     }
 
-    /// The open folder that leads to `path`, and the way from there; `None` if nothing does.
+    /// Returns the open folder of the grant for `path`, and the path relative to it; `None` if `path` is not
+    /// granted.
     fn find(&self, path: &Path) -> Option<(&Dir, PathBuf)> {
         let real = path.canonicalize().ok()?;
         self.0.iter().find_map(|grant| {
@@ -85,22 +86,22 @@ impl GrantedPaths {
             let is_granted = match &grant.scope {
                 Scope::All => true,
                 Scope::File(file) => rest == Path::new(file),
-                // `*` matches an empty text too, which is the folder itself.
+                // `*` also matches the empty text, which is the folder itself.
                 Scope::Matching(glob) => rest != Path::new("") && glob.is_match(rest),
             };
             is_granted.then(|| (&grant.dir, Path::new(".").join(rest)))
         })
     }
 
-    /// The folders that are open, without links.
+    /// Returns the paths of the open folders, with links resolved.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|grant| &*grant.path)
     }
 
-    /// Opens the file at `path`; `None` if it is not granted, no file, or cannot be read.
+    /// Opens the file at `path`. Returns `None` if it is not granted, is not a file, or cannot be read.
     pub(crate) fn file(&self, path: &Path) -> Option<File> {
         let (dir, rest) = self.find(path)?;
-        // To open what is no file may wait for ever.
+        // Opening a file of another kind, for example a pipe, may block forever.
         if !dir.metadata(&rest).ok()?.is_file() {
             return None;
         }
@@ -108,7 +109,7 @@ impl GrantedPaths {
         file.metadata().ok()?.is_file().then_some(file)
     }
 
-    /// Opens the folder at `path`; `None` if it is not granted, no folder, or cannot be opened.
+    /// Opens the folder at `path`. Returns `None` if it is not granted, is not a folder, or cannot be opened.
     pub(crate) fn folder(&self, path: &Path) -> Option<Dir> {
         let (dir, rest) = self.find(path)?;
         dir.open_dir(rest).ok()
@@ -119,12 +120,12 @@ fn open(path: &Path) -> Option<Dir> {
     Dir::open_ambient_dir(path, ambient_authority()).ok()
 }
 
-/// The folder that a pattern names before its first part that is none of a path, and the rest of the pattern.
+/// Splits a pattern into the folder before the first component with pattern characters, and the rest.
 fn literal_folder(glob: &str) -> (PathBuf, String) {
     let is_literal = |part: &&str| !part.contains(['*', '?', '[', ']', '{', '}', '\\']);
     let parts: Vec<&str> = glob.split('/').collect();
     let literal = parts.iter().take_while(|part| is_literal(part)).count();
-    // The last part is what is matched, literal or not.
+    // The last component is always part of the pattern, even without pattern characters.
     let (folder, rest) = parts.split_at(literal.min(parts.len() - 1));
     let folder = match folder {
         [] => ".".to_owned(),
@@ -134,10 +135,12 @@ fn literal_folder(glob: &str) -> (PathBuf, String) {
     (folder.into(), rest.join("/"))
 }
 
-/// The files that may be compiled.
+/// The files that `compileFile` may read.
 pub struct CompilableFiles(Option<GrantedPaths>);
 
 impl CompilableFiles {
+    /// Opens the granted paths.
+    ///
     /// # Errors
     /// As [`GrantedPaths::new`].
     pub(crate) fn new(capabilities: &WasmCapabilities) -> Result<Self, WasmError> {
@@ -153,11 +156,10 @@ impl CompilableFiles {
     /// Reads the file at `path` if the capabilities grant it.
     ///
     /// # Errors
-    /// `CompileError` if files are not granted, the file is outside the allow-list after its
-    /// links are resolved, or it cannot be read. The message names the path as the app gave it,
-    /// never the resolved one, and is the same for a file that is missing and one that is merely
-    /// not granted, so that nobody learns which files exist. `CompileError` too if it has more than
-    /// `max_bytes`, which are not all read then.
+    /// `CompileError` if no files are granted, the file is outside the granted paths after its links are resolved,
+    /// or it cannot be read. The message has the path as the app gave it, never the resolved path. It is the same
+    /// for a missing file and a file that is not granted, so that it does not reveal which files exist. Also
+    /// `CompileError` if the file has more than `max_bytes` bytes; the rest is not read then.
     pub fn read(&self, path: &Path, max_bytes: u64) -> Result<Vec<u8>, WasmError> {
         let shown = text::show(&path.to_string_lossy());
         let Some(granted) = &self.0 else {
@@ -181,7 +183,7 @@ impl CompilableFiles {
     }
 }
 
-/// The contents of a file, or one byte more than there may be, however the file grows meanwhile.
+/// Reads at most `max_bytes` + 1 bytes, even if the file grows while it is read.
 fn read_at_most(file: File, max_bytes: u64) -> std::io::Result<Vec<u8>> {
     let mut contents = Vec::new();
     file.take(max_bytes.saturating_add(1))
@@ -196,7 +198,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a granted one in it, and files in and beside that.
+    /// Makes a folder with a granted folder in it, a file in the granted folder, and a file outside of it.
     fn root(name: &str) -> PathBuf {
         let name = format!("ext_wasm-granted-{}-{name}", std::process::id());
         let root = std::env::temp_dir().join(name);
@@ -222,7 +224,7 @@ mod tests {
 
         fs::rename(&folder, root.join("granted/moved")).unwrap();
         symlink(root.join("outside"), &folder).unwrap();
-        // Put in after the path was compared, and before.
+        // The link is put in after the path was checked, and before.
         assert!(dir.open(rest).is_err());
         assert!(granted.file(&file).is_none() && granted.folder(&folder).is_none());
         assert_eq!(open.read("file").unwrap(), b"inside");
@@ -281,7 +283,7 @@ mod tests {
             let found = found.iter().map(|path| granted.file(path).is_some());
             found.collect::<Vec<bool>>()
         };
-        // A link is what it leads to.
+        // A link is checked as its target.
         assert_eq!(
             files("granted/*.wasm"),
             [true, false, false, false, false, true]

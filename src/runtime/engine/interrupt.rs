@@ -1,4 +1,4 @@
-//! The two reasons to end a guest from outside: its deadline has passed, or the host has aborted the call.
+//! The interruption of a guest, because its deadline has passed or the host has aborted the call.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,14 +8,14 @@ use tokio::sync::Notify;
 
 use crate::runtime::base::error::WasmError;
 
-/// Whether the guest that is running in a store should end. Any thread may ask for it.
+/// The state of interruption of the call in one store. Any thread may request the interruption.
 #[derive(Default)]
 pub(crate) struct Interrupt {
     call: Mutex<Call>,
     changed: Notify,
 }
 
-/// The call that is under way.
+/// The running call.
 #[derive(Default)]
 struct Call {
     number: u64,
@@ -23,16 +23,16 @@ struct Call {
     aborted: bool,
 }
 
-/// When a call has to have ended.
+/// The time at which a call has to end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     pub(crate) at: Instant,
-    /// How long after the start of the call that is.
+    /// The duration from the start of the call.
     pub(crate) timeout: Duration,
 }
 
 impl Interrupt {
-    /// A call begins, which need not end yet.
+    /// Starts a call, without an interruption.
     pub(crate) fn begin(&self, number: u64, deadline: Option<Deadline>) {
         *self.call() = Call {
             number,
@@ -41,7 +41,7 @@ impl Interrupt {
         };
     }
 
-    /// Says that the call of this number should end, if it is still under way.
+    /// Requests the end of the call with this number, if it is still running.
     pub(crate) fn abort(&self, number: u64) {
         let mut call = self.call();
         call.aborted |= call.number == number;
@@ -52,12 +52,12 @@ impl Interrupt {
         self.call().deadline.is_some()
     }
 
-    /// Has those that wait in [`Interrupt::unless_due`] look again.
+    /// Wakes up all tasks in [`Interrupt::unless_due`] so that they check again.
     pub(crate) fn notify(&self) {
         self.changed.notify_waiters();
     }
 
-    /// The error with which the guest has to end now, if it has to.
+    /// Returns the error with which the guest has to end now, if it has to.
     pub(crate) fn due(&self) -> Option<wasmtime::Error> {
         let call = self.call();
         if call.aborted {
@@ -67,14 +67,14 @@ impl Interrupt {
         (Instant::now() >= at).then(|| WasmError::deadline(timeout).into())
     }
 
-    /// What `work` comes to, unless the guest has to end first.
+    /// Waits for the result of `work`, unless the guest has to end first.
     ///
     /// # Errors
-    /// The error with which it has to end.
+    /// The error with which the guest has to end.
     pub(crate) async fn unless_due<R>(&self, work: impl Future<Output = R>) -> wasmtime::Result<R> {
         let mut work = pin!(work);
         loop {
-            // Before the question, so that nothing is missed between it and the wait.
+            // Created before the check, so that a notification between the check and the wait is not lost.
             let changed = self.changed.notified();
             if let Some(due) = self.due() {
                 return Err(due);
@@ -91,7 +91,7 @@ impl Interrupt {
     }
 }
 
-/// The host ended the call, and knows why.
+/// The error of a call that the host aborted. The caller replaces it with the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("the host ended the call")]
 pub(crate) struct Aborted;

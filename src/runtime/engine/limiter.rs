@@ -1,4 +1,4 @@
-//! How much one store may use: wasmtime asks before a memory or table grows.
+//! The limits on the memory and tables of one store. wasmtime asks before a memory or table grows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,14 +11,13 @@ use crate::runtime::base::options::StoreOptions;
 use crate::runtime::engine::MEMORY_RESERVATION;
 use crate::runtime::engine::quota::{MAPPINGS, PER_MEMORY, Share};
 
-/// The account of one store's memories and tables.
+/// The counted memories and tables of one store.
 ///
-/// wasmtime asks for one memory at a time; a cap for each alone could be passed by declaring
-/// many, so the account adds them up. A memory lives as long as its store, so what is counted stays
-/// counted, except for what an instantiation was granted that then came to nothing: see
-/// [`Limits::undo`]. A growth that was granted and then failed stays counted, because wasmtime also
-/// reports failures of growths that it never asked about, and a guest could use those to talk
-/// its account down.
+/// wasmtime asks about one memory at a time. With a cap for each memory alone a guest could use more by declaring
+/// many memories, so the sizes are added up. A memory lives as long as its store, so the sum never decreases, with
+/// one exception: a failed instantiation (see [`Limits::undo`]). A growth that was granted but failed later also
+/// stays counted, because wasmtime reports failures of growths that it never asked about, and a guest could use
+/// them to decrease its sum.
 pub(crate) struct Limits {
     memory: Account,
     tables: Account,
@@ -26,18 +25,18 @@ pub(crate) struct Limits {
     max_memories: usize,
     max_tables: usize,
     pub(crate) max_references: u32,
-    /// The mappings that the store's memories take.
+    /// The memory mappings that the store's memories use.
     mappings: Option<Share>,
-    /// Why there were no more mappings for the last request, if there were none.
-    unmapped: Option<String>,
+    /// The reason why the last request got no mappings, if it was refused for that.
+    mapping_refusal: Option<String>,
     /// Whether a memory or table was granted since the last [mark](Limits::mark).
     created: bool,
-    /// Whether one was refused since then.
+    /// Whether a memory or table was refused since then.
     refused: bool,
-    /// Whether mappings are counted for the store's garbage-collected heap, which may be among those of
-    /// an instantiation that came to nothing.
+    /// Whether the counted mappings include those of the store's garbage-collected heap. They may have been counted
+    /// during an instantiation that failed.
     heap_mapped: bool,
-    /// Whether a memory was allowed to grow, until somebody has asked: see `WasmStore::take_grown`.
+    /// Whether a memory may have grown since the last `WasmStore::take_grown`.
     pub(crate) grown: Arc<AtomicBool>,
 }
 
@@ -51,7 +50,7 @@ impl Limits {
             max_tables: capabilities.max_tables as usize,
             max_references: capabilities.max_references,
             mappings: None,
-            unmapped: None,
+            mapping_refusal: None,
             created: false,
             refused: false,
             heap_mapped: false,
@@ -59,11 +58,11 @@ impl Limits {
         }
     }
 
-    /// Counts memory that wasmtime does not ask about: what shared memories may grow by. Their
-    /// growth goes past the store, so that it has to be granted before they are made.
+    /// Counts the maximum growth of shared memories. wasmtime does not ask about their growth, which happens
+    /// without the store, so it has to be counted before they are made.
     ///
     /// # Errors
-    /// `InstantiateError` if that exceeds the cap.
+    /// `InstantiateError` if the sum exceeds the cap.
     pub(crate) fn reserve_shared(&mut self, bytes: u64) -> Result<(), WasmError> {
         let sum = self.memory.used.saturating_add(bytes);
         if bytes > 0 && sum > self.memory.cap {
@@ -76,7 +75,7 @@ impl Limits {
         Ok(())
     }
 
-    /// What is counted now, before memories and tables are made that may come to nothing.
+    /// Returns the current counts. Called before an instantiation that may fail.
     pub(crate) fn mark(&mut self) -> Mark {
         (self.created, self.refused) = (false, false);
         Mark {
@@ -86,9 +85,9 @@ impl Limits {
         }
     }
 
-    /// Counts no more than at the mark, after memories and tables have not been made: wasmtime has freed
-    /// those that were, if it is one of them that was refused, or none was reached. If the system itself
-    /// refused one, all that was granted stays counted.
+    /// Restores the counts of the mark after a failed instantiation. wasmtime has freed the memories and tables
+    /// that it made, if one was refused here, or none was reached. If the system itself refused one, all granted
+    /// memories stay counted.
     pub(crate) fn undo(&mut self, mark: &Mark) {
         if self.created && !self.refused {
             return;
@@ -97,8 +96,8 @@ impl Limits {
         self.tables.used = mark.tables;
         if let Some(share) = &mut self.mappings {
             let more = share.count() - mark.mappings;
-            // The first of them may be those of the store's garbage-collected heap, which stays, and has
-            // no bytes at first.
+            // The first mappings may be those of the store's garbage-collected heap. It stays, and has no bytes at
+            // first.
             let heap = if self.heap_mapped {
                 0
             } else {
@@ -109,7 +108,8 @@ impl Limits {
         }
     }
 
-    /// The cap that refused the last request, in words, if one did since this was last asked.
+    /// Returns a description of the cap that refused the last request, if one did since the last call of this
+    /// method.
     pub(crate) fn take_refusal(&mut self) -> Option<String> {
         let memory = self.memory.refused.take().map(|wanted| {
             format!(
@@ -123,18 +123,18 @@ impl Limits {
                 self.tables.cap
             )
         });
-        memory.or(tables).or(self.unmapped.take())
+        memory.or(tables).or(self.mapping_refusal.take())
     }
 
-    /// Remembers whether a memory or table that is made, which has nothing in it yet, was granted.
-    fn note(&mut self, current: usize, granted: bool) {
+    /// Records whether a new memory or table, which has size 0, was granted.
+    fn record_creation(&mut self, current: usize, granted: bool) {
         if current == 0 {
             self.created |= granted;
             self.refused |= !granted;
         }
     }
 
-    /// Takes the mappings of one more memory.
+    /// Counts the mappings of one more memory.
     fn map(&mut self) -> bool {
         let taken = match &mut self.mappings {
             Some(share) => share.take(PER_MEMORY),
@@ -142,24 +142,24 @@ impl Limits {
                 .take(PER_MEMORY)
                 .map(|share| self.mappings = Some(share)),
         };
-        self.unmapped = taken.err();
-        self.unmapped.is_none()
+        self.mapping_refusal = taken.err();
+        self.mapping_refusal.is_none()
     }
 }
 
-/// What a store's account counted at some time.
+/// The counts of a store at some time.
 pub(crate) struct Mark {
     memory: u64,
     tables: u64,
     mappings: u32,
 }
 
-/// A sum that may not pass a cap.
+/// A sum with a cap.
 #[derive(Debug)]
 struct Account {
     used: u64,
     cap: u64,
-    /// The sum that a refused growth would have led to.
+    /// The sum that a refused growth would have reached.
     refused: Option<u64>,
 }
 
@@ -195,12 +195,12 @@ impl ResourceLimiter for Limits {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let moves = current > 0 && desired as u64 > MEMORY_RESERVATION;
-        // A memory that is made has no bytes yet. Its mappings come last: a guest can repeat a growth
-        // that its memory cap or its maximum refuses without end.
+        // A new memory has size 0. Its mappings are counted last: a guest can repeat a growth that the memory cap
+        // or the maximum refuses without limit.
         let granted =
             !moves && self.memory.grow(current, desired, maximum) && (current > 0 || self.map());
         self.grown.fetch_or(granted, Ordering::Relaxed);
-        self.note(current, granted);
+        self.record_creation(current, granted);
         Ok(granted)
     }
 
@@ -211,7 +211,7 @@ impl ResourceLimiter for Limits {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let granted = self.tables.grow(current, desired, maximum);
-        self.note(current, granted);
+        self.record_creation(current, granted);
         Ok(granted)
     }
 

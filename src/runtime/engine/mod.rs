@@ -1,4 +1,5 @@
-//! The wasmtime engines: how guest code is compiled.
+//! The wasmtime engines and the limits of the process: configuration, queue of compilations, caches, deadlines,
+//! quotas.
 
 pub(crate) mod compile_queue;
 pub(crate) mod deadline;
@@ -19,33 +20,32 @@ use crate::runtime::admission::DENSE_IMAGE_BYTES;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::Checks;
 
-/// The address space set aside for each linear memory, in bytes.
+/// The address space that is reserved for each linear memory, in bytes.
 ///
-/// A memory never moves, so that a view of it stays valid for as long as its store lives: a
-/// 32-bit memory fits whole, a 64-bit memory cannot *grow* past this (it may start larger).
+/// A memory never moves, so that a view of it stays valid for the life of its store. A 32-bit memory always fits; a
+/// 64-bit memory cannot *grow* beyond this size (its initial size may be larger).
 pub const MEMORY_RESERVATION: u64 = 4 << 30;
 
-/// A change to the engines' configuration, applied after our own settings.
+/// A change to the configuration of the engines, applied after the settings of this crate.
 pub type Tune = Arc<dyn Fn(&mut Config) + Send + Sync>;
 
-/// The engines: one for each way code is compiled, since wasmtime cannot mix them in one store.
+/// The engines: one for each combination of checks, since all code in a store has to have the same engine.
 pub(crate) struct Engines {
-    /// Made when first needed.
+    /// Each is made on first use.
     engines: [OnceLock<Engine>; Checks::WAYS],
-    /// The stacks that their guests run on.
+    /// The class of the native stacks that guests run on.
     stack: StackClass,
     tune: Option<Tune>,
     disk_cache: Option<Cache>,
 }
 
 impl Engines {
-    /// Engines with every feature of WebAssembly 3.0, and shared memories, switched on, for threads with
-    /// stacks of this class; `tune` may change that. `cache` is a folder without links, for wasmtime's own
-    /// cache of machine code.
+    /// Makes engines with all features of WebAssembly 3.0 and shared memories, for threads with stacks of this
+    /// class. `tune` may change the configuration. `cache` is the folder of wasmtime's cache of machine code; its
+    /// path has no links.
     ///
     /// # Errors
-    /// `CompileError` if this machine or the tuned configuration is not supported, or the cache cannot
-    /// be used.
+    /// `CompileError` if this machine or the tuned configuration is not supported, or the cache cannot be used.
     pub(crate) fn new(
         tune: Option<Tune>,
         cache: Option<&Path>,
@@ -61,13 +61,13 @@ impl Engines {
         Ok(this)
     }
 
-    /// How many modules were found in the cache of machine code.
+    /// Returns the number of modules that were found in the cache of machine code.
     #[cfg(test)]
     pub(crate) fn disk_cache_hits(&self) -> usize {
         self.disk_cache.as_ref().map_or(0, Cache::cache_hits)
     }
 
-    /// The engine whose code checks for these.
+    /// Returns the engine whose code has these checks.
     ///
     /// # Errors
     /// As [`Engines::new`].
@@ -106,8 +106,8 @@ impl Engines {
         if let Some(tune) = &self.tune {
             tune(&mut config);
         }
-        // Not for a tune to change: stores are entered only where this much is left. wasmtime wants its
-        // own fibers, of which there are none here, to be as large.
+        // After `tune`, which must not change it: a store is only entered if this much stack is left. wasmtime
+        // requires that its fibers' stacks are at least as large, although no fibers are used.
         config
             .max_wasm_stack(self.stack.guest_bytes())
             .async_stack_size(self.stack.guest_bytes());

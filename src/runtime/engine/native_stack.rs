@@ -1,15 +1,15 @@
-//! The native stack of a thread, and how much of it guests and JavaScript may use.
+//! The native stack of a thread, and the part that guests and JavaScript may use.
 //!
-//! Guests, JavaScript and the host recurse on one stack, and a stack that runs out ends the process. So
-//! a thread has one budget for all of them: its stack down to [`ThreadStack::limit`]. Below the limit is a
-//! reserve for code of the host's that runs without a check of its own: an op, a function of WASI, a
-//! collector, the capture of a trap's backtrace.
+//! Guests, JavaScript and the host use the same native stack, and a stack overflow ends the process. So a thread
+//! has one budget for all of them: its stack down to [`ThreadStack::limit`]. Below the limit is a reserve for host
+//! code that runs without its own check: ops, WASI functions, a garbage collector, the capture of a trap's
+//! backtrace.
 //!
-//! Nobody has to count what the others have used, since each check compares the stack pointer with an
-//! address. A JavaScript engine is given the limit itself. wasmtime can only be told how many bytes a
-//! guest may use *below the place where its store is entered*, and only for a whole engine: an engine is
-//! made for a size of stack ([`StackClass`]), and a store is entered in place where at least as much is
-//! left. Elsewhere its guest gets a stack of its own: see `WasmStore::run`.
+//! Each check compares the stack pointer with an address, so the parts do not need to count what the others use. A
+//! JavaScript engine gets the limit itself. wasmtime accepts only a number of bytes that a guest may use *below the
+//! point where its store is entered*, and only one for a whole engine. So an engine is made for a size class of
+//! stacks ([`StackClass`]), and a store is entered on the current stack only if at least that many bytes are left.
+//! Otherwise its guest gets its own stack: see `WasmStore::run`.
 
 use std::cell::Cell;
 
@@ -18,27 +18,26 @@ use crate::runtime::base::error::WasmError;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// What is assumed to be left of a stack whose end the system does not tell.
+/// The number of bytes that are assumed to be left if the system does not report the end of the stack.
 const UNKNOWN: usize = 512 * KIB;
 
-/// The size of the largest stack that is made use of, in bytes; a guest of any engine has room on it.
+/// The largest stack size that is used, in bytes. It is large enough for a guest of any engine.
 pub(crate) const LARGEST: usize = 8 * MIB;
 
-/// What is left at least, in bytes, for what comes on the stack between where it is first measured and the
-/// outermost entries into stores.
+/// The reserve for the frames between the first measurement and the outermost entries into stores, in bytes.
 const BEFORE_ENTRY: usize = 64 * KIB;
 
-/// A size of stack, rounded down, so that threads of about the same size share engines and their code.
+/// A size class of stacks. Threads with similar stack sizes share engines and their code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StackClass {
-    /// How much of it a guest may use below the outermost entry into its store, in bytes.
+    /// The stack that a guest may use below the outermost entry into its store, in bytes.
     guest: usize,
-    /// How much is kept below the limit, in bytes.
+    /// The reserve below the limit, in bytes.
     reserve: usize,
 }
 
 impl StackClass {
-    /// Those for stacks of 8, 4, 2 and 1 MiB, of 512 KiB, and for smaller ones.
+    /// The classes for stacks of 8, 4, 2 and 1 MiB, of 512 KiB, and for smaller stacks.
     const ALL: [Self; 6] = [
         Self::new(7 * MIB + MIB / 2, 256 * KIB),
         Self::new(3 * MIB + MIB / 2, 256 * KIB),
@@ -52,14 +51,14 @@ impl StackClass {
         Self { guest, reserve }
     }
 
-    /// The largest class that fits where so many bytes of a stack are left, or else the smallest one.
+    /// Returns the largest class for a stack with `left` bytes left, or the smallest class if none fits.
     fn of(left: usize) -> Self {
         let fits = |class: &Self| class.guest + class.reserve + BEFORE_ENTRY <= left;
         let [.., smallest] = Self::ALL;
         Self::ALL.into_iter().find(fits).unwrap_or(smallest)
     }
 
-    /// How much stack a guest may use below the outermost entry into its store, in bytes.
+    /// Returns the stack that a guest may use below the outermost entry into its store, in bytes.
     pub(crate) fn guest_bytes(self) -> usize {
         self.guest
     }
@@ -73,7 +72,7 @@ pub(crate) struct ThreadStack {
 }
 
 impl ThreadStack {
-    /// That of the thread that asks.
+    /// Returns the stack of the current thread.
     pub(crate) fn current() -> Self {
         thread_local! {
             static MEASURED: Cell<Option<ThreadStack>> = const { Cell::new(None) };
@@ -89,7 +88,7 @@ impl ThreadStack {
     fn measure() -> Self {
         let left = stacker::remaining_stack().unwrap_or(UNKNOWN);
         let class = StackClass::of(left);
-        // Of a stack that is larger, or seems to be without end, no more than that.
+        // Only this much of a larger or unlimited stack is used.
         let left = left.min(LARGEST);
         Self {
             class,
@@ -97,17 +96,17 @@ impl ThreadStack {
         }
     }
 
-    /// Its class.
+    /// Returns the class of the stack.
     pub(crate) fn class(self) -> StackClass {
         self.class
     }
 
-    /// The lowest address that guests and JavaScript may use.
+    /// Returns the lowest address that guests and JavaScript may use.
     pub(crate) fn limit(self) -> usize {
         self.limit
     }
 
-    /// How many bytes are left above the limit, on the thread whose stack this is.
+    /// Returns the number of bytes left above the limit. To be called on the thread of this stack.
     #[cfg_attr(
         not(feature = "quickjs"),
         expect(dead_code, reason = "V8 is told the limit")
@@ -116,10 +115,10 @@ impl ThreadStack {
         stack_pointer().saturating_sub(self.limit)
     }
 
-    /// Refuses to go on where the stack, on whose thread this is, is in use down to the limit.
+    /// Checks that the stack is not used down to the limit. To be called on the thread of this stack.
     ///
     /// # Errors
-    /// `RuntimeError`, with the name of a guest's trap for the same.
+    /// `RuntimeError`, with the trap name of a guest's stack overflow.
     pub(crate) fn check(self) -> Result<(), WasmError> {
         if is_above(self.limit) {
             Ok(())
@@ -129,21 +128,21 @@ impl ThreadStack {
     }
 }
 
-/// Whether the stack of the thread that asks does not yet reach down to this address.
+/// Whether the stack pointer of the current thread is at or above this address.
 #[inline]
 pub(crate) fn is_above(address: usize) -> bool {
     stack_pointer() >= address
 }
 
-/// Where the stack of the thread that asks ends at present.
+/// Returns the stack pointer of the current thread.
 ///
-/// Not the address of a local variable: AddressSanitizer keeps those elsewhere.
+/// The address of a local variable would not do: AddressSanitizer keeps local variables elsewhere.
 #[inline(always)]
 fn stack_pointer() -> usize {
     cfg_select! {
         target_arch = "x86_64" => {
             let pointer: usize;
-            // SAFETY: it copies a register to another one, and does nothing else.
+            // SAFETY: the instruction copies one register to another, and has no other effect.
             unsafe {
                 std::arch::asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags));
             }
@@ -172,7 +171,7 @@ mod tests {
     fn a_class_fits_the_stacks_that_it_is_for() {
         let sizes = [8 * MIB, 4 * MIB, 2 * MIB, MIB, 512 * KIB];
         for (size, class) in sizes.into_iter().zip(StackClass::ALL) {
-            // A thread has used some already when it is first measured.
+            // A thread has already used some bytes when it is first measured.
             assert_eq!(StackClass::of(size - 16 * KIB), class);
             assert_ne!(StackClass::of(size - size / 4), class);
         }
@@ -191,7 +190,7 @@ mod tests {
             (stack.class(), left)
         });
         let (class, left) = deep.unwrap().join().unwrap();
-        // The system may give a thread the larger stack of one that has ended.
+        // The system may reuse the larger stack of a thread that has ended.
         assert!(class.guest >= StackClass::ALL[2].guest, "{class:?}");
         assert!(left > class.guest && left <= LARGEST, "{left}");
     }

@@ -1,28 +1,29 @@
-//! What the system gives a process only so much of: mappings of memory, and file descriptors.
+//! Quotas for resources that the system limits per process: memory mappings and file descriptors.
 //!
-//! Each linear memory takes mappings, as does machine code, and the initial contents of a memory take a
-//! descriptor. A process that has no more of either is lost: allocators and JavaScript engines abort. So the
-//! guests of all of a process's states get a part, and the rest of the process keeps the other.
+//! Each linear memory and the machine code of each module take mappings, and the image of a memory's initial
+//! contents takes a descriptor. If a process has no more of them, allocators and JavaScript engines abort. So the
+//! guests of all states of a process share a part of each, and the rest of the process has the remaining part.
 
 use std::fs;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many mappings a linear memory takes: its bytes, what is reserved behind them, and its initial contents.
+/// The number of mappings of a linear memory: its bytes, the reserved address space behind them, and its initial
+/// contents.
 pub(crate) const PER_MEMORY: u32 = 3;
-/// How many mappings the machine code of a module takes.
+/// The number of mappings of the machine code of a module.
 pub(crate) const PER_CODE: u32 = 2;
-/// How many mappings the stack of a thread takes, with its guard page.
+/// The number of mappings of a thread's stack, including its guard page.
 pub(crate) const PER_THREAD: u32 = 2;
 
-/// The mappings of guests.
+/// The mappings for guests.
 pub(crate) static MAPPINGS: LazyLock<Budget> =
     LazyLock::new(|| Budget::new("mappings", max_mappings()));
-/// The file descriptors of guests' memory images.
+/// The file descriptors for the memory images of guests.
 pub(crate) static DESCRIPTORS: LazyLock<Budget> =
     LazyLock::new(|| Budget::new("file descriptors", max_descriptors()));
 
-/// So much of something.
+/// A limited resource.
 #[derive(Debug)]
 pub(crate) struct Budget {
     noun: &'static str,
@@ -30,15 +31,15 @@ pub(crate) struct Budget {
     used: AtomicU32,
 }
 
-/// A part of a budget, which is given back when this is dropped.
+/// A part of a budget, which is given back on drop.
 #[derive(Debug)]
 pub(crate) struct Share {
-    of: &'static Budget,
+    budget: &'static Budget,
     count: u32,
 }
 
 impl Budget {
-    /// Three quarters of what the system gives a process.
+    /// Makes a budget of three quarters of the system's limit.
     fn new(noun: &'static str, system: u32) -> Self {
         Self {
             noun,
@@ -47,17 +48,20 @@ impl Budget {
         }
     }
 
-    /// Takes a part.
+    /// Takes `count` units.
     ///
     /// # Errors
-    /// Why not, if not so much is left.
+    /// A message if fewer are left.
     pub(crate) fn take(&'static self, count: u32) -> Result<Share, String> {
         let (used, cap) = (&self.used, self.cap);
         let taken = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             used.checked_add(count).filter(|used| *used <= cap)
         });
         match taken {
-            Ok(_) => Ok(Share { of: self, count }),
+            Ok(_) => Ok(Share {
+                budget: self,
+                count,
+            }),
             Err(used) => Err(format!(
                 "the guests of this process use {used} {} of the {cap} that they may",
                 self.noun
@@ -67,42 +71,44 @@ impl Budget {
 }
 
 impl Share {
-    /// Adds a part to this one.
+    /// Adds `count` units to this share.
     ///
     /// # Errors
     /// As [`Budget::take`].
     pub(crate) fn take(&mut self, count: u32) -> Result<(), String> {
-        let mut more = self.of.take(count)?;
-        self.count += std::mem::take(&mut more.count);
+        let mut added = self.budget.take(count)?;
+        self.count += std::mem::take(&mut added.count);
         Ok(())
     }
 
-    /// How large it is.
+    /// Returns the number of units.
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
-    /// Gives a part of it back.
+    /// Gives `count` units back.
     pub(crate) fn give_back(&mut self, count: u32) {
         let count = count.min(self.count);
         self.count -= count;
-        self.of.used.fetch_sub(count, Ordering::Relaxed);
+        self.budget.used.fetch_sub(count, Ordering::Relaxed);
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.of.used.fetch_sub(self.count, Ordering::Relaxed);
+        self.budget.used.fetch_sub(self.count, Ordering::Relaxed);
     }
 }
 
-/// How many mappings a process may have; what Linux has by default where nobody says.
+/// Returns the maximum number of mappings of a process. If the system does not report it, this is the default of
+/// Linux.
 fn max_mappings() -> u32 {
     let text = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
     text.trim().parse().unwrap_or(65_530)
 }
 
-/// How many descriptors this process may have open; what Linux has by default where nobody says.
+/// Returns the maximum number of open descriptors of this process. If the system does not report it, this is the
+/// default of Linux.
 fn max_descriptors() -> u32 {
     let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = text

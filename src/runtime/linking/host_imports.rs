@@ -1,5 +1,5 @@
-//! Modules that import nothing but functions which the host has for every store, so that they need not
-//! be made and compared with what is imported for each instance.
+//! Modules that import only host functions that are the same for every store. They are linked once, so that the
+//! functions are not made and type-checked for each instance.
 
 use std::any::TypeId;
 
@@ -10,17 +10,17 @@ use crate::runtime::module::{Compiled, HostLinked};
 use crate::runtime::store::host_function::HostFunction;
 use crate::runtime::store::{StoreData, add_host_func};
 
-/// Functions that the host has for whatever a module imports, the same for every store.
+/// The functions that a host provides for the imports of any module, the same for every store.
 pub trait HostImports: 'static {
-    /// The function for an import that is one, of this number in the module's order.
+    /// Makes the function for an import. `number` is its index in the module's order.
     ///
-    /// One is made for all instances of a module whose code checks for the same, if the module imports
-    /// nothing else, and nothing twice, and nobody in the process has instantiated it with other
-    /// `HostImports` before; otherwise one for each instance.
+    /// The function is made once for all instances of a module with the same checks, if the module imports only
+    /// functions, has no two imports of the same name, and was not instantiated in this process with another
+    /// `HostImports` before. Otherwise it is made for each instance.
     fn function(number: usize, import: &ImportInfo) -> Box<dyn HostFunction>;
 }
 
-/// The code with functions of `H` for its imports, if it can be linked so and imports anything.
+/// Returns the code linked with the functions of `H`. Returns `None` if it has no imports or cannot be linked once.
 pub(crate) fn link_once<'a, H: HostImports>(
     code: &'a Compiled,
     imports: &[ImportInfo],
@@ -31,7 +31,7 @@ pub(crate) fn link_once<'a, H: HostImports>(
     let host_linked = match code.host_linked.get() {
         Some(host_linked) => host_linked,
         None => {
-            // Not in `get_or_init`, where others would wait for it: the host's own code runs here.
+            // Outside of `get_or_init`, which would make other threads wait: `link` runs code of the host.
             let host_linked = HostLinked {
                 by: TypeId::of::<H>(),
                 linked: link::<H>(code, imports),

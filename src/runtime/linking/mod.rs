@@ -1,4 +1,4 @@
-//! What satisfies the imports of modules: functions of the host's that are the same for every store, and WASI.
+//! The functions that satisfy imports: host functions that are the same for every store, and WASI.
 
 pub(crate) mod host_imports;
 pub(crate) mod wasi;

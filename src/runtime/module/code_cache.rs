@@ -1,4 +1,4 @@
-//! Compiled code that is in use, so that nobody compiles it again.
+//! The cache of compiled code that is in use, so that the same module is not compiled again.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -10,7 +10,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::native_stack::{StackClass, ThreadStack};
 use crate::runtime::engine::{Engines, Tune};
 
-/// The engines, and the code that they have compiled and somebody uses, by the binaries it was made of.
+/// The engines, and the compiled code that is in use, by the binaries it was compiled from.
 pub(crate) struct CodeCache {
     engines: Engines,
     hasher: RandomState,
@@ -20,15 +20,15 @@ pub(crate) struct CodeCache {
 #[derive(Default)]
 struct Codes {
     by_hash: HashMap<u64, Vec<Weak<Code>>>,
-    /// How many hashes there may be before those are removed of which all code is gone.
+    /// The number of hashes above which hashes without live code are removed.
     max_hashes: usize,
 }
 
 impl CodeCache {
-    /// Engines that `tune` has changed, for threads with a stack like this one's, and no code. Without
-    /// `tune`, those with the same folder for machine code and for stacks of about the same size are the
-    /// same for the whole process, so that the code that one of its runtimes has compiled serves the others.
-    /// `disk_cache` is a folder without links.
+    /// Returns a cache for threads with a stack like the current one's. With `tune`, the cache is new and has its
+    /// own engines. Without `tune`, one cache is shared in the whole process by all states with the same folder for
+    /// machine code and similar stack sizes, so that code which one runtime compiled serves the others.
+    /// `disk_cache` is a folder whose path has no links.
     ///
     /// # Errors
     /// As [`Engines::new`].
@@ -43,7 +43,7 @@ impl CodeCache {
             let engines = Engines::new(tune, disk_cache.as_deref(), stack)?;
             return Ok(Arc::new(Self::of(engines)));
         }
-        // The map is whole whatever panicked while it was locked.
+        // A panic while the lock was held leaves the map consistent.
         let untuned = &mut *UNTUNED.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (disk_cache, stack);
         if let Some(cache) = untuned.get(&key) {
@@ -63,23 +63,23 @@ impl CodeCache {
         }
     }
 
-    /// The engines that compile the code.
+    /// Returns the engines that compile the code.
     pub(crate) fn engines(&self) -> &Engines {
         &self.engines
     }
 
-    /// The hash by which a binary is found.
+    /// Returns the hash of a binary, for [`find`](Self::find) and [`add`](Self::add).
     pub(crate) fn hash(&self, wasm: &[u8]) -> u64 {
         self.hasher.hash_one(wasm)
     }
 
-    /// The code of this binary, of this hash, if somebody uses it.
+    /// Returns the code of this binary if it is in use. `hash` is the binary's hash.
     pub(crate) fn find(&self, hash: u64, wasm: &[u8]) -> Option<Arc<Code>> {
         find(self.codes().by_hash.get(&hash)?, wasm)
     }
 
-    /// Adds code that was just compiled, of a binary of this hash, and returns it; or the code of the
-    /// same binary that somebody else has compiled meanwhile.
+    /// Adds new code and returns it. If another thread has added code of the same binary in the meantime, returns
+    /// that. `hash` is the binary's hash.
     pub(crate) fn add(&self, hash: u64, code: Code) -> Arc<Code> {
         debug_assert_eq!(hash, self.hash(code.wasm()));
         let codes = &mut *self.codes();
@@ -100,7 +100,7 @@ impl CodeCache {
     }
 
     fn codes(&self) -> MutexGuard<'_, Codes> {
-        // The map is whole whatever panicked while it was locked.
+        // A panic while the lock was held leaves the map consistent.
         self.codes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! From a source to machine code.
+//! Compilation of a source to machine code.
 
 use std::sync::Arc;
 
@@ -13,11 +13,12 @@ use crate::runtime::base::text;
 use crate::runtime::engine::compile_queue::{CompileQueue, Waiting};
 use crate::runtime::rewrite::merge_data_segments;
 
-/// How many bytes take less time to compare than it takes to have another thread do so.
+/// The maximum size of a binary that is compared on the calling thread, in bytes: it takes less time than a switch
+/// of threads.
 const SMALL: usize = 32 << 10;
 
-/// Turns bytes into machine code. May be sent to another thread, which is where it belongs:
-/// compiling takes long.
+/// A compiler of modules for one state. It can be sent to another thread, and should be, since compilation takes
+/// long.
 #[derive(Clone)]
 pub struct Compiler {
     cache: Arc<CodeCache>,
@@ -27,7 +28,7 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// A compiler whose modules are ready for stores with these checks.
+    /// Makes a compiler whose modules are ready for stores with these checks.
     pub(crate) fn new(
         cache: Arc<CodeCache>,
         checks: Checks,
@@ -42,11 +43,11 @@ impl Compiler {
         }
     }
 
-    /// Does `work` on a thread of its own, when its turn comes: one compile a core runs at a time, in the
-    /// whole process. To drop what is returned gives the work up, unless it has begun.
+    /// Runs `work` on its own thread when its turn comes: the whole process runs at most one compilation per core.
+    /// Dropping the returned value cancels the work, unless it has started.
     ///
     /// # Errors
-    /// `CompileError` if too many wait already.
+    /// `CompileError` if too many compilations wait.
     pub fn in_line<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<R, WasmError> + Send + 'static,
@@ -55,10 +56,10 @@ impl Compiler {
         self.queue.submit(move || work(&this))
     }
 
-    /// Does `work` on this thread, when its turn comes.
+    /// Runs `work` on this thread when its turn comes.
     ///
     /// # Errors
-    /// `CompileError` if too many wait already; otherwise as `work`.
+    /// `CompileError` if too many compilations wait; otherwise as `work`.
     pub fn in_turn<R>(
         &self,
         work: impl FnOnce(&Self) -> Result<R, WasmError>,
@@ -66,12 +67,12 @@ impl Compiler {
         self.queue.run(|| work(self))
     }
 
-    /// The most bytes that a source may have.
+    /// Returns the maximum number of bytes of a source.
     pub fn max_source_bytes(&self) -> u64 {
         self.limits.max_source_bytes()
     }
 
-    /// Fails where a source is so large that it is not even copied.
+    /// Checks the size of a source before it is copied.
     ///
     /// # Errors
     /// `CompileError` if it exceeds the cap on its bytes.
@@ -79,11 +80,11 @@ impl Compiler {
         admission::check_bytes(source, &self.limits)
     }
 
-    /// Compiles a module in the binary or the text format; or finds that somebody uses the code of the
-    /// same module, and returns that.
+    /// Compiles a module in the binary or the text format. Code of the same module that is in use is returned
+    /// without a compilation.
     ///
     /// # Errors
-    /// `CompileError` if it is malformed, invalid, or uses a feature that is off.
+    /// `CompileError` if the module is malformed, invalid, exceeds a limit, or uses a feature that is off.
     pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
         let wasm = admission::encode(source, &self.limits)?;
         let hash = self.cache.hash(&wasm);
@@ -100,8 +101,8 @@ impl Compiler {
         Ok(self.cache.add(hash, code))
     }
 
-    /// The code of a module that [`compile`](Compiler::compile) would have nothing to do for, if that
-    /// is found out in no time: it is in the binary format, small, and somebody uses it.
+    /// Returns the code for a source that [`compile`](Compiler::compile) does not need to compile, if that is known
+    /// at once: the source is small and in the binary format, and its code is in use.
     pub fn find_small(&self, source: &[u8]) -> Option<Arc<Code>> {
         if source.len() > SMALL {
             return None;
@@ -111,7 +112,7 @@ impl Compiler {
         code.is_ready(self.checks).then_some(code)
     }
 
-    /// Makes sure that `code` can be instantiated in a store with these checks.
+    /// Compiles `code` for stores with these checks, unless it is compiled.
     ///
     /// # Errors
     /// As [`Compiler::compile`].
@@ -131,12 +132,11 @@ impl Compiler {
         Ok(())
     }
 
-    /// Whether `source` is a valid module, in the binary or the text format. Takes less than a tenth of
-    /// a second with the default limits.
+    /// Whether `source` is a valid module, in the binary or the text format. Takes less than a tenth of a second
+    /// with the default limits.
     ///
     /// # Errors
-    /// `CompileError` if it is so large, or so much work, that [`Compiler::validate_at_length`] should
-    /// be asked.
+    /// `CompileError` if it needs more work than this method may do. [`Compiler::validate_at_length`] may do more.
     pub fn validate(&self, source: &[u8]) -> Result<bool, WasmError> {
         self.validate_within(
             source,
@@ -145,10 +145,10 @@ impl Compiler {
         )
     }
 
-    /// The same, for what takes longer.
+    /// Whether `source` is a valid module. May take longer than [`Compiler::validate`].
     ///
     /// # Errors
-    /// `CompileError` if it exceeds the limits on sizes, or those on longer validations.
+    /// `CompileError` if it exceeds the limits on sizes, or the limit on long validations.
     pub fn validate_at_length(&self, source: &[u8]) -> Result<bool, WasmError> {
         self.validate_within(
             source,
@@ -163,7 +163,7 @@ impl Compiler {
                 "validating takes {steps} steps, which exceeds the cap of {cap} ({name})"
             )))
         };
-        // Sizes alone tell at least how many it takes.
+        // The size alone gives a lower bound.
         let steps = admission::least_steps(source);
         if steps > cap {
             return refuse(steps);

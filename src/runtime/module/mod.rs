@@ -17,22 +17,22 @@ use crate::runtime::base::types::{ExportInfo, ImportInfo};
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
 use crate::runtime::store::{HostType, StoreData};
 
-/// A compiled module, as the state knows it.
+/// A compiled module.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct WasmModule {
-    /// Its handle, unique for the life of the state that compiled it.
+    /// The handle of the module, unique for the life of the state that compiled it.
     pub id: u32,
-    /// What it exports, in the module's order.
+    /// The exports, in the module's order.
     pub exports: Arc<[ExportInfo]>,
-    /// What it imports, in the module's order.
+    /// The imports, in the module's order.
     pub imports: Arc<[ImportInfo]>,
     pub(crate) code: Arc<Code>,
 }
 
 impl WasmModule {
     pub(crate) fn new(id: u32, code: Arc<Code>) -> Self {
-        let module = code.any();
+        let module = code.any_module();
         let export = |export: ExportType<'_>| ExportInfo::new(export.name(), &export.ty());
         let exports = code
             .exports
@@ -50,12 +50,12 @@ impl WasmModule {
         }
     }
 
-    /// What it was compiled to.
+    /// Returns the compiled code of the module.
     pub fn code(&self) -> Arc<Code> {
         self.code.clone()
     }
 
-    /// The contents of every custom section named `name`, in the module's order.
+    /// Returns the contents of all custom sections named `name`, in the module's order.
     pub fn custom_sections(&self, name: &str) -> Vec<&[u8]> {
         Parser::new(0)
             .parse_all(&self.code.wasm)
@@ -69,11 +69,11 @@ impl WasmModule {
     }
 }
 
-/// A module's binary, and its machine code for the engines that were asked for it so far.
+/// A module's binary, and its machine code for each engine that it was compiled for.
 pub struct Code {
     wasm: Box<[u8]>,
     pub(crate) profile: ModuleProfile,
-    /// By [`Checks::index`].
+    /// Indexed by [`Checks::index`].
     compiled: [OnceLock<Compiled>; Checks::WAYS],
     exports: OnceLock<Arc<[ExportInfo]>>,
     imports: OnceLock<Arc<[ImportInfo]>>,
@@ -90,23 +90,23 @@ impl Code {
         }
     }
 
-    /// The binary that it was compiled from.
+    /// Returns the binary that the code was compiled from.
     pub(crate) fn wasm(&self) -> &[u8] {
         &self.wasm
     }
 
-    /// The machine code with these checks, if it was compiled.
+    /// Returns the machine code with these checks, if it was compiled.
     pub(crate) fn get(&self, checks: Checks) -> Option<&Compiled> {
         self.compiled[checks.index()].get()
     }
 
-    /// Whether there is machine code with these checks, so that [`prepare`](Compiler::prepare) has
-    /// nothing to do.
+    /// Whether there is machine code with these checks. Then
+    /// [`Compiler::prepare`](crate::runtime::Compiler::prepare) has nothing to do.
     pub fn is_ready(&self, checks: Checks) -> bool {
         self.get(checks).is_some()
     }
 
-    fn any(&self) -> &Module {
+    fn any_module(&self) -> &Module {
         let compiled = self.compiled.iter().find_map(OnceLock::get);
         let compiled = compiled.expect("a `Code` is only made together with its first module");
         &compiled.module
@@ -116,29 +116,31 @@ impl Code {
 /// A module's machine code for one engine.
 pub(crate) struct Compiled {
     pub(crate) module: Module,
-    /// The types of its imports that are functions, in the order of all imports. Kept, since to ask for
-    /// one takes longer than the rest of what an import costs.
+    /// The types of its imported functions; the list has an entry for each import. Kept, since wasmtime takes
+    /// longer to return the type of an import than the rest of its linking takes.
     pub(crate) functions: Box<[Option<HostType>]>,
-    /// The module linked with functions of the host's, when that was first asked for.
+    /// The module linked with host functions, made on first use.
     pub(crate) host_linked: OnceLock<HostLinked>,
-    /// What the system gives a process only so much of.
+    /// The shares of the process's mappings and descriptors.
     _shares: [Share; 2],
 }
 
-/// A module's code with functions of the host's for its imports.
+/// A module's code, linked with host functions for its imports.
 pub(crate) struct HostLinked {
     /// The type of the [`HostImports`](crate::runtime::HostImports) that made the functions.
     pub(crate) by: TypeId,
-    /// `None` if the module cannot be linked by the names of its imports, or imports something else.
+    /// `None` if the module cannot be linked by the names of its imports, or imports an object of another kind.
     pub(crate) linked: Option<InstancePre<StoreData>>,
 }
 
 impl Compiled {
+    /// Takes the mappings and descriptors for the module.
+    ///
     /// # Errors
-    /// `CompileError` if there are too few mappings left for the code, or descriptors for the initial
+    /// `CompileError` if there are too few mappings left for the code, or too few descriptors for the initial
     /// contents of its memories.
     fn new(module: Module, profile: &ModuleProfile) -> Result<Self, WasmError> {
-        // wasmtime makes an image of each memory that has data when the module is first instantiated.
+        // wasmtime makes an image of each memory with data when the module is first instantiated.
         let images = profile.images();
         let shares = MAPPINGS
             .take(PER_CODE)

@@ -1,4 +1,4 @@
-//! A call of a function of WASI by a guest.
+//! Calls of WASI functions by guests.
 
 use wasmtime::{Caller, Extern};
 use wiggle::GuestMemory;
@@ -9,28 +9,30 @@ use crate::runtime::wasi::errno::{Failure, Result};
 use crate::runtime::wasi::memory::Memory;
 
 /// Calls a function that does not wait.
-pub(super) fn now(
+pub(super) fn call_sync(
     caller: &mut Caller<'_, StoreData>,
     preview: Preview,
     function: impl FnOnce(&mut Call<'_>) -> Result<()>,
 ) -> wasmtime::Result<i32> {
-    with(caller, preview, |mut call| answer(function(&mut call)))
+    with_call(caller, preview, |mut call| {
+        to_guest_result(function(&mut call))
+    })
 }
 
-/// Calls a function that may wait, and waits for it until the guest has to end.
-pub(super) fn waiting(
+/// Calls a function that may wait, until it returns or the guest has to end.
+pub(super) fn call_async(
     caller: &mut Caller<'_, StoreData>,
     preview: Preview,
     function: impl AsyncFnOnce(&mut Call<'_>) -> Result<()>,
 ) -> wasmtime::Result<i32> {
-    with(caller, preview, |mut call| {
+    with_call(caller, preview, |mut call| {
         let interrupt = call.interrupt;
-        answer(wait(tokio()?, interrupt.unless_due(function(&mut call)))?)
+        to_guest_result(wait(tokio()?, interrupt.unless_due(function(&mut call)))?)
     })
 }
 
-/// What the guest gets.
-fn answer(result: Result<()>) -> wasmtime::Result<i32> {
+/// Returns the error number for the guest, or the error that ends the guest.
+fn to_guest_result(result: Result<()>) -> wasmtime::Result<i32> {
     match result {
         Ok(()) => Ok(0),
         Err(Failure::Errno(errno)) => Ok(errno as i32),
@@ -38,7 +40,7 @@ fn answer(result: Result<()>) -> wasmtime::Result<i32> {
     }
 }
 
-fn with<R>(
+fn with_call<R>(
     caller: &mut Caller<'_, StoreData>,
     preview: Preview,
     function: impl FnOnce(Call<'_>) -> wasmtime::Result<R>,

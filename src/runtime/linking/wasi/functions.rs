@@ -1,4 +1,4 @@
-//! The functions of preview 1, by name.
+//! The WASI functions, by name.
 
 use wasmtime::{Caller, Linker};
 use wasmtime_wasi::I32Exit;
@@ -7,7 +7,7 @@ use super::call;
 use crate::runtime::store::StoreData;
 use crate::runtime::wasi::call::Preview;
 
-/// Puts the functions of both previews into the linker, under the names of [`super::WASI_MODULES`].
+/// Adds the functions of both previews to the linker, under the module names in [`super::WASI_MODULES`].
 pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     for (module, preview) in super::WASI_MODULES
         .into_iter()
@@ -19,7 +19,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
                     module,
                     stringify!($name),
                     move |mut caller: Caller<'_, StoreData>, $($arg: $ty),*| {
-                        call::now(&mut caller, preview, |call| call.$name($($arg),*))
+                        call::call_sync(&mut caller, preview, |call| call.$name($($arg),*))
                     },
                 )?;
             )*};
@@ -30,7 +30,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
                     module,
                     stringify!($name),
                     move |mut caller: Caller<'_, StoreData>, $($arg: $ty),*| {
-                        call::waiting(&mut caller, preview, async |call| {
+                        call::call_async(&mut caller, preview, async |call| {
                             call.$name($($arg),*).await
                         })
                     },
@@ -102,8 +102,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
     Ok(())
 }
 
-/// `proc_exit`. wasmtime-wasi refuses a status of 126 and more, to which shells give a meaning
-/// (WebAssembly/WASI#551); `exit(-1)` is common.
+/// `proc_exit`. It accepts every status, as `exit(-1)` is common. wasmtime-wasi refuses a status of 126 or more,
+/// because shells give these a meaning (WebAssembly/WASI#551).
 fn exit(status: i32) -> wasmtime::Result<()> {
     Err(I32Exit(status).into())
 }

@@ -1,4 +1,4 @@
-//! The functions of WASI preview 1, for linkers.
+//! The WASI preview 1 functions, as imports of modules.
 
 mod call;
 mod functions;
@@ -8,10 +8,10 @@ use wasmtime::{Engine, Extern, Linker};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::store::StoreData;
 
-/// The modules that WASI's functions are imported from.
+/// The module names that WASI functions are imported from: those of preview 1 and preview 0.
 pub const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
-/// All functions of WASI, for stores of an engine.
+/// Returns a linker with all WASI functions, for the stores of an engine.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
     let mut linker = Linker::new(engine);
     functions::add_to_linker(&mut linker)
@@ -19,7 +19,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<StoreData>, WasmError> {
     Ok(linker)
 }
 
-/// The function of WASI of this name, for a store that has WASI.
+/// Returns the WASI function with this name. The store has to have WASI.
 pub(crate) fn function(
     mut store: wasmtime::StoreContextMut<'_, StoreData>,
     linker: &Linker<StoreData>,
