@@ -1,4 +1,4 @@
-//! Functions, as the host calls them.
+//! Host access to functions.
 
 use std::cell::Cell;
 
@@ -9,8 +9,8 @@ use crate::runtime::base::types::{ExternInfo, type_name};
 use crate::runtime::base::value::WasmValue;
 use crate::runtime::store::{FuncEntry, Outcome, Signature, Stopped, WasmStore, call_in};
 
-/// How many slots a call copies to its own stack; more go to the heap.
-const FEW: usize = 8;
+/// The number of slots up to which a call copies them to its own stack instead of the heap.
+const INLINE_SLOTS: usize = 8;
 
 /// A function of a store.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ pub struct WasmFunc {
 }
 
 impl WasmStore {
-    /// The function of this handle.
+    /// Returns the function with this handle.
     ///
     /// # Errors
     /// `FunctionNotFound` if there is none.
@@ -36,22 +36,22 @@ impl WasmStore {
 }
 
 impl WasmFunc {
-    /// Its number in the store.
+    /// Returns the handle of the function in its store.
     pub fn handle(&self) -> u32 {
         self.handle
     }
 
-    /// The store that it belongs to.
+    /// Returns the store of the function.
     pub fn store(&self) -> &WasmStore {
         &self.store
     }
 
-    /// Its type.
+    /// Returns the type of the function.
     pub fn signature(&self) -> &Signature {
         &self.entry.signature
     }
 
-    /// Its type, as data.
+    /// Returns the type of the function, as data.
     pub fn info(&self) -> ExternInfo {
         let names = |types: &[wasmtime::ValType]| types.iter().map(type_name).collect();
         ExternInfo::Function {
@@ -60,11 +60,10 @@ impl WasmFunc {
         }
     }
 
-    /// Calls it with values.
+    /// Calls the function with values.
     ///
     /// # Errors
-    /// `TypeMismatch` if the arguments do not fit its parameters; otherwise as
-    /// [`WasmFunc::call_frame`].
+    /// `TypeMismatch` if the arguments do not fit the parameters; otherwise as [`WasmFunc::call_frame`].
     pub fn call(&self, args: &[WasmValue]) -> Result<Outcome<Vec<WasmValue>>, WasmError> {
         let Signature {
             params, results, ..
@@ -85,12 +84,12 @@ impl WasmFunc {
         Ok(called.map(|()| frame.iter().zip(results).map(read).collect()))
     }
 
-    /// Calls it with arguments in the first slots of `frame`, which its results then replace.
-    /// References travel as the bits of their [`RefHandle`].
+    /// Calls the function. `frame` holds the arguments in its first slots, and afterwards the results. References
+    /// are passed as the bits of their [`RefHandle`].
     ///
     /// # Errors
-    /// Of the [`Outcome`]: `TypeMismatch` if a reference does not fit its parameter or the frame is
-    /// too short, `RuntimeError` for traps and a store that is busy, `FuelExhausted`.
+    /// The errors of [`Outcome::of`]: `TypeMismatch` if a reference does not fit its parameter or the frame is too
+    /// short, `RuntimeError` if the guest trapped or the store is busy, `FuelExhausted` if the fuel ran out.
     ///
     /// [`RefHandle`]: crate::runtime::RefHandle
     #[inline]
@@ -98,8 +97,9 @@ impl WasmFunc {
         self.store.run(|store| call_in(store, &self.entry, frame))
     }
 
-    /// As [`WasmFunc::call_frame`], with slots that host functions may use meanwhile: where there are
-    /// any, the arguments are copied out first, and the results put back last.
+    /// Calls the function like [`WasmFunc::call_frame`], with slots that host functions may access during the call.
+    /// If the store has host functions, the arguments are copied out before the call, and the results are copied
+    /// back after it.
     ///
     /// # Errors
     /// As [`WasmFunc::call_frame`].
@@ -112,13 +112,13 @@ impl WasmFunc {
         if !self.store.has_host_funcs() && !self.signature().refs {
             return self.store.call_in_place(&self.entry, slots);
         }
-        let mut few = [ValRaw::u64(0); FEW];
-        let mut many = Vec::new();
-        let frame = match few.get_mut(..count) {
+        let mut inline = [ValRaw::u64(0); INLINE_SLOTS];
+        let mut heap = Vec::new();
+        let frame = match inline.get_mut(..count) {
             Some(frame) => frame,
             None => {
-                many.resize(count, ValRaw::u64(0));
-                &mut many[..]
+                heap.resize(count, ValRaw::u64(0));
+                &mut heap[..]
             }
         };
         for (slot, from) in frame.iter_mut().zip(slots) {

@@ -1,4 +1,4 @@
-//! Globals, as the host reads and sets them.
+//! Host access to globals.
 
 use wasmtime::{AsContextMut, Global, GlobalType, Mutability, Ref, RootScope, Val, ValRaw};
 use wasmtime::{StoreContextMut, ValType};
@@ -17,7 +17,7 @@ pub struct WasmGlobal {
 }
 
 impl WasmStore {
-    /// A new global that holds what `slot` does.
+    /// Makes a global with the value in `slot`.
     ///
     /// # Errors
     /// `TypeMismatch` if a reference in `slot` does not fit the type.
@@ -36,7 +36,7 @@ impl WasmStore {
         })
     }
 
-    /// The global of this handle.
+    /// Returns the global with this handle.
     ///
     /// # Errors
     /// `InstantiateError` if there is none.
@@ -50,7 +50,7 @@ impl WasmStore {
 }
 
 impl StoreData {
-    /// The number of `global`, the same each time for the same global.
+    /// Returns the handle of `global`, which is the same each time.
     pub(crate) fn global_handle(&mut self, global: Global) -> Result<u32, WasmError> {
         self.globals
             .insert(global.debug_index_in_store(), || global)
@@ -58,25 +58,25 @@ impl StoreData {
 }
 
 impl WasmGlobal {
-    /// Its number in the store.
+    /// Returns the handle of the global in its store.
     pub fn handle(&self) -> u32 {
         self.handle
     }
 
-    /// Its type.
+    /// Returns the type of the global.
     ///
     /// # Errors
-    /// `RuntimeError` if the store is busy; so for every other method here.
+    /// `RuntimeError` if the store is busy. This applies to the other methods too.
     pub fn info(&self) -> Result<ExternInfo, WasmError> {
         self.with(|store, global| Ok(ExternInfo::global(&global.ty(&store))))
     }
 
-    /// Its value's type.
+    /// Returns the type of the value.
     pub fn content(&self) -> Result<ValType, WasmError> {
         self.with(|store, global| Ok(global.ty(&store).content().clone()))
     }
 
-    /// Its value, as a slot; a reference as the bits of its handle.
+    /// Returns the value as a slot; a reference as the bits of its handle.
     pub fn get(&self) -> Result<ValRaw, WasmError> {
         self.with(|mut store, global| {
             let mut scope = RootScope::new(&mut store);
@@ -86,12 +86,12 @@ impl WasmGlobal {
         })
     }
 
-    /// Its value.
+    /// Returns the value.
     pub fn value(&self) -> Result<WasmValue, WasmError> {
         Ok(WasmValue::from_slot(&self.get()?, &self.content()?))
     }
 
-    /// Sets its value from a slot.
+    /// Sets the value from a slot.
     ///
     /// # Errors
     /// `TypeMismatch` if the global is immutable, or a reference does not fit its type.
@@ -121,7 +121,7 @@ impl WasmGlobal {
     }
 }
 
-/// The value in `slot`, which holds a `ty`.
+/// Returns the value in a slot of type `ty`.
 pub(crate) fn from_slot(
     store: StoreContextMut<'_, StoreData>,
     slot: &ValRaw,
@@ -137,7 +137,7 @@ pub(crate) fn from_slot(
     }
 }
 
-/// The slot that holds `value`.
+/// Returns a slot with `value`.
 pub(crate) fn to_slot(
     store: StoreContextMut<'_, StoreData>,
     value: Val,
@@ -152,7 +152,7 @@ pub(crate) fn to_slot(
     })
 }
 
-/// The reference in `slot`, which holds a `ty`.
+/// Returns the reference in a slot of the reference type `ty`.
 pub(crate) fn ref_from_slot(
     store: StoreContextMut<'_, StoreData>,
     slot: &ValRaw,

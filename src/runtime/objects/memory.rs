@@ -1,4 +1,4 @@
-//! Linear memories, as the host reads and writes them.
+//! Host access to linear memories.
 
 use std::ops::Range;
 
@@ -18,30 +18,30 @@ pub struct WasmMemory {
     handle: u32,
 }
 
-/// Where a memory's bytes are, for as long as `lease` is held.
+/// The address of a memory's bytes, valid while `lease` is held.
 ///
-/// The bytes do not move (see `MEMORY_RESERVATION`) and are not unmapped before the lease is
-/// gone; while the store is alive the guest may change them and may add to them.
+/// The bytes do not move (see `MEMORY_RESERVATION`) and stay mapped until the lease is dropped. While the store is
+/// alive, the guest may change them, and may grow the memory.
 pub struct MemoryView {
     /// The first byte.
     pub base: *mut u8,
-    /// In bytes, when the view was taken.
+    /// The number of bytes at the time when the view was made.
     pub len: usize,
     /// Whether other threads may access the bytes.
     pub shared: bool,
-    /// What keeps the bytes mapped.
+    /// Keeps the bytes mapped.
     pub lease: StoreLease,
 }
 
 impl StoreData {
-    /// The number of `memory`, the same each time for the same memory.
+    /// Returns the handle of `memory`, which is the same each time.
     pub(crate) fn memory_handle(&mut self, memory: LinearMemory) -> Result<u32, WasmError> {
         self.memories.insert(memory.key(), || memory)
     }
 }
 
 impl WasmStore {
-    /// A new memory.
+    /// Makes a memory.
     ///
     /// # Errors
     /// `InstantiateError` if the type is invalid or the memory would exceed the store's cap.
@@ -66,7 +66,7 @@ impl WasmStore {
         self.memory(handle)
     }
 
-    /// The memory of this handle.
+    /// Returns the memory with this handle.
     ///
     /// # Errors
     /// `MemoryError` if there is none.
@@ -80,7 +80,7 @@ impl WasmStore {
     }
 }
 
-/// What kept a memory or table from being made.
+/// Returns the error of a memory or table that could not be made.
 pub(crate) fn refused(
     store: &mut StoreContextMut<'_, StoreData>,
     what: &str,
@@ -95,15 +95,15 @@ pub(crate) fn refused(
 }
 
 impl WasmMemory {
-    /// Its number in the store.
+    /// Returns the handle of the memory in its store.
     pub fn handle(&self) -> u32 {
         self.handle
     }
 
-    /// Its type, with the current size as the minimum.
+    /// Returns the type of the memory, with the current size as the minimum.
     ///
     /// # Errors
-    /// `RuntimeError` if the store is busy; so for every other method here.
+    /// `RuntimeError` if the store is busy. This applies to the other methods too.
     pub fn info(&self) -> Result<ExternInfo, WasmError> {
         self.with(|store, memory| {
             let mut info = ExternInfo::memory(&memory.ty(&store));
@@ -114,7 +114,7 @@ impl WasmMemory {
         })
     }
 
-    /// Its size in bytes.
+    /// Returns the size in bytes.
     pub fn byte_len(&self) -> Result<usize, WasmError> {
         self.with(|store, memory| Ok(memory.len(store)))
     }
@@ -122,7 +122,7 @@ impl WasmMemory {
     /// Copies bytes from `offset` on into `to`.
     ///
     /// # Errors
-    /// `MemoryError` if any of them is out of bounds.
+    /// `MemoryError` if a byte is out of bounds.
     pub fn read(&self, offset: u64, to: &mut [u8]) -> Result<(), WasmError> {
         self.with(|store, memory| {
             let range = bounds(offset, to.len() as u64, memory.len(&store), "read")?;
@@ -134,10 +134,10 @@ impl WasmMemory {
         })
     }
 
-    /// Copies `len` bytes from `offset` on.
+    /// Returns a copy of `len` bytes from `offset` on.
     ///
     /// # Errors
-    /// `MemoryError` if any of them is out of bounds, before anything is allocated.
+    /// `MemoryError` if a byte is out of bounds. This is checked before anything is allocated.
     pub fn read_vec(&self, offset: u64, len: u64) -> Result<Vec<u8>, WasmError> {
         self.with(|store, memory| {
             let range = bounds(offset, len, memory.len(&store), "read")?;
@@ -156,10 +156,10 @@ impl WasmMemory {
         })
     }
 
-    /// Copies `from` to `offset` on.
+    /// Copies `from` into the memory from `offset` on.
     ///
     /// # Errors
-    /// `MemoryError` if any byte is out of bounds; then nothing was written.
+    /// `MemoryError` if a byte is out of bounds. Nothing is written then.
     pub fn write(&self, offset: u64, from: &[u8]) -> Result<(), WasmError> {
         self.with(|mut store, memory| {
             let range = bounds(offset, from.len() as u64, memory.len(&store), "write")?;
@@ -173,10 +173,10 @@ impl WasmMemory {
         })
     }
 
-    /// Adds `pages` zeroed pages and returns how many there were before.
+    /// Adds `pages` zeroed pages. Returns the previous number of pages.
     ///
     /// # Errors
-    /// `MemoryError` if its maximum, the store's cap or the address space does not allow that.
+    /// `MemoryError` if the memory's maximum, the store's cap or the address space does not allow it.
     pub fn grow(&self, pages: u64) -> Result<u64, WasmError> {
         self.with(|mut store, memory| {
             let grown = match &memory {
@@ -195,7 +195,7 @@ impl WasmMemory {
         })
     }
 
-    /// The memory's bytes where they are.
+    /// Returns the address and the size of the memory's bytes.
     pub fn view(&self) -> Result<MemoryView, WasmError> {
         self.with(|store, memory| {
             Ok(MemoryView {
@@ -224,7 +224,7 @@ impl WasmMemory {
     }
 }
 
-/// The range of `len` bytes from `offset`, if it is inside a memory of `size` bytes.
+/// Returns the range of `len` bytes from `offset`, if it is inside a memory of `size` bytes.
 fn bounds(offset: u64, len: u64, size: usize, verb: &str) -> Result<Range<usize>, WasmError> {
     match offset.checked_add(len) {
         Some(end) if end <= size as u64 => Ok(offset as usize..end as usize),

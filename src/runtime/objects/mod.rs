@@ -1,4 +1,4 @@
-//! The objects of a store, as the host uses them.
+//! Host access to the objects of a store.
 
 pub(crate) mod func;
 pub(crate) mod global;

@@ -1,4 +1,4 @@
-//! Tables, as the host reads and sets them.
+//! Host access to tables.
 
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Table, TableType, ValRaw, ValType};
 
@@ -16,11 +16,11 @@ pub struct WasmTable {
 }
 
 impl WasmStore {
-    /// A new table whose elements are what `slot` holds.
+    /// Makes a table with the reference in `slot` as all its elements.
     ///
     /// # Errors
-    /// `TypeMismatch` if the reference does not fit, `InstantiateError` if the type is invalid or
-    /// the table would exceed the cap.
+    /// `TypeMismatch` if the reference does not fit, `InstantiateError` if the type is invalid or the table would
+    /// exceed the cap.
     pub fn new_table(&self, ty: TableType, slot: &ValRaw) -> Result<WasmTable, WasmError> {
         let handle = self.with(|mut store| {
             let mut scope = RootScope::new(&mut store);
@@ -38,7 +38,7 @@ impl WasmStore {
         })
     }
 
-    /// The table of this handle.
+    /// Returns the table with this handle.
     ///
     /// # Errors
     /// `InstantiateError` if there is none.
@@ -52,22 +52,22 @@ impl WasmStore {
 }
 
 impl StoreData {
-    /// The number of `table`, the same each time for the same table.
+    /// Returns the handle of `table`, which is the same each time.
     pub(crate) fn table_handle(&mut self, table: Table) -> Result<u32, WasmError> {
         self.tables.insert(table.debug_index_in_store(), || table)
     }
 }
 
 impl WasmTable {
-    /// Its number in the store.
+    /// Returns the handle of the table in its store.
     pub fn handle(&self) -> u32 {
         self.handle
     }
 
-    /// Its type, with the current size as the minimum.
+    /// Returns the type of the table, with the current size as the minimum.
     ///
     /// # Errors
-    /// `RuntimeError` if the store is busy; so for every other method here.
+    /// `RuntimeError` if the store is busy. This applies to the other methods too.
     pub fn info(&self) -> Result<ExternInfo, WasmError> {
         self.with(|store, table| {
             let mut info = ExternInfo::table(&table.ty(&store));
@@ -78,12 +78,12 @@ impl WasmTable {
         })
     }
 
-    /// Its size in elements.
+    /// Returns the size in elements.
     pub fn size(&self) -> Result<u64, WasmError> {
         self.with(|store, table| Ok(table.size(&store)))
     }
 
-    /// The element at `index`, as a slot that holds the bits of its handle.
+    /// Returns the element at `index`, as a slot with the bits of its handle.
     ///
     /// # Errors
     /// `MemoryError` if the index is out of bounds.
@@ -98,7 +98,7 @@ impl WasmTable {
         })
     }
 
-    /// Sets the element at `index`.
+    /// Sets the element at `index` to the reference in `slot`.
     ///
     /// # Errors
     /// `TypeMismatch` if the reference does not fit, `MemoryError` if the index is out of bounds.
@@ -114,11 +114,11 @@ impl WasmTable {
         })
     }
 
-    /// Adds `delta` elements that are what `slot` holds, and returns how many there were before.
+    /// Adds `delta` elements with the reference in `slot`. Returns the previous number of elements.
     ///
     /// # Errors
-    /// `TypeMismatch` if the reference does not fit, `MemoryError` if the table's maximum or the
-    /// cap does not allow that.
+    /// `TypeMismatch` if the reference does not fit, `MemoryError` if the table's maximum or the cap does not allow
+    /// it.
     pub fn grow(&self, delta: u64, slot: &ValRaw) -> Result<u64, WasmError> {
         self.with(|mut store, table| {
             let mut scope = RootScope::new(&mut store);

@@ -1,4 +1,4 @@
-//! Tags, which tell exceptions apart.
+//! Tags of exceptions.
 
 use wasmtime::{FuncType, Tag, TagType, ValType};
 
@@ -6,10 +6,10 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::store::{StoreData, WasmStore};
 
 impl WasmStore {
-    /// A new tag whose exceptions carry values of the types `params`, and its handle.
+    /// Makes a tag for exceptions with values of the types `params`. Returns its handle.
     ///
     /// # Errors
-    /// `InstantiateError` if the store holds too many.
+    /// `InstantiateError` if the store has too many tags.
     pub fn new_tag(&self, params: Vec<ValType>) -> Result<u32, WasmError> {
         self.with(|mut store| {
             let ty = FuncType::new(store.engine(), params, []);
@@ -21,7 +21,7 @@ impl WasmStore {
 }
 
 impl StoreData {
-    /// The number of `tag`, the same each time for the same tag.
+    /// Returns the handle of `tag`, which is the same each time.
     pub(crate) fn tag_handle(&mut self, tag: Tag) -> Result<u32, WasmError> {
         self.tags.insert(tag.debug_index_in_store(), || tag)
     }

@@ -1,4 +1,4 @@
-//! The cell that a store is in, and knows where its live borrow is.
+//! The cell that holds a store and records where the store's live borrow is.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ptr::NonNull;
@@ -21,52 +21,51 @@ use crate::runtime::wasi::Outputs;
 pub(super) struct StoreCell {
     pub(super) access: Cell<Access>,
     pub(super) store: UnsafeCell<Store<StoreData>>,
-    /// The lowest address down to which the stack of the store's thread may be in use when a guest is
-    /// entered: below it is less than the store's engine lets a guest use.
+    /// The lowest stack pointer at which a guest may be entered on the thread's stack. Below it, less stack is left
+    /// than the store's engine lets a guest use.
     pub(super) entry_floor: usize,
-    /// How long a call may take.
+    /// The maximum duration of a call.
     pub(super) timeout: Option<Duration>,
-    /// Whether the code of its guests can be interrupted.
+    /// Whether the guest code checks for interrupts.
     pub(super) interruptible: bool,
     pub(super) interrupt: Arc<Interrupt>,
-    /// Whether its guests may wait, which can be interrupted too.
+    /// Whether guests may wait in WASI functions, which can be interrupted too.
     pub(super) waits: bool,
-    /// Whether a memory was allowed to grow, and nobody was told yet: shared with `Limits`. Not part of
-    /// the store, so that to ask is cheap wherever the store is.
+    /// Whether a memory may have grown since the last `WasmStore::take_grown`. Shared with `Limits`. Not a part of the
+    /// store, so that the check is cheap also while the store is borrowed.
     pub(super) grown: Arc<AtomicBool>,
-    /// Whether functions of the host can run in it, which may do anything.
+    /// Whether host functions can run in the store. They may do anything with it.
     pub(super) has_host_funcs: Cell<bool>,
-    /// The link to the guest's thread, while a guest runs on one.
+    /// The link to the guest's thread, while a guest runs on its own thread.
     pub(super) guest: RefCell<Option<GuestLink>>,
-    /// Whether it is the turn of a guest whose caller does not wait: then nothing else in here may
-    /// be touched from the caller's thread, which gives and takes the turns.
+    /// Whether the guest of an asynchronous call has the turn. Then the caller's thread must not access any other
+    /// field. The caller's thread gives the turn to the guest and takes it back.
     pub(super) guest_turn: AtomicBool,
-    /// How many uses of a waiting guest's store are under way.
+    /// The number of nested uses of the store while the guest of an asynchronous call waits.
     pub(super) nested: Cell<u32>,
-    /// Whether the guest resumes when they have ended.
-    pub(super) resumes: Cell<bool>,
-    /// Guest objects to let go of, when it was not the caller's turn.
+    /// Whether the guest resumes after the last nested use.
+    pub(super) resume_pending: Cell<bool>,
+    /// Guest objects to release. They were released by the host while the store was busy.
     pub(super) released: RefCell<Vec<u32>>,
-    /// What its guests have written.
+    /// The captured output of the guests.
     pub(super) outputs: Outputs,
 }
 
-/// How a guest's thread and its caller's reach each other.
+/// The connection between the guest's thread and the caller's.
 #[derive(Clone)]
 pub(super) struct GuestLink {
     pub(super) channel: GuestChannel,
-    /// Where the guest's calls of host functions go, if the caller does not wait for the guest.
+    /// The channel for the guest's calls of host functions, if the call is asynchronous.
     pub(super) host_calls: Option<UnboundedSender<Event>>,
 }
 
-// SAFETY: the fields are only touched through `WasmStore`, which is neither `Send` nor `Sync` and
-// is only made, by `WasmStore::new` and from the `Weak` in `StoreData`, on the thread that runs the
-// store. Where that is two threads, they take turns: one of them waits for the other, as in `thread`,
-// or `guest_turn`, which is atomic, says whose turn it is, as in `running`. Elsewhere there is only
-// `StoreLease`, which does nothing but drop the cell; dropping it is exclusive, and all that it holds
-// is `Send`.
+// SAFETY: the fields are only accessed through `WasmStore`, which is neither `Send` nor `Sync`. A `WasmStore` is
+// only made by `WasmStore::new`, and from the `Weak` in `StoreData`, on the thread that runs the store. If two
+// threads run the store, they take turns: one of them waits for the other, as in `thread`, or the atomic
+// `guest_turn` says which one has the turn, as in `running`. Any other thread has only a `StoreLease`, which does
+// nothing but drop the cell. The drop has exclusive access, and everything in the cell is `Send`.
 unsafe impl Send for StoreCell {}
-// SAFETY: as above: a shared reference on another thread cannot reach the fields.
+// SAFETY: as above: no field can be reached through a shared reference on another thread.
 unsafe impl Sync for StoreCell {}
 
 const _: () = {
@@ -76,18 +75,18 @@ const _: () = {
     is_send::<Outputs>();
 };
 
-/// Where the live borrow of the store is.
+/// The place of the store's live borrow.
 #[derive(Clone, Copy)]
 pub(super) enum Access {
-    /// Nowhere: the store is at rest.
+    /// There is no borrow: no call runs in the store.
     Rest,
-    /// In a host function, which lent it out here.
+    /// A running host function has lent its context here.
     Host(NonNull<StoreContextMut<'static, StoreData>>),
-    /// In somebody's hands: nobody else may have it.
+    /// The store is in use, and cannot be borrowed again.
     Taken,
 }
 
-/// Puts the access back as it was, also when unwinding.
+/// Restores the previous access on drop, also during unwinding.
 struct Restore<'a> {
     cell: &'a Cell<Access>,
     access: Access,
@@ -99,7 +98,7 @@ impl Drop for Restore<'_> {
     }
 }
 
-/// Forgets the link to a guest's thread, also when unwinding.
+/// Removes the link to the guest's thread on drop, also during unwinding.
 struct UnlinkGuest<'a>(&'a StoreCell);
 
 impl Drop for UnlinkGuest<'_> {
@@ -108,10 +107,10 @@ impl Drop for UnlinkGuest<'_> {
     }
 }
 
-/// A use of a waiting guest's store, for which this thread waits, until it is dropped.
+/// A nested use of the store of a waiting guest. The current thread waits for it. It ends on drop.
 struct Nested<'a> {
     cell: &'a StoreCell,
-    /// How it was before.
+    /// The value in the link before the nested use.
     host_calls: Option<UnboundedSender<Event>>,
 }
 
@@ -134,22 +133,22 @@ impl Drop for Nested<'_> {
     }
 }
 
-/// Has the guest go on that was to do so during a nested use: its thread was busy with that.
-struct AfterNested<'a>(&'a StoreCell);
+/// Resumes the guest on drop if this was requested during a nested use, when the guest's thread was busy.
+struct ResumeAfterNested<'a>(&'a StoreCell);
 
-impl Drop for AfterNested<'_> {
+impl Drop for ResumeAfterNested<'_> {
     fn drop(&mut self) {
-        if self.0.nested.get() == 0 && self.0.resumes.replace(false) {
+        if self.0.nested.get() == 0 && self.0.resume_pending.replace(false) {
             self.0.resume();
         }
     }
 }
 
 impl StoreCell {
-    /// Gives the guest that waits its turn; where something nested runs, when that has ended.
+    /// Gives the turn to the waiting guest, or does so after the last nested use has ended.
     pub(super) fn resume(&self) {
         if self.nested.get() > 0 {
-            self.resumes.set(true);
+            self.resume_pending.set(true);
             return;
         }
         let link = self.guest.borrow().clone();
@@ -164,8 +163,8 @@ impl WasmStore {
     /// Runs `f`, which may run guest code, with the store.
     ///
     /// # Errors
-    /// As [`WasmStore::with`]; `RuntimeError` if there can be no thread to keep its deadline, or the
-    /// native stack has no room for a guest.
+    /// As [`WasmStore::with`]; `RuntimeError` if no thread can be started for its deadline, or the native stack has
+    /// not enough space for a guest.
     #[inline]
     pub(crate) fn run<R, E: From<WasmError>>(
         &self,
@@ -174,21 +173,22 @@ impl WasmStore {
         if !self.is_at_rest() {
             ThreadStack::current().check()?;
             return self.with_lent(|store| {
-                // Where the guest has a thread, this is there.
+                // A guest with its own thread runs `f` there, so the stack that counts is that thread's.
                 ThreadStack::current().check()?;
                 f(store)
             });
         }
         let in_place = is_above(self.cell.entry_floor);
-        // A guest with a thread is asked whether it has to end, whatever its store: see `host_call`.
-        let begins = self.cell.interruptible || self.cell.waits || !in_place;
-        let _watch = if begins {
+        // `host_call` checks for interrupts in every guest with its own thread, even if its store is not
+        // interruptible.
+        let needs_watch = self.cell.interruptible || self.cell.waits || !in_place;
+        let _watch = if needs_watch {
             self.begin(self.cell.timeout, false)?
         } else {
             None
         };
         if in_place {
-            // SAFETY: it is at rest; what `begin` did with it has ended.
+            // SAFETY: the store is at rest; the borrow in `begin` has ended.
             unsafe { self.take(f) }
         } else {
             // SAFETY: as above.
@@ -196,10 +196,10 @@ impl WasmStore {
         }
     }
 
-    /// Runs `f` with the store on a stack of its own: of this thread's, less is left than the guest may use.
+    /// Runs `f` with the store on another thread's stack, because too little is left of the current one.
     ///
     /// # Safety
-    /// As of [`WasmStore::take`].
+    /// As for [`WasmStore::take`].
     #[cold]
     unsafe fn take_with_own_stack<R, E: From<WasmError>>(
         &self,
@@ -207,18 +207,18 @@ impl WasmStore {
     ) -> Result<R, E> {
         ThreadStack::current().check()?;
         let own = OwnStack::take()?;
-        // What the guest wants of the host comes back to this thread.
+        // Calls of host functions run on this thread, which waits for the guest.
         let link = GuestLink {
             channel: own.channel(),
             host_calls: None,
         };
         self.cell.guest.replace(Some(link));
         let _unlink = UnlinkGuest(&self.cell);
-        // SAFETY: as promised; nothing has used it since.
+        // SAFETY: the caller guarantees that the store is at rest; nothing has used it since.
         unsafe { self.take(|mut store| own.channel().run(|| f(store.as_context_mut()))) }
     }
 
-    /// Starts the time of a call.
+    /// Starts the deadline of a call.
     pub(super) fn begin(
         &self,
         timeout: Option<Duration>,
@@ -230,11 +230,11 @@ impl WasmStore {
         })
     }
 
-    /// Runs `f` with the store, wherever it is.
+    /// Runs `f` with the store, at rest or lent by a host function.
     ///
     /// # Errors
-    /// `RuntimeError` if `f` of another `with`, or a guest whose caller does not wait, has the store;
-    /// what `f` returns otherwise.
+    /// `RuntimeError` if the store is in use by another `with` or by the guest of an asynchronous call; otherwise
+    /// the error of `f`.
     #[inline]
     pub(crate) fn with<R>(
         &self,
@@ -243,14 +243,14 @@ impl WasmStore {
         self.enter(f)
     }
 
-    /// As [`WasmStore::with`], with errors of any type.
+    /// As [`WasmStore::with`], with any error type.
     #[inline]
     fn enter<R, E: From<WasmError>>(
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
     ) -> Result<R, E> {
         if self.is_at_rest() {
-            // SAFETY: it is at rest.
+            // SAFETY: the store is at rest.
             unsafe { self.take(f) }
         } else {
             self.with_lent(f)
@@ -260,7 +260,7 @@ impl WasmStore {
     /// Runs `f` with the store.
     ///
     /// # Safety
-    /// The store is at rest.
+    /// The store has to be at rest.
     #[inline]
     unsafe fn take<R, E: From<WasmError>>(
         &self,
@@ -271,13 +271,13 @@ impl WasmStore {
             cell: &self.cell.access,
             access: Access::Rest,
         };
-        // SAFETY: this thread alone reaches the cell, and `access` was `Rest`: no other
-        // reference into the store exists, and none is made while it is `Taken`.
+        // SAFETY: only this thread reaches the cell, and `access` was `Rest`. So no other reference into the store
+        // exists, and none is made while `access` is `Taken`.
         let store = unsafe { &mut *self.cell.store.get() };
         f(store.as_context_mut())
     }
 
-    /// Runs `f` with a store that a host function lent out, if one did.
+    /// Runs `f` with the store that a host function has lent.
     fn with_lent<R, E: From<WasmError>>(
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
@@ -285,8 +285,8 @@ impl WasmStore {
         if self.has_guest_turn() {
             return Err(WasmError::busy().into());
         }
-        // Dropped last, when nothing in the cell is touched any more.
-        let _after = AfterNested(&self.cell);
+        // Declared first and so dropped last, when nothing accesses the cell any more.
+        let _after = ResumeAfterNested(&self.cell);
         let access = self.cell.access.replace(Access::Taken);
         let _restore = Restore {
             cell: &self.cell.access,
@@ -295,25 +295,23 @@ impl WasmStore {
         let Access::Host(mut context) = access else {
             return Err(WasmError::busy().into());
         };
-        // SAFETY: the pointer is to a context on the stack of a `lend` that has not
-        // returned (its `Restore` takes the pointer away when it does), which holds the
-        // store's only live borrow and does not use it meanwhile. `access` is `Taken`
-        // until `f` is done, so that the context is borrowed once at a time.
+        // SAFETY: the pointer is to a context on the stack of a `lend` that has not returned: its `Restore` removes
+        // the pointer when it does. The context is the store's only live borrow, and `lend` does not use it in the
+        // meantime. `access` is `Taken` until `f` has returned, so the context is borrowed only once at a time.
         let context = unsafe { context.as_mut() };
         let link = self.cell.guest.borrow().clone();
         match link {
-            Some(link) => self.with_lent_there(link, || f(context.as_context_mut())),
+            Some(link) => self.with_lent_on_guest_thread(link, || f(context.as_context_mut())),
             None => f(context.as_context_mut()),
         }
     }
 
-    /// Runs `f` on the guest's own thread: the guest is in the middle of a call there, and what `f` does
-    /// (run more of it, collect its garbage) has to find that call on its stack.
+    /// Runs `f` on the guest's own thread. The guest is in the middle of a call there, and `f` (which may run guest
+    /// code or collect garbage) has to find that call on its stack.
     ///
-    /// Not inlined, so that calls of guests that have no thread, which can nest deeply, need no stack for
-    /// it.
+    /// Not inlined, so that it takes no stack from the deeply nested calls of guests without a thread.
     #[inline(never)]
-    fn with_lent_there<R>(
+    fn with_lent_on_guest_thread<R>(
         &self,
         GuestLink {
             channel,
@@ -325,19 +323,19 @@ impl WasmStore {
         channel.run(f)
     }
 
-    /// Whether nothing runs in it.
+    /// Whether no call runs in the store.
     #[inline]
     pub fn is_at_rest(&self) -> bool {
         !self.has_guest_turn() && matches!(self.cell.access.get(), Access::Rest)
     }
 
-    /// Whether a guest runs in it whose caller does not wait.
+    /// Whether the guest of an asynchronous call has the turn.
     #[inline]
     pub(super) fn has_guest_turn(&self) -> bool {
         self.cell.guest_turn.load(Ordering::Acquire)
     }
 
-    /// Lends `context`, the live borrow of this store, to whoever calls `with` while `f` runs.
+    /// Lends `context`, the live borrow of this store, to calls of `with` while `f` runs.
     pub(super) fn lend<R>(
         &self,
         context: &mut StoreContextMut<'_, StoreData>,

@@ -1,4 +1,4 @@
-//! What a store holds beside wasmtime's own.
+//! The data of this crate in a wasmtime store.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,23 +17,23 @@ use crate::runtime::store::handle_table::HandleTable;
 use crate::runtime::store::references::Refs;
 use crate::runtime::wasi::Wasi;
 
-/// What wasmtime keeps beside the guest.
+/// The data of this crate in a wasmtime store.
 pub(crate) struct StoreData {
     pub(super) cell: Weak<StoreCell>,
-    /// The tag of exceptions that carry a value of the host, made when first needed.
+    /// The tag of exceptions that carry a host value, made on first use.
     pub(super) host_tag: Option<Tag>,
     pub(crate) limits: Limits,
     pub(crate) wasi: Option<Wasi>,
     pub(crate) interrupt: Arc<Interrupt>,
     pub(crate) refs: Refs,
-    /// Functions of the host that have a number, by it.
+    /// The host functions with a number, by that number.
     pub(super) host_funcs: HashMap<u32, Func>,
     pub(crate) funcs: HandleTable<FuncEntry>,
     pub(crate) memories: HandleTable<LinearMemory>,
     pub(crate) globals: HandleTable<Global>,
     pub(crate) tables: HandleTable<Table>,
     pub(crate) tags: HandleTable<Tag>,
-    /// How many instances this store holds, and the count of the whole state that includes them.
+    /// The number of instances in this store, and the counter of the state's live instances, which includes them.
     pub(super) instances: u32,
     pub(super) live_instances: Arc<AtomicU32>,
 }
@@ -45,21 +45,21 @@ impl Drop for StoreData {
     }
 }
 
-/// A function of the store, with its type at hand for checking calls.
+/// A function of the store with its type, which is kept to check calls.
 #[derive(Clone)]
 pub(crate) struct FuncEntry {
     pub(crate) func: Func,
     pub(crate) signature: Arc<Signature>,
 }
 
-/// A function's type, taken apart.
+/// The type of a function.
 #[derive(Debug)]
 pub struct Signature {
-    /// What it takes.
+    /// The types of the parameters.
     pub params: Box<[ValType]>,
-    /// What it returns.
+    /// The types of the results.
     pub results: Box<[ValType]>,
-    /// Whether any of them is a reference, which needs translating.
+    /// Whether a parameter or result is a reference, which has to be converted.
     pub(crate) refs: bool,
 }
 
@@ -74,16 +74,16 @@ impl Signature {
         }
     }
 
-    /// How many slots a call frame needs.
+    /// Returns the number of slots of a call frame.
     pub fn slots(&self) -> usize {
         self.params.len().max(self.results.len())
     }
 }
 
-/// A type that functions of the host can have.
+/// A type of host functions.
 pub(crate) struct HostType {
     pub(super) ty: FuncType,
-    /// Of `ty`.
+    /// The same type as `ty`.
     pub(crate) signature: Arc<Signature>,
 }
 
@@ -97,7 +97,7 @@ impl HostType {
 }
 
 impl StoreData {
-    /// The number of `func`, the same each time for the same function.
+    /// Returns the handle of `func`, which is the same each time.
     pub(crate) fn func_handle(
         mut store: StoreContextMut<'_, StoreData>,
         func: Func,
@@ -113,14 +113,14 @@ impl StoreData {
         })
     }
 
-    /// Counts one more instance, for as long as the store lives.
+    /// Counts an instance until the store is dropped.
     pub(crate) fn count_instance(&mut self) {
         self.instances += 1;
         self.live_instances.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Either kind of memory: one store's own, or one that threads share.
+/// A linear memory of the store, or one that threads share.
 #[derive(Clone)]
 pub(crate) enum LinearMemory {
     Own(Memory),
@@ -149,8 +149,8 @@ impl LinearMemory {
         }
     }
 
-    /// What identifies this memory in its store. Shared memories are told apart by where they
-    /// are, with the top bit set, which no index of a store's own memory has.
+    /// Returns a key that identifies the memory in its store. For a shared memory it is the address with the top
+    /// bit set, which no index of another memory has.
     pub(crate) fn key(&self) -> u64 {
         match self {
             Self::Own(memory) => memory.debug_index_in_store(),

@@ -1,15 +1,15 @@
-//! The handles by which the host names the objects of a store.
+//! Handles of the host for the objects of a store.
 
 use std::collections::HashMap;
 
 use crate::runtime::base::error::WasmError;
 
-/// Objects by their handles, which count from 0 in the order in which the host first met the objects. An object has
-/// one handle.
+/// Objects with their handles. Handles count from 0, in the order in which the host first got the objects. Each
+/// object has one handle.
 pub(crate) struct HandleTable<T> {
-    /// The name of one object in messages.
+    /// The name of the kind of object, for messages.
     noun: &'static str,
-    /// The most objects that there may be.
+    /// The maximum number of objects.
     cap: u32,
     items: Vec<T>,
     by_key: HashMap<u64, u32>,
@@ -25,15 +25,15 @@ impl<T> HandleTable<T> {
         }
     }
 
-    /// The handle of the object that `key` identifies in its store, if the object has one.
+    /// Returns the handle of the object with this key, if it has one. The key identifies an object in its store.
     pub(crate) fn find(&self, key: u64) -> Option<u32> {
         self.by_key.get(&key).copied()
     }
 
-    /// The handle of the object that `key` identifies in its store: a new one for a new object.
+    /// Returns the handle of the object with this key, and adds the object if it is new.
     ///
     /// # Errors
-    /// `InstantiateError` if there are as many objects as there may be.
+    /// `InstantiateError` if there are too many objects.
     pub(crate) fn insert(&mut self, key: u64, item: impl FnOnce() -> T) -> Result<u32, WasmError> {
         if let Some(number) = self.find(key) {
             return Ok(number);
@@ -50,10 +50,10 @@ impl<T> HandleTable<T> {
         Ok(number)
     }
 
-    /// The object of this handle.
+    /// Returns the object with this handle.
     ///
     /// # Errors
-    /// `InstantiateError` for a handle that no object has.
+    /// `InstantiateError` if no object has this handle.
     pub(crate) fn get(&self, number: u32) -> Result<&T, WasmError> {
         self.items.get(number as usize).ok_or_else(|| {
             WasmError::instantiate(format!("no {} of number {number} in the store", self.noun))

@@ -1,7 +1,7 @@
-//! Calls of the host's functions.
+//! Calls of host functions by guests.
 //!
-//! Guests and the host can call each other a thousand levels deep: whatever most calls do without is in
-//! functions that are not inlined, so that it takes no stack from them.
+//! Guests and the host can call each other a thousand levels deep. Code that most calls do not need is in functions
+//! that are not inlined, so that it takes no stack at each level.
 
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -18,7 +18,7 @@ use crate::runtime::store::raw::{lift, lower};
 use crate::runtime::store::references;
 use crate::runtime::store::{Signature, StoreData, WasmStore, running};
 
-/// What wasmtime calls for a function of the host.
+/// The function that wasmtime calls for every host function.
 pub(super) fn host_call(
     mut caller: Caller<'_, StoreData>,
     slots: &mut [MaybeUninit<ValRaw>],
@@ -28,13 +28,13 @@ pub(super) fn host_call(
     for slot in &mut slots[signature.params.len()..] {
         slot.write(ValRaw::u64(0));
     }
-    // SAFETY: wasmtime initialised the slots of the parameters, the loop above the others.
+    // SAFETY: wasmtime initialised the slots of the parameters, and the loop above the other slots.
     let frame = unsafe { &mut *(std::ptr::from_mut(slots) as *mut [ValRaw]) };
 
     let mut context = caller.as_context_mut();
-    // SAFETY: the pointer is that of the `Arc` that this store is in, one of which whoever runs this
-    // guest holds until the guest has ended. This one, which was not counted, is not dropped: a locked
-    // count up and down would take a fifth of an import's time.
+    // SAFETY: the pointer comes from the `Arc` that holds this store. The caller that runs this guest holds a clone
+    // of the `Arc` until the guest has ended. The `Arc` made here was not counted, so it is not dropped: to
+    // increment and decrement the count atomically would take a fifth of an import's time.
     let store = ManuallyDrop::new(WasmStore {
         cell: unsafe { Arc::from_raw(context.data().cell.as_ptr()) },
         one_thread: PhantomData,
@@ -47,9 +47,9 @@ pub(super) fn host_call(
         None => host.call(&store, frame),
         Some(link) => call_back(&store, link, host, frame),
     });
-    // The guest may go on for long before it looks itself.
+    // The guest may run for a long time before its code checks for an interrupt.
     if link.is_some() || store.cell.interruptible {
-        unless_due(&store)?;
+        check_interrupt(&store)?;
     }
     match called {
         Ok(()) if signature.refs => lower_results(context, frame, signature),
@@ -76,13 +76,13 @@ fn lower_results(
     Ok(lower(store, frame, &signature.results)?)
 }
 
-/// Fails if the guest has to end now.
+/// Checks for an interrupt. Returns the error that ends the guest.
 #[inline(never)]
-fn unless_due(store: &WasmStore) -> wasmtime::Result<()> {
+fn check_interrupt(store: &WasmStore) -> wasmtime::Result<()> {
     store.cell.interrupt.due().map_or(Ok(()), Err)
 }
 
-/// Ends the guest's call, or throws through it.
+/// Ends the guest's call, or throws an exception in it.
 #[cold]
 #[inline(never)]
 fn stopped(store: StoreContextMut<'_, StoreData>, stop: Stop) -> wasmtime::Result<()> {
@@ -98,7 +98,7 @@ fn stopped(store: StoreContextMut<'_, StoreData>, stop: Stop) -> wasmtime::Resul
     }
 }
 
-/// From a guest's own thread: has its caller's run a function of the host.
+/// Runs a host function on the caller's thread. Called on the guest's own thread.
 #[inline(never)]
 fn call_back(
     store: &WasmStore,
@@ -117,7 +117,7 @@ fn call_back(
     }
 }
 
-/// Throws the host's value `index` through the guest, which may catch it.
+/// Throws an exception with the host value `index` in the guest, which may catch it.
 fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Result<()> {
     let tag = match store.data().host_tag {
         Some(tag) => tag,
@@ -134,7 +134,7 @@ fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Res
     store.throw(exn)
 }
 
-/// Throws an exception that came out of this store's guest before.
+/// Throws an exception that this store's guest threw before.
 fn rethrow(mut store: StoreContextMut<'_, StoreData>, handle: RefHandle) -> wasmtime::Result<()> {
     let mut scope = RootScope::new(&mut store);
     let mut store = scope.as_context_mut();

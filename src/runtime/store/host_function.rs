@@ -1,4 +1,4 @@
-//! Functions that the host gives to guests.
+//! Host functions for guests.
 
 use std::sync::Arc;
 
@@ -12,28 +12,28 @@ use crate::runtime::store::{Signature, StoreData, WasmStore};
 
 /// A function of the host.
 ///
-/// It may call back into `store`, to any depth that the guest's stack allows. Wherever the guest
-/// runs, it runs on the thread that the store belongs to.
+/// It may call back into `store`, as deep as the stack allows. It always runs on the thread of the store, even if
+/// the guest runs on another one.
 pub trait HostFunction: Send + Sync + 'static {
-    /// Reads its arguments from the first slots of `frame` and leaves its results in their place.
-    /// References are the bits of their [`RefHandle`].
+    /// Runs the function. `frame` holds the arguments in its first slots; the function replaces them with its
+    /// results. References are the bits of their [`RefHandle`].
     ///
     /// # Errors
-    /// A [`Stop`] ends the guest's call instead.
+    /// A [`Stop`] ends the guest's call, or throws an exception in it.
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop>;
 
-    /// What tells it from the other functions that the host gives to guests of one store, if the host numbers
-    /// them: a store makes one function for all of the same number and type, whichever it was given first.
+    /// Returns the number of the function, if the host numbers its functions. A store makes only one wasmtime
+    /// function for each number and type, and runs the host function that it got first.
     fn number(&self) -> Option<u32> {
         None
     }
 }
 
-/// A function of the host that takes and returns values.
+/// A host function that takes and returns values.
 pub(crate) type ValuesFn =
     dyn Fn(&WasmStore, &[WasmValue]) -> Result<Vec<WasmValue>, Stop> + Send + Sync;
 
-/// A [`ValuesFn`] of this type.
+/// A [`ValuesFn`] with its type.
 pub(crate) struct ValuesFunction {
     pub(crate) signature: Arc<Signature>,
     pub(crate) run: Box<ValuesFn>,
@@ -67,19 +67,19 @@ impl HostFunction for ValuesFunction {
     }
 }
 
-/// Why a host function does not return.
+/// The reason why a host function does not return.
 #[derive(Clone, Debug)]
 pub enum Stop {
-    /// It throws the host's value of this number. The guest may catch it with `catch_all`.
+    /// It throws an exception with this host value. The guest may catch it with `catch_all`.
     Throw(u32),
-    /// It ends the call in a way that the guest cannot catch. The host knows why.
+    /// It ends the call, and the guest cannot catch this. The host knows the reason.
     Abort,
-    /// It throws an exception on that came out of the same store.
+    /// It throws an exception again that came out of the same store.
     Rethrow(RefHandle),
-    /// It fails in a way that the guest cannot catch.
+    /// It fails with an error that the guest cannot catch.
     Error(WasmError),
-    /// It will answer later, with [`RunningCall::answer`]. Only where the call that it is part of is
-    /// a [`RunningCall`], and not one inside of it.
+    /// It will provide its results later, with [`RunningCall::answer`]. Only allowed directly in a [`RunningCall`],
+    /// not in a call nested in it.
     ///
     /// [`RunningCall`]: crate::runtime::store::RunningCall
     /// [`RunningCall::answer`]: crate::runtime::store::RunningCall::answer
@@ -95,7 +95,7 @@ where
     }
 }
 
-/// The type of the tag under which a host's value travels through a guest.
+/// Returns the type of the tag of exceptions that carry a host value.
 pub(crate) fn tag_type(engine: &Engine) -> TagType {
     TagType::new(payload(engine))
 }
@@ -104,7 +104,7 @@ fn payload(engine: &Engine) -> FuncType {
     FuncType::new(engine, [ValType::EXTERNREF], [])
 }
 
-/// A new exception that carries the host's value `index`.
+/// Makes an exception with the host value `index`.
 pub(crate) fn exception(
     store: &mut StoreContextMut<'_, StoreData>,
     tag: &Tag,

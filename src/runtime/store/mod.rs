@@ -1,9 +1,8 @@
-//! Stores, and the one cell through which everything reaches them.
+//! Stores, and the cell through which all code accesses them.
 //!
-//! wasmtime lends out its store as `&mut`. While a guest runs, a function of the host may want
-//! the same store again (an import that calls `malloc` is normal), so the store sits in a cell
-//! that knows where the live borrow is: at rest it hands out the store itself, and inside a host
-//! function the context that wasmtime passed to that function.
+//! wasmtime passes a store as `&mut`. While a guest runs, a host function may need the same store again: an import
+//! that calls `malloc` is common. So the store is in a cell that records where the live borrow is. At rest, the
+//! cell hands out the store itself; in a host function, the context that wasmtime passed to that function.
 
 mod cell;
 mod data;
@@ -46,18 +45,17 @@ use crate::runtime::engine::limiter::Limits;
 use crate::runtime::engine::native_stack::ThreadStack;
 use crate::runtime::wasi::{Outputs, Wasi};
 
-/// A store: what instances share that can import from each other. Freed as a whole.
+/// A store: a group of instances that can import from each other, with all their objects. It is freed as a whole.
 ///
 /// A clone is another handle to the same store.
 #[derive(Clone)]
 pub struct WasmStore {
     cell: Arc<StoreCell>,
-    /// Stays on the thread that made it: see `StoreCell`.
+    /// Keeps the store on the thread that made it: see `StoreCell`.
     one_thread: PhantomData<*const ()>,
 }
 
-/// Keeps a store's memories mapped without giving access to the store. Any thread may hold and
-/// drop one.
+/// Keeps a store's memories mapped, without access to the store. It can be held and dropped on any thread.
 pub struct StoreLease(#[expect(dead_code, reason = "held, never used")] Arc<StoreCell>);
 
 impl WasmStore {
@@ -95,7 +93,7 @@ impl WasmStore {
             let mut store = Store::new(engine, data);
             store.limiter(|data| &mut data.limits);
             if interruptible {
-                store.epoch_deadline_callback(epoch_moved);
+                store.epoch_deadline_callback(on_epoch_deadline);
             }
             StoreCell {
                 access: Cell::new(Access::Rest),
@@ -110,7 +108,7 @@ impl WasmStore {
                 guest: RefCell::new(None),
                 guest_turn: AtomicBool::new(false),
                 nested: Cell::new(0),
-                resumes: Cell::new(false),
+                resume_pending: Cell::new(false),
                 released: RefCell::default(),
                 outputs,
             }
@@ -126,28 +124,28 @@ impl WasmStore {
         Arc::ptr_eq(&self.cell, &other.cell)
     }
 
-    /// What tells it from the other stores that are alive, its [lease](StoreLease)s included.
+    /// Returns a key that identifies the store among all stores that are alive or have a [lease](StoreLease).
     pub fn key(&self) -> usize {
         Arc::as_ptr(&self.cell).addr()
     }
 
-    /// Keeps this store's memories mapped for as long as the lease is held.
+    /// Returns a lease, which keeps this store's memories mapped while it is held.
     pub fn lease(&self) -> StoreLease {
         StoreLease(self.cell.clone())
     }
 
-    /// How long its calls may take, unless it is said otherwise.
+    /// Returns the default maximum duration of a call.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.cell.timeout
     }
 
-    /// What its guests have written to the streams that are captured.
+    /// Returns the captured output of the guests.
     pub fn outputs(&self) -> &Outputs {
         &self.cell.outputs
     }
 
-    /// A function of this store that runs `host`: the same one for the same [number](HostFunction::number) and
-    /// type, since wasmtime frees functions with their store only.
+    /// Returns a function of this store that runs `host`. It is the same one for the same
+    /// [number](HostFunction::number) and type, since wasmtime frees functions only together with their store.
     pub(crate) fn host_func(
         &self,
         HostType { ty, signature }: &HostType,
@@ -163,8 +161,8 @@ impl WasmStore {
             {
                 return Ok(known);
             }
-            // SAFETY: `host_call` reads the parameters and writes the results by `signature`,
-            // which is `ty` taken apart, after checking every reference it writes against it.
+            // SAFETY: `host_call` reads the parameters and writes the results according to `signature`, which has
+            // the same types as `ty`. It checks the type of every reference that it writes.
             let func = unsafe {
                 Func::new_unchecked(&mut store, ty.clone(), move |caller, slots| {
                     host_call(caller, slots, &signature, &host)
@@ -177,12 +175,12 @@ impl WasmStore {
         })
     }
 
-    /// Has calls expect functions of the host to run in it.
+    /// Records that host functions can run in the store.
     pub(crate) fn expect_host_funcs(&self) {
         self.cell.has_host_funcs.set(true);
     }
 
-    /// The function of this handle, with its type.
+    /// Returns the function with this handle, and its type.
     ///
     /// # Errors
     /// `FunctionNotFound` if there is none.
@@ -194,15 +192,15 @@ impl WasmStore {
         })
     }
 
-    /// Whether functions of the host can run in it. Without, nothing but guests and WASI can run in it,
-    /// neither of which knows of a call's slots.
+    /// Whether host functions can run in the store. Otherwise only guests and WASI functions run in it, and neither
+    /// of them can access the slots of a call.
     #[inline]
     pub(crate) fn has_host_funcs(&self) -> bool {
         self.cell.has_host_funcs.get()
     }
 
-    /// Calls a function of this store, which has no host functions, of numbers alone, with
-    /// arguments in `slots`, which its results then replace.
+    /// Calls a function without references, in a store without host functions. `slots` holds the arguments, and
+    /// afterwards the results.
     #[inline]
     pub(crate) fn call_in_place(
         &self,
@@ -211,14 +209,14 @@ impl WasmStore {
     ) -> Result<(), Stopped> {
         assert!(!self.has_host_funcs() && !signature.refs && signature.slots() <= slots.len());
         let slots = std::ptr::from_ref(slots) as *mut [ValRaw];
-        // SAFETY: the slots are long enough, and any bits are a number. They are `Cell`s, which may be
-        // written, and until the call has ended only wasmtime does: no function of the host is in the
-        // store to reach them.
+        // SAFETY: the slots are long enough, and any bits are a valid number. They are `Cell`s, so they may be
+        // written through a shared reference. Only wasmtime accesses them until the call has ended, since the store
+        // has no host function that could.
         self.run(|store| unsafe { call_raw(store, func, slots) })
     }
 }
 
-/// Gives a linker a function under these names, of a module and of its own, that runs `host`.
+/// Adds a function that runs `host` to a linker, under the names of a module and of the function.
 pub(crate) fn add_host_func(
     linker: &mut Linker<StoreData>,
     (module, name): (&str, &str),
@@ -247,9 +245,9 @@ pub(crate) fn call_in(
     if signature.refs {
         lower_params(store.as_context_mut(), frame, signature)?;
     }
-    // SAFETY: the frame is long enough and holds a value of each parameter's type: any bits are a
-    // number, and references were just made from handles that `lower` checked. No collection can
-    // have happened since. The `&mut` keeps the frame from everyone else during the call.
+    // SAFETY: the frame is long enough and holds a value of each parameter's type: any bits are a number, and
+    // `lower` has just made the references from handles that it checked. No collection can have happened since. The
+    // `&mut` excludes any other access to the frame during the call.
     unsafe { call_raw(store.as_context_mut(), func, frame) }?;
     if signature.refs {
         lift_results(store, frame, signature)?;
@@ -257,8 +255,8 @@ pub(crate) fn call_in(
     Ok(())
 }
 
-// Not inlined, like all that most calls do without: guests and the host can call each other a thousand
-// levels deep, and at each level this would take stack.
+// These functions are not inlined: most calls do not need them, and guests and the host can call each other a
+// thousand levels deep. Inlined, they would take stack at each level.
 
 #[inline(never)]
 fn lower_params(
@@ -290,37 +288,38 @@ fn short_frame() -> Stopped {
     WasmError::mismatch("the call frame is too short for the function").into()
 }
 
-/// Calls a function of this store with arguments in `slots`, which its results then replace.
+/// Calls a function of this store. `slots` holds the arguments, and afterwards the results.
 ///
 /// # Safety
-/// `slots` are as many as the function takes and as it returns, and hold a value of each parameter's
-/// type, references in wasmtime's raw form. Until this returns nobody else reads or writes them.
+/// `slots` has to be as long as the parameters and as the results, and to hold a value of each parameter's type,
+/// references in wasmtime's raw form. No other code may read or write the slots until this function returns.
 #[inline]
 unsafe fn call_raw(
     mut store: StoreContextMut<'_, StoreData>,
     func: &Func,
     slots: *mut [ValRaw],
 ) -> Result<(), Stopped> {
-    // SAFETY: as promised; that the function is one of this store, wasmtime checks.
+    // SAFETY: guaranteed by the caller; wasmtime checks that the function belongs to this store.
     unsafe { func.call_unchecked(store.as_context_mut(), slots) }
         .map_err(|error| stopped(store, &error))
 }
 
 impl WasmStore {
-    /// Whether something runs in it that has to end first, or to ask for a function of the host.
+    /// Whether the store is in use, so that no other call can run in it until that call ends or calls a host
+    /// function.
     pub fn is_busy(&self) -> bool {
         self.has_guest_turn() || matches!(self.cell.access.get(), Access::Taken)
     }
 
-    /// What is left of the budget.
+    /// Returns the remaining fuel.
     ///
     /// # Errors
-    /// `RuntimeError` if the store is busy or was made without a budget.
+    /// `RuntimeError` if the store is busy or was made without fuel.
     pub fn fuel(&self) -> Result<u64, WasmError> {
         self.with(|store| store.get_fuel().map_err(|_| unmetered()))
     }
 
-    /// Sets what is left of the budget.
+    /// Sets the remaining fuel.
     ///
     /// # Errors
     /// As [`WasmStore::fuel`].
@@ -328,18 +327,19 @@ impl WasmStore {
         self.with(|mut store| store.set_fuel(fuel).map_err(|_| unmetered()))
     }
 
-    /// Whether any of the store's memories was allowed to grow since this was last asked.
+    /// Whether a memory of the store may have grown since the last call of this method.
     pub fn take_grown(&self) -> bool {
         let grown = &self.cell.grown;
-        // Whose turn it is has been told with more than this. To look first spares a locked write.
+        // `Relaxed` is enough, since the turn is passed with a stronger ordering. The plain load avoids an atomic
+        // write.
         grown.load(Ordering::Relaxed) && grown.swap(false, Ordering::Relaxed)
     }
 
-    /// Forgets the host's hold on the object of this number, if there is one; as soon as can be, if
-    /// the store is busy.
+    /// Releases the host's reference to the guest object with this number, if there is one. If the store is busy,
+    /// the object is released later.
     pub fn release_object(&self, object: u32) {
         self.cell.released.borrow_mut().push(object);
-        // Nothing is lost if it is busy.
+        // If the store is busy, the numbers stay in `released`.
         let _ = self.with(|mut store| {
             for object in self.cell.released.take() {
                 store.data_mut().refs.release_object(object);
@@ -348,11 +348,12 @@ impl WasmStore {
         });
     }
 
-    /// Collects the guest's garbage and returns which of the host's values with numbers below `count` no
-    /// reference of the guest's holds.
+    /// Collects the garbage of the guests. Returns the numbers below `count` of host values that no guest reference
+    /// holds.
     ///
     /// # Errors
-    /// `RuntimeError` if the store is busy, wasmtime cannot collect, or `count` is far more than the
+    /// `RuntimeError` if the store is busy, wasmtime cannot collect, or `count` is far above the store's cap on
+    /// references.
     /// store's cap on references.
     pub fn collect(&self, count: u32) -> Result<Vec<u32>, WasmError> {
         self.with(|mut store| {
@@ -368,11 +369,11 @@ fn unmetered() -> WasmError {
     WasmError::runtime("the store has no fuel budget: give it one when it is made")
 }
 
-/// What guest code is told when its engine's epoch has moved on.
-fn epoch_moved(store: StoreContextMut<'_, StoreData>) -> wasmtime::Result<UpdateDeadline> {
+/// Handles the epoch deadline of guest code: wasmtime calls it when the engine's epoch was incremented.
+fn on_epoch_deadline(store: StoreContextMut<'_, StoreData>) -> wasmtime::Result<UpdateDeadline> {
     match store.data().interrupt.due() {
         Some(due) => Err(due),
-        // It was for the guest of another store.
+        // The epoch was incremented for a guest of another store.
         None => Ok(UpdateDeadline::Continue(1)),
     }
 }

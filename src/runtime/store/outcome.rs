@@ -1,4 +1,4 @@
-//! How runs of guest code end.
+//! The outcomes of calls of guest code.
 
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Tag, ThrownException, Val};
 
@@ -9,24 +9,24 @@ use crate::runtime::engine::interrupt::Aborted;
 use crate::runtime::store::StoreData;
 use crate::runtime::store::references;
 
-/// What a call left behind, when it was not an error of the runtime's own.
+/// The outcome of a call that did not fail with an error of the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome<T> {
-    /// It returned.
+    /// The call returned.
     Returned(T),
-    /// A host function threw the host's value of this number, and the guest did not catch it.
+    /// A host function threw the host value with this number, and the guest did not catch it.
     Threw(u32),
-    /// The guest threw an exception of its own, kept under this handle.
+    /// The guest threw an exception that was not caught. The handle keeps it alive.
     Exception(RefHandle),
-    /// A host function ended it with [`host::Stop::Abort`].
+    /// A host function ended the call with [`Stop::Abort`](crate::runtime::Stop::Abort), or the host aborted it.
     Aborted,
 }
 
 impl Outcome<()> {
-    /// That of a call.
+    /// Converts the result of a call.
     ///
     /// # Errors
-    /// What stopped the guest, or kept it from being called, if that was no host function.
+    /// The error that ended the call or prevented it, if it was not an exception or an abort.
     pub fn of(called: Result<(), Stopped>) -> Result<Self, WasmError> {
         match called {
             Ok(()) => Ok(Self::Returned(())),
@@ -36,10 +36,10 @@ impl Outcome<()> {
 }
 
 impl<T> Outcome<T> {
-    /// The value that it returned, for callers to whom every other outcome is an error.
+    /// Returns the value, for callers that treat every other outcome as an error.
     ///
     /// # Errors
-    /// `RuntimeError` if it did not return.
+    /// `RuntimeError` if the call did not return.
     pub fn returned(self) -> Result<T, WasmError> {
         Err(WasmError::runtime(match self {
             Self::Returned(value) => return Ok(value),
@@ -49,7 +49,7 @@ impl<T> Outcome<T> {
         }))
     }
 
-    /// This outcome, with the returned value changed by `f`.
+    /// Returns this outcome with the value changed by `f`.
     pub fn map<R>(self, f: impl FnOnce(T) -> R) -> Outcome<R> {
         match self {
             Self::Returned(value) => Outcome::Returned(f(value)),
@@ -60,8 +60,8 @@ impl<T> Outcome<T> {
     }
 }
 
-/// What became of a call that did not return: see [`Outcome::of`]. In a box, so that a call that does
-/// return does not pay for its size.
+/// The result of a call that did not return: see [`Outcome::of`]. Boxed, so that a call that returns does not pay
+/// for its size.
 #[derive(Debug)]
 pub struct Stopped(Box<Result<Outcome<()>, WasmError>>);
 
@@ -80,12 +80,12 @@ impl From<WasmError> for Stopped {
     }
 }
 
-/// Whether guest code ran into this error, rather than never having been started.
+/// Whether guest code was running when the error occurred.
 pub(crate) fn ran(error: &wasmtime::Error) -> bool {
     error.is::<ThrownException>() || error.is::<Aborted>() || WasmError::from_guest(error).is_some()
 }
 
-/// What ended a run of guest code that did not return: an exception, or an error.
+/// Converts the error of a call of guest code to an outcome or an error.
 pub(crate) fn outcome<T>(
     mut store: StoreContextMut<'_, StoreData>,
     error: &wasmtime::Error,

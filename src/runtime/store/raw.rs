@@ -1,4 +1,4 @@
-//! References between wasmtime's raw form and handles.
+//! Conversion between raw references of wasmtime and handles of the host.
 
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Val, ValRaw, ValType};
 
@@ -7,7 +7,7 @@ use crate::runtime::base::value::{self, RefHandle};
 use crate::runtime::store::StoreData;
 use crate::runtime::store::references;
 
-/// Turns the handles in `frame` into raw references.
+/// Replaces the handles in `frame` by raw references.
 pub(super) fn lower(
     mut store: StoreContextMut<'_, StoreData>,
     frame: &mut [ValRaw],
@@ -15,10 +15,10 @@ pub(super) fn lower(
 ) -> Result<(), WasmError> {
     let mut scope = RootScope::new(&mut store);
     let mut store = scope.as_context_mut();
-    // Resolving may collect, which moves what raw references point at: all are resolved to
-    // rooted values first, and made raw afterwards, which does not allocate. One that fails does
-    // not keep the others from being resolved: a host's value is only ever reported as released
-    // if a reference held it.
+    // Resolving a handle may collect garbage, which moves the objects that raw references point to. So all handles
+    // are first resolved to rooted values, which are then converted to raw references without an allocation. The
+    // other handles are resolved even if one fails, because a host value is reported as released only if a
+    // reference held it.
     let mut resolved = Vec::with_capacity(types.len());
     for (index, (slot, ty)) in frame.iter().zip(types).enumerate() {
         if let ValType::Ref(ty) = ty {
@@ -37,7 +37,7 @@ pub(super) fn lower(
     Ok(())
 }
 
-/// Turns the raw references in `frame`, which wasmtime just wrote, into handles.
+/// Replaces the raw references in `frame`, which wasmtime has just written, by handles.
 pub(super) fn lift(
     mut store: StoreContextMut<'_, StoreData>,
     frame: &mut [ValRaw],
@@ -45,12 +45,12 @@ pub(super) fn lift(
 ) -> Result<(), WasmError> {
     let mut scope = RootScope::new(&mut store);
     let mut store = scope.as_context_mut();
-    // Making a handle may collect: see `lower`.
+    // Making a handle may collect garbage: see `lower`.
     let mut rooted = Vec::with_capacity(types.len());
     for (index, (slot, ty)) in frame.iter().zip(types).enumerate() {
         if value::number(slot, ty).is_none() {
-            // SAFETY: wasmtime wrote this slot as a value of type `ty` of this store, and
-            // nothing ran since that could have collected.
+            // SAFETY: wasmtime wrote this slot as a value of type `ty` of this store, and nothing has run since
+            // that could have collected garbage.
             let value = unsafe { Val::from_raw(&mut store, *slot, ty.clone()) };
             rooted.push((index, value));
         }

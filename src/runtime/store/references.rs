@@ -1,4 +1,4 @@
-//! References, between wasmtime's and the host's numbers for them.
+//! References between guests and the host: conversion between wasmtime's values and handles.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,28 +12,29 @@ use crate::runtime::base::types::type_name;
 use crate::runtime::base::value::RefHandle;
 use crate::runtime::store::StoreData;
 
-/// The references of one store that the host holds, or that hold something of the host's.
+/// The guest objects that the host holds, and the host values that guests hold, of one store.
 pub(crate) struct Refs {
     objects: Slab<Object>,
-    held: Held,
-    /// The most objects, and the most values of the host, that there may be.
+    held: HeldCounts,
+    /// The maximum number of objects, and of host values.
     cap: usize,
 }
 
-/// The host's values that references of guests hold, by number, each with the count of these references.
-type Held = Arc<Mutex<HashMap<u32, u32>>>;
+/// The numbers of the host values that guest references hold, each with the number of these references.
+type HeldCounts = Arc<Mutex<HashMap<u32, u32>>>;
 
 /// A guest object that the host keeps alive.
 enum Object {
-    /// Also what the guest turned into an `externref`: passed back, it becomes what is asked for.
+    /// Includes objects that the guest converted to an `externref`. When passed back, they are converted to the
+    /// expected type.
     Any(OwnedRooted<AnyRef>),
     Exn(OwnedRooted<ExnRef>),
 }
 
-/// What an `externref` holds: the number of a value of the host. Dropped by the collector.
+/// The content of an `externref`: the number of a host value. The garbage collector drops it.
 struct HostValue {
     index: u32,
-    held: Held,
+    held: HeldCounts,
 }
 
 impl Drop for HostValue {
@@ -48,31 +49,31 @@ impl Drop for HostValue {
     }
 }
 
-fn lock(held: &Held) -> MutexGuard<'_, HashMap<u32, u32>> {
-    // The map is whole whatever panicked while it was locked.
+fn lock(held: &HeldCounts) -> MutexGuard<'_, HashMap<u32, u32>> {
+    // A panic while the lock was held leaves the map consistent.
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Refs {
-    /// No references; later there may be so many objects, and so many values of the host.
+    /// Makes an empty set of references with this cap on objects and on host values.
     pub(crate) fn new(cap: u32) -> Self {
         Self {
             objects: Slab::new(),
-            held: Held::default(),
+            held: HeldCounts::default(),
             cap: cap as usize,
         }
     }
 
-    /// Forgets the host's hold on an object. Unknown numbers are ignored.
+    /// Releases an object of the host. Unknown numbers are ignored.
     pub(crate) fn release_object(&mut self, index: u32) {
         self.objects.try_remove(index as usize);
     }
 
-    /// The numbers below `count` of host values that no reference of the guest's holds.
+    /// Returns the numbers below `count` of host values that no guest reference holds.
     ///
     /// # Errors
-    /// `RuntimeError` if `count` is far more than the host can have numbered: it keeps at most twice
-    /// as many numbers as guests hold values, and a few thousand that it has yet to look at.
+    /// `RuntimeError` if `count` is far above any number that the host can have used: it keeps at most twice as
+    /// many numbers as guests hold values, and a few thousand that it has not checked yet.
     pub(crate) fn unheld(&self, count: u32) -> Result<Vec<u32>, WasmError> {
         let most = self.cap.saturating_mul(4).saturating_add(8192);
         if count as usize > most {
@@ -96,12 +97,12 @@ impl Refs {
     }
 }
 
-/// The wasmtime value that `handle` stands for, as a value of type `ty`.
+/// Returns the wasmtime value of `handle`, as a value of type `ty`.
 ///
-/// May allocate on the guest's heap, and so collect: no raw reference may be held across it.
+/// May allocate on the guest's heap, and so collect garbage: no raw reference may be held across the call.
 ///
 /// # Errors
-/// `TypeMismatch` if the handle is unknown or what it stands for is not of that type.
+/// `TypeMismatch` if the handle is unknown or its value does not have the type.
 pub(crate) fn resolve(
     mut store: StoreContextMut<'_, StoreData>,
     handle: RefHandle,
@@ -143,10 +144,10 @@ pub(crate) fn resolve(
     }
 }
 
-/// The handle for a reference that came out of the guest.
+/// Returns the handle of a reference that came from the guest.
 ///
 /// # Errors
-/// `RuntimeError` if the store holds more references than there are numbers.
+/// `RuntimeError` if the host holds too many references of the store.
 pub(crate) fn handle(
     mut store: StoreContextMut<'_, StoreData>,
     value: &Val,
@@ -169,7 +170,7 @@ pub(crate) fn handle(
     }
 }
 
-/// A handle that keeps `exn` alive, to be thrown again or looked at.
+/// Returns a handle that keeps `exn` alive, so that the host can throw or inspect it.
 pub(crate) fn keep_exn(
     mut store: StoreContextMut<'_, StoreData>,
     exn: Rooted<ExnRef>,
@@ -186,17 +187,17 @@ fn keep_any(
     store.data_mut().refs.keep(Object::Any(any))
 }
 
-/// A new `externref` that holds the host's value number `index`.
+/// Makes an `externref` with the host value `index`.
 ///
 /// # Errors
-/// `RuntimeError` if the guests hold as many values of the host's as they may, or their heap is full.
+/// `RuntimeError` if the guests hold too many host values, or their heap is full.
 pub(crate) fn host_value(
     store: &mut StoreContextMut<'_, StoreData>,
     index: u32,
 ) -> Result<Rooted<ExternRef>, WasmError> {
     let Refs { held, cap, .. } = &store.data().refs;
     let (held, cap) = (held.clone(), *cap);
-    let is_full = |held: &Held| {
+    let is_full = |held: &HeldCounts| {
         let held = lock(held);
         held.len() >= cap && !held.contains_key(&index)
     };
@@ -216,7 +217,7 @@ fn too_many(cap: usize, what: &str) -> WasmError {
     ))
 }
 
-/// The number of the host's value that `external` holds, if it holds one.
+/// Returns the number of the host value in `external`, if it has one.
 pub(crate) fn host_index(
     store: &StoreContextMut<'_, StoreData>,
     external: &Rooted<ExternRef>,

@@ -1,10 +1,9 @@
-//! Calls that their caller does not wait for.
+//! Asynchronous calls: the caller does not wait for the guest.
 //!
-//! The guest runs on a thread of its own, and the caller's goes on. What the guest wants of the
-//! host it asks for, and waits until somebody there has time to answer. Of the two threads only the
-//! one whose *turn* it is uses the store: the caller's from where it takes notice of what the guest
-//! asks for until it answers, and the guest's otherwise. In its turn the caller may do with the store
-//! whatever an import may.
+//! The guest runs on its own thread while the caller's thread continues. The guest requests calls of host
+//! functions, and waits until the caller's thread answers. Only the thread that has the *turn* uses the store. The
+//! caller's thread has the turn from the time when it handles a request until it answers. Otherwise the guest's
+//! thread has it. During its turn, the caller may use the store like an import.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -28,63 +27,63 @@ use crate::runtime::store::host_function::{HostFunction, Stop};
 use crate::runtime::store::thread::{GuestChannel, GuestThread};
 use crate::runtime::store::{Outcome, WasmStore, call_in};
 
-/// A call that goes on while its caller does something else.
+/// An asynchronous call: it runs while its caller does other work.
 ///
-/// To drop it is to give it up: its guest ends as soon as it can be interrupted.
+/// Dropping it gives the call up: its guest is ended as soon as it can be interrupted.
 pub struct RunningCall {
     store: WasmStore,
     thread: Cell<Option<GuestThread>>,
-    /// The number by which it is aborted.
+    /// The number to abort the call with.
     number: u64,
     interrupt: Arc<Interrupt>,
     events: RefCell<UnboundedReceiver<Event>>,
     sender: UnboundedSender<Event>,
-    /// What has happened, and nobody has looked at yet.
+    /// The last event that was received but not handled.
     event: RefCell<Option<Event>>,
-    /// What the guest waits for.
+    /// The host call that the guest waits for, after [`Stop::Later`].
     request: RefCell<Option<HostCallRequest>>,
-    /// Tells that it waits no longer.
+    /// Notified when the host call is answered.
     answered: Notify,
     given_up: Cell<bool>,
-    /// Whether somebody waits for something to happen.
+    /// Whether [`RunningCall::ready`] is running.
     is_awaited: Cell<bool>,
 }
 
-/// Says that nobody waits any more, when it is dropped.
-struct Awaited<'a>(&'a Cell<bool>);
+/// Clears the flag on drop.
+struct AwaitGuard<'a>(&'a Cell<bool>);
 
-impl Drop for Awaited<'_> {
+impl Drop for AwaitGuard<'_> {
     fn drop(&mut self) {
         self.0.set(false);
     }
 }
 
-/// Where a [`RunningCall`] has got to.
+/// The state of a [`RunningCall`].
 #[derive(Debug)]
 pub enum Progress {
-    /// The guest runs.
+    /// The guest is running.
     Running,
     /// The guest waits for a host function that answers [later](Stop::Later).
     Waiting,
-    /// It has ended; with its results if it returned, as many slots as the call was given.
+    /// The call has ended. The slots are as many as it got; they hold the results if it returned.
     Ended(Outcome<Vec<ValRaw>>),
 }
 
-/// What happens to a call.
+/// An event of a call.
 pub(super) enum Event {
-    /// Its guest calls a function of the host.
+    /// The guest calls a host function.
     HostCall(HostCallRequest),
-    /// It has ended, or panicked.
+    /// The call has ended, or panicked.
     Ended(Result<Ended, Box<dyn Any + Send>>, LastTurn),
-    /// It was given up.
+    /// The call was given up.
     GivenUp,
 }
 
 type Ended = Result<Outcome<Vec<ValRaw>>, WasmError>;
-/// The frame again, with the results in it.
+/// The frame with the results.
 type Answer = Result<Vec<ValRaw>, Stop>;
 
-/// A host function that a guest has called, and waits for until this is dropped.
+/// A call of a host function. The guest waits until this value is dropped.
 pub(super) struct HostCallRequest {
     host: Arc<dyn HostFunction>,
     frame: Vec<ValRaw>,
@@ -92,7 +91,7 @@ pub(super) struct HostCallRequest {
     cell: Arc<StoreCell>,
 }
 
-/// The last turn of a guest, which ends when somebody has taken notice, or nobody will.
+/// The last turn of a guest. It ends when the event is handled or dropped.
 pub(super) struct LastTurn(Arc<StoreCell>);
 
 impl Drop for LastTurn {
@@ -102,7 +101,7 @@ impl Drop for LastTurn {
 }
 
 impl HostCallRequest {
-    /// Answers what `f` makes of the frame, and has the guest go on.
+    /// Stores the result of `f` on the frame as the answer, and resumes the guest.
     fn answer(mut self, f: impl FnOnce(&mut [ValRaw]) -> Result<(), Stop>) {
         let mut frame = mem::take(&mut self.frame);
         let answer = f(&mut frame).map(|()| frame);
@@ -116,7 +115,7 @@ impl Drop for HostCallRequest {
     }
 }
 
-/// On the guest's thread: asks for a function of the host, and waits for its answer.
+/// Requests a host call and waits for the answer. Called on the guest's thread.
 pub(super) fn request_host_call(
     cell: &Arc<StoreCell>,
     channel: &GuestChannel,
@@ -131,7 +130,7 @@ pub(super) fn request_host_call(
         answer: Arc::clone(&answer),
         cell: cell.clone(),
     };
-    // If there is nobody any more, the request comes back and is dropped here.
+    // If the receiver has been dropped, `send` returns the request, which is dropped here and resumes the guest.
     drop(events.send(Event::HostCall(request)));
     channel.wait();
     let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -145,12 +144,11 @@ pub(super) fn request_host_call(
 }
 
 impl WasmStore {
-    /// Starts a call of the function of handle `func`, as [`WasmFunc::call_frame`], and returns
-    /// while it runs. It may take as long as `timeout`, whatever the store's calls may otherwise;
-    /// `held` is kept until it has ended.
+    /// Starts a call of the function with handle `func`, like [`WasmFunc::call_frame`], and returns while it runs.
+    /// `timeout` replaces the store's timeout. `held` is dropped when the call has ended.
     ///
     /// # Errors
-    /// `RuntimeError` if the store is busy, or there can be no thread.
+    /// `RuntimeError` if the store is busy, or no thread can be started.
     pub(crate) fn start(
         &self,
         func: u32,
@@ -175,9 +173,9 @@ impl WasmStore {
         cell.guest_turn.store(true, Ordering::Release);
         let ended_sender = sender.clone();
         let task = move || {
-            // SAFETY: the store was at rest, and `Taken` since: nobody has made a reference to it,
-            // and until it is at rest again nobody does but through the context that is lent out
-            // while this one waits.
+            // SAFETY: the store was at rest, and `access` has been `Taken` since then, so there is no other
+            // reference to it. Until it is at rest again, other code reaches it only through the context that is
+            // lent while this reference waits.
             let store = unsafe { &mut *cell.store.get() };
             let ended = catch_unwind(AssertUnwindSafe(|| {
                 let called = call_in(store.as_context_mut(), &func, &mut frame);
@@ -186,7 +184,7 @@ impl WasmStore {
             drop((watch, held));
             cell.guest.replace(None);
             cell.access.set(Access::Rest);
-            // It comes back if the call was dropped.
+            // If the call was dropped, `send` returns the event, which is dropped here.
             drop(ended_sender.send(Event::Ended(ended, LastTurn(cell))));
         };
         thread.start(task);
@@ -207,25 +205,25 @@ impl WasmStore {
 }
 
 impl RunningCall {
-    /// The store that it runs in.
+    /// Returns the store of the call.
     pub fn store(&self) -> &WasmStore {
         &self.store
     }
 
-    /// Waits until there is something to [`advance`](Self::advance) over.
+    /// Waits until there is an event for [`advance`](Self::advance).
     ///
     /// # Errors
-    /// `RuntimeError` if somebody waits for that already.
+    /// `RuntimeError` if another `ready` of this call is waiting.
     pub async fn ready(&self) -> Result<(), WasmError> {
         if self.is_awaited.replace(true) {
             return Err(WasmError::runtime("somebody waits for the call already"));
         }
-        let _awaited = Awaited(&self.is_awaited);
+        let _guard = AwaitGuard(&self.is_awaited);
         poll_fn(|context| {
             let mut event = self.event.borrow_mut();
             if event.is_none() {
                 match self.events.borrow_mut().poll_recv(context) {
-                    Poll::Ready(happened) => *event = happened,
+                    Poll::Ready(received) => *event = received,
                     Poll::Pending => return Poll::Pending,
                 }
             }
@@ -235,14 +233,14 @@ impl RunningCall {
         Ok(())
     }
 
-    /// Runs the host function that the guest waits for, if it does, or tells how the call ended. To
-    /// be called again, after [`ready`](Self::ready), until it has ended or fails.
+    /// Handles the next event: runs the host function that the guest waits for, or returns the result of the call.
+    /// To be called again after [`ready`](Self::ready), until the call has ended or failed.
     ///
     /// # Errors
     /// As [`WasmFunc::call_frame`]; `RuntimeError` if the call was given up.
     ///
     /// # Panics
-    /// If the guest's thread did.
+    /// If the guest's thread panicked.
     pub fn advance(&self) -> Result<Progress, WasmError> {
         if self.given_up.get() {
             return Err(WasmError::given_up());
@@ -253,13 +251,14 @@ impl RunningCall {
                 Some(_) => Progress::Waiting,
                 None => Progress::Running,
             }),
-            Some(Event::HostCall(request)) => Ok(self.serve(request)),
+            Some(Event::HostCall(request)) => Ok(self.run_host_call(request)),
             Some(Event::Ended(Ok(ended), turn)) => {
                 drop(turn);
                 if let Some(thread) = self.thread.take() {
                     thread.give_back();
                 }
-                // Nothing else will happen to whoever waits although this was not said to be ready.
+                // Wakes a `ready` that is waiting although `advance` was called before it returned: no other event
+                // will come.
                 drop(self.sender.send(Event::GivenUp));
                 ended.map(Progress::Ended)
             }
@@ -268,10 +267,10 @@ impl RunningCall {
         }
     }
 
-    fn serve(&self, mut request: HostCallRequest) -> Progress {
+    fn run_host_call(&self, mut request: HostCallRequest) -> Progress {
         request.cell.guest_turn.store(false, Ordering::Release);
         let called = request.host.call(&self.store, &mut request.frame);
-        // The function may have given the call up: then there is nothing to answer.
+        // The function may have given the call up. Then no guest waits for an answer.
         if self.given_up.get() {
             return Progress::Running;
         }
@@ -283,8 +282,8 @@ impl RunningCall {
         Progress::Running
     }
 
-    /// Answers for the host function that the guest waits for, as [`HostFunction::call`] would have.
-    /// Does nothing if the guest does not wait.
+    /// Answers the host call that the guest waits for, in the same way as [`HostFunction::call`]. Does nothing if
+    /// the guest does not wait.
     pub fn answer(&self, answer: impl FnOnce(&mut [ValRaw]) -> Result<(), Stop>) {
         if let Some(request) = self.request.take() {
             request.answer(answer);
@@ -292,13 +291,13 @@ impl RunningCall {
         }
     }
 
-    /// Whether its time ends.
+    /// Whether the call has a deadline.
     pub fn has_deadline(&self) -> bool {
         self.interrupt.has_deadline()
     }
 
-    /// Waits until the guest has to end, or has: `true` if it has to. For whoever
-    /// [answers](Self::answer) later, so as not to keep it waiting.
+    /// Waits until the guest has to end, or its host call is answered. Returns `true` if it has to end. A host
+    /// function that [answers](Self::answer) later uses it to stop early.
     pub async fn interrupted(&self) -> bool {
         let answered = self.answered.notified();
         let waits = self.request.borrow().is_some();
@@ -306,14 +305,14 @@ impl RunningCall {
         ends || self.given_up.get()
     }
 
-    /// Has the guest end as soon as can be, with [`Outcome::Aborted`], if the code of its store's
-    /// guests [can be interrupted](crate::runtime::StoreOptions::interruptible). Otherwise it ends
-    /// where it next waits.
+    /// Ends the guest as soon as possible with [`Outcome::Aborted`], if its code [can be
+    /// interrupted](crate::runtime::StoreOptions::interruptible). Otherwise the guest ends when it waits the next
+    /// time.
     pub fn abort(&self) {
         deadline::abort(self.number, &self.interrupt);
     }
 
-    /// Aborts it, and waits for it no longer.
+    /// Aborts the call, and stops waiting for it.
     pub fn give_up(&self) {
         if self.given_up.replace(true) {
             return;
@@ -321,7 +320,7 @@ impl RunningCall {
         self.abort();
         drop(self.request.take());
         self.answered.notify_waiters();
-        // Wakes whoever waits for it to be ready.
+        // Wakes a `ready` that is waiting.
         drop(self.sender.send(Event::GivenUp));
     }
 }

@@ -1,12 +1,12 @@
-//! Threads for guests whose caller does not wait, or has no stack left for them.
+//! Threads for guests of asynchronous calls, and for guests that need more stack than their caller has left.
 //!
-//! The two threads take turns: see `running`. In its turn the caller may want more of the same guest (an
-//! import that calls back): it hands that over and waits, and what the guest's thread wants meanwhile
-//! of the caller's (an import again) comes back to run on the caller's own stack. Of the two threads
-//! one runs at any time then, as if both stacks were one.
+//! The guest's thread and the caller's take turns: see `running`. During its turn, the caller may call the same
+//! guest again (an import that calls back). It then passes a task to the guest's thread and waits. If the guest
+//! calls an import during the task, the import runs on the caller's thread, on the caller's stack. So only one of
+//! the two threads runs at any time, as if both stacks were one.
 //!
-//! The same serves a guest that is called synchronously where the caller's stack has become too short
-//! for it: it gets that of another thread, for which the caller waits.
+//! The same mechanism serves a synchronous call when too little of the caller's stack is left: the guest runs on
+//! the stack of another thread, for which the caller waits.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -23,29 +23,29 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::native_stack;
 use crate::runtime::engine::quota::{MAPPINGS, PER_THREAD, Share};
 
-/// Room for a guest of any engine, and the reserve below it.
+/// The stack size: enough for a guest of any engine, and the reserve below it.
 const STACK_SIZE: usize = native_stack::LARGEST;
 
-/// How many threads are kept for the next guest when nothing runs on them.
-const IDLE: usize = 8;
+/// The maximum number of idle threads that are kept for later guests.
+const MAX_IDLE: usize = 8;
 
-/// How many guests that one of a thread's guests has led to may have stacks of their own at the same
-/// time: each is a thread.
+/// The maximum number of threads that give their stack to guests of synchronous calls, nested in the calls of one
+/// thread.
 const MAX_OWN_STACKS: u32 = 64;
 
 static IDLE_THREADS: Mutex<Vec<GuestThread>> = Mutex::new(Vec::new());
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// A message from one thread to the other, which also passes the turn.
+/// A message from one thread to the other. It also passes the turn.
 enum Message {
     /// Run this task, then send `Done`.
     Run(Task),
     /// Run this task. No thread waits for it.
     Start(Task),
-    /// The task that you sent has run.
+    /// The task that the receiver sent has ended.
     Done,
-    /// Exit when the task that runs has ended.
+    /// Exit after the running task has ended.
     Exit,
 }
 
@@ -53,32 +53,32 @@ enum Message {
 struct Endpoint {
     to: Sender<Message>,
     from: Mutex<Receiver<Message>>,
-    /// Whether the thread exits when the task that runs has ended.
-    exits: AtomicBool,
+    /// Whether the thread exits after the running task has ended.
+    exit_requested: AtomicBool,
 }
 
 impl Endpoint {
-    /// Runs `f` on the other thread, and meanwhile the tasks that the other thread sends on this one.
+    /// Runs `f` on the other thread. In the meantime, runs the tasks that the other thread sends on this one.
     ///
-    /// A panic of `f` goes on here.
-    fn run_there<R>(&self, f: impl FnOnce() -> R) -> R {
+    /// A panic of `f` is resumed on this thread.
+    fn run_on_other<R>(&self, f: impl FnOnce() -> R) -> R {
         let mut result: Option<Result<R, Box<dyn Any + Send>>> = None;
         let run = || result = Some(catch_unwind(AssertUnwindSafe(f)));
         let task: Box<dyn FnOnce() + '_> = Box::new(run);
-        // SAFETY: the task is run and dropped before the other thread says `Done`, which `serve`
-        // waits for below; it says so otherwise only by `resume`, when nothing runs. So nothing that
-        // the task borrows is gone before it is. This thread does nothing meanwhile but what the
-        // other one asks for and waits for, so that what the task shares with this thread is in use
-        // on one of them at a time, each handing over through a channel, and does not have to be
-        // `Send`. Nobody in this crate keeps what belongs to a thread (a scope of the JS engine,
-        // say) in a task: whatever an import needs of those it finds on its own thread.
+        // SAFETY: the task is run and dropped before the other thread sends `Done`, and `serve` below waits for
+        // `Done`. The only other sender of `Done` is `resume`, which sends it when no task runs. So the task never
+        // outlives what it borrows. In the meantime this thread only runs the tasks that the other thread sends and
+        // waits for. So the data that the task shares with this thread is used by one of them at a time, each
+        // handing over through a channel, and does not have to be `Send`. No code in this crate keeps data that
+        // belongs to a thread (a scope of the JavaScript engine, for example) in a task: an import gets such data
+        // on its own thread.
         let task = unsafe { mem::transmute::<Box<dyn FnOnce() + '_>, Task>(task) };
         self.send(Message::Run(task));
         self.serve();
         match result {
             Some(Ok(result)) => result,
             Some(Err(panic)) => resume_unwind(panic),
-            // `Done` is only sent for a task, or by `resume` when none is under channel.
+            // `Done` is sent only after a task, or by `resume` when no task runs.
             None => process::abort(),
         }
     }
@@ -92,16 +92,16 @@ impl Endpoint {
                     self.send(Message::Done);
                 }
                 Message::Done => return,
-                Message::Exit => self.exits.store(true, Ordering::Relaxed),
-                // Only a thread on which nothing runs is given a task to start.
+                Message::Exit => self.exit_requested.store(true, Ordering::Relaxed),
+                // `Start` is sent only to a thread that runs no task.
                 Message::Start(_) => process::abort(),
             }
         }
     }
 
-    /// Runs one task after the other, until there are no more.
+    /// Runs the tasks for this thread one after the other, until it has to exit.
     fn work(&self) {
-        while !self.exits.load(Ordering::Relaxed) {
+        while !self.exit_requested.load(Ordering::Relaxed) {
             match self.receive() {
                 Message::Start(task) => task(),
                 Message::Exit => return,
@@ -112,7 +112,7 @@ impl Endpoint {
     }
 
     fn send(&self, message: Message) {
-        // `Channels` has both ends of each channel, so that none is ever closed.
+        // `Channels` owns both ends of each channel, so no channel is ever closed.
         if self.to.send(message).is_err() {
             process::abort();
         }
@@ -129,7 +129,7 @@ struct Channels {
     guest: Endpoint,
 }
 
-/// A thread that guests run on, one at a time.
+/// A thread that runs guests, one at a time.
 pub(super) struct GuestThread {
     channels: Arc<Channels>,
     _mappings: Share,
@@ -140,7 +140,7 @@ pub(super) struct GuestThread {
 pub(super) struct GuestChannel(Arc<Channels>);
 
 impl GuestThread {
-    /// One that nothing runs on.
+    /// Returns an idle thread, or starts one.
     ///
     /// # Errors
     /// `RuntimeError` if no thread can be started.
@@ -153,15 +153,15 @@ impl GuestThread {
         }
     }
 
-    /// Runs `task` on it, and does not wait.
+    /// Runs `task` on the thread, without waiting for it.
     pub(super) fn start(&self, task: impl FnOnce() + Send + 'static) {
         self.channels.caller.send(Message::Start(Box::new(task)));
     }
 
-    /// Keeps it for the next guest, if there are not enough already.
+    /// Keeps the thread for later guests, unless enough idle threads are kept.
     pub(super) fn give_back(self) {
         let mut idle = idle();
-        if idle.len() < IDLE {
+        if idle.len() < MAX_IDLE {
             idle.push(self);
         }
     }
@@ -173,7 +173,7 @@ impl GuestThread {
         let endpoint = |to, from| Endpoint {
             to,
             from: Mutex::new(from),
-            exits: AtomicBool::new(false),
+            exit_requested: AtomicBool::new(false),
         };
         let channels = Arc::new(Channels {
             caller: endpoint(to_guest, from_guest),
@@ -190,7 +190,7 @@ impl GuestThread {
         })
     }
 
-    /// The channels to it and back.
+    /// Returns the channels between the thread and the caller's.
     pub(super) fn channel(&self) -> GuestChannel {
         GuestChannel(self.channels.clone())
     }
@@ -202,33 +202,31 @@ impl Drop for GuestThread {
     }
 }
 
-/// The stack of a guest that is called synchronously, while its caller's is short: that of a thread
-/// which [waits](GuestChannel::wait) for what to run.
+/// The stack of another thread for a guest of a synchronous call. The thread [waits](GuestChannel::wait) for tasks.
 pub(super) struct OwnStack {
-    /// Taken when it is dropped.
+    /// `None` only during drop.
     thread: Option<GuestThread>,
     channel: GuestChannel,
 }
 
 thread_local! {
-    /// How many guests of this thread have stacks of their own.
+    /// The number of `OwnStack`s of this thread.
     static OWN_STACKS: Cell<u32> = const { Cell::new(0) };
 }
 
 impl OwnStack {
-    /// One that nothing runs on.
+    /// Takes a thread and makes it wait for tasks.
     ///
     /// # Errors
-    /// `RuntimeError`, as of a stack that is exhausted, if this thread has too many; or if no thread can
-    /// be started.
+    /// `RuntimeError`, as for an exhausted stack, if this thread has too many; or if no thread can be started.
     pub(super) fn take() -> Result<Self, WasmError> {
         if OWN_STACKS.get() >= MAX_OWN_STACKS {
             return Err(WasmError::stack_exhausted());
         }
         let thread = GuestThread::take()?;
         let channel = thread.channel();
-        let waits = channel.clone();
-        thread.start(move || waits.wait());
+        let waiting = channel.clone();
+        thread.start(move || waiting.wait());
         OWN_STACKS.set(OWN_STACKS.get() + 1);
         Ok(Self {
             thread: Some(thread),
@@ -236,7 +234,7 @@ impl OwnStack {
         })
     }
 
-    /// The channels to it and back.
+    /// Returns the channels between the thread and the caller's.
     pub(super) fn channel(&self) -> GuestChannel {
         self.channel.clone()
     }
@@ -253,25 +251,26 @@ impl Drop for OwnStack {
 }
 
 impl GuestChannel {
-    /// From the caller's thread, while the guest's [waits](Self::wait): runs `f` there, and waits for it.
+    /// Runs `f` on the guest's thread, which has to be [waiting](Self::wait), and waits for it. Called on the
+    /// caller's thread.
     pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.0.caller.run_there(f)
+        self.0.caller.run_on_other(f)
     }
 
-    /// From the guest's thread: waits until the other says [`resume`](Self::resume), and meanwhile runs
-    /// what it asks for.
+    /// Waits until the caller's thread calls [`resume`](Self::resume), and runs its tasks in the meantime. Called
+    /// on the guest's thread.
     pub(super) fn wait(&self) {
         self.0.guest.serve();
     }
 
-    /// Has the guest's thread go on, which [waits](Self::wait), and runs nothing meanwhile.
+    /// Ends the [wait](Self::wait) of the guest's thread, which has to be running no task.
     pub(super) fn resume(&self) {
         self.0.caller.send(Message::Done);
     }
 
-    /// From the guest's thread: runs `f` on the caller's, and waits for it.
+    /// Runs `f` on the caller's thread, and waits for it. Called on the guest's thread.
     pub(super) fn run_back<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.0.guest.run_there(f)
+        self.0.guest.run_on_other(f)
     }
 }
 
@@ -285,16 +284,18 @@ mod tests {
 
     #[test]
     fn so_many_threads_are_kept_and_no_more() {
-        let threads: Vec<GuestThread> = (0..=IDLE).map(|_| GuestThread::take().unwrap()).collect();
+        let threads: Vec<GuestThread> = (0..=MAX_IDLE)
+            .map(|_| GuestThread::take().unwrap())
+            .collect();
         assert!(idle().is_empty());
         let last = threads.last().unwrap().channels.clone();
         threads.into_iter().for_each(GuestThread::give_back);
-        assert_eq!(idle().len(), IDLE);
+        assert_eq!(idle().len(), MAX_IDLE);
         let kept = GuestThread::take().unwrap();
         assert!(!Arc::ptr_eq(&kept.channels, &last));
-        assert_eq!(idle().len(), IDLE - 1);
+        assert_eq!(idle().len(), MAX_IDLE - 1);
 
-        // A thread that is not kept ends, and lets go of its endpoint of the channels.
+        // A thread that is not kept exits, and drops its endpoint of the channels.
         let channels = Arc::downgrade(&kept.channels);
         drop(kept);
         while channels.strong_count() > 0 {
