@@ -1,8 +1,7 @@
-//! A call of a function of WASI, and waiting for its future.
+//! The state of a WASI function call, and waiting for its future.
 //!
-//! Guests are called synchronously, or have a thread of their own. So a function does what it does on
-//! the thread of its guest, and where it waits, that thread waits, and no longer than its guest may
-//! run.
+//! A guest is called synchronously, or has its own thread. So a WASI function runs on the guest's thread, and if it
+//! waits, this thread waits, no longer than the guest may run.
 
 use std::io;
 use std::pin::pin;
@@ -22,10 +21,10 @@ use tokio::runtime::{Builder, Runtime};
 /// How long a future that is waited for is left alone at first and at most, twice as long each time. One
 /// may yield to the scheduler of the event loop that the guest was called from, which would wake it up
 /// later, but stands still until it is done.
-const AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
+const POLL_INTERVALS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
-/// Which of the first previews of WASI a function is of. They have the same functions, and differ in
-/// the layout of a few records and in one enumeration.
+/// The WASI preview of a function. Both previews have the same functions. They differ in the layout of a few
+/// records, and in one enumeration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preview {
     /// `wasi_unstable`.
@@ -34,7 +33,7 @@ pub(crate) enum Preview {
     One,
 }
 
-/// What a function of WASI works with.
+/// The state of a call of a WASI function.
 pub(crate) struct Call<'a> {
     pub(crate) preview: Preview,
     pub(crate) wasi: &'a mut Wasi,
@@ -42,10 +41,10 @@ pub(crate) struct Call<'a> {
     pub(crate) interrupt: &'a Interrupt,
 }
 
-/// Flags of a type, of a number that may be wider than they are.
+/// Converts an integer to flags of this type.
 ///
 /// # Errors
-/// `EINVAL` for flags that there are not.
+/// `EINVAL` if the integer has undefined bits.
 macro_rules! flags {
     ($type:ident($value:expr)) => {
         $type::try_from($value.cast_signed())?
@@ -53,11 +52,11 @@ macro_rules! flags {
 }
 pub(crate) use flags;
 
-/// What drives the timers of WASI and watches descriptors for it, whatever event loop the guest's
-/// caller has: that one stands still while the caller waits.
+/// Returns the event loop for the timers and descriptors of WASI. It is not the event loop of the guest's caller,
+/// which is blocked while the caller waits.
 ///
 /// # Errors
-/// `RuntimeError` if there can be no thread for it.
+/// `RuntimeError` if its thread cannot be started.
 pub(crate) fn tokio() -> Result<&'static Runtime, WasmError> {
     static TOKIO: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
         let mut builder = Builder::new_multi_thread();
@@ -68,7 +67,7 @@ pub(crate) fn tokio() -> Result<&'static Runtime, WasmError> {
     tokio.map_err(|error| WasmError::runtime(format!("no event loop for WASI: {error}")))
 }
 
-/// Waits for a future on this thread.
+/// Blocks this thread until the future is done.
 pub(crate) fn wait<R>(tokio: &Runtime, future: impl Future<Output = R>) -> R {
     struct Unpark {
         thread: Thread,
@@ -81,7 +80,7 @@ pub(crate) fn wait<R>(tokio: &Runtime, future: impl Future<Output = R>) -> R {
         }
     }
     let _entered = tokio.enter();
-    // This may be inside of a task of another event loop, whose turn must not end here.
+    // This may run in a task of another event loop. Its cooperative budget must not make the future yield.
     let mut future = pin!(tokio::task::unconstrained(future));
     let unpark = Arc::new(Unpark {
         thread: thread::current(),
@@ -89,16 +88,16 @@ pub(crate) fn wait<R>(tokio: &Runtime, future: impl Future<Output = R>) -> R {
     });
     let waker = Waker::from(unpark.clone());
     let mut context = Context::from_waker(&waker);
-    let (mut again, most) = AGAIN;
+    let (mut interval, max_interval) = POLL_INTERVALS;
     loop {
         if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
             return result;
         }
-        thread::park_timeout(again);
-        again = if unpark.woken.swap(false, Ordering::Relaxed) {
-            AGAIN.0
+        thread::park_timeout(interval);
+        interval = if unpark.woken.swap(false, Ordering::Relaxed) {
+            POLL_INTERVALS.0
         } else {
-            most.min(again * 2)
+            max_interval.min(interval * 2)
         };
     }
 }

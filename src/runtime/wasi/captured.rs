@@ -1,11 +1,11 @@
-//! Output that is kept for the app.
+//! Output that is captured for the app.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{StdioConfig, unusable};
 use crate::runtime::base::error::WasmError;
 
-/// What a guest has written to a stream, up to a cap.
+/// The output of a guest to one stream, up to a cap.
 #[derive(Clone, Debug)]
 pub(super) struct Captured {
     name: &'static str,
@@ -35,11 +35,10 @@ impl Captured {
         written.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps the bytes that there is room for.
+    /// Appends bytes, up to the cap.
     ///
     /// # Errors
-    /// `RuntimeError` if there is not room for all, with which the guest ends: to throw the rest away
-    /// would be to pretend.
+    /// `RuntimeError` if not all bytes fit, which ends the guest: a success would hide that output was lost.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<(), WasmError> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let room = self.cap - written.len();

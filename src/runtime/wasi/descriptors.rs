@@ -1,4 +1,4 @@
-//! The numbers under which guests know what they have opened.
+//! The descriptor table of a store.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +11,15 @@ use super::listing::Listing;
 use super::streams::{Input, Output};
 use crate::runtime::engine::quota::{DESCRIPTORS, Share};
 
-/// The part of the process's descriptors that one more file or folder takes.
+/// Takes a descriptor from the quota of the process, for a new file or folder.
 ///
 /// # Errors
-/// `ENFILE` if the guests of the process have as many as they may.
+/// `ENFILE` if the guests of the process have too many.
 pub(super) fn share() -> Result<Share> {
     Ok(DESCRIPTORS.take(1).map_err(|_| Errno::Nfile)?)
 }
 
-/// What a guest has opened, or was given.
+/// An object that a guest has opened, or got at the start.
 pub(super) enum Descriptor {
     Input(Input),
     Output(Output),
@@ -29,11 +29,11 @@ pub(super) enum Descriptor {
 
 /// The descriptors of a store.
 pub(super) struct Descriptors {
-    /// By number.
+    /// Indexed by descriptor number.
     slots: Vec<Option<Descriptor>>,
-    /// The numbers that are free again, of which the lowest is taken first, as POSIX has it.
+    /// The free numbers below the length of `slots`. The lowest one is used first, as in POSIX.
     free: BTreeSet<u32>,
-    /// How many there may be.
+    /// The maximum number of descriptors.
     cap: u32,
 }
 
@@ -46,19 +46,23 @@ impl Descriptors {
         }
     }
 
+    /// Checks that another descriptor fits.
+    ///
     /// # Errors
-    /// `EMFILE` if there are as many as may be.
-    pub(super) fn room(&self) -> Result<()> {
+    /// `EMFILE` if there are too many.
+    pub(super) fn check_room(&self) -> Result<()> {
         if self.free.is_empty() && self.slots.len() >= self.cap as usize {
             return Err(Errno::Mfile.into());
         }
         Ok(())
     }
 
+    /// Adds a descriptor, and returns its number.
+    ///
     /// # Errors
-    /// `EMFILE` if there are as many as may be.
+    /// `EMFILE` if there are too many.
     pub(super) fn push(&mut self, descriptor: Descriptor) -> Result<u32> {
-        self.room()?;
+        self.check_room()?;
         if let Some(fd) = self.free.pop_first() {
             self.slots[fd as usize] = Some(descriptor);
             return Ok(fd);
@@ -67,8 +71,10 @@ impl Descriptors {
         Ok(self.slots.len() as u32 - 1)
     }
 
+    /// Returns the descriptor with this number.
+    ///
     /// # Errors
-    /// `EBADF` if there is none of this number, as for all that follow.
+    /// `EBADF` if there is none. This applies to the following methods too.
     pub(super) fn get(&self, fd: u32) -> Result<&Descriptor> {
         let slot = self.slots.get(fd as usize);
         Ok(slot.and_then(Option::as_ref).ok_or(Errno::Badf)?)
@@ -79,8 +85,10 @@ impl Descriptors {
         Ok(slot.and_then(Option::as_mut).ok_or(Errno::Badf)?)
     }
 
+    /// Returns the folder with this descriptor number.
+    ///
     /// # Errors
-    /// `ENOTDIR` if it is no folder.
+    /// `ENOTDIR` if the descriptor is not a folder.
     pub(super) fn directory(&self, fd: u32) -> Result<&Directory> {
         match self.get(fd)? {
             Descriptor::Directory(directory) => Ok(directory),
@@ -88,8 +96,8 @@ impl Descriptors {
         }
     }
 
-    /// How many entries are kept of folders that are being listed, except for the folder of this number.
-    pub(super) fn entries_kept_beside(&self, fd: u32) -> usize {
+    /// Returns the number of entries that are kept by the listings of all folders except this one.
+    pub(super) fn entries_kept_except(&self, fd: u32) -> usize {
         let numbered = (0..).zip(&self.slots);
         let others = numbered.filter(|(number, _)| *number != fd);
         let kept = others.map(|(_, slot)| match slot {
@@ -108,7 +116,7 @@ impl Descriptors {
         Ok(descriptor)
     }
 
-    /// Moves one descriptor into the place of another, which is closed.
+    /// Moves a descriptor to another number, and closes the descriptor that had it.
     pub(super) fn renumber(&mut self, from: u32, to: u32) -> Result<()> {
         self.get(from)?;
         self.get(to)?;

@@ -1,8 +1,7 @@
-//! Open folders, and what is done to the paths in them.
+//! Open folders, and operations on paths in them.
 //!
-//! cap-std resolves each path, and leads nowhere out of the folder. What is added here is what POSIX
-//! says of a path that ends in a slash: it means the folder there, or the one that a link there leads
-//! to, and nothing else.
+//! cap-std resolves each path, and never outside of the folder. This module adds the POSIX rule for a path that
+//! ends in a slash: it means the folder at the path, or the folder that a link there points to, and nothing else.
 
 use std::io;
 use std::time::Duration;
@@ -18,35 +17,35 @@ use super::file::File;
 use super::listing::Listing;
 use crate::runtime::engine::quota::Share;
 
-/// How long it takes until it is looked again whether a pipe has somebody who reads from it.
-const READER: Duration = Duration::from_millis(5);
+/// The interval between checks whether a pipe has a reader.
+const READER_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A folder that a guest was given, or has opened.
+/// A folder that a guest has opened, or got as a preopen.
 pub(super) struct Directory {
     dir: Dir,
-    /// Its name, if the guest was given it.
+    /// The name for guests, if it is a preopen.
     preopen: Option<String>,
-    /// Guests may only read it and all that is in it.
+    /// Whether guests have read access only, to the folder and everything in it.
     readonly: bool,
     pub(super) listing: Option<Listing>,
     _share: Share,
 }
 
-/// What a guest has opened.
+/// A folder or file that a guest has opened.
 pub(super) enum Opened {
     Directory(Directory),
     File(File),
 }
 
 impl Directory {
-    /// A folder that guests are given under this name.
+    /// Makes a preopen with this name for guests.
     pub(super) fn preopen(
         dir: &Dir,
         name: String,
         readonly: bool,
         share: Share,
     ) -> io::Result<Self> {
-        // Opened again, because it may have been opened without the right to list it.
+        // Opened again, because the existing descriptor may not have the right to list the folder.
         let dir = match dir.open(".") {
             Ok(dir) => Dir::from_std_file(dir.into_std()),
             Err(_) => dir.try_clone()?,
@@ -72,22 +71,26 @@ impl Directory {
         Ok(self.dir.dir_metadata()?)
     }
 
+    /// Returns the folder for a modification.
+    ///
     /// # Errors
-    /// `EPERM` if guests may only read it.
-    pub(super) fn changeable(&self) -> Result<&Dir> {
+    /// `EPERM` if guests have read access only.
+    pub(super) fn writable_dir(&self) -> Result<&Dir> {
         if self.readonly {
             return Err(Errno::Perm.into());
         }
         Ok(&self.dir)
     }
 
+    /// Sets the times of the folder itself.
+    ///
     /// # Errors
-    /// `EPERM` if guests may only read it.
+    /// `EPERM` if guests have read access only.
     pub(super) fn set_times(&self, times: &Timestamps) -> Result<()> {
-        Ok(rustix::fs::futimens(self.changeable()?, times)?)
+        Ok(rustix::fs::futimens(self.writable_dir()?, times)?)
     }
 
-    /// What is known of the file at a path.
+    /// Returns the metadata of the file at a path.
     pub(super) fn metadata_at(&self, path: &str, lookup: Lookupflags) -> Result<Metadata> {
         Ok(if follows(path, lookup) {
             self.dir.metadata(path)?
@@ -102,10 +105,10 @@ impl Directory {
         lookup: Lookupflags,
         times: &Timestamps,
     ) -> Result<()> {
-        let dir = self.changeable()?;
+        let dir = self.writable_dir()?;
         let mut options = OpenOptions::new();
         options.read(true).follow(follow(path, lookup));
-        // Opened as a place alone: to open the file could wait, or not be allowed.
+        // Opened with `O_PATH`: to open the file for reading could block, or not be allowed.
         #[cfg(target_os = "linux")]
         {
             use cap_std::fs::OpenOptionsExt as _;
@@ -126,39 +129,39 @@ impl Directory {
         &self,
         path: &str,
         lookup: Lookupflags,
-        how: Oflags,
+        oflags: Oflags,
         rights: Rights,
         flags: Fdflags,
     ) -> Result<Opened> {
-        let creates = how.contains(Oflags::CREAT);
-        let writes = creates || how.contains(Oflags::TRUNC) || rights.contains(Rights::FD_WRITE);
-        if how.contains(Oflags::DIRECTORY)
-            && how.intersects(Oflags::CREAT | Oflags::EXCL | Oflags::TRUNC)
+        let creates = oflags.contains(Oflags::CREAT);
+        let writes = creates || oflags.contains(Oflags::TRUNC) || rights.contains(Rights::FD_WRITE);
+        if oflags.contains(Oflags::DIRECTORY)
+            && oflags.intersects(Oflags::CREAT | Oflags::EXCL | Oflags::TRUNC)
         {
             return Err(Errno::Inval.into());
         }
         if writes {
-            self.changeable()?;
+            self.writable_dir()?;
         }
         let share = descriptors::share()?;
         let mut options = OpenOptions::new();
         options
             .read(rights.contains(Rights::FD_READ) || !rights.contains(Rights::FD_WRITE))
             .write(writes)
-            .truncate(how.contains(Oflags::TRUNC))
+            .truncate(oflags.contains(Oflags::TRUNC))
             .create(creates)
-            .create_new(creates && how.contains(Oflags::EXCL))
+            .create_new(creates && oflags.contains(Oflags::EXCL))
             .sync(flags.contains(Fdflags::SYNC))
             .dsync(flags.contains(Fdflags::DSYNC))
             .rsync(flags.contains(Fdflags::RSYNC))
-            // To open a pipe would wait for its other end, where nothing could end the wait.
+            // Opening a pipe would block until its other end is opened, and the wait could not be interrupted.
             .nonblock(true)
             .follow(follow(path, lookup));
         let file = loop {
             match self.dir.open_with(path, &options) {
                 Ok(file) => break file.into_std(),
                 Err(error) if self.lacks_reader(&error, path, flags) => {
-                    tokio::time::sleep(READER).await;
+                    tokio::time::sleep(READER_POLL_INTERVAL).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -172,15 +175,15 @@ impl Directory {
                 _share: share,
             }));
         }
-        if how.contains(Oflags::DIRECTORY) {
+        if oflags.contains(Oflags::DIRECTORY) {
             return Err(Errno::Notdir.into());
         }
         let file = File::new(file, rights, flags, self.readonly, share)?;
         Ok(Opened::File(file))
     }
 
-    /// Whether that is what has gone wrong: a pipe is to be written to that nobody reads from yet,
-    /// for whom the guest wants to wait.
+    /// Whether the error is that a pipe was opened for writing without a reader, and the guest wants to wait for
+    /// one.
     fn lacks_reader(&self, error: &io::Error, path: &str, flags: Fdflags) -> bool {
         rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NXIO)
             && !flags.contains(Fdflags::NONBLOCK)
@@ -190,11 +193,11 @@ impl Directory {
                 .is_ok_and(|file| file.file_type().is_fifo())
     }
 
-    /// Makes `new` another name of the file at `old`.
+    /// Makes a hard link `new` to the file at `old`.
     pub(super) fn link(&self, old: &str, lookup: Lookupflags, to: &Self, new: &str) -> Result<()> {
-        let (from, to) = (self.changeable()?, to.changeable()?);
+        let (from, to) = (self.writable_dir()?, to.writable_dir()?);
         let is_link = || from.symlink_metadata(old).is_ok_and(|old| old.is_symlink());
-        // wasmtime-wasi refuses to follow a link (bytecodealliance/wasmtime#8840).
+        // wasmtime-wasi refuses to follow a symbolic link (bytecodealliance/wasmtime#8840).
         if lookup.contains(Lookupflags::SYMLINK_FOLLOW) && is_link() {
             from.hard_link(from.canonicalize(old)?, to, new)?;
         } else {
@@ -204,7 +207,7 @@ impl Directory {
     }
 
     pub(super) fn rename(&self, old: &str, to: &Self, new: &str) -> Result<()> {
-        let (from, to) = (self.changeable()?, to.changeable()?);
+        let (from, to) = (self.writable_dir()?, to.writable_dir()?);
         let (old_path, new_path) = (without_slash(old), without_slash(new));
         let slash = old_path != old || new_path != new;
         if slash && !from.symlink_metadata(old_path)?.is_dir() {
@@ -214,11 +217,11 @@ impl Directory {
     }
 
     pub(super) fn remove_directory(&self, path: &str) -> Result<()> {
-        Ok(self.changeable()?.remove_dir(without_slash(path))?)
+        Ok(self.writable_dir()?.remove_dir(without_slash(path))?)
     }
 
     pub(super) fn unlink(&self, path: &str) -> Result<()> {
-        let dir = self.changeable()?;
+        let dir = self.writable_dir()?;
         let name = without_slash(path);
         if name != path {
             let is_dir = dir.symlink_metadata(name)?.is_dir();
@@ -228,7 +231,7 @@ impl Directory {
     }
 }
 
-/// Whether a link at the end of a path is followed. It is where the path goes on after it with a slash
+/// Whether a symbolic link at the end of a path is followed. A slash after it has the same effect as the flag
 /// (bytecodealliance/wasmtime#14380).
 fn follows(path: &str, lookup: Lookupflags) -> bool {
     let slash = path.ends_with('/') || path.ends_with("/.");
@@ -243,7 +246,7 @@ fn follow(path: &str, lookup: Lookupflags) -> FollowSymlinks {
     }
 }
 
-/// The path without the slashes that it ends in.
+/// Returns the path without trailing slashes.
 fn without_slash(path: &str) -> &str {
     let name = path.trim_end_matches('/');
     if name.is_empty() { path } else { name }

@@ -1,16 +1,16 @@
-//! How a function of WASI fails.
+//! Errors of WASI functions.
 
 use std::io;
 
 use wasmtime_wasi::p1::types::Errno;
 use wiggle::GuestError;
 
-/// Why a function of WASI did not succeed.
+/// The reason why a WASI function fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The guest gets this number and goes on.
+    /// The guest gets this error number and continues.
     Errno(Errno),
-    /// The guest ends with this error.
+    /// The error ends the guest.
     End(wasmtime::Error),
 }
 
@@ -22,9 +22,8 @@ impl From<Errno> for Failure {
     }
 }
 
-/// A value that an enumeration or a set of flags does not have is `EINVAL`, and a pointer that leads
-/// out of the memory is `EFAULT`, as POSIX has both. wasmtime-wasi ends the guest
-/// (bytecodealliance/wasmtime#7116).
+/// An undefined value of an enumeration or of flags is `EINVAL`, and a pointer out of bounds is `EFAULT`, as in
+/// POSIX. wasmtime-wasi ends the guest instead (bytecodealliance/wasmtime#7116).
 impl From<GuestError> for Failure {
     fn from(error: GuestError) -> Self {
         Self::Errno(match error {
@@ -51,7 +50,8 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Errno(match rustix::io::Errno::from_io_error(&error) {
             Some(errno) => system(errno),
-            // Made by cap-std, where a path would lead out of its folder, among others.
+            // Errors without a system error number come from cap-std, for example for a path that leads out of its
+            // folder.
             None => match error.kind() {
                 io::ErrorKind::NotFound => Errno::Noent,
                 io::ErrorKind::PermissionDenied => Errno::Perm,
@@ -64,13 +64,13 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The number that WASI has for one of the system's.
+/// Converts an error number of the system to the one of WASI.
 fn system(errno: rustix::io::Errno) -> Errno {
     macro_rules! known {
         ($($system:ident => $wasi:ident,)*) => {
             match errno {
                 $(rustix::io::Errno::$system => Errno::$wasi,)*
-                // Has the number of another one on some systems.
+                // Equal to another constant on some systems, so it cannot be a pattern.
                 errno if errno == rustix::io::Errno::OPNOTSUPP => Errno::Notsup,
                 errno if errno == rustix::io::Errno::WOULDBLOCK => Errno::Again,
                 _ => Errno::Io,

@@ -1,4 +1,4 @@
-//! The functions on what a guest has opened.
+//! The functions on descriptors.
 
 use rustix::fs::SeekFrom;
 use wasmtime_wasi::p1::types::{Advice, Errno, Filestat, Fstflags, Whence};
@@ -20,7 +20,7 @@ impl Call<'_> {
         }
     }
 
-    /// Not supported, as in wasmtime-wasi: few systems can do it.
+    /// Not supported, as in wasmtime-wasi: few systems have this operation.
     pub(crate) fn fd_allocate(&mut self, fd: u32, _offset: u64, _len: u64) -> Result<()> {
         Err(match self.wasi.descriptors.get(fd)? {
             Descriptor::File(_) => Errno::Notsup,
@@ -43,7 +43,7 @@ impl Call<'_> {
         self.sync(fd, false)
     }
 
-    /// A folder can be synchronized too, with which programs make sure that a new file is found again.
+    /// A folder can be synchronised too. Programs use this to make sure that a new file's name is on disk.
     fn sync(&mut self, fd: u32, data: bool) -> Result<()> {
         match self.wasi.descriptors.get(fd)? {
             Descriptor::File(file) => Ok(file.sync(data)?),
@@ -227,7 +227,7 @@ impl Call<'_> {
     pub(crate) fn fd_prestat_get(&mut self, fd: u32, to: u32) -> Result<()> {
         let length = self.preopen(fd)?.ok_or(Errno::Badf)?.len() as u32;
         self.memory.check(to, 8)?;
-        // Of the kind 0, which is the only one.
+        // The tag of a folder, which is the only kind of preopen.
         self.memory.set_u32(to, 0)?;
         self.memory.set_u32(to + 4, length)
     }
@@ -256,7 +256,7 @@ impl Call<'_> {
         used: u32,
     ) -> Result<()> {
         self.memory.check(used, 4)?;
-        let others = self.wasi.descriptors.entries_kept_beside(fd);
+        let others = self.wasi.descriptors.entries_kept_except(fd);
         let cap = self.wasi.max_listing_entries.saturating_sub(others);
         let listed = match self.wasi.descriptors.get_mut(fd)? {
             Descriptor::Directory(directory) => listing::list(

@@ -1,4 +1,4 @@
-//! What a descriptor is, and what may be done with it.
+//! The type, flags and rights of descriptors.
 
 use wasmtime_wasi::p1::types::{Errno, Fdflags, Fdstat, Filetype, Rights};
 
@@ -63,7 +63,7 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Not supported, as in wasmtime-wasi: rights that are taken away are no fence.
+    /// Not supported, as in wasmtime-wasi: rights that a guest gives up are no protection.
     pub(crate) fn fd_fdstat_set_rights(
         &mut self,
         fd: u32,
@@ -77,7 +77,7 @@ impl Call<'_> {
     }
 }
 
-/// The rights of a folder that guests are given, as libraries expect them.
+/// The rights of a preopen, as C libraries expect them.
 fn directory_rights() -> Rights {
     Rights::PATH_CREATE_DIRECTORY
         | Rights::PATH_CREATE_FILE
@@ -99,7 +99,7 @@ fn directory_rights() -> Rights {
         | Rights::FD_FILESTAT_SET_TIMES
 }
 
-/// The rights of the files in it.
+/// The rights of files in a preopen.
 fn file_rights() -> Rights {
     Rights::FD_DATASYNC
         | Rights::FD_READ

@@ -18,43 +18,45 @@ use super::streams::when_ready;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::quota::Share;
 
-/// The most bytes that are read or written before it is asked again whether the guest has to end.
-const PIECE: u32 = 16 << 20;
+/// The maximum number of bytes that are read or written between two checks for an interrupt.
+const CHUNK: u32 = 16 << 20;
 
-/// Up to how many bytes go through a buffer of ours where a guest reads into several of its own, so
-/// that it is one read of the system's.
-const GATHERED: u32 = 64 << 10;
+/// The maximum number of bytes that a read into several buffers of a guest copies through one buffer of the host.
+/// It then is a single read of the system.
+const MAX_GATHERED: u32 = 64 << 10;
 
-/// Where in a file to read or write.
+/// The position of a read or write in a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum At {
-    /// Where the last one has ended, which moves.
+    /// The cursor, which moves.
     Cursor,
-    /// At this byte. The cursor stays where it is.
+    /// A byte offset. The cursor does not move.
     Offset(u64),
 }
 
-/// A file that a guest has opened: all that is no folder.
+/// A file that a guest has opened. Everything except a folder is a file.
 #[derive(Debug)]
 pub(super) struct File {
     file: SystemFile,
-    /// What the guest asked for. The system may have opened it for more, to create it.
+    /// The access that the guest asked for. The system may have opened the file with more, to create it.
     readable: bool,
     writable: bool,
-    /// It is in a folder that guests may only read.
+    /// Whether the file is in a folder to which guests have read access only.
     readonly: bool,
-    /// As the guest has set them. The system's own differ: it never waits for what can be waited for.
+    /// The flags that the guest has set. The system's flags differ: its descriptor is always non-blocking.
     flags: Fdflags,
     filetype: Filetype,
-    /// A pipe, a terminal, a socket: a read may have to wait for others.
-    waits: bool,
+    /// Whether a read or write may have to wait: the file is a pipe, a terminal or a socket.
+    may_wait: bool,
     seekable: bool,
     _share: Share,
 }
 
 impl File {
+    /// Takes over an open file.
+    ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub(super) fn new(
         file: SystemFile,
         rights: Rights,
@@ -71,7 +73,7 @@ impl File {
             readonly,
             flags,
             filetype: filetype(Metadata::from_just_metadata(metadata).file_type()),
-            waits: !kind.is_file() && !kind.is_block_device(),
+            may_wait: !kind.is_file() && !kind.is_block_device(),
             seekable: kind.is_file() || rustix::fs::seek(&file, SeekFrom::Current(0)).is_ok(),
             file,
             _share: share,
@@ -80,8 +82,10 @@ impl File {
         Ok(file)
     }
 
+    /// Changes the flags of an open file.
+    ///
     /// # Errors
-    /// `EINVAL` for flags that can only be given when it is opened, as in wasmtime-wasi.
+    /// `EINVAL` for flags that can only be set when the file is opened, as in wasmtime-wasi.
     pub(super) fn change_flags(&mut self, flags: Fdflags) -> Result<()> {
         if flags.intersects(Fdflags::DSYNC | Fdflags::RSYNC | Fdflags::SYNC) {
             return Err(Errno::Inval.into());
@@ -114,7 +118,7 @@ impl File {
             rights &= !Rights::FD_WRITE;
         }
         if !self.seekable {
-            // By which libraries know terminals.
+            // C libraries recognise a terminal by the lack of these rights.
             rights &= !(Rights::FD_SEEK | Rights::FD_TELL);
         }
         rights
@@ -124,20 +128,20 @@ impl File {
         Ok(Metadata::from_just_metadata(self.file.metadata()?))
     }
 
-    /// What to wait for, where a read or write may have to wait.
-    pub(super) fn awaited(&self) -> Option<BorrowedFd<'_>> {
-        self.waits.then(|| self.file.as_fd())
+    /// Returns the descriptor to wait for, if a read or write may have to wait.
+    pub(super) fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.may_wait.then(|| self.file.as_fd())
     }
 
-    /// How it is now, and how many bytes there are to read.
+    /// Returns the current readiness, and the number of bytes that can be read.
     pub(super) fn readiness(&self, direction: Direction) -> Result<(Readiness, u64)> {
-        if self.waits {
+        if self.may_wait {
             let readiness = readiness::now(self.file.as_fd(), direction)?;
-            let there = match direction {
+            let available = match direction {
                 Direction::Read => rustix::io::ioctl_fionread(&self.file).unwrap_or(0),
                 Direction::Write => 1,
             };
-            return Ok((readiness, there));
+            return Ok((readiness, available));
         }
         let rest = match direction {
             Direction::Read => {
@@ -156,11 +160,11 @@ impl File {
         ))
     }
 
-    /// Whether a guest may do that to it.
+    /// Checks the access.
     ///
     /// # Errors
-    /// `EBADF` if it was not opened for that.
-    pub(super) fn allows(&self, direction: Direction) -> Result<()> {
+    /// `EBADF` if the file was not opened for it.
+    pub(super) fn check_direction(&self, direction: Direction) -> Result<()> {
         let allowed = match direction {
             Direction::Read => self.readable,
             Direction::Write => self.writable,
@@ -175,13 +179,13 @@ impl File {
         at: At,
         interrupt: &Interrupt,
     ) -> Result<u32> {
-        self.allows(Direction::Read)?;
+        self.check_direction(Direction::Read)?;
         if total(iovs)? == 0 {
             return Ok(0);
         }
-        if !self.waits {
+        if !self.may_wait {
             match self.read_pieces(memory, iovs, at, interrupt) {
-                // Some that seem to be regular files are streams: the kernel's log is one.
+                // Some files with the type of a regular file are streams, for example the kernel's log.
                 Err(Failure::Errno(Errno::Again)) => {}
                 done => return done,
             }
@@ -189,7 +193,7 @@ impl File {
         self.read_awaited(memory, iovs, at, interrupt).await
     }
 
-    /// Reads what there is up to the end of the file.
+    /// Reads until the buffers are full or the file ends.
     fn read_pieces(
         &self,
         memory: &mut Memory<'_>,
@@ -198,7 +202,7 @@ impl File {
         interrupt: &Interrupt,
     ) -> Result<u32> {
         let asked = total(iovs)?;
-        if iovs.len() > 1 && asked <= GATHERED {
+        if iovs.len() > 1 && asked <= MAX_GATHERED {
             let mut buffer = vec![0; asked as usize];
             let read = self.read_at(&mut buffer, at)?;
             memory.scatter(iovs, &buffer[..read])?;
@@ -213,16 +217,16 @@ impl File {
                 {
                     return Err(Failure::End(due));
                 }
-                let at = at.plus(read)?;
+                let at = at.advanced_by(read)?;
                 let mut asked = 0;
-                let piece = (iov.len - filled).min(PIECE);
+                let piece = (iov.len - filled).min(CHUNK);
                 let more = memory.fill(iov.at + filled, piece, |bytes| {
                     asked = bytes.len();
                     self.read_at(bytes, at)
                 });
                 let more = match more {
                     Ok(more) => more,
-                    // What has been read is the guest's; the error comes again.
+                    // The guest gets the bytes read so far. The error occurs again at the next read.
                     Err(Failure::Errno(_)) if read > 0 => return Ok(read),
                     Err(failure) => return Err(failure),
                 };
@@ -236,7 +240,7 @@ impl File {
         Ok(read)
     }
 
-    /// Reads what there is, once there is something.
+    /// Waits for bytes, and reads what is available.
     async fn read_awaited(
         &self,
         memory: &mut Memory<'_>,
@@ -244,7 +248,7 @@ impl File {
         at: At,
         interrupt: &Interrupt,
     ) -> Result<u32> {
-        let mut buffer = vec![0; total(iovs)?.min(GATHERED) as usize];
+        let mut buffer = vec![0; total(iovs)?.min(MAX_GATHERED) as usize];
         let wait = !self.flags.contains(Fdflags::NONBLOCK);
         let read = match at {
             At::Cursor => {
@@ -253,7 +257,7 @@ impl File {
                 })
                 .await?
             }
-            // A pipe has no places: the system says so.
+            // A pipe has no offsets: the system returns the error.
             At::Offset(_) => self.read_at(&mut buffer, at)?,
         };
         memory.scatter(iovs, &buffer[..read])?;
@@ -274,19 +278,19 @@ impl File {
         at: At,
         interrupt: &Interrupt,
     ) -> Result<u32> {
-        self.allows(Direction::Write)?;
+        self.check_direction(Direction::Write)?;
         let asked = total(iovs)?;
-        if self.waits
+        if self.may_wait
             && let At::Cursor = at
         {
             return self.write_awaited(memory, iovs, interrupt).await;
         }
         let mut written = 0;
         loop {
-            let pieces = memory.gather(iovs, written, PIECE)?;
+            let pieces = memory.gather(iovs, written, CHUNK)?;
             let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
             let size: usize = pieces.iter().map(|piece| piece.len()).sum();
-            let at = at.plus(written)?;
+            let at = at.advanced_by(written)?;
             let done = rustix::io::retry_on_intr(|| {
                 size_limit::write_within(self.file.as_fd(), at.offset(), || match at {
                     At::Cursor => rustix::io::writev(&self.file, &slices),
@@ -309,7 +313,7 @@ impl File {
         }
     }
 
-    /// Writes all, as there comes room for it.
+    /// Writes all bytes, and waits when there is no space.
     async fn write_awaited(
         &self,
         memory: &Memory<'_>,
@@ -320,7 +324,7 @@ impl File {
         let wait = !self.flags.contains(Fdflags::NONBLOCK);
         let mut written = 0;
         while written < asked {
-            let bytes = memory.gather(iovs, written, GATHERED)?.concat();
+            let bytes = memory.gather(iovs, written, MAX_GATHERED)?.concat();
             let more = when_ready(self.file.as_fd(), Direction::Write, wait, interrupt, || {
                 rustix::io::write(&self.file, &bytes)
             });
@@ -333,6 +337,8 @@ impl File {
         Ok(written)
     }
 
+    /// Moves the cursor.
+    ///
     /// # Errors
     /// `ESPIPE` for a pipe (bytecodealliance/wasmtime#12913).
     pub(super) fn seek(&self, to: SeekFrom) -> Result<u64> {
@@ -340,7 +346,7 @@ impl File {
     }
 
     pub(super) fn set_size(&self, size: u64) -> Result<()> {
-        self.changeable()?;
+        self.check_changeable()?;
         if !self.writable || i64::try_from(size).is_err() {
             return Err(Errno::Inval.into());
         }
@@ -348,13 +354,15 @@ impl File {
     }
 
     pub(super) fn set_times(&self, times: &Timestamps) -> Result<()> {
-        self.changeable()?;
+        self.check_changeable()?;
         Ok(rustix::fs::futimens(&self.file, times)?)
     }
 
+    /// Checks that the file may be changed.
+    ///
     /// # Errors
-    /// `EPERM` if it is in a folder that guests may only read.
-    fn changeable(&self) -> Result<()> {
+    /// `EPERM` if it is in a folder to which guests have read access only.
+    fn check_changeable(&self) -> Result<()> {
         if self.readonly {
             return Err(Errno::Perm.into());
         }
@@ -373,7 +381,7 @@ impl File {
         if i64::try_from(offset).is_err() || i64::try_from(len).is_err() {
             return Err(Errno::Inval.into());
         }
-        if self.waits {
+        if self.may_wait {
             return Err(Errno::Spipe.into());
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -390,7 +398,7 @@ impl File {
             let len = std::num::NonZeroU64::new(len);
             rustix::fs::fadvise(&self.file, offset, len, advice)?;
         }
-        // It is advice: a system that takes none does nothing.
+        // Advice has no effect on the result, so a system without this function does nothing.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = advice;
         Ok(())
@@ -405,11 +413,11 @@ impl At {
         }
     }
 
-    /// So many bytes further.
+    /// Returns the position `bytes` bytes further.
     ///
     /// # Errors
-    /// `EINVAL` if no file is that long.
-    fn plus(self, bytes: u32) -> Result<Self> {
+    /// `EINVAL` if the offset overflows.
+    fn advanced_by(self, bytes: u32) -> Result<Self> {
         match self {
             Self::Cursor => Ok(self),
             Self::Offset(offset) => {
@@ -420,10 +428,10 @@ impl At {
     }
 }
 
-/// The times to set, as preview 1 says it.
+/// Returns the times to set, from the parameters of preview 1.
 ///
 /// # Errors
-/// `EINVAL` if a time is to be set to what is given and to the time it is now.
+/// `EINVAL` if a time has the flags of both a given time and the current time.
 pub(super) fn timestamps(
     accessed: Timestamp,
     modified: Timestamp,

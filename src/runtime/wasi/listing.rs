@@ -1,10 +1,10 @@
-//! Listing a folder.
+//! The listing of folders.
 //!
-//! Preview 1 lists a folder in pieces, each of which starts at a number that the guest has got with the
-//! entry before. The system is asked for the entries once, as they are wanted, and the last ones are
-//! kept, so that a guest gets an entry again under the number that it had. What is deleted or made in
-//! the meantime moves no other entry. wasmtime-wasi lists the folder anew for each piece, and so skips
-//! entries (bytecodealliance/wasmtime#11701) and takes time that grows with the square of their number.
+//! Preview 1 lists a folder in pieces. Each piece starts at a cookie that the guest got with the previous entry.
+//! The system is asked for each entry only once, and the last entries are kept, so that an entry keeps its cookie
+//! when the guest reads it again. Files that are deleted or created in the meantime do not move other entries.
+//! wasmtime-wasi lists the folder again for each piece, so it skips entries (bytecodealliance/wasmtime#11701) and
+//! takes time in proportion to the square of their number.
 
 use std::collections::VecDeque;
 
@@ -19,27 +19,27 @@ use super::metadata::{filestat, filetype, inode};
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::quota::Share;
 
-/// The size of what stands before the name of an entry, in bytes.
-const HEAD: u32 = 24;
+/// The size of an entry without its name, in bytes.
+const HEADER_BYTES: u32 = 24;
 
-/// How many entries are read before it is asked again whether the guest has to end.
-const ENTRIES: u64 = 1024;
+/// The number of entries that are read between two checks for an interrupt.
+const ENTRIES_PER_CHECK: u64 = 1024;
 
-/// The numbers of `.` and `..`, which come first.
+/// The number of the entries `.` and `..`, which come first.
 const DOTS: u64 = 2;
 
-/// A folder that is being listed.
+/// The state of a listing.
 pub(super) struct Listing {
-    /// The rest of it; `None` if there is none.
+    /// The iterator over the entries not read yet; `None` at the end.
     rest: Option<Entries>,
     /// The last entries that were read.
     kept: VecDeque<Entry>,
-    /// The number of the first of them.
+    /// The cookie of the first kept entry.
     first: u64,
-    /// How many entries the system has given, those that guests are not told of included.
+    /// The number of entries that the system has returned, including the ones that are hidden from guests.
     read: u64,
     device: u64,
-    /// Of the descriptor with which the system lists.
+    /// For the descriptor of the system's listing.
     _share: Share,
 }
 
@@ -63,13 +63,13 @@ impl Listing {
         })
     }
 
-    /// How many entries are kept.
+    /// Returns the number of kept entries.
     pub(super) fn kept(&self) -> usize {
         self.kept.len()
     }
 
-    /// The entry of this number, which is not before the first that is kept. `None` if there are not
-    /// so many.
+    /// Returns the entry with this cookie, which must not be before the first kept entry. Returns `None` after the
+    /// last entry.
     fn entry(
         &mut self,
         number: u64,
@@ -90,12 +90,11 @@ impl Listing {
         Ok(self.kept.get((number - self.first) as usize))
     }
 
-    /// The next entry that guests can be told of: not one whose name is not UTF-8, because no path of
-    /// theirs could say it.
+    /// Reads the next entry. An entry whose name is not UTF-8 is skipped, since no path of a guest can contain it.
     fn read(&mut self, directory: &Directory, interrupt: &Interrupt) -> Result<Option<Entry>> {
         while let Some(rest) = &mut self.rest {
             self.read += 1;
-            if self.read.is_multiple_of(ENTRIES)
+            if self.read.is_multiple_of(ENTRIES_PER_CHECK)
                 && let Some(due) = interrupt.due()
             {
                 return Err(Failure::End(due));
@@ -119,7 +118,7 @@ impl Listing {
                 FileType::CharacterDevice => Filetype::CharacterDevice,
                 FileType::BlockDevice => Filetype::BlockDevice,
                 FileType::Fifo => Filetype::Unknown,
-                // Not every file system says it.
+                // Not every file system returns the type.
                 FileType::Unknown => match directory.dir().symlink_metadata(name) {
                     Ok(metadata) => filetype(metadata.file_type()),
                     Err(_) => Filetype::Unknown,
@@ -135,8 +134,8 @@ impl Listing {
     }
 }
 
-/// Writes entries from the one of number `cookie` on to `to`, until there is no room or there are no
-/// more, and returns how many bytes that are. The last entry may be cut off.
+/// Writes entries from `cookie` on to `to`, until the space or the entries end. Returns the number of bytes. The
+/// last entry may be truncated.
 pub(super) fn list(
     directory: &mut Directory,
     memory: &mut Memory<'_>,
@@ -148,7 +147,7 @@ pub(super) fn list(
 ) -> Result<u32> {
     memory.check(to, len.into())?;
     let kept = directory.listing.take();
-    // A listing starts anew at its start, and where the entry is not kept any more.
+    // The folder is listed again from the start, or if the entry is not kept any more.
     let mut listing = match kept {
         Some(listing) if cookie > 0 && cookie.max(DOTS) >= listing.first => listing,
         _ => Listing::new(directory)?,
@@ -185,9 +184,9 @@ pub(super) fn list(
     Ok(used)
 }
 
-/// Writes one entry, or what there is room for of it, and returns how many bytes that are.
+/// Writes an entry, truncated to the space. Returns the number of bytes.
 fn write(memory: &mut Memory<'_>, to: u32, room: u32, entry: &Dirent, name: &str) -> Result<u32> {
-    let mut bytes = Vec::with_capacity(HEAD as usize + name.len());
+    let mut bytes = Vec::with_capacity(HEADER_BYTES as usize + name.len());
     bytes.extend(entry.d_next.to_le_bytes());
     bytes.extend(entry.d_ino.to_le_bytes());
     bytes.extend(entry.d_namlen.to_le_bytes());
@@ -210,7 +209,7 @@ mod tests {
 
     use super::*;
 
-    /// Whatever the names are, and however many of them no guest is told of.
+    /// The interrupt is checked for all names, including the names that are hidden from guests.
     #[test]
     fn a_guest_that_has_to_end_lists_no_further() {
         let folder = std::env::temp_dir().join(format!("ext_wasm-listing-{}", std::process::id()));
@@ -226,7 +225,7 @@ mod tests {
         };
         let (valid, open_valid) = dir("valid");
         let (invalid, open_invalid) = dir("invalid");
-        for number in 0..=ENTRIES {
+        for number in 0..=ENTRIES_PER_CHECK {
             fs::write(valid.join(number.to_string()), "").unwrap();
             let name = [b"\xff", number.to_string().as_bytes()].concat();
             if fs::write(invalid.join(OsStr::from_bytes(&name)), "").is_err() {
@@ -241,10 +240,10 @@ mod tests {
             let mut memory = Memory(GuestMemory::Unshared(&mut bytes));
             super::list(directory, &mut memory, 0, 100, cookie, 1, &interrupt)
         };
-        assert!(list(&mut open_valid(), 2 * ENTRIES).is_ok());
+        assert!(list(&mut open_valid(), 2 * ENTRIES_PER_CHECK).is_ok());
         interrupt.abort(1);
         for mut directory in [open_valid(), open_invalid()] {
-            let listed = list(&mut directory, 2 * ENTRIES);
+            let listed = list(&mut directory, 2 * ENTRIES_PER_CHECK);
             assert!(matches!(listed, Err(Failure::End(_))), "{listed:?}");
         }
         fs::remove_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! A guest's memory, as the functions of WASI read and write it.
+//! Access of WASI functions to the guest's memory.
 
 use std::borrow::Cow;
 
@@ -7,20 +7,20 @@ use wiggle::{GuestMemory, GuestPtr};
 
 use super::errno::Result;
 
-/// The longest path, in bytes, as Linux has it.
+/// The maximum length of a path, in bytes, as in Linux.
 const PATH_MAX: u32 = 4096;
 
-/// The most buffers of one read or write, as Linux has it.
+/// The maximum number of buffers of one read or write, as in Linux.
 const IOV_MAX: u32 = 1024;
 
 /// The most bytes that are copied at once where the guest's threads share its memory, so that the
 /// host cannot read into it, or write out of it.
-const COPY: u32 = 1 << 20;
+const MAX_COPY: u32 = 1 << 20;
 
-/// The memory of the guest that calls.
+/// The memory of the calling guest.
 pub(crate) struct Memory<'a>(pub(crate) GuestMemory<'a>);
 
-/// A buffer in a guest's memory.
+/// A buffer in the guest's memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Iov {
     pub(super) at: u32,
@@ -28,8 +28,10 @@ pub(crate) struct Iov {
 }
 
 impl Memory<'_> {
+    /// Returns the bytes at an address.
+    ///
     /// # Errors
-    /// `EFAULT` if the bytes are not all in the memory, as for all that follow.
+    /// `EFAULT` if they are out of bounds. This applies to the following methods too.
     pub(crate) fn bytes(&self, at: u32, len: u32) -> Result<Cow<'_, [u8]>> {
         Ok(self.0.as_cow(GuestPtr::new((at, len)))?)
     }
@@ -53,8 +55,7 @@ impl Memory<'_> {
         self.write(at, &value.to_le_bytes())
     }
 
-    /// Whether that many bytes are there, so that a pointer to each of them has 32 bits: a memory of 64
-    /// bits can have more.
+    /// Checks that the bytes are in the memory and have 32-bit addresses. A 64-bit memory can be larger.
     ///
     /// # Errors
     /// `EFAULT` if they are not.
@@ -70,10 +71,10 @@ impl Memory<'_> {
         Ok(())
     }
 
-    /// A path, or the target of a link.
+    /// Returns a path, or the target of a symbolic link.
     ///
     /// # Errors
-    /// `ENAMETOOLONG`, or `EILSEQ` if it is not UTF-8.
+    /// `ENAMETOOLONG` if it is too long, `EILSEQ` if it is not UTF-8.
     pub(crate) fn path(&self, at: u32, len: u32) -> Result<String> {
         if len > PATH_MAX {
             return Err(Errno::Nametoolong.into());
@@ -82,11 +83,11 @@ impl Memory<'_> {
         Ok(String::from_utf8(bytes).map_err(|_| Errno::Ilseq)?)
     }
 
-    /// A list of buffers.
+    /// Returns a list of buffers.
     ///
     /// # Errors
-    /// `EINVAL` if there are more than [`IOV_MAX`], or they hold more bytes than can be counted;
-    /// `EFAULT` if one of them is not in the memory.
+    /// `EINVAL` if there are more than [`IOV_MAX`], or their total size does not fit into 32 bits; `EFAULT` if one
+    /// of them is out of bounds.
     pub(crate) fn iovs(&self, at: u32, count: u32) -> Result<Vec<Iov>> {
         if count > IOV_MAX {
             return Err(Errno::Inval.into());
@@ -105,16 +106,16 @@ impl Memory<'_> {
         Ok(list)
     }
 
-    /// What the buffers hold after the first `skip` bytes, up to about `most` bytes.
+    /// Returns the contents of the buffers after the first `skip` bytes, at most `max` bytes.
     pub(crate) fn gather(
         &self,
         iovs: &[Iov],
         mut skip: u32,
-        most: u32,
+        max: u32,
     ) -> Result<Vec<Cow<'_, [u8]>>> {
         let mut room = match &self.0 {
-            GuestMemory::Unshared(_) => most,
-            GuestMemory::Shared(_) => most.min(COPY),
+            GuestMemory::Unshared(_) => max,
+            GuestMemory::Shared(_) => max.min(MAX_COPY),
         };
         let mut pieces = Vec::new();
         for iov in iovs {
@@ -129,19 +130,19 @@ impl Memory<'_> {
         Ok(pieces)
     }
 
-    /// Puts bytes into the buffers, one after another.
+    /// Copies bytes into the buffers, one after another.
     pub(crate) fn scatter(&mut self, iovs: &[Iov], mut bytes: &[u8]) -> Result<()> {
         for iov in iovs {
             let len = bytes.len().min(iov.len as usize);
-            let (these, rest) = bytes.split_at(len);
-            self.write(iov.at, these)?;
+            let (part, rest) = bytes.split_at(len);
+            self.write(iov.at, part)?;
             bytes = rest;
         }
         Ok(())
     }
 
-    /// Has `fill` fill bytes from the start of a piece of the memory, and returns how many it has.
-    /// It may be given fewer than `len`.
+    /// Calls `fill` with a part of the memory, and returns the number of bytes that it has filled. The part may be
+    /// shorter than `len`.
     pub(crate) fn fill(
         &mut self,
         at: u32,
@@ -151,7 +152,7 @@ impl Memory<'_> {
         let filled = match self.0.as_slice_mut(GuestPtr::new((at, len)))? {
             Some(bytes) => fill(bytes)?,
             None => {
-                let mut copy = vec![0; len.min(COPY) as usize];
+                let mut copy = vec![0; len.min(MAX_COPY) as usize];
                 let filled = fill(&mut copy)?;
                 self.write(at, &copy[..filled])?;
                 filled
@@ -161,10 +162,10 @@ impl Memory<'_> {
     }
 }
 
-/// How many bytes buffers hold together.
+/// Returns the total size of buffers, in bytes.
 ///
 /// # Errors
-/// `EINVAL` if that are more than can be counted.
+/// `EINVAL` if it does not fit into 32 bits.
 pub(crate) fn total(iovs: &[Iov]) -> Result<u32> {
     let sum = iovs.iter().map(|iov| u64::from(iov.len)).sum::<u64>();
     Ok(u32::try_from(sum).map_err(|_| Errno::Inval)?)

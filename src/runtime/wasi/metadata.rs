@@ -1,4 +1,4 @@
-//! What guests are told of files.
+//! The metadata of files for guests.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -6,7 +6,7 @@ use cap_fs_ext::FileTypeExt as _;
 use cap_std::fs::{FileType, Metadata, MetadataExt as _};
 use wasmtime_wasi::p1::types::{Filestat, Filetype, Timestamp};
 
-/// The kind of a file. Preview 1 has none for pipes.
+/// Returns the type of a file. Preview 1 has no type for pipes.
 pub(super) fn filetype(kind: FileType) -> Filetype {
     if kind.is_dir() {
         Filetype::Directory
@@ -25,15 +25,14 @@ pub(super) fn filetype(kind: FileType) -> Filetype {
     }
 }
 
-/// The number of a file that guests see. All files seem to be on one device, so it stands for the
-/// device too.
+/// Returns the inode number for guests. Guests see all files on one device, so the number includes the device.
 pub(super) fn inode(device: u64, inode: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     (device, inode).hash(&mut hasher);
     hasher.finish()
 }
 
-/// `ctim` is when the file's status has changed last; wasmtime-wasi has when it was created.
+/// `ctim` is the time of the last change of the file's status. In wasmtime-wasi it is the time of creation.
 pub(super) fn filestat(metadata: &Metadata) -> Filestat {
     Filestat {
         dev: 1,
@@ -47,7 +46,7 @@ pub(super) fn filestat(metadata: &Metadata) -> Filestat {
     }
 }
 
-/// A time in nanoseconds, the nearest that there is: preview 1 has none before 1970.
+/// Returns a time in nanoseconds. A time before 1970 is 0, since preview 1 cannot represent it.
 fn timestamp(seconds: i64, nanoseconds: i64) -> Timestamp {
     let Ok(seconds) = Timestamp::try_from(seconds) else {
         return 0;

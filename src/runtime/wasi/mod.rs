@@ -1,4 +1,4 @@
-//! WASI preview 1: what a store's guests may reach of the system. `linking::wasi` gives its functions to guests.
+//! WASI preview 1: the system resources of a store's guests. `linking::wasi` exports the functions to guests.
 
 pub(crate) mod call;
 mod captured;
@@ -33,7 +33,7 @@ use crate::runtime::base::text;
 use crate::runtime::engine::grants::GrantedPaths;
 use crate::runtime::engine::quota::DESCRIPTORS;
 
-/// What guests have written to the streams that are [piped](StdioConfig::Piped).
+/// The captured output of guests, for streams that are [piped](StdioConfig::Piped).
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
     stdout: Option<Captured>,
@@ -41,24 +41,24 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// What was written to the standard output; `None` if it is not captured.
+    /// Returns the standard output; `None` if it is not captured.
     pub fn stdout(&self) -> Option<Vec<u8>> {
         self.stdout.as_ref().map(Captured::contents)
     }
 
-    /// What was written to the standard error; `None` if it is not captured.
+    /// Returns the standard error output; `None` if it is not captured.
     pub fn stderr(&self) -> Option<Vec<u8>> {
         self.stderr.as_ref().map(Captured::contents)
     }
 }
 
-/// The WASI of one store.
+/// The WASI state of one store.
 pub(crate) struct Wasi {
     args: Vec<String>,
-    /// Each as `NAME=value`.
+    /// Each variable as `NAME=value`.
     environment: Vec<String>,
     descriptors: Descriptors,
-    /// Where the monotonic clock starts.
+    /// The zero of the monotonic clock.
     started: Instant,
     max_subscriptions: u32,
     max_listing_entries: usize,
@@ -66,10 +66,11 @@ pub(crate) struct Wasi {
 }
 
 impl Wasi {
-    /// Sets up what `config` asks for, if `capabilities` allow it and its folders are in `preopens`.
+    /// Makes the WASI state for `config`. The capabilities have to allow WASI, and `preopens` has to grant the
+    /// folders.
     ///
     /// # Errors
-    /// `InstantiateError` if they do not, or something in the config cannot be used.
+    /// `InstantiateError` if a resource is not granted, or the config cannot be used.
     pub(crate) fn new(
         mut config: WasiConfig,
         capabilities: &WasmCapabilities,
@@ -116,13 +117,13 @@ impl Wasi {
         })
     }
 
-    /// Where what guests write can be read.
+    /// Returns a handle to the captured output.
     pub(crate) fn outputs(&self) -> Outputs {
         self.outputs.clone()
     }
 }
 
-/// The descriptors that guests start with: the three streams, and their folders.
+/// Makes the initial descriptors: the three standard streams, and the preopens.
 fn descriptors(
     config: &mut WasiConfig,
     capabilities: &WasmCapabilities,
@@ -169,8 +170,8 @@ fn descriptors(
     Ok(descriptors)
 }
 
-/// Says the same of a folder that is missing and of one that is not granted, so that nobody learns
-/// which there are.
+/// The message is the same for a missing folder and a folder that is not granted, so that it does not reveal which
+/// folders exist.
 fn not_granted(path: &Path) -> WasmError {
     unusable(format!(
         "cannot preopen {}: not a folder, or not granted by the host",
@@ -182,7 +183,7 @@ fn unusable(why: String) -> WasmError {
     WasmError::instantiate(format!("the option wasi is unusable: {why}"))
 }
 
-/// Preview 1 hands out strings that end in NUL.
+/// Checks that a text has no NUL, since strings in preview 1 end in NUL.
 fn without_nul<'a>(what: &str, text: &'a str) -> Result<&'a str, WasmError> {
     if text.contains('\0') {
         return Err(unusable(format!(

@@ -10,15 +10,15 @@ use super::file::timestamps;
 use super::metadata::filestat;
 
 impl Call<'_> {
-    /// A folder, and a path from there.
-    fn place(&self, fd: u32, path: u32, len: u32) -> Result<(&Directory, String)> {
+    /// Returns a folder, and a path relative to it.
+    fn directory_and_path(&self, fd: u32, path: u32, len: u32) -> Result<(&Directory, String)> {
         let path = self.memory.path(path, len)?;
         Ok((self.wasi.descriptors.directory(fd)?, path))
     }
 
     pub(crate) fn path_create_directory(&mut self, fd: u32, path: u32, len: u32) -> Result<()> {
-        let (directory, path) = self.place(fd, path, len)?;
-        Ok(directory.changeable()?.create_dir(path)?)
+        let (directory, path) = self.directory_and_path(fd, path, len)?;
+        Ok(directory.writable_dir()?.create_dir(path)?)
     }
 
     pub(crate) fn path_filestat_get(
@@ -30,7 +30,7 @@ impl Call<'_> {
         to: u32,
     ) -> Result<()> {
         let lookup = flags!(Lookupflags(lookup));
-        let (directory, path) = self.place(fd, path, len)?;
+        let (directory, path) = self.directory_and_path(fd, path, len)?;
         let stat = filestat(&directory.metadata_at(&path, lookup)?);
         self.write_filestat(to, &stat)
     }
@@ -48,7 +48,7 @@ impl Call<'_> {
     ) -> Result<()> {
         let lookup = flags!(Lookupflags(lookup));
         let times = timestamps(accessed, modified, flags!(Fstflags(set)))?;
-        let (directory, path) = self.place(fd, path, len)?;
+        let (directory, path) = self.directory_and_path(fd, path, len)?;
         directory.set_times_at(&path, lookup, &times)
     }
 
@@ -78,14 +78,14 @@ impl Call<'_> {
         lookup: u32,
         path: u32,
         len: u32,
-        how: u32,
+        oflags: u32,
         rights: u64,
         inheriting: u64,
         flags: u32,
         to: u32,
     ) -> Result<()> {
         let lookup = flags!(Lookupflags(lookup));
-        let how = flags!(Oflags(how));
+        let oflags = flags!(Oflags(oflags));
         let flags = flags!(Fdflags(flags));
         let rights = flags!(Rights(rights));
         flags!(Rights(inheriting));
@@ -93,9 +93,9 @@ impl Call<'_> {
         self.memory.check(to, 4)?;
         let descriptors = &mut self.wasi.descriptors;
         let directory = descriptors.directory(fd)?;
-        // Before it makes a file or cuts one off.
-        descriptors.room()?;
-        let opened = directory.open(&path, lookup, how, rights, flags).await?;
+        // Checked before a file is created or truncated.
+        descriptors.check_room()?;
+        let opened = directory.open(&path, lookup, oflags, rights, flags).await?;
         let opened = descriptors.push(match opened {
             Opened::Directory(directory) => Descriptor::Directory(directory),
             Opened::File(file) => Descriptor::File(file),
@@ -112,7 +112,7 @@ impl Call<'_> {
         to_len: u32,
         used: u32,
     ) -> Result<()> {
-        let (directory, path) = self.place(fd, path, len)?;
+        let (directory, path) = self.directory_and_path(fd, path, len)?;
         let target = directory.dir().read_link(path)?;
         let target = target.to_str().ok_or(Errno::Ilseq)?.as_bytes();
         let target = &target[..target.len().min(to_len as usize)];
@@ -121,7 +121,7 @@ impl Call<'_> {
     }
 
     pub(crate) fn path_remove_directory(&mut self, fd: u32, path: u32, len: u32) -> Result<()> {
-        let (directory, path) = self.place(fd, path, len)?;
+        let (directory, path) = self.directory_and_path(fd, path, len)?;
         directory.remove_directory(&path)
     }
 
@@ -150,12 +150,12 @@ impl Call<'_> {
         len: u32,
     ) -> Result<()> {
         let target = self.memory.path(target, target_len)?;
-        let (directory, path) = self.place(fd, path, len)?;
-        Ok(directory.changeable()?.symlink(target, path)?)
+        let (directory, path) = self.directory_and_path(fd, path, len)?;
+        Ok(directory.writable_dir()?.symlink(target, path)?)
     }
 
     pub(crate) fn path_unlink_file(&mut self, fd: u32, path: u32, len: u32) -> Result<()> {
-        let (directory, path) = self.place(fd, path, len)?;
+        let (directory, path) = self.directory_and_path(fd, path, len)?;
         directory.unlink(&path)
     }
 }

@@ -1,4 +1,4 @@
-//! `poll_oneoff`.
+//! `poll_oneoff`: waiting for clocks and descriptors.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -16,24 +16,25 @@ use super::errno::{Failure, Result};
 use super::readiness::{self, Direction, Readiness};
 
 /// The size of an event, in bytes.
-const EVENT: u32 = 32;
+const EVENT_BYTES: u32 = 32;
 
-/// How much of a wait the system's own clock keeps: the event loop's wakes up in whole milliseconds.
-const EXACTLY: Duration = Duration::from_millis(2);
+/// The last part of a wait, for which the thread sleeps: the timers of the event loop have a precision of
+/// milliseconds.
+const PRECISE_WAIT: Duration = Duration::from_millis(2);
 
-/// What a guest waits for.
+/// A subscription of a guest.
 struct Subscription {
     userdata: u64,
-    what: What,
+    condition: Condition,
 }
 
-enum What {
-    /// A time to come; `None` if it never does.
+enum Condition {
+    /// The time of the event; `None` if it never comes.
     Clock(Option<Instant>),
     Descriptor(u32, Direction),
 }
 
-/// What has come about.
+/// An event that has occurred.
 struct Event {
     userdata: u64,
     errno: Errno,
@@ -43,8 +44,8 @@ struct Event {
 }
 
 impl Call<'_> {
-    /// All subscriptions are read before anything is written, so that the results may lie over them.
-    /// A time that is due is there at once, also where others are waited for.
+    /// All subscriptions are read before any event is written, because both may overlap in memory. An expired clock
+    /// is reported at once, even if there are other subscriptions.
     pub(crate) async fn poll_oneoff(
         &mut self,
         subscriptions: u32,
@@ -59,37 +60,37 @@ impl Call<'_> {
         self.memory
             .check(subscriptions, u64::from(count) * u64::from(size))?;
         self.memory
-            .check(events, u64::from(count) * u64::from(EVENT))?;
+            .check(events, u64::from(count) * u64::from(EVENT_BYTES))?;
         self.memory.check(to, 4)?;
         let start = Instant::now();
-        let mut wanted = Vec::with_capacity(count as usize);
+        let mut requested = Vec::with_capacity(count as usize);
         for index in 0..count {
-            wanted.push(self.subscription(subscriptions + index * size, start)?);
+            requested.push(self.subscription(subscriptions + index * size, start)?);
         }
         let found = loop {
-            let found = look(&wanted, &self.wasi.descriptors)?;
+            let found = ready_events(&requested, &self.wasi.descriptors)?;
             if !found.is_empty() {
                 break found;
             }
-            wait(&wanted, &self.wasi.descriptors).await?;
+            wait_for_any(&requested, &self.wasi.descriptors).await?;
         };
         for (index, event) in (0..).zip(&found) {
             self.memory
-                .write(events + index * EVENT, &event.to_bytes())?;
+                .write(events + index * EVENT_BYTES, &event.to_bytes())?;
         }
         self.memory.set_u32(to, found.len() as u32)
     }
 
     fn subscription(&self, at: u32, start: Instant) -> Result<Subscription> {
         let head: [u8; 24] = self.memory.array(at)?;
-        let what = match Eventtype::try_from(head[8])? {
+        let condition = match Eventtype::try_from(head[8])? {
             Eventtype::Clock => {
-                // The first preview names each clock once more before.
-                let clock: [u8; 26] = self.memory.array(at + self.preview.clock_at())?;
+                // In preview 0, the clock has an additional identifier before it.
+                let clock: [u8; 26] = self.memory.array(at + self.preview.clock_offset())?;
                 let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| clock[at + i]));
                 let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
                 let flags = u16::from_le_bytes([clock[24], clock[25]]);
-                What::Clock(time(
+                Condition::Clock(deadline_of(
                     word(0),
                     long(8),
                     Subclockflags::try_from(flags)?,
@@ -99,7 +100,7 @@ impl Call<'_> {
             }
             kind => {
                 let fd = u32::from_le_bytes([16, 17, 18, 19].map(|at| head[at]));
-                What::Descriptor(
+                Condition::Descriptor(
                     fd,
                     if kind == Eventtype::FdRead {
                         Direction::Read
@@ -110,12 +111,15 @@ impl Call<'_> {
             }
         };
         let userdata = u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|at| head[at]));
-        Ok(Subscription { userdata, what })
+        Ok(Subscription {
+            userdata,
+            condition,
+        })
     }
 }
 
-/// When the time comes that a guest waits for.
-fn time(
+/// Returns the time at which a clock subscription expires.
+fn deadline_of(
     clock: u32,
     timeout: u64,
     flags: Subclockflags,
@@ -139,11 +143,15 @@ fn time(
     })
 }
 
-/// The events that are there now.
-fn look(wanted: &[Subscription], descriptors: &Descriptors) -> Result<Vec<Event>> {
+/// Returns the events that have occurred.
+fn ready_events(requested: &[Subscription], descriptors: &Descriptors) -> Result<Vec<Event>> {
     let now = Instant::now();
     let mut events = Vec::new();
-    for Subscription { userdata, what } in wanted {
+    for Subscription {
+        userdata,
+        condition,
+    } in requested
+    {
         let event = |kind, errno, readiness: Readiness, bytes| Event {
             userdata: *userdata,
             errno,
@@ -151,14 +159,14 @@ fn look(wanted: &[Subscription], descriptors: &Descriptors) -> Result<Vec<Event>
             bytes,
             hangup: readiness.hangup,
         };
-        match what {
-            What::Clock(time) => {
+        match condition {
+            Condition::Clock(time) => {
                 if time.is_some_and(|time| time <= now) {
                     let none = Readiness::default();
                     events.push(event(Eventtype::Clock, Errno::Success, none, 0));
                 }
             }
-            What::Descriptor(fd, direction) => {
+            Condition::Descriptor(fd, direction) => {
                 let kind = match direction {
                     Direction::Read => Eventtype::FdRead,
                     Direction::Write => Eventtype::FdWrite,
@@ -168,7 +176,7 @@ fn look(wanted: &[Subscription], descriptors: &Descriptors) -> Result<Vec<Event>
                         events.push(event(kind, Errno::Success, readiness, bytes));
                     }
                     Ok(_) => {}
-                    // Of one descriptor, as POSIX has `POLLNVAL`: the others are not affected.
+                    // The error of one descriptor, like `POLLNVAL` in POSIX. It does not affect the others.
                     Err(Failure::Errno(errno)) => {
                         events.push(event(kind, errno, Readiness::default(), 0));
                     }
@@ -180,35 +188,35 @@ fn look(wanted: &[Subscription], descriptors: &Descriptors) -> Result<Vec<Event>
     Ok(events)
 }
 
-/// How a descriptor is now, and how many bytes there are to read.
+/// Returns the current readiness of a descriptor, and the number of bytes that can be read.
 ///
 /// # Errors
-/// `EBADF` if it is none, or none for that.
+/// `EBADF` if there is no such descriptor, or it does not allow the access.
 fn readiness(descriptors: &Descriptors, fd: u32, direction: Direction) -> Result<(Readiness, u64)> {
     match (descriptors.get(fd)?, direction) {
         (Descriptor::Input(input), Direction::Read) => input.readiness(),
         (Descriptor::Output(output), Direction::Write) => Ok((output.readiness()?, 1)),
         (Descriptor::File(file), _) => {
-            file.allows(direction)?;
+            file.check_direction(direction)?;
             file.readiness(direction)
         }
         _ => Err(Errno::Badf.into()),
     }
 }
 
-/// Waits until one of them may have come about.
-async fn wait(wanted: &[Subscription], descriptors: &Descriptors) -> Result<()> {
+/// Waits until one of the subscriptions may have an event.
+async fn wait_for_any(requested: &[Subscription], descriptors: &Descriptors) -> Result<()> {
     let mut next: Option<Instant> = None;
     let mut watched: Vec<(BorrowedFd<'_>, u32, Direction)> = Vec::new();
-    for Subscription { what, .. } in wanted {
-        match *what {
-            What::Clock(None) => {}
-            What::Clock(Some(time)) => next = Some(next.map_or(time, |next| next.min(time))),
-            What::Descriptor(fd, direction) => {
+    for Subscription { condition, .. } in requested {
+        match *condition {
+            Condition::Clock(None) => {}
+            Condition::Clock(Some(time)) => next = Some(next.map_or(time, |next| next.min(time))),
+            Condition::Descriptor(fd, direction) => {
                 let known = watched
                     .iter()
                     .any(|seen| (seen.1, seen.2) == (fd, direction));
-                if !known && let Some(system) = awaited(descriptors.get(fd)?) {
+                if !known && let Some(system) = wait_fd(descriptors.get(fd)?) {
                     watched.push((system, fd, direction));
                 }
             }
@@ -218,15 +226,15 @@ async fn wait(wanted: &[Subscription], descriptors: &Descriptors) -> Result<()> 
     let mut ready: Vec<_> = ready
         .map(|(fd, _, direction)| Box::pin(readiness::until_ready(fd, direction)))
         .collect();
-    let ready = std::future::poll_fn(|context| first(&mut ready, context));
+    let ready = std::future::poll_fn(|context| poll_any(&mut ready, context));
     tokio::select! {
         ready = ready => Ok(ready?),
-        () = sleep(next) => Ok(()),
+        () = sleep_until(next) => Ok(()),
     }
 }
 
-/// The first of these to be done.
-fn first(
+/// Polls several futures, and returns the result of the first one that is done.
+fn poll_any(
     futures: &mut [Pin<Box<impl Future<Output = io::Result<()>>>>],
     context: &mut std::task::Context<'_>,
 ) -> Poll<io::Result<()>> {
@@ -238,22 +246,22 @@ fn first(
     Poll::Pending
 }
 
-/// What of the system's to wait for.
-fn awaited(descriptor: &Descriptor) -> Option<BorrowedFd<'_>> {
+/// Returns the descriptor of the system to wait for, if there is one.
+fn wait_fd(descriptor: &Descriptor) -> Option<BorrowedFd<'_>> {
     match descriptor {
-        Descriptor::Input(input) => input.process(),
-        Descriptor::Output(output) => output.process(),
-        Descriptor::File(file) => file.awaited(),
+        Descriptor::Input(input) => input.process_fd(),
+        Descriptor::Output(output) => output.process_fd(),
+        Descriptor::File(file) => file.wait_fd(),
         Descriptor::Directory(_) => None,
     }
 }
 
-/// Waits until a time; for ever if there is none.
-async fn sleep(until: Option<Instant>) {
+/// Waits until a time, or forever without one.
+async fn sleep_until(until: Option<Instant>) {
     let Some(until) = until else {
         return std::future::pending().await;
     };
-    if let Some(nearly) = until.checked_sub(EXACTLY)
+    if let Some(nearly) = until.checked_sub(PRECISE_WAIT)
         && nearly > Instant::now()
     {
         tokio::time::sleep_until(nearly.into()).await;
@@ -262,8 +270,8 @@ async fn sleep(until: Option<Instant>) {
 }
 
 impl Event {
-    fn to_bytes(&self) -> [u8; EVENT as usize] {
-        let mut bytes = [0; EVENT as usize];
+    fn to_bytes(&self) -> [u8; EVENT_BYTES as usize] {
+        let mut bytes = [0; EVENT_BYTES as usize];
         bytes[..8].copy_from_slice(&self.userdata.to_le_bytes());
         bytes[8..10].copy_from_slice(&(self.errno as u16).to_le_bytes());
         bytes[10] = self.kind as u8;
@@ -283,8 +291,8 @@ impl Preview {
         }
     }
 
-    /// Where the clock is in a subscription.
-    fn clock_at(self) -> u32 {
+    /// Returns the offset of the clock in a subscription, in bytes.
+    fn clock_offset(self) -> u32 {
         match self {
             Self::Zero => 24,
             Self::One => 16,

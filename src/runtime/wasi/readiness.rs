@@ -1,4 +1,4 @@
-//! Waiting for a pipe, a terminal or a socket of the system's.
+//! Waiting for pipes, terminals and sockets of the system.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,7 +9,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::runtime::engine::quota::DESCRIPTORS;
 
-/// What a guest wants to do to a descriptor.
+/// The kind of access to a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Read,
@@ -32,17 +32,16 @@ impl Direction {
     }
 }
 
-/// How a descriptor of the system's is at this moment.
+/// The current state of a descriptor of the system.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Readiness {
-    /// To read, or to write, would not wait: there are bytes or there is room, or the other end is
-    /// closed.
+    /// Whether a read or write would not block: there are bytes or space, or the other end is closed.
     pub(super) ready: bool,
-    /// The other end is closed.
+    /// Whether the other end is closed.
     pub(super) hangup: bool,
 }
 
-/// How `fd` is now.
+/// Returns the current readiness of `fd`.
 pub(super) fn now(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<Readiness> {
     let mut polled = [PollFd::from_borrowed_fd(fd, direction.flags())];
     let zero = Timespec {
@@ -62,7 +61,7 @@ pub(super) async fn until_ready(fd: BorrowedFd<'_>, direction: Direction) -> io:
     if now(fd, direction)?.ready {
         return Ok(());
     }
-    // A descriptor of its own, because the event loop knows each only once.
+    // A duplicate descriptor, because the event loop can watch each descriptor only once.
     let _share = DESCRIPTORS.take(1).map_err(|_| rustix::io::Errno::NFILE)?;
     let own = fd.try_clone_to_owned()?;
     #[expect(
@@ -71,7 +70,7 @@ pub(super) async fn until_ready(fd: BorrowedFd<'_>, direction: Direction) -> io:
     )]
     let watched = match AsyncFd::with_interest(own, direction.interest()) {
         Ok(watched) => watched,
-        // What never has to wait cannot be watched.
+        // A descriptor that never blocks cannot be watched.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
         Err(error) => return Err(error),
     };

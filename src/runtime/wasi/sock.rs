@@ -1,4 +1,4 @@
-//! The functions on sockets, of which guests are given none.
+//! The functions on sockets. Guests have no sockets.
 
 use wasmtime_wasi::p1::types::{Errno, Fdflags, Riflags, Sdflags};
 
@@ -32,7 +32,7 @@ impl Call<'_> {
         flags: u32,
         _written: u32,
     ) -> Result<()> {
-        // There are no flags.
+        // No flags are defined.
         if flags != 0 {
             return Err(Errno::Inval.into());
         }

@@ -14,26 +14,26 @@ use super::readiness::{self, Direction, Readiness};
 use super::size_limit;
 use crate::runtime::engine::interrupt::Interrupt;
 
-/// The most bytes that are read from a stream at once.
-const READ: u32 = 64 << 10;
+/// The maximum number of bytes that are read from a stream at once.
+const MAX_READ: u32 = 64 << 10;
 
-/// The most bytes that are written to a stream of the process at once: as many as a pipe that has room
-/// takes without a wait (`PIPE_BUF`).
-const PIPE: u32 = 4096;
+/// The maximum number of bytes that are written to a stream of the process at once: the size that a ready pipe
+/// accepts without blocking (`PIPE_BUF`).
+const MAX_WRITE: u32 = 4096;
 
-/// The most bytes that are kept for the app at once.
-const CAPTURED: u32 = 1 << 20;
+/// The maximum number of bytes that are captured at once.
+const MAX_CAPTURE: u32 = 1 << 20;
 
-/// How long it takes until something is tried again that was refused although it was said to be ready.
-const REFUSED: Duration = Duration::from_millis(1);
+/// The interval after which an operation is tried again that was refused although the descriptor was ready.
+const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Held from the question whether a descriptor is ready until it has been used, by direction: of two
-/// guests that see the same bytes or the same room, the second would otherwise wait in the system, where
-/// nothing can end its wait.
+/// Held from the check of a descriptor's readiness until the operation is done. Otherwise two guests could see the
+/// same bytes or the same space, and the second one would block in the system, where its wait cannot be
+/// interrupted.
 static READING: Mutex<()> = Mutex::new(());
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// What a guest reads from its standard input.
+/// The standard input of a guest.
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) flags: Fdflags,
@@ -70,7 +70,7 @@ impl Input {
         filetype(matches!(self.source, Source::Process) && io::stdin().is_terminal())
     }
 
-    /// How it is now, and how many bytes there are.
+    /// Returns the current readiness, and the number of bytes that can be read.
     pub(super) fn readiness(&self) -> Result<(Readiness, u64)> {
         match &self.source {
             Source::Bytes { bytes, position } => {
@@ -87,19 +87,19 @@ impl Input {
             Source::Process => {
                 let stdin = io::stdin();
                 let readiness = readiness::now(stdin.as_fd(), Direction::Read)?;
-                // Not every kind of file can tell.
-                let there = rustix::io::ioctl_fionread(&stdin).unwrap_or(0);
-                Ok((readiness, there))
+                // Not supported by every kind of file.
+                let available = rustix::io::ioctl_fionread(&stdin).unwrap_or(0);
+                Ok((readiness, available))
             }
         }
     }
 
-    /// The input of the process, if that is what is read.
-    pub(super) fn process(&self) -> Option<BorrowedFd<'static>> {
+    /// Returns the input of the process, if that is the source.
+    pub(super) fn process_fd(&self) -> Option<BorrowedFd<'static>> {
         matches!(self.source, Source::Process).then(rustix::stdio::stdin)
     }
 
-    /// Reads into buffers; of the input of the process once there is something.
+    /// Reads into buffers. Waits for bytes if the source is the input of the process.
     pub(super) async fn read(
         &mut self,
         memory: &mut Memory<'_>,
@@ -113,13 +113,13 @@ impl Input {
         match &mut self.source {
             Source::Bytes { bytes, position } => {
                 let rest = &bytes[*position..];
-                let these = &rest[..rest.len().min(asked as usize)];
-                memory.scatter(iovs, these)?;
-                *position += these.len();
-                Ok(these.len() as u32)
+                let part = &rest[..rest.len().min(asked as usize)];
+                memory.scatter(iovs, part)?;
+                *position += part.len();
+                Ok(part.len() as u32)
             }
             Source::Process => {
-                let mut buffer = vec![0; asked.min(READ) as usize];
+                let mut buffer = vec![0; asked.min(MAX_READ) as usize];
                 let wait = !self.flags.contains(Fdflags::NONBLOCK);
                 let stdin = io::stdin();
                 let read = when_ready(stdin.as_fd(), Direction::Read, wait, interrupt, || {
@@ -133,7 +133,7 @@ impl Input {
     }
 }
 
-/// Where a guest writes.
+/// The standard output or standard error output of a guest.
 #[derive(Debug)]
 pub(super) struct Output {
     pub(super) flags: Fdflags,
@@ -163,7 +163,7 @@ impl Output {
     }
 
     pub(super) fn readiness(&self) -> Result<Readiness> {
-        match self.process() {
+        match self.process_fd() {
             Some(fd) => Ok(readiness::now(fd, Direction::Write)?),
             None => Ok(Readiness {
                 ready: true,
@@ -172,8 +172,8 @@ impl Output {
         }
     }
 
-    /// The output of the process, if that is what is written to.
-    pub(super) fn process(&self) -> Option<BorrowedFd<'static>> {
+    /// Returns the output of the process, if that is the destination.
+    pub(super) fn process_fd(&self) -> Option<BorrowedFd<'static>> {
         match self.sink {
             Sink::Null | Sink::Captured(_) => None,
             Sink::Stdout => Some(rustix::stdio::stdout()),
@@ -181,7 +181,7 @@ impl Output {
         }
     }
 
-    /// Writes all of the buffers.
+    /// Writes all bytes of the buffers.
     pub(super) async fn write(
         &self,
         memory: &Memory<'_>,
@@ -192,19 +192,19 @@ impl Output {
         let mut written = 0;
         if let Sink::Captured(captured) = &self.sink {
             while written < asked {
-                for bytes in memory.gather(iovs, written, CAPTURED)? {
+                for bytes in memory.gather(iovs, written, MAX_CAPTURE)? {
                     let kept = captured.write(&bytes);
                     kept.map_err(|full| Failure::End(full.into()))?;
                     written += bytes.len() as u32;
                 }
             }
         }
-        let Some(fd) = self.process() else {
+        let Some(fd) = self.process_fd() else {
             return Ok(asked);
         };
         let wait = !self.flags.contains(Fdflags::NONBLOCK);
         if let Sink::Stdout = self.sink {
-            // What the process itself has written comes first.
+            // Output of the process in the standard library's buffer comes first.
             let flush = || {
                 io::stdout()
                     .flush()
@@ -213,7 +213,7 @@ impl Output {
             when_ready(fd, Direction::Write, wait, interrupt, flush).await?;
         }
         while written < asked {
-            let bytes = memory.gather(iovs, written, PIPE)?.concat();
+            let bytes = memory.gather(iovs, written, MAX_WRITE)?.concat();
             let more = when_ready(fd, Direction::Write, wait, interrupt, || {
                 size_limit::write_within(fd, None, || rustix::io::write(fd, &bytes))
             });
@@ -227,8 +227,8 @@ impl Output {
     }
 }
 
-/// Does `work`, which may be refused with `EAGAIN`, when `fd` is ready; at once, or not at all, if not
-/// to `wait`. Does nothing more for a guest that has to end.
+/// Runs `work` when `fd` is ready. With `wait`, it waits for that, and tries again if `work` fails with `EAGAIN`.
+/// Without, it returns `EAGAIN` in both cases. Stops when the guest has to end.
 pub(super) async fn when_ready(
     fd: BorrowedFd<'_>,
     direction: Direction,
@@ -237,17 +237,17 @@ pub(super) async fn when_ready(
     mut work: impl FnMut() -> rustix::io::Result<usize>,
 ) -> Result<usize> {
     loop {
-        // A guest that has much to write may never have to wait.
+        // Checked in each round: a guest that writes much to a descriptor that is always ready never waits.
         if let Some(due) = interrupt.due() {
             return Err(Failure::End(due));
         }
         let mut refused = false;
         {
-            let turn = match direction {
+            let lock = match direction {
                 Direction::Read => &READING,
                 Direction::Write => &WRITING,
             };
-            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let _lock = lock.lock().unwrap_or_else(PoisonError::into_inner);
             if readiness::now(fd, direction)?.ready {
                 match work() {
                     Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => refused = true,
@@ -259,8 +259,8 @@ pub(super) async fn when_ready(
             return Err(Errno::Again.into());
         }
         if refused {
-            // Another process was quicker, or it is a device that is always said to be ready.
-            tokio::time::sleep(REFUSED).await;
+            // Another process was faster, or the descriptor is a device that is always reported as ready.
+            tokio::time::sleep(RETRY_INTERVAL).await;
         } else {
             readiness::until_ready(fd, direction).await?;
         }
@@ -291,7 +291,7 @@ mod tests {
         tokio().unwrap().block_on(work)
     }
 
-    /// A device may say that it is ready, and refuse, for ever.
+    /// A device may be reported as ready forever, and refuse each operation.
     #[test]
     fn what_is_always_refused_is_given_up_with_its_guest() {
         let null = File::options().write(true).open("/dev/null").unwrap();
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(tries, 3);
     }
 
-    /// Whoever takes all at once lets no guest wait, and so nobody is asked but between the pieces.
+    /// A write that never waits checks for an interrupt only between its chunks.
     #[test]
     fn a_guest_that_has_to_end_writes_no_further() {
         let open = || {

@@ -1,4 +1,4 @@
-//! The arguments, the environment, the clocks, and random numbers.
+//! The functions for arguments, environment variables, clocks and random numbers.
 
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,8 +8,8 @@ use wasmtime_wasi::p1::types::{Clockid, Errno, Signal};
 use super::call::Call;
 use super::errno::{Failure, Result};
 
-/// The most random bytes that are made before it is asked again whether the guest has to end.
-const RANDOM: u32 = 64 << 10;
+/// The maximum number of random bytes that are generated between two checks for an interrupt.
+const RANDOM_CHUNK: u32 = 64 << 10;
 
 impl Call<'_> {
     pub(crate) fn args_get(&mut self, list: u32, strings: u32) -> Result<()> {
@@ -38,7 +38,7 @@ impl Call<'_> {
         self.memory.set_u32(size, sizes.1)
     }
 
-    /// Writes a list of pointers to strings, and the strings, which end in NUL.
+    /// Writes a list of pointers to strings, and the strings, each with a final NUL.
     fn strings(&mut self, all: &[String], list: u32, strings: u32) -> Result<()> {
         let (count, size) = sizes(all);
         self.memory.check(list, u64::from(count) * 4)?;
@@ -49,7 +49,7 @@ impl Call<'_> {
             self.memory.write(string, one.as_bytes())?;
             string += one.len() as u32;
             self.memory.write(string, &[0])?;
-            // The last ones may end where the address space does.
+            // The last string may end at the end of the address space.
             (pointer, string) = (pointer.wrapping_add(4), string.wrapping_add(1));
         }
         Ok(())
@@ -68,7 +68,7 @@ impl Call<'_> {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 now.map_err(|_| Errno::Overflow)?
             }
-            // Which starts when the store has got WASI.
+            // Starts when the WASI state of the store is made.
             Clockid::Monotonic => self.wasi.started.elapsed(),
             Clockid::ProcessCputimeId | Clockid::ThreadCputimeId => {
                 return Err(Errno::Inval.into());
@@ -78,8 +78,7 @@ impl Call<'_> {
         self.memory.set_u64(to, time)
     }
 
-    /// As many bytes as there is room for. wasmtime-wasi makes all of them before it looks at where
-    /// they go.
+    /// Checks the bounds first. wasmtime-wasi generates all bytes before it does so.
     pub(crate) fn random_get(&mut self, to: u32, len: u32) -> Result<()> {
         self.memory.check(to, len.into())?;
         let mut done = 0;
@@ -87,7 +86,7 @@ impl Call<'_> {
             if let Some(due) = self.interrupt.due() {
                 return Err(Failure::End(due));
             }
-            let piece = RANDOM.min(len - done);
+            let piece = RANDOM_CHUNK.min(len - done);
             done += self.memory.fill(to + done, piece, |bytes| {
                 getrandom::fill(bytes).map_err(|_| Errno::Io)?;
                 Ok(bytes.len())
@@ -107,7 +106,7 @@ impl Call<'_> {
     }
 }
 
-/// How many strings there are, and how many bytes they have, each with the NUL that it ends in.
+/// Returns the number of strings, and the number of their bytes, each with a final NUL.
 fn sizes(all: &[String]) -> (u32, u32) {
     let size: usize = all.iter().map(|one| one.len() + 1).sum();
     (all.len() as u32, size as u32)
