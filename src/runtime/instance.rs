@@ -96,7 +96,7 @@ impl Instantiation<'_> {
         }
         let typed = imports.iter().zip(&self.code.functions).enumerate();
         let externs = typed.map(|(number, (import, ty))| {
-            let ty = ty.as_ref().ok_or_else(no_function);
+            let ty = ty.as_ref().ok_or_else(not_a_function_import);
             let func =
                 ty.and_then(|ty| self.store.host_func(ty, H::function(number, import).into()));
             func.map(Extern::Func)
@@ -121,7 +121,7 @@ impl Instantiation<'_> {
                     store.data_mut().count_instance();
                     Ok(Outcome::Returned(instance))
                 }
-                Err(error) => failed(store, &error, &mark),
+                Err(error) => instantiation_error(store, &error, &mark),
             }
         })?;
         Ok(outcome.map(|instance| WasmInstance {
@@ -165,7 +165,7 @@ impl Instantiation<'_> {
         match import {
             Import::Host(host) => match &self.code.functions[i] {
                 Some(ty) => store.host_func(ty, host.into()).map(Extern::Func),
-                None => Err(no_function()),
+                None => Err(not_a_function_import()),
             },
             Import::Values(run) => match &self.code.functions[i] {
                 Some(ty) => {
@@ -173,7 +173,7 @@ impl Instantiation<'_> {
                     let host = Arc::new(ValuesFunction { signature, run });
                     store.host_func(ty, host).map(Extern::Func)
                 }
-                None => Err(no_function()),
+                None => Err(not_a_function_import()),
             },
             Import::Func(handle) => store.with(|s| Ok(s.data().funcs.get(handle)?.func.into())),
             Import::Memory(handle) => store.with(|s| {
@@ -216,7 +216,7 @@ impl WasmInstance {
     /// Returns the exported function `name`.
     ///
     /// # Errors
-    /// `FunctionNotFound` if there is no such export, or it is not a function.
+    /// `FunctionNotFound` if there is no export of this name, or it is not a function.
     pub fn func(&self, name: &str) -> Result<WasmFunc, WasmError> {
         match self.export(name)? {
             (ExportKind::Function, handle) => self.store.func(handle),
@@ -232,7 +232,7 @@ impl WasmInstance {
     /// Returns the exported memory `name`.
     ///
     /// # Errors
-    /// `MemoryError` if there is no such export, or it is not a memory.
+    /// `MemoryError` if there is no export of this name, or it is not a memory.
     pub fn memory(&self, name: &str) -> Result<WasmMemory, WasmError> {
         match self.export(name) {
             Ok((ExportKind::Memory, handle)) => self.store.memory(handle),
@@ -246,7 +246,7 @@ impl WasmInstance {
     /// Returns the kind of the export `name` and its handle in the store, which is the same each time.
     ///
     /// # Errors
-    /// `FunctionNotFound` if there is no such export.
+    /// `FunctionNotFound` if there is no export of this name.
     pub fn export(&self, name: &str) -> Result<(ExportKind, u32), WasmError> {
         self.store.with(|mut store| {
             let export = self.instance.get_export(&mut store, name);
@@ -259,12 +259,12 @@ impl WasmInstance {
 }
 
 /// The error of a host function given for an import that is not a function.
-fn no_function() -> WasmError {
+fn not_a_function_import() -> WasmError {
     WasmError::instantiate("a function is no such import")
 }
 
 /// Handles an error of wasmtime's instantiation: the start function failed, or linking failed before it ran.
-fn failed(
+fn instantiation_error(
     mut store: StoreContextMut<'_, StoreData>,
     error: &wasmtime::Error,
     mark: &Mark,

@@ -184,8 +184,8 @@ pub(super) struct Deferred {
     /// result.
     results: u32,
     without_result: u32,
-    /// The number of conditional branches, and of those among them whose target frame has not ended. [`Position`]
-    /// has copies.
+    /// The number of conditional branches, and of those among them whose target frame has not ended.
+    /// `Position` in `locals` has copies.
     exits: u32,
     open_exits: u64,
     /// The times of calls, for both cases of [`LiveStores`].

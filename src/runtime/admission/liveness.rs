@@ -245,8 +245,8 @@ impl Liveness {
     /// Records an event, unless it is unreachable.
     fn note(&mut self, event: Event) {
         let is_dead = matches!(self.events.last(), Some(Event::Stop));
-        let begins_anew = matches!(event, Event::Begin(..) | Event::Else | Event::End(..));
-        if !is_dead || begins_anew {
+        let begins_block = matches!(event, Event::Begin(..) | Event::Else | Event::End(..));
+        if !is_dead || begins_block {
             self.events.push(event);
         }
     }

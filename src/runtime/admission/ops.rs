@@ -126,8 +126,8 @@ pub(super) fn weight_of(opcode: u8, operator: &Operator<'_>, types: &Types) -> W
 fn size_of(opcode: u8, operator: &Operator<'_>) -> u64 {
     match opcode {
         // Loads and stores.
-        0x28..=0x35 => far_or(operator, 1_700),
-        0x36..=0x3e => far_or(operator, 1_150),
+        0x28..=0x35 => size_of_access(operator, 1_700),
+        0x36..=0x3e => size_of_access(operator, 1_150),
         // Division traps. The optimiser has more rules for rotation than for any other instruction.
         0x6d..=0x70 | 0x7f..=0x82 => 2_500,
         0x77 | 0x78 | 0x89 | 0x8a => 9_000,
@@ -142,7 +142,7 @@ fn size_of(opcode: u8, operator: &Operator<'_>) -> u64 {
 }
 
 /// Returns the size of an access beyond the guard region, which has its own bounds check; otherwise `near`.
-fn far_or(operator: &Operator<'_>, near: u64) -> u64 {
+fn size_of_access(operator: &Operator<'_>, near: u64) -> u64 {
     const GUARD: u64 = 32 << 20;
     let Some(memarg) = loaded(operator).or_else(|| stored(operator)) else {
         return near;

@@ -22,7 +22,7 @@ pub(super) struct Walk {
     total: Total,
     context: ModuleContext,
     /// Whether the function with each index is exported, started, or referenced by a table or `ref.func`: the
-    /// compiler makes a second entry point for it. The list ends with the last such function.
+    /// compiler makes a second entry point for it. The list ends with the last of these functions.
     escaping: Vec<bool>,
     /// The number of imported functions.
     imported_functions: usize,

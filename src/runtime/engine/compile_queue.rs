@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn one_a_core_runs_owners_take_turns_and_what_is_given_up_never_starts() {
+    fn one_per_core_runs_owners_take_turns_and_cancelled_work_never_starts() {
         let (many, one) = (CompileQueue::new(100), CompileQueue::new(1));
         let running = busy(&many);
         let (send, order) = channel();

@@ -149,7 +149,7 @@ mod tests {
     const MODULE: &[u8] = b"(module (func (export \"f\") (result i32) (i32.const 7)))";
 
     /// Returns the path of a folder that does not exist.
-    fn nowhere(name: &str) -> PathBuf {
+    fn missing_folder(name: &str) -> PathBuf {
         let name = format!("ext_wasm-cache-{}-{name}", std::process::id());
         let path = std::env::temp_dir().join(name);
         remove(&path);
@@ -209,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn what_another_process_compiled_is_found() {
-        let cache = nowhere("found");
+    fn code_of_another_process_is_found() {
+        let cache = missing_folder("found");
         let metered = Checks {
             fuel: true,
             interrupt: false,
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn states_share_what_is_kept_in_one_folder() {
-        let cache = nowhere("shared");
+        let cache = missing_folder("shared");
         let (one, other) = (state(Some(&cache), &[]), state(Some(&cache.join(".")), &[]));
         let (one, other) = (one.unwrap(), other.unwrap());
         let code = one.compile(MODULE).unwrap().code();
@@ -250,8 +250,8 @@ mod tests {
     }
 
     #[test]
-    fn no_guest_comes_to_it() {
-        let root = nowhere("guests");
+    fn a_folder_that_guests_can_access_is_refused() {
+        let root = missing_folder("guests");
         let cache = root.join("around/cache");
         let (outside, earlier) = (root.join("outside"), root.join("earlier"));
         for folder in [
@@ -285,10 +285,10 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nobody_else_comes_to_it() {
+    fn a_folder_that_other_users_can_write_to_is_refused() {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-        let root = nowhere("others");
+        let root = missing_folder("others");
         let created = root.join("new/cache");
         drop(state(Some(&created), &[]).unwrap());
         let subfolder = created.join(SUBFOLDER);
@@ -313,7 +313,7 @@ mod tests {
             "{message}"
         );
         // wasmtime deletes unknown files in its folder, so it must not be the host's folder.
-        let host = nowhere("others-own");
+        let host = missing_folder("others-own");
         let state = state(Some(&host), &[]).unwrap();
         state.compile(MODULE).unwrap();
         assert!(host.join(SUBFOLDER).join("modules").exists());

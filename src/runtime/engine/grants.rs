@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_put_in_the_way_leads_nowhere() {
+    fn a_link_that_replaces_a_folder_is_not_followed() {
         let root = root("below");
         let granted = GrantedPaths::new(&[root.join("granted")], &[]).unwrap();
         let (file, folder) = (
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_what_is_granted_grants_nothing() {
+    fn a_link_that_replaces_a_granted_path_grants_nothing() {
         let root = root("instead");
         let paths = [
             root.join("granted/folder"),
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_grant_what_matches_and_nothing_else() {
+    fn patterns_grant_only_matching_paths() {
         let root = root("globs");
         for path in ["a.wasm", "b.txt", "deep/c.wasm", "deep/er/d.wasm"] {
             let path = root.join("granted").join(path);

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_the_limit_is_refused() {
+    fn a_stack_pointer_below_the_limit_is_refused() {
         let here = stack_pointer();
         let class = StackClass::ALL[0];
         let short = ThreadStack {

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_is_given_back() {
+    fn a_share_is_given_back_on_drop() {
         static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new("apples", 100));
         let mut share = BUDGET.take(70).unwrap();
         share.take(5).unwrap();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_says_how_much_there_is() {
+    fn the_limits_of_the_system_are_read() {
         if cfg!(target_os = "linux") {
             assert!(max_mappings() >= 1_024 && max_descriptors() >= 16);
         }

@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_threads_are_kept_and_no_more() {
+    fn idle_threads_are_kept_up_to_the_maximum() {
         let threads: Vec<GuestThread> = (0..=MAX_IDLE)
             .map(|_| GuestThread::take().unwrap())
             .collect();

@@ -18,9 +18,9 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::Interrupt;
 use tokio::runtime::{Builder, Runtime};
 
-/// How long a future that is waited for is left alone at first and at most, twice as long each time. One
-/// may yield to the scheduler of the event loop that the guest was called from, which would wake it up
-/// later, but stands still until it is done.
+/// The first and the longest interval after which a future is polled again although nothing woke it; the interval
+/// doubles each time. A future may yield to the scheduler of the event loop from which the guest was called. That
+/// scheduler would wake it up later, but it is blocked until the future is done.
 const POLL_INTERVALS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
 /// The WASI preview of a function. Both previews have the same functions. They differ in the layout of a few
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_yields_to_an_event_loop_that_stands_still_is_polled_again() {
+    fn a_future_that_yields_to_a_blocked_event_loop_is_polled_again() {
         let outer = Builder::new_current_thread().build().unwrap();
         let yielded = outer.block_on(async {
             wait(tokio().unwrap(), async {

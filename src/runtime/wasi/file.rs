@@ -220,19 +220,19 @@ impl File {
                 let at = at.advanced_by(read)?;
                 let mut asked = 0;
                 let piece = (iov.len - filled).min(CHUNK);
-                let more = memory.fill(iov.at + filled, piece, |bytes| {
+                let count = memory.fill(iov.at + filled, piece, |bytes| {
                     asked = bytes.len();
                     self.read_at(bytes, at)
                 });
-                let more = match more {
-                    Ok(more) => more,
+                let count = match count {
+                    Ok(count) => count,
                     // The guest gets the bytes read so far. The error occurs again at the next read.
                     Err(Failure::Errno(_)) if read > 0 => return Ok(read),
                     Err(failure) => return Err(failure),
                 };
-                filled += more;
-                read += more;
-                if (more as usize) < asked {
+                filled += count;
+                read += count;
+                if (count as usize) < asked {
                     return Ok(read);
                 }
             }
@@ -240,7 +240,7 @@ impl File {
         Ok(read)
     }
 
-    /// Waits for bytes, and reads what is available.
+    /// Waits for bytes, and reads the available ones.
     async fn read_awaited(
         &self,
         memory: &mut Memory<'_>,
@@ -298,9 +298,9 @@ impl File {
                 })
             });
             match done {
-                Ok(more) => {
-                    written += more as u32;
-                    if more < size || written >= asked {
+                Ok(count) => {
+                    written += count as u32;
+                    if count < size || written >= asked {
                         return Ok(written);
                     }
                 }
@@ -325,11 +325,11 @@ impl File {
         let mut written = 0;
         while written < asked {
             let bytes = memory.gather(iovs, written, MAX_GATHERED)?.concat();
-            let more = when_ready(self.file.as_fd(), Direction::Write, wait, interrupt, || {
+            let count = when_ready(self.file.as_fd(), Direction::Write, wait, interrupt, || {
                 rustix::io::write(&self.file, &bytes)
             });
-            match more.await {
-                Ok(more) => written += more as u32,
+            match count.await {
+                Ok(count) => written += count as u32,
                 Err(Failure::Errno(_)) if written > 0 => break,
                 Err(failure) => return Err(failure),
             }

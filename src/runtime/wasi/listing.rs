@@ -211,7 +211,7 @@ mod tests {
 
     /// The interrupt is checked for all names, including the names that are hidden from guests.
     #[test]
-    fn a_guest_that_has_to_end_lists_no_further() {
+    fn an_interrupt_ends_a_listing() {
         let folder = std::env::temp_dir().join(format!("ext_wasm-listing-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         let dir = |name: &str| {

@@ -13,8 +13,8 @@ const PATH_MAX: u32 = 4096;
 /// The maximum number of buffers of one read or write, as in Linux.
 const IOV_MAX: u32 = 1024;
 
-/// The most bytes that are copied at once where the guest's threads share its memory, so that the
-/// host cannot read into it, or write out of it.
+/// The maximum number of bytes that are copied at once if the memory is shared between threads. The system cannot
+/// read into or write from a shared memory directly.
 const MAX_COPY: u32 = 1 << 20;
 
 /// The memory of the calling guest.

@@ -191,7 +191,7 @@ fn ready_events(requested: &[Subscription], descriptors: &Descriptors) -> Result
 /// Returns the current readiness of a descriptor, and the number of bytes that can be read.
 ///
 /// # Errors
-/// `EBADF` if there is no such descriptor, or it does not allow the access.
+/// `EBADF` if there is no descriptor with this number, or it does not allow the access.
 fn readiness(descriptors: &Descriptors, fd: u32, direction: Direction) -> Result<(Readiness, u64)> {
     match (descriptors.get(fd)?, direction) {
         (Descriptor::Input(input), Direction::Read) => input.readiness(),

@@ -46,8 +46,8 @@ enum Source {
         bytes: Vec<u8>,
         position: usize,
     },
-    /// The input of the process. A guest takes the bytes out of it that it asks for, and no more: what
-    /// comes after them is for others (bytecodealliance/wasmtime#14065 reads ahead of guests).
+    /// The input of the process. A guest reads only the bytes that it asks for, since the bytes after them may be
+    /// for other readers (bytecodealliance/wasmtime#14065 reads ahead).
     Process,
 }
 
@@ -293,7 +293,7 @@ mod tests {
 
     /// A device may be reported as ready forever, and refuse each operation.
     #[test]
-    fn what_is_always_refused_is_given_up_with_its_guest() {
+    fn a_guest_can_be_ended_while_a_device_refuses_every_write() {
         let null = File::options().write(true).open("/dev/null").unwrap();
         let interrupt = Interrupt::default();
         interrupt.begin(1, None);
@@ -312,7 +312,7 @@ mod tests {
 
     /// A write that never waits checks for an interrupt only between its chunks.
     #[test]
-    fn a_guest_that_has_to_end_writes_no_further() {
+    fn an_interrupt_ends_a_write() {
         let open = || {
             File::options()
                 .read(true)

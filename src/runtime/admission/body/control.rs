@@ -76,7 +76,7 @@ impl Bodies {
                 self.need(1);
                 self.pop(1);
                 self.push(FrameKind::If, params, results);
-                self.begin_condition();
+                self.begin_if();
                 self.code(Weight {
                     size: 4_000,
                     blocks: 1,
@@ -122,7 +122,7 @@ impl Bodies {
             Op::Else => {
                 let results = self.frames.last()?.results;
                 self.pass_arguments(results);
-                self.other_arm();
+                self.begin_else();
                 let frame = self.frames.last()?;
                 let dominators = frame.dominators;
                 self.height = frame.height + frame.params;
@@ -286,8 +286,8 @@ impl Bodies {
             (FrameKind::Block | FrameKind::Try(_), Some(first_branch)) => {
                 Some((first_branch, 1_500))
             }
-            // The end begins a block of the compiler even without a branch to it. The frame's begin already
-            // includes its cost.
+            // Even without a branch to it, the end of the frame ends a block of the compiler. The estimate for the
+            // frame's begin covers its cost.
             (FrameKind::Block | FrameKind::Try(_), None) => Some((self.dominators, 0)),
             (FrameKind::Loop, _) => None,
         };

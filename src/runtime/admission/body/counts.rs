@@ -91,8 +91,8 @@ impl Counts {
         context: ModuleContext,
     ) -> Cost {
         let mut cost = Cost::of_function();
-        // The weights of instructions were measured with some repeated instructions, as published modules have
-        // them. They cover this share.
+        // Published modules have some repeated instructions. The margin of the weights of instructions covers this
+        // share.
         let repeated = self.live_ranges.repeated_size.saturating_sub(size / 16);
         let size = size
             .saturating_add(repeated)
@@ -101,7 +101,7 @@ impl Counts {
         cost.add(Cost::of_code(size));
         cost.add(Cost::of_pairs(self.long_sums, 90_000, 6_500));
         cost.add(Cost::of_pairs(self.longer_sums, 160_000, 11_700));
-        // As above: the weights of instructions cover this share.
+        // As above: the margin of the weights covers this share.
         let alternatives = self.alternatives.saturating_sub(size / 16);
         cost.add(Cost::of_pairs(alternatives, 8, 1));
         cost.add(Cost::of_pairs(arguments.branches, 500, 0));
@@ -127,7 +127,7 @@ impl Counts {
         cost.add(Cost::of_pairs(self.dominated_blocks, 15, 0));
         cost.add(Cost::of_pairs(self.dominated_ops, 5, 0));
         cost.add(Cost::of_pairs(self.result_tables, 30, 0));
-        // As above: the weights of instructions cover this share.
+        // As above: the margin of the weights covers this share.
         let tables = [
             (self.result_tables, 5),
             (self.live_ranges.hoisted, 5),

@@ -14,7 +14,7 @@ pub(super) struct ValueFlow {
     /// now.
     heavy: Vec<u32>,
     /// A scratch list for the values of locals at one branch.
-    carried: Vec<Node>,
+    heavy_nodes: Vec<Node>,
     /// The number of pairs of a local and a branch that may still be analysed in this module, and whether there
     /// were more.
     pairs_left: u64,
@@ -136,7 +136,7 @@ impl Bodies {
     }
 
     /// Begins an `if`.
-    pub(super) fn begin_condition(&mut self) {
+    pub(super) fn begin_if(&mut self) {
         let Some(serial) = self.innermost_serial() else {
             return;
         };
@@ -158,7 +158,7 @@ impl Bodies {
     }
 
     /// Ends the first arm of an `if` and begins its `else` arm.
-    pub(super) fn other_arm(&mut self) {
+    pub(super) fn begin_else(&mut self) {
         let Some(serial) = self.innermost_serial() else {
             return;
         };
@@ -371,12 +371,12 @@ impl Bodies {
             }
             index += 1;
             if self.liveness.is_merged(local, serial) {
-                self.flow.carried.push(value.node);
+                self.flow.heavy_nodes.push(value.node);
             }
         }
-        if !self.flow.carried.is_empty() {
-            self.deferred.repeat_arguments(&self.flow.carried);
-            self.flow.carried.clear();
+        if !self.flow.heavy_nodes.is_empty() {
+            self.deferred.repeat_arguments(&self.flow.heavy_nodes);
+            self.flow.heavy_nodes.clear();
         }
     }
 }

@@ -52,12 +52,12 @@ impl Bodies {
                 if let Op::GlobalSet { .. } = operator {
                     self.counts.regions = self.counts.globals;
                 }
-                self.forward(opcode.first, operator);
+                self.record_store(opcode.first, operator);
             }
             // Loads, stores, and other accesses to memories and tables.
             _ if matches!(opcode.first, 0x25 | 0x26 | 0x28..=0x40 | 0xfc..=0xfe) => {
                 self.access();
-                self.forward(opcode.first, operator);
+                self.record_store(opcode.first, operator);
                 if !self.counts.has_accessed {
                     self.counts.has_accessed = true;
                     self.counts.regions = self.counts.globals;
@@ -195,7 +195,7 @@ impl Bodies {
     }
 
     /// Records a written value, since the optimiser forwards it to later reads.
-    fn forward(&mut self, opcode: u8, operator: &Operator<'_>) {
+    fn record_store(&mut self, opcode: u8, operator: &Operator<'_>) {
         if !self.tracks_values {
             return;
         }

@@ -16,7 +16,7 @@ struct Frame {
     /// The locals that are assigned in the frame and its inner frames.
     assigned: LocalSet,
     /// For an `if` with an `else` arm: the locals that are live at the start of that arm.
-    other_arm: Option<LocalSet>,
+    else_arm: Option<LocalSet>,
     /// The locals that are live at the handlers around the frame.
     handlers: Option<LocalSet>,
     /// The index in the open frames of the innermost loop around it that has a branch back.
@@ -79,7 +79,7 @@ impl Liveness {
                 Event::Else => {
                     self.spend(words)?;
                     if let Some(frame) = frames.last_mut() {
-                        frame.other_arm =
+                        frame.else_arm =
                             Some(std::mem::replace(&mut live, frame.live_at_label.clone()));
                     }
                 }
@@ -100,9 +100,9 @@ impl Liveness {
                     };
                     let is_merge = kind == Kind::If || self.is_branched_to(u64::from(number));
                     if kind == Kind::If {
-                        live.add(frame.other_arm.as_ref().unwrap_or(&frame.live_at_label));
-                        if let Some(other_arm) = &frame.other_arm {
-                            frame.live_at_label.add(other_arm);
+                        live.add(frame.else_arm.as_ref().unwrap_or(&frame.live_at_label));
+                        if let Some(else_arm) = &frame.else_arm {
+                            frame.live_at_label.add(else_arm);
                         }
                     }
                     if let Some(repeat_bit) = frame.repeat_bit {
@@ -177,7 +177,7 @@ impl Liveness {
             reaching: LocalSet::default(),
             assigned: LocalSet::default(),
             repeat_bit,
-            other_arm: None,
+            else_arm: None,
             handlers,
             outer_loop,
         }

@@ -8,7 +8,7 @@ use wasmtime::{Engine, Extern, Linker};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::store::StoreData;
 
-/// The module names that WASI functions are imported from: those of preview 1 and preview 0.
+/// The module names that WASI functions are imported from: first preview 1, then preview 0.
 pub const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
 /// Returns a linker with all WASI functions, for the stores of an engine.
