@@ -6,8 +6,8 @@
 //! works on pairs of values that are live at the same time, so it is slow when there are many.
 //!
 //! A value that is used again stays live since its first computation if that dominates the second use. Otherwise
-//! the instructions are repeated: a value that is written before a hundred branches and needed in each of them is
-//! computed a hundred times.
+//! the instructions are repeated: if the instructions of a value come before a hundred branches, and the value is
+//! needed after each of them, it is computed a hundred times.
 //!
 //! A dead store does not need its value. A store is dead if a store with the same instruction and address follows
 //! in its block. If another store with the same offset follows, it is not known whether the first one is dead. So
@@ -35,9 +35,9 @@ struct Instruction {
     /// The size that a repetition adds, in bytes.
     size: u32,
     /// An upper bound on the number of instructions that compute the value if no operand is available.
-    tree: u32,
+    tree_size: u32,
     /// The number of the last walk over operands that visited the instruction.
-    seen: u32,
+    last_walk: u32,
     /// The innermost loop on which the value depends, as the number of its first block; 0 if there is none. The
     /// second entry is for the case that each alias equals the value that it stands for.
     depends_on: [u32; 2],
@@ -353,7 +353,7 @@ impl Deferred {
 
     /// Whether the value takes more than a few instructions to compute.
     pub fn is_heavy(&self, node: Node) -> bool {
-        self.tree(node) > LIGHT
+        self.tree_size(node) > LIGHT
     }
 
     fn push(&mut self, operands: [Node; 3], keeps_constant: bool, size: u32) {
@@ -364,7 +364,7 @@ impl Deferred {
                 operand.is_used = true;
             }
         }
-        let trees = operands.iter().map(|operand| self.tree(*operand));
+        let trees = operands.iter().map(|operand| self.tree_size(*operand));
         let depends_on = [0, 1].map(|case| {
             let loops = operands
                 .iter()
@@ -376,8 +376,8 @@ impl Deferred {
             keeps_constant,
             first_seen: self.here(),
             size,
-            tree: trees.fold(1, u32::saturating_add),
-            seen: 0,
+            tree_size: trees.fold(1, u32::saturating_add),
+            last_walk: 0,
             depends_on,
             is_cheap: false,
             hoisted: [0; 2],
@@ -387,11 +387,11 @@ impl Deferred {
         });
     }
 
-    fn tree(&self, node: Node) -> u32 {
+    fn tree_size(&self, node: Node) -> u32 {
         let Kind::Computed(index) = node.kind() else {
             return 0;
         };
         let instruction = self.instructions.get(index);
-        instruction.map_or(0, |instruction| instruction.tree)
+        instruction.map_or(0, |instruction| instruction.tree_size)
     }
 }

@@ -189,14 +189,14 @@ impl Liveness {
                     self.handlers.insert(self.spans.len() as u32, handlers);
                     self.begin(&mut open, Kind::Try)?;
                 }
-                Operator::Else => self.note(Event::Else),
+                Operator::Else => self.record(Event::Else),
                 Operator::End | Operator::Delegate { .. } => {
                     let (frame, kind) = open.pop()?;
-                    self.note(Event::End(frame, kind));
+                    self.record(Event::End(frame, kind));
                 }
                 Operator::Br { relative_depth } => {
                     self.branch(&open, relative_depth, position);
-                    self.note(Event::Stop);
+                    self.record(Event::Stop);
                 }
                 Operator::BrIf { relative_depth }
                 | Operator::BrOnNull { relative_depth }
@@ -210,31 +210,31 @@ impl Liveness {
                     for target in targets.targets() {
                         self.branch(&open, target.ok()?, position);
                     }
-                    self.note(Event::Stop);
+                    self.record(Event::Stop);
                 }
                 Operator::Return
                 | Operator::Unreachable
                 | Operator::ReturnCall { .. }
                 | Operator::ReturnCallIndirect { .. }
-                | Operator::ReturnCallRef { .. } => self.note(Event::Stop),
+                | Operator::ReturnCallRef { .. } => self.record(Event::Stop),
                 Operator::Throw { .. } | Operator::ThrowRef => {
-                    self.note(Event::Call);
-                    self.note(Event::Stop);
+                    self.record(Event::Call);
+                    self.record(Event::Stop);
                 }
                 Operator::Call { .. }
                 | Operator::CallIndirect { .. }
                 | Operator::CallRef { .. }
                     if !self.handlers.is_empty() =>
                 {
-                    self.note(Event::Call);
+                    self.record(Event::Call);
                 }
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     let local = self.number(local_index)?;
-                    self.note(Event::Set(local));
+                    self.record(Event::Set(local));
                 }
                 Operator::LocalGet { local_index } => {
                     let local = self.number(local_index)?;
-                    self.note(Event::Get(local));
+                    self.record(Event::Get(local));
                 }
                 _ => {}
             }
@@ -243,7 +243,7 @@ impl Liveness {
     }
 
     /// Records an event, unless it is unreachable.
-    fn note(&mut self, event: Event) {
+    fn record(&mut self, event: Event) {
         let is_dead = matches!(self.events.last(), Some(Event::Stop));
         let begins_block = matches!(event, Event::Begin(..) | Event::Else | Event::End(..));
         if !is_dead || begins_block {
@@ -260,7 +260,7 @@ impl Liveness {
         open.push((frame, kind));
         self.deepest = self.deepest.max(open.len());
         self.spans.push(Span::default());
-        self.note(Event::Begin(frame, kind));
+        self.record(Event::Begin(frame, kind));
         Some(())
     }
 
@@ -271,7 +271,7 @@ impl Liveness {
         span.is_branched_to = true;
         if span.last_branch != position {
             span.last_branch = position;
-            self.note(Event::Branch(frame));
+            self.record(Event::Branch(frame));
         }
         Some(frame)
     }

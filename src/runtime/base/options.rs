@@ -156,7 +156,8 @@ pub enum StdioConfig {
     Null,
     /// The stream of the process.
     Inherit,
-    /// Output is kept, up to a cap, and the app reads it with [`Outputs`]. As input: empty.
+    /// Output is kept, up to a cap, and the app reads it with
+    /// [`Outputs`](crate::runtime::Outputs). As input: empty.
     Piped,
     /// As input: these bytes. Not allowed for output.
     Bytes(Vec<u8>),

@@ -109,7 +109,7 @@ impl ThreadStack {
     /// Returns the number of bytes left above the limit. To be called on the thread of this stack.
     #[cfg_attr(
         not(feature = "quickjs"),
-        expect(dead_code, reason = "V8 is told the limit")
+        expect(dead_code, reason = "V8 gets the limit itself")
     )]
     pub(crate) fn left(self) -> usize {
         stack_pointer().saturating_sub(self.limit)

@@ -237,7 +237,7 @@ impl RunningCall {
     /// To be called again after [`ready`](Self::ready), until the call has ended or failed.
     ///
     /// # Errors
-    /// As [`WasmFunc::call_frame`]; `RuntimeError` if the call was given up.
+    /// As [`WasmFunc::call_frame`](crate::runtime::WasmFunc::call_frame); `RuntimeError` if the call was given up.
     ///
     /// # Panics
     /// If the guest's thread panicked.

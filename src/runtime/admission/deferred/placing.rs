@@ -92,10 +92,10 @@ impl Deferred {
             let Some(instruction) = self.instructions.get_mut(index) else {
                 continue;
             };
-            if is_available || instruction.seen == self.walks || self.repeats_left == 0 {
+            if is_available || instruction.last_walk == self.walks || self.repeats_left == 0 {
                 continue;
             }
-            instruction.seen = self.walks;
+            instruction.last_walk = self.walks;
             self.repeats_left -= 1;
             count += 1;
             constants += u64::from(instruction.keeps_constant);
