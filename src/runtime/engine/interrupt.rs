@@ -91,7 +91,7 @@ impl Interrupt {
     }
 }
 
-/// The error of a call that the host aborted. The caller replaces it with the reason.
+/// The error of a call that the host aborted. Only the host knows the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("the host ended the call")]
 pub(crate) struct Aborted;

@@ -42,7 +42,7 @@ pub struct RunningCall {
     event: RefCell<Option<Event>>,
     /// The host call that the guest waits for, after [`Stop::Later`].
     request: RefCell<Option<HostCallRequest>>,
-    /// Notified when the host call is answered.
+    /// Notified when the guest no longer waits for the host call.
     answered: Notify,
     given_up: Cell<bool>,
     /// Whether [`RunningCall::ready`] is running.
