@@ -17,7 +17,7 @@ pub fn only_more_is_refused(kind: &str, more: &str, less: &str) {
     compile(&ModuleLimits::default(), less).expect(kind);
 }
 
-/// The size of a binary from which on an estimate is not raised. See `with_room` in `src/runtime/admission/cost.rs`.
+/// The size of a binary from which on an estimate is not raised. See `with_margin` in `src/runtime/admission/cost.rs`.
 const LARGE_BYTES: u64 = 1 << 20;
 
 /// For how many milliseconds a module is estimated to compile, as if it were large.
