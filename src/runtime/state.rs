@@ -104,12 +104,12 @@ impl WasmState {
     }
 
     /// Returns the files that may be compiled. The value can be sent to another thread.
-    pub fn files(&self) -> Arc<CompilableFiles> {
+    pub(crate) fn files(&self) -> Arc<CompilableFiles> {
         self.files.clone()
     }
 
     /// Returns a compiler for this state. It can be sent to another thread.
-    pub fn compiler(&self) -> Compiler {
+    pub(crate) fn compiler(&self) -> Compiler {
         let options = StoreOptions::default().capped(&self.capabilities);
         let limits = self.module_limits.clone();
         let queue = self.compiles.clone();
@@ -139,7 +139,7 @@ impl WasmState {
     ///
     /// # Errors
     /// `CompileError` if there are too many modules, or no handles are left for them.
-    pub fn add_module(&self, code: Arc<Code>) -> Result<WasmModule, WasmError> {
+    pub(crate) fn add_module(&self, code: Arc<Code>) -> Result<WasmModule, WasmError> {
         let cap = self.capabilities.max_modules;
         if self.live_modules() >= cap as usize {
             return Err(WasmError::compile(format!(
@@ -238,7 +238,7 @@ impl WasmState {
     ///
     /// # Errors
     /// As [`WasmState::store`].
-    pub fn checks(&self, id: u32) -> Result<Checks, WasmError> {
+    pub(crate) fn checks(&self, id: u32) -> Result<Checks, WasmError> {
         self.entry(id, |entry| entry.checks)
     }
 

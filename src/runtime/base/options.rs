@@ -101,7 +101,7 @@ pub(crate) fn capped(request: Option<u64>, cap: Option<u64>) -> Option<u64> {
 /// The checks that guest code does while it runs. They cost time, so code has only the checks that its store needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Checks {
+pub(crate) struct Checks {
     /// Whether code checks that its fuel has not run out.
     pub fuel: bool,
     /// Whether code checks for an interrupt: an expired deadline or an aborted call.

@@ -98,7 +98,7 @@ impl CompileQueue {
 }
 
 /// A compilation that waits in the queue or runs. A future of its result.
-pub struct Waiting<R> {
+pub(crate) struct Waiting<R> {
     ticket: u64,
     result: oneshot::Receiver<Result<R, WasmError>>,
 }

@@ -141,10 +141,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::runtime::base::options::Checks;
     use crate::runtime::engine::compile_queue::CompileQueue;
     use crate::runtime::module::CodeCache;
     use crate::runtime::module::compiler::Compiler;
-    use crate::runtime::{Checks, WasmCapabilities, WasmErrorCode, WasmState};
+    use crate::runtime::{WasmCapabilities, WasmErrorCode, WasmState};
 
     const MODULE: &[u8] = b"(module (func (export \"f\") (result i32) (i32.const 7)))";
 

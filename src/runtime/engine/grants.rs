@@ -136,7 +136,7 @@ fn literal_folder(glob: &str) -> (PathBuf, String) {
 }
 
 /// The files that `compileFile` may read.
-pub struct CompilableFiles(Option<GrantedPaths>);
+pub(crate) struct CompilableFiles(Option<GrantedPaths>);
 
 impl CompilableFiles {
     /// Opens the granted paths.

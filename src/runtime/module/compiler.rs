@@ -20,7 +20,7 @@ const SMALL: usize = 32 << 10;
 /// A compiler of modules for one state. It can be sent to another thread, and should be, since compilation takes
 /// long.
 #[derive(Clone)]
-pub struct Compiler {
+pub(crate) struct Compiler {
     cache: Arc<CodeCache>,
     checks: Checks,
     limits: Arc<ModuleLimits>,

@@ -51,7 +51,7 @@ impl WasmModule {
     }
 
     /// Returns the compiled code of the module.
-    pub fn code(&self) -> Arc<Code> {
+    pub(crate) fn code(&self) -> Arc<Code> {
         self.code.clone()
     }
 
@@ -70,7 +70,7 @@ impl WasmModule {
 }
 
 /// A module's binary, and its machine code for each engine that it was compiled for.
-pub struct Code {
+pub(crate) struct Code {
     wasm: Box<[u8]>,
     pub(crate) profile: ModuleProfile,
     /// Indexed by [`Checks::index`].
