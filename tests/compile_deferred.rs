@@ -141,6 +141,14 @@ fn what_is_computed_again_is_kept_meanwhile() {
             "i32.const M local.get 2 f32.const N f32.mul f32.store",
         ),
         ("loads", "local.get 1 i32.load offset=N global.set 0"),
+        (
+            "divisions, which may trap",
+            "i32.const N local.get 1 i32.div_u local.get 0 i32.xor global.set 0",
+        ),
+        (
+            "conversions, which may trap",
+            "local.get 2 f32.const N f32.add i32.trunc_f32_s global.set 0",
+        ),
     ] {
         let of = |values: usize, rounds: usize| {
             let links: String = (0..values * rounds)

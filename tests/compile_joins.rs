@@ -28,7 +28,21 @@ fn module(body: &str) -> String {
 fn what_each_way_needs_is_counted_on_each() {
     let chain = |n| repeat(LINK, n);
     let conditions = |n| repeat(CONDITION, n);
-    let kinds: [(&str, &dyn Fn(usize) -> String); 19] = [
+    let kinds: [(&str, &dyn Fn(usize) -> String); 22] = [
+        ("a chain whose links are read and dropped", &|n| {
+            repeat(&format!("{LINK} local.get 0 drop "), n) + &conditions(n)
+        }),
+        ("a chain whose links are multiplied by zero", &|n| {
+            let stored =
+                "i32.const 0 local.get 0 local.get 1 i32.add i32.const 0 i32.mul i32.store ";
+            repeat(&format!("{LINK} {stored}"), n) + &conditions(n)
+        }),
+        ("sums that are the first value now and then", &|n| {
+            // 16 ^ 20 ^ 24 ^ 28 is 0, and so on.
+            let link = "i32.const N local.get 0 i32.xor local.set 0 local.get 1 if local.get 1 local.get 1 i32.store8 br $out end ";
+            let links = (0..5 * n).map(|i| link.replace('N', &(16 + 4 * i).to_string()));
+            format!("block $out {} end ", links.collect::<String>())
+        }),
         ("a chain in blocks", &|n| {
             repeat(&format!("block {LINK} end "), n) + &conditions(n)
         }),

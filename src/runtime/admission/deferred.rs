@@ -315,6 +315,20 @@ impl Deferred {
     pub fn read(&mut self, read: Read) -> Node {
         let next = Node::computed(self.instructions.len());
         let node = self.numbering.number_read(read, next);
+        self.computed_here(node)
+    }
+
+    /// Adds an instruction that may trap, and otherwise has no effect. The optimiser removes one that is equal to an
+    /// earlier one.
+    pub fn add_trapping(&mut self, opcode: Opcode, operands: &[Node]) -> Node {
+        let next = Node::computed(self.instructions.len());
+        let node = self.numbering.number_trapping(opcode, operands, next);
+        self.computed_here(node)
+    }
+
+    /// Records that an instruction with this number is computed where it is, and not where its result is needed.
+    fn computed_here(&mut self, node: Node) -> Node {
+        let next = Node::computed(self.instructions.len());
         if node == next {
             self.push([Node::NONE; 3], false, 0);
             self.depend_on_loop([true; 2]);

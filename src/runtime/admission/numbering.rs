@@ -153,6 +153,15 @@ impl Operation {
         })
     }
 
+    /// The second operand that makes the result the same, whatever the first operand is.
+    fn absorbing(self) -> Option<i64> {
+        match self {
+            Self::Mul | Self::And => Some(0),
+            Self::Or => Some(-1),
+            _ => None,
+        }
+    }
+
     /// Returns the right operand that leaves the left one unchanged.
     fn neutral(self) -> Option<i64> {
         match self {
@@ -328,6 +337,22 @@ impl Numbering {
         ))
     }
 
+    /// Returns the number of the result of an instruction that may trap, and otherwise has no effect: that of an equal
+    /// instruction before, since that one has trapped where this one would. `next` is the number for a new result.
+    pub fn number_trapping(&mut self, opcode: Opcode, operands: &[Node], next: Node) -> Node {
+        if operands.contains(&Node::default()) {
+            return next;
+        }
+        let mut computation = Computation {
+            opcode,
+            operands: [Node::NONE; 3],
+        };
+        for (to, operand) in computation.operands.iter_mut().zip(operands) {
+            *to = *operand;
+        }
+        *self.computations.entry(computation).or_insert(next)
+    }
+
     /// Numbers the result of a load. `next` is the number for a new result.
     pub fn number_read(&mut self, read: Read, next: Node) -> Node {
         *self.reads.entry(read).or_insert(next)
@@ -415,6 +440,9 @@ impl Numbering {
             right = self.constant(opcode.constant(value));
             if self.integer(right) == operation.neutral() {
                 return Err(left);
+            }
+            if self.integer(right) == operation.absorbing() {
+                return Err(right);
             }
         }
         Ok(Computation {

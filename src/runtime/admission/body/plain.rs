@@ -291,6 +291,10 @@ impl Bodies {
     ) -> Value {
         use Operator as Op;
         let opcode = code.first;
+        if let Op::Drop = operator {
+            // The operand need not be computed.
+            return Value::default();
+        }
         // A division by a constant becomes multiplications and shifts, which are pure.
         let last = self.values.get(self.height.saturating_sub(1));
         let is_arithmetic = may_trap(opcode) && matches!(last.sum, Sum::Constant(_));
@@ -330,6 +334,11 @@ impl Bodies {
                 let written = self.stores_before(memarg.memory);
                 let place = (memarg.memory, memarg.offset);
                 value.node = self.deferred.read((code, address, place, written));
+            } else if may_trap(opcode) {
+                let operands = [2, 1]
+                    .map(|distance| self.values.get(self.height.saturating_sub(distance)).node);
+                let operands = &operands[operands.len() - (pops as usize).min(operands.len())..];
+                value.node = self.deferred.add_trapping(code, operands);
             } else {
                 value.node = self.deferred.push_results(pushes);
             }
