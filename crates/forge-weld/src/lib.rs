@@ -82,4 +82,5 @@ mod transpile;
 
 pub use builder::ExtensionBuilder;
 pub use error::{Error, Problem};
+pub use modules::imported_files;
 pub use transpile::{Transpiled, transpile};
