@@ -3,51 +3,55 @@ import {
   op_wasm_live_instances,
   op_wasm_live_modules,
   op_wasm_max_instances,
-  op_wasm_turn,
-} from "./core.ts";
+  op_wasm_yield_now,
+} from "./ops.ts";
 
-/** How many things JavaScript's collector is left alone with. */
-const FEW = 1000;
+/** With fewer live objects than this, JavaScript's garbage collector runs only when the engine decides to. */
+const MIN_COLLECTED = 1000;
 
 /**
- * What lets JavaScript collect things that nobody refers to, when there have come to be many: its
- * collector does not see how much memory each stands for.
+ * Runs JavaScript's garbage collector when there are many live objects of a kind. The collector does not see how much
+ * memory of the runtime stands behind each of them.
  */
-class Room {
-  readonly #live: () => number;
-  readonly #most: () => number;
-  /** What that told. */
+class GcPressure {
+  readonly #count: () => number;
+  readonly #max: () => number;
+  /** The result of `#max`, after the first call. */
   #cap: number | undefined;
-  #collectAt: number = FEW;
-  /** The collection that is under way. */
+  #collectAt: number = MIN_COLLECTED;
+  /** The collection that is running. */
   #collection: Promise<void> | undefined;
 
-  constructor(live: () => number, most: () => number) {
-    this.#live = live;
-    this.#most = most;
+  /** `count` returns the number of live objects, and `max` the most that there may be. */
+  constructor(count: () => number, max: () => number) {
+    this.#count = count;
+    this.#max = max;
   }
 
-  /** Whether it is time to. */
-  isScarce(): boolean {
-    const live = this.#live();
-    return live >= this.#collectAt || live >= (this.#cap ??= this.#most());
+  /** Whether there are so many live objects that the collector should run. */
+  isHigh(): boolean {
+    const count = this.#count();
+    return count >= this.#collectAt || count >= (this.#cap ??= this.#max());
   }
 
-  /** Makes room. Whoever asks for it meanwhile waits for the same collection. */
-  async make(): Promise<void> {
+  /** Runs the collector. Calls that overlap wait for the same collection. */
+  async relieve(): Promise<void> {
     this.#collection ??= this.#collect();
     await this.#collection;
   }
 
   async #collect(): Promise<void> {
     op_wasm_collect_js();
-    // Things are dropped by finalizers, which run in a turn of the event loop of their own.
-    await op_wasm_turn();
-    const left = this.#live();
-    this.#collectAt = 2 * left < FEW ? FEW : 2 * left;
+    // Finalizers free the objects, in a turn of the event loop.
+    await op_wasm_yield_now();
+    const left = this.#count();
+    this.#collectAt = 2 * left < MIN_COLLECTED ? MIN_COLLECTED : 2 * left;
     this.#collection = undefined;
   }
 }
 
-export const roomForInstances: Room = new Room(op_wasm_live_instances, op_wasm_max_instances);
-export const roomForModules: Room = new Room(op_wasm_live_modules, () => Infinity);
+export const instancePressure: GcPressure = new GcPressure(
+  op_wasm_live_instances,
+  op_wasm_max_instances,
+);
+export const modulePressure: GcPressure = new GcPressure(op_wasm_live_modules, () => Infinity);

@@ -1,48 +1,27 @@
-// How a guest's run ended, and how an import did.
+// The errors that come out of guests, and how they pass through other guests.
 
-import { RangeError, SafeWeakMap } from "./core.ts";
-import { fieldOf, FuelExhausted, messageIn, RuntimeError, WasmError } from "./errors.ts";
+import { SafeWeakMap } from "./core.ts";
+import { fieldOf, FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
 import type { WasmReference } from "./reference.ts";
-import type { StoreState } from "./store_state.ts";
 
-/** The exceptions of guests that these errors tell of, to be thrown on where they pass a guest. */
+/** The guests' exceptions behind errors. An error that an import throws on becomes its exception again. */
 export const exceptions: WeakMap<object, WasmReference> = new SafeWeakMap();
 
-/** Errors that stopped a guest, of this store, and that no other guest may catch. */
-export const stops: WeakMap<object, StoreState> = new SafeWeakMap();
+/** The errors that ended a guest and that no other guest may catch, with the number of the guest's store. */
+export const uncatchable: WeakMap<object, number> = new SafeWeakMap();
 
-export const RETURNED = 0;
-/** With a JavaScript value. */
-export const THREW = 1;
-/** With an exception of a guest. */
-export const EXCEPTION = 2;
-/** With an error that no guest can catch, which the store keeps. */
-export const ABORTED = 3;
-/** An import, which returned a promise: it has not ended. */
-export const PENDING = 4;
-/** A call that never began: an argument is no number that fits, or the op is not made for it. */
-export const MISFIT = 6;
-/** A call that failed: `op_wasm_ended` throws why. */
-export const FAILED = 7;
-/** Beside one of these: a memory has grown. */
-export const GROWN = 8;
-
-/** Remembers whether the error of an op that ran a guest is one that no guest may catch. */
-export function stopped(store: StoreState, error: WasmError): WasmError {
-  // Where the stack has no room to make an error, deno_core throws the message alone.
-  if (typeof error === "string") throw new RangeError(messageIn(error));
-  const ran = fieldOf(error, "trap") !== undefined || fieldOf(error, "exitCode") !== undefined ||
-    fieldOf(error, "wasmStack") !== undefined;
-  if (ran || fieldOf(error, "code") === FuelExhausted) stops.set(error, store);
-  store.checkViews();
-  return error;
+/** Whether the error of an op that ran a guest ended the guest, and did not keep it from starting. */
+export function endedGuest(error: WasmError): boolean {
+  return fieldOf(error, "trap") !== undefined || fieldOf(error, "exitCode") !== undefined ||
+    fieldOf(error, "wasmStack") !== undefined || fieldOf(error, "code") === FuelExhausted;
 }
 
+/** The error for a call that ended with what an import threw. */
 export function importThrew(name: string, cause: unknown): WasmError {
   return new WasmError(`${name} threw`, RuntimeError, { cause });
 }
 
-/** The status that a guest exited with, if that is what the error tells; else throws it on. */
+/** The status with which a guest exited, from its error. Throws any other error. */
 export function exitStatus(error: unknown): number {
   const status = error instanceof WasmError ? fieldOf(error, "exitCode") : undefined;
   if (status === undefined) throw error;

@@ -1,36 +1,20 @@
-// The live objects of stores: functions, memories, globals, tables and tags.
+// Construction of the live objects of stores: memories, globals, tables and tags.
 
-import { describe, isObject, own } from "./check.ts";
+import { describe, own } from "./check.ts";
 import { internal } from "./construct.ts";
-import { SafeWeakMap } from "./core.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
-import { WasmGlobal } from "./global.ts";
-import { WasmMemory } from "./memory.ts";
+import { externHandles } from "./handles.ts";
 import { storeStateOf } from "./store.ts";
 import type { StoreState } from "./store_state.ts";
-import { WasmTable } from "./table.ts";
-import { WasmTag } from "./tag.ts";
-import type { ExportKind, ImportValue } from "./types.ts";
-
-/** Which thing of which store a live object is. */
-export interface Place {
-  store: StoreState;
-  kind: ExportKind;
-  handle: number;
-}
-
-export const places: WeakMap<object, Place> = new SafeWeakMap();
-
-export function placeOf(value: unknown): Place | undefined {
-  return isObject(value) || typeof value === "function" ? places.get(value) : undefined;
-}
+import type { ExportKind } from "./types.ts";
 
 /**
- * Places a live object: one that `make` makes in the store that the app gave first, or, where the
- * arguments are internal, one that exists already.
+ * Gives a new live object its store and its handle. Where an app constructs the object, the first argument is a
+ * `WasmStore`, and `make` makes what the object stands for. Otherwise the arguments are `internal`, a state and a
+ * handle.
  */
-export function place(
-  object: object & ImportValue,
+export function attach(
+  object: object,
   kind: Exclude<ExportKind, "function">,
   args: unknown[],
   make: (store: StoreState) => number,
@@ -49,24 +33,8 @@ export function place(
       );
     }
     handle = make(store);
-    store.adopt(kind, handle, object);
+    store.objects(kind)[handle] = object;
   }
-  places.set(object, { store, kind, handle });
+  externHandles.set(object, { store, kind, handle });
   return { store, handle };
-}
-
-type LiveClass = typeof WasmMemory | typeof WasmGlobal | typeof WasmTable | typeof WasmTag;
-
-/** The class of the live objects of a kind. */
-export function liveClass(kind: Exclude<ExportKind, "function">): LiveClass {
-  switch (kind) {
-    case "memory":
-      return WasmMemory;
-    case "global":
-      return WasmGlobal;
-    case "table":
-      return WasmTable;
-    case "tag":
-      return WasmTag;
-  }
 }

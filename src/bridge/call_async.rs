@@ -1,102 +1,72 @@
-//! Ops on calls that the event loop does not wait for.
+//! Ops on asynchronous calls.
 //!
-//! `host:wasm` drives such a call: it waits for it to be ready, advances over what happened, and
-//! answers for imports that returned promises, until it has ended.
+//! TypeScript drives such a call. It waits until the call is ready, advances it, and answers for imports that returned
+//! promises, until the call has ended.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
-use super::Bridge;
-use super::crossing::{RETURNED, RUNNING, WAITING};
-use super::import::Completion;
-use super::scope::{self, Guest};
-use crate::runtime::{CallOptions, Progress, RunningCall, Stop, WasmError, WasmErrorCode};
+use super::funcs;
+use super::import::ImportResult;
+use super::protocol::{RETURNED, RUNNING, WAITING};
+use super::scope::{self, StoreImports};
+use super::state::Bridge;
+use crate::runtime::{CallOptions, Progress, Stop, WasmError};
 
-/// The calls of one `JsRuntime` that are under way, by number. When it goes they are given up.
-#[derive(Default)]
-pub struct Calls {
-    calls: RefCell<HashMap<u32, Rc<RunningCall>>>,
-    next: Cell<u32>,
-}
-
-impl Bridge {
-    fn call(&self, call: u32) -> Result<Rc<RunningCall>, WasmError> {
-        let found = self.calls.calls.borrow().get(&call).cloned();
-        found.ok_or_else(WasmError::given_up)
-    }
-
-    /// Gives up the calls in a store, and forgets them.
-    pub fn give_up_calls(&self, store: u32) {
-        let Ok(store) = self.state.store(store) else {
-            return;
-        };
-        self.calls.calls.borrow_mut().retain(|_, call| {
-            let given_up = call.store().same(&store);
-            if given_up {
-                call.give_up();
-            }
-            !given_up
-        });
-    }
-}
-
-/// Starts a call of a function with its arguments in the frame, and returns its number. A negative
-/// timeout is none.
+/// Starts a call of a function with its arguments in the frame, and returns the number of the call. A negative timeout
+/// stands for none.
 ///
 /// # Errors
-/// `RuntimeError` if the store is busy, too many calls run, or the stack has no room for what follows.
+/// `RuntimeError` if the store was dropped or is busy, too many calls run, or the stack has no room to go on after the
+/// start.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_start_call(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
-    store: u32,
     func: u32,
     #[number] timeout_ms: i64,
     abortable: bool,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    if !bridge.crossing.has_room_to_start() {
+    if !bridge.context.has_room_to_start() {
         // Once the guest runs, nothing may fail for want of stack until JavaScript waits for it.
         return Err(WasmError::stack_exhausted());
     }
-    let func = bridge.state.store(store)?.func(func)?;
-    let slots = func.signature().slots();
-    if func.store().is_at_rest() {
-        // The guest runs from here on, and the memories are its own.
-        bridge.crossing.views.detach_all(scope, func.store())?;
+    let callable = funcs::find(func, scope).ok_or_else(|| funcs::missing(func))?;
+    let store = callable.func.store();
+    if store.is_at_rest() {
+        // From here on the guest runs, and only it may access the memories.
+        bridge.context.views.detach_all(scope, store)?;
     }
     let options = CallOptions {
         timeout_ms: u64::try_from(timeout_ms).ok(),
         abortable,
     };
     let cap = bridge.state.capabilities().max_running_calls;
-    if bridge.calls.calls.borrow().len() >= cap as usize {
+    if bridge.calls.len() >= cap as usize {
         let message = format!("too many calls run at the same time: the cap is {cap}");
-        return Err(WasmError::new(WasmErrorCode::RuntimeError, message));
+        return Err(WasmError::runtime(message));
     }
-    let frame = bridge.crossing.frame.read(slots);
+    let slots = callable.func.signature().slots();
+    let frame = bridge.context.frame.read(slots);
+    let handle = callable.func.handle();
     let call = bridge
         .state
-        .start_call(store, func.handle(), frame, options)?;
-    let number = bridge.calls.next.get();
-    bridge.calls.next.set(number.wrapping_add(1));
-    let mut calls = bridge.calls.calls.borrow_mut();
-    calls.insert(number, Rc::new(call));
-    Ok(number)
+        .start_call(callable.store, handle, frame, options)?;
+    Ok(bridge.calls.add(call))
 }
 
-/// Waits until there is something to advance over.
+/// Resolves when there is something for `op_wasm_advance` to do.
 #[op2(reentrant)]
 pub async fn op_wasm_call_ready(state: Rc<RefCell<OpState>>, call: u32) -> Result<(), WasmError> {
-    let call = Bridge::of(&state).call(call)?;
+    let call = Bridge::of(&state).calls.get(call)?;
     call.ready().await
 }
 
-/// Runs the import that the guest waits for, if it does. Returns whether the guest runs, waits, or
-/// how it ended; then its results or what it threw are in the frame.
+/// Calls the import that the guest waits for, if it waits for one. Returns the status of the call; if the call has ended,
+/// its results or the thrown reference are in the frame.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_advance<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -105,80 +75,76 @@ pub fn op_wasm_advance<'s>(
     imports: v8::Local<'s, v8::Value>,
 ) -> Result<u32, WasmError> {
     let bridge = Bridge::of(&state);
-    let call = bridge.call(call)?;
-    let guest = Guest {
-        imports,
+    let call = bridge.calls.get(call)?;
+    let imports = StoreImports {
+        functions: imports,
         waits: true,
     };
-    let outcome = match scope::enter(scope, &bridge.crossing, guest, || call.advance())? {
+    let outcome = match scope::enter(scope, &bridge.context, imports, || call.advance())? {
         Progress::Running => return Ok(RUNNING),
         Progress::Waiting => return Ok(WAITING),
         Progress::Ended(outcome) => outcome,
     };
-    Ok(match bridge.crossing.ended(outcome) {
+    Ok(match bridge.context.returned(outcome) {
         Ok(frame) => {
-            bridge.crossing.frame.write(&frame);
+            bridge.context.frame.write(&frame);
             RETURNED
         }
-        Err(ended) => ended,
+        Err(status) => status,
     })
 }
 
-/// Tells the guest, which waits, how the import ended: as `dispatch` does.
+/// Gives a waiting guest the status of its import, as the import dispatcher returns it, with the results or the thrown
+/// reference in the frame.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_answer(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     call: u32,
-    completion: u32,
+    status: u32,
 ) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    let call = bridge.call(call)?;
-    let crossing = &bridge.crossing;
+    let call = bridge.calls.get(call)?;
+    let context = &bridge.context;
     call.answer(|frame| {
-        // The guest runs from here on, and the memories are its own.
-        crossing
+        // From here on the guest runs, and only it may access the memories.
+        context
             .views
             .detach_all(scope, call.store())
             .map_err(Stop::Error)?;
-        Completion::from_number(completion)?.read(crossing, frame)
+        ImportResult::of_status(status)?.read(context, frame)
     });
     Ok(())
 }
 
-/// Waits until the guest, which waits for an import, has to end, or waits no longer. Returns whether
-/// it has to end.
+/// Resolves when a guest that waits for an import has to end (to `true`), or waits no longer (to `false`).
 #[op2(reentrant)]
 pub async fn op_wasm_interrupted(
     state: Rc<RefCell<OpState>>,
     call: u32,
 ) -> Result<bool, WasmError> {
-    let call = Bridge::of(&state).call(call)?;
+    let call = Bridge::of(&state).calls.get(call)?;
     Ok(call.interrupted().await)
 }
 
-/// Whether a call that is under way has a deadline.
+/// Whether a call has a deadline.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_has_deadline(state: &mut OpState, call: u32) -> Result<bool, WasmError> {
-    let call = state.borrow::<Rc<Bridge>>().call(call)?;
+    let call = state.borrow::<Rc<Bridge>>().calls.get(call)?;
     Ok(call.has_deadline())
 }
 
-/// Has the guest end as soon as can be.
+/// Has the guest of a call end as soon as possible.
 #[op2(fast)]
 pub fn op_wasm_abort_call(state: &mut OpState, call: u32) {
-    // It has ended already if it is gone.
-    if let Ok(call) = state.borrow::<Rc<Bridge>>().call(call) {
+    // A call that is not found has ended.
+    if let Ok(call) = state.borrow::<Rc<Bridge>>().calls.get(call) {
         call.abort();
     }
 }
 
-/// Forgets a call, and gives it up if it is still under way.
+/// Ends a call if it has not ended, and forgets it.
 #[op2(fast)]
 pub fn op_wasm_end_call(state: &mut OpState, call: u32) {
-    let bridge = state.borrow::<Rc<Bridge>>();
-    let ended = bridge.calls.calls.borrow_mut().remove(&call);
-    if let Some(call) = ended {
-        call.give_up();
-    }
+    state.borrow::<Rc<Bridge>>().calls.end(call);
 }
