@@ -22,6 +22,7 @@ mod error_codes;
 mod estimates;
 mod exceptions;
 mod fixtures;
+mod floors;
 mod fuel;
 mod hostile;
 mod hot_calls;
