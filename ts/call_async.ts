@@ -25,8 +25,8 @@ import type { Callee, StoreState } from "./store_state.ts";
 const interrupted = { __proto__: null };
 
 /**
- * Calls a function, and resolves when it returns. The guest has a thread of its own, which waits while an import runs on
- * this thread, or while the promise is pending that the import returned.
+ * Calls a function, and resolves when it returns. The guest has a thread of its own, which waits while an import runs
+ * on this thread, or while the promise is pending that the import returned.
  */
 export async function callAsync(
   callee: Callee,
@@ -80,8 +80,8 @@ function endedByItself(error: WasmError): boolean {
 }
 
 /**
- * Runs the JavaScript side of a call until it has ended. Returns the result in an object: the promise of an async function
- * would wait for a result that is a promise itself.
+ * Runs the JavaScript side of a call until it has ended. Returns the result in an object: the promise of an async
+ * function would wait for a result that is a promise itself.
  */
 async function drive(callee: Callee, call: number): Promise<{ value: unknown }> {
   const { store, signature } = callee;

@@ -36,8 +36,8 @@ export interface CompileOptions {
 let lastCancellation = 0;
 
 /**
- * Starts an op with a number by which it can be cancelled (0: not at all), and waits for it. Cancels it when the signal of
- * the options is aborted: a compilation that has not begun then never begins.
+ * Starts an op with a number by which it can be cancelled (0: not at all), and waits for it. Cancels it when the signal
+ * of the options is aborted: a compilation that has not begun then never begins.
  */
 async function unlessAborted<T>(
   options: CompileOptions | undefined,
@@ -67,8 +67,9 @@ function compileAborted(signal: AbortSignal): WasmError {
 }
 
 /**
- * Compiles a module in the binary or the text format, on another thread. If the process has compiled the same module before
- * and still uses it, the new module shares its code. Each core compiles one module at a time; other compilations wait.
+ * Compiles a module in the binary or the text format, on another thread. If the process has compiled the same module
+ * before and still uses it, the new module shares its code. Each core compiles one module at a time; other compilations
+ * wait.
  *
  * @throws {WasmError} `CompileError` if it is not valid, exceeds a cap, or the signal is aborted.
  */
@@ -81,8 +82,8 @@ export async function compile(
 }
 
 /**
- * Compiles the module in a file, if the host grants it. A relative path is resolved against the working directory of the
- * process.
+ * Compiles the module in a file, if the host grants it. A relative path is resolved against the working directory of
+ * the process.
  *
  * @throws {WasmError} `CompileError` if the file is not granted or readable, not valid, or exceeds a
  * cap, or the signal is aborted.

@@ -25,8 +25,8 @@ import { importName } from "./types.ts";
 import type { WasmFunction } from "./types.ts";
 
 /**
- * Does a task for the import at this index of a store: calls it with its arguments in the frame, or takes the value that
- * it returned or threw. Returns the status. The results, or the thrown reference, are then in the frame.
+ * Does a task for the import at this index of a store: calls it with its arguments in the frame, or takes the value
+ * that it returned or threw. Returns the status. The results, or the thrown reference, are then in the frame.
  */
 function dispatch(
   imports: [StoreState, ...WasmFunction[]],

@@ -11,7 +11,9 @@ import { append, list, toArray } from "./list.ts";
 
 /** The kinds of errors, as numbers that do not change. */
 export const WasmErrorCode = {
-  /** The source is not valid WebAssembly, or uses an unsupported feature; or the file is not granted, or not readable. */
+  /**
+   * The source is not valid WebAssembly, or uses an unsupported feature; or the file is not granted, or not readable.
+   */
   CompileError: 5000,
   /** A module could not be instantiated, because of an import, a cap or an option. */
   InstantiateError: 5001,
@@ -47,7 +49,9 @@ export class WasmError extends Error {
   /** If the guest called WASI's `proc_exit`: its exit status. */
   declare readonly exitCode?: number;
 
-  /** Makes an error, a `RuntimeError` without a code. Apps need this only to imitate `host:wasm`, in a test for example. */
+  /**
+   * Makes an error, a `RuntimeError` without a code. Apps need this only to imitate `host:wasm`, in a test for example.
+   */
   constructor(message: string, code: WasmErrorCode = WasmErrorCode.RuntimeError, options?: { cause?: unknown }) {
     super(message, options);
     define(this, "code", code);

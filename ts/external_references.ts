@@ -14,8 +14,8 @@ const LATE_VALUES = 1024;
 /**
  * The JavaScript values that the guests of a store hold as `externref`.
  *
- * The runtime knows a value only by its number. So JavaScript's garbage collector sees all references between an app, its
- * imports and its instances, and frees cycles of them.
+ * The runtime knows a value only by its number. So JavaScript's garbage collector sees all references between an app,
+ * its imports and its instances, and frees cycles of them.
  */
 export class ExternalReferences {
   readonly #store: number;

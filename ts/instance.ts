@@ -93,14 +93,14 @@ export class WasmInstance {
   }
 
   /**
-   * Calls an exported function on a thread of its own, and resolves to the value that {@linkcode WasmInstance.call} would
-   * return. The event loop runs meanwhile. Imports run on the thread of the event loop; if an import returns a promise,
-   * the guest waits for it.
+   * Calls an exported function on a thread of its own, and resolves to the value that {@linkcode WasmInstance.call}
+   * would return. The event loop runs meanwhile. Imports run on the thread of the event loop; if an import returns a
+   * promise, the guest waits for it.
    *
-   * While the guest runs, its store is busy: calls into it and uses of its objects fail with `RuntimeError`, and views of
-   * its memories are detached. While the guest waits for an import, everything in the store can be used, except that a
-   * store has one asynchronous call at a time. Dropping the store ends the call. If the result is a promise, the returned
-   * promise waits for it, as promises do.
+   * While the guest runs, its store is busy: calls into it and uses of its objects fail with `RuntimeError`, and views
+   * of its memories are detached. While the guest waits for an import, everything in the store can be used, except that
+   * a store has one asynchronous call at a time. Dropping the store ends the call. If the result is a promise, the
+   * returned promise waits for it, as promises do.
    *
    * A guest that never returns keeps its thread unless it can be interrupted: see
    * {@linkcode StoreOptions.interruptible}.

@@ -24,8 +24,8 @@ export type InstantiateOptions = { store: WasmStore } | StoreOptions;
 /**
  * Makes an instance of a module and runs its start function.
  *
- * The imports are looked up before this returns its promise. Without a store in the options, the instance joins the store
- * of the live objects that it imports. If it imports none, it gets a store of its own.
+ * The imports are looked up before this returns its promise. Without a store in the options, the instance joins the
+ * store of the live objects that it imports. If it imports none, it gets a store of its own.
  *
  * @throws {WasmError} `InstantiateError` if an import is missing or of the wrong type, a cap is
  * exceeded, or an option is unusable; `RuntimeError` or `FuelExhausted` from the start function.

@@ -48,12 +48,12 @@ export class WasmMemory {
   }
 
   /**
-   * Its bytes, not a copy of them. The buffer is detached when the memory grows or its store is dropped; then ask for the
-   * buffer again. The buffer of a shared memory keeps its length.
+   * Its bytes, not a copy of them. The buffer is detached when the memory grows or its store is dropped; then ask for
+   * the buffer again. The buffer of a shared memory keeps its length.
    */
   get buffer(): ArrayBuffer | SharedArrayBuffer {
-    // The buffer of a memory that has grown is detached, and has no bytes. An app that changes `byteLength` misleads only
-    // itself.
+    // The buffer of a memory that has grown is detached, and has no bytes. An app that changes `byteLength` misleads
+    // only itself.
     if (this.#length !== 0 && this.#buffer.byteLength === this.#length) return this.#buffer;
     const buffer = this.#store.views.buffer(this.#handle);
     // A shared memory may grow on another thread, so its buffer is made each time.

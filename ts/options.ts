@@ -14,8 +14,8 @@ export interface StoreOptions {
   /** The most bytes of all memories together, from 0 to 2⁵³ − 1. */
   maxMemoryBytes?: number;
   /**
-   * The deadline of a call in milliseconds, from 0 to 2⁵³ − 1: then the guest fails with `RuntimeError`. The time counts
-   * for everything that the guest calls or waits for, imports included. Start functions have the same deadline.
+   * The deadline of a call in milliseconds, from 0 to 2⁵³ − 1: then the guest fails with `RuntimeError`. The time
+   * counts for everything that the guest calls or waits for, imports included. Start functions have the same deadline.
    */
   timeoutMs?: number;
   /**

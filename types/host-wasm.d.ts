@@ -2,7 +2,9 @@
 declare module "host:wasm" {
   /** The kinds of errors, as numbers that do not change. */
   export const WasmErrorCode: {
-    /** The source is not valid WebAssembly, or uses an unsupported feature; or the file is not granted, or not readable. */
+    /**
+     * The source is not valid WebAssembly, or uses an unsupported feature; or the file is not granted, or not readable.
+     */
     readonly CompileError: 5000;
     /** A module could not be instantiated, because of an import, a cap or an option. */
     readonly InstantiateError: 5001;
@@ -33,7 +35,9 @@ declare module "host:wasm" {
     readonly wasmStack?: string;
     /** If the guest called WASI's `proc_exit`: its exit status. */
     readonly exitCode?: number;
-    /** Makes an error, a `RuntimeError` without a code. Apps need this only to imitate `host:wasm`, in a test for example. */
+    /**
+     * Makes an error, a `RuntimeError` without a code. Apps need this only to imitate `host:wasm`, in a test for example.
+     */
     constructor(message: string, code?: WasmErrorCode, options?: {
       cause?: unknown;
     });
@@ -140,8 +144,8 @@ declare module "host:wasm" {
     /** The most bytes of all memories together, from 0 to 2⁵³ − 1. */
     maxMemoryBytes?: number;
     /**
-     * The deadline of a call in milliseconds, from 0 to 2⁵³ − 1: then the guest fails with `RuntimeError`. The time counts
-     * for everything that the guest calls or waits for, imports included. Start functions have the same deadline.
+     * The deadline of a call in milliseconds, from 0 to 2⁵³ − 1: then the guest fails with `RuntimeError`. The time
+     * counts for everything that the guest calls or waits for, imports included. Start functions have the same deadline.
      */
     timeoutMs?: number;
     /**
@@ -187,15 +191,16 @@ declare module "host:wasm" {
     signal?: AbortSignal;
   }
   /**
-   * Compiles a module in the binary or the text format, on another thread. If the process has compiled the same module before
-   * and still uses it, the new module shares its code. Each core compiles one module at a time; other compilations wait.
+   * Compiles a module in the binary or the text format, on another thread. If the process has compiled the same module
+   * before and still uses it, the new module shares its code. Each core compiles one module at a time; other compilations
+   * wait.
    *
    * @throws {WasmError} `CompileError` if it is not valid, exceeds a cap, or the signal is aborted.
    */
   export function compile(source: BufferSource, options?: CompileOptions): Promise<WasmModule>;
   /**
-   * Compiles the module in a file, if the host grants it. A relative path is resolved against the working directory of the
-   * process.
+   * Compiles the module in a file, if the host grants it. A relative path is resolved against the working directory of
+   * the process.
    *
    * @throws {WasmError} `CompileError` if the file is not granted or readable, not valid, or exceeds a
    * cap, or the signal is aborted.
@@ -252,8 +257,8 @@ declare module "host:wasm" {
     /** Its size in bytes. */
     get byteLength(): number;
     /**
-     * Its bytes, not a copy of them. The buffer is detached when the memory grows or its store is dropped; then ask for the
-     * buffer again. The buffer of a shared memory keeps its length.
+     * Its bytes, not a copy of them. The buffer is detached when the memory grows or its store is dropped; then ask for
+     * the buffer again. The buffer of a shared memory keeps its length.
      */
     get buffer(): ArrayBuffer | SharedArrayBuffer;
     /**
@@ -335,14 +340,14 @@ declare module "host:wasm" {
      */
     call(name: string, args?: readonly unknown[]): any;
     /**
-     * Calls an exported function on a thread of its own, and resolves to the value that {@linkcode WasmInstance.call} would
-     * return. The event loop runs meanwhile. Imports run on the thread of the event loop; if an import returns a promise,
-     * the guest waits for it.
+     * Calls an exported function on a thread of its own, and resolves to the value that {@linkcode WasmInstance.call}
+     * would return. The event loop runs meanwhile. Imports run on the thread of the event loop; if an import returns a
+     * promise, the guest waits for it.
      *
-     * While the guest runs, its store is busy: calls into it and uses of its objects fail with `RuntimeError`, and views of
-     * its memories are detached. While the guest waits for an import, everything in the store can be used, except that a
-     * store has one asynchronous call at a time. Dropping the store ends the call. If the result is a promise, the returned
-     * promise waits for it, as promises do.
+     * While the guest runs, its store is busy: calls into it and uses of its objects fail with `RuntimeError`, and views
+     * of its memories are detached. While the guest waits for an import, everything in the store can be used, except that
+     * a store has one asynchronous call at a time. Dropping the store ends the call. If the result is a promise, the
+     * returned promise waits for it, as promises do.
      *
      * A guest that never returns keeps its thread unless it can be interrupted: see
      * {@linkcode StoreOptions.interruptible}.
@@ -416,8 +421,8 @@ declare module "host:wasm" {
   /**
    * Makes an instance of a module and runs its start function.
    *
-   * The imports are looked up before this returns its promise. Without a store in the options, the instance joins the store
-   * of the live objects that it imports. If it imports none, it gets a store of its own.
+   * The imports are looked up before this returns its promise. Without a store in the options, the instance joins the
+   * store of the live objects that it imports. If it imports none, it gets a store of its own.
    *
    * @throws {WasmError} `InstantiateError` if an import is missing or of the wrong type, a cap is
    * exceeded, or an option is unusable; `RuntimeError` or `FuelExhausted` from the start function.

@@ -65,8 +65,8 @@ pub async fn op_wasm_call_ready(state: Rc<RefCell<OpState>>, call: u32) -> Resul
     call.ready().await
 }
 
-/// Calls the import that the guest waits for, if it waits for one. Returns the status of the call; if the call has ended,
-/// its results or the thrown reference are in the frame.
+/// Calls the import that the guest waits for, if it waits for one. Returns the status of the call; if the call has
+/// ended, its results or the thrown reference are in the frame.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_advance<'s>(
     scope: &mut v8::PinScope<'s, '_>,

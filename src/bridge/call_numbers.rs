@@ -1,8 +1,8 @@
 //! Calls of functions of at most two numbers, which TypeScript need not put into the call frame.
 //!
-//! The quickest way differs. Where the engine compiles JavaScript (V8), TypeScript checks that the arguments are numbers
-//! and passes them as doubles: opening a scope in an op would take as long as the call. Where it interprets JavaScript
-//! (QuickJS), a single step in TypeScript costs as much as all checks in the op.
+//! The quickest way differs. Where the engine compiles JavaScript (V8), TypeScript checks that the arguments are
+//! numbers and passes them as doubles: opening a scope in an op would take as long as the call. Where it interprets
+//! JavaScript (QuickJS), a single step in TypeScript costs as much as all checks in the op.
 
 use std::cell::Cell;
 
@@ -25,8 +25,8 @@ pub fn op_wasm_has_jit() -> bool {
 
 /// Calls a function of at most two numbers that returns a number, in a store that imports no functions of JavaScript.
 ///
-/// Returns the result. NaN means that `op_wasm_last_status` has the status of the call; if the call returned, the result
-/// is in the frame.
+/// Returns the result. NaN means that `op_wasm_last_status` has the status of the call; if the call returned, the
+/// result is in the frame.
 #[op2(fast)]
 pub fn op_wasm_call_doubles(isolate: &mut v8::Isolate, func: u32, first: f64, second: f64) -> f64 {
     call_doubles(isolate, func, [first, second]).unwrap_or_else(|status| {

@@ -124,12 +124,12 @@ pub async fn op_wasm_compile_file(
 }
 
 /// How many compiles and instantiations that have nothing to wait for may follow each other without a turn of the event
-/// loop. QuickJS's facade frees the garbage of ops only in such a turn, and an app that makes instances in a loop should
-/// let other tasks run in between.
+/// loop. QuickJS's facade frees the garbage of ops only in such a turn, and an app that makes instances in a loop
+/// should let other tasks run in between.
 const READY_BEFORE_YIELD: u32 = 16;
 
-/// Whether [`op_wasm_prepare`] has to run before the module is instantiated in the store: the module is not compiled for
-/// the store's engine, or the event loop should have a turn first.
+/// Whether [`op_wasm_prepare`] has to run before the module is instantiated in the store: the module is not compiled
+/// for the store's engine, or the event loop should have a turn first.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_needs_prepare(
     state: &mut OpState,

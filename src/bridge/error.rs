@@ -19,8 +19,8 @@ struct Fields<'a> {
     exit_code: Option<i32>,
 }
 
-/// Where an op returns a [`WasmError`], `deno_core` throws a JavaScript error of the class `WasmError`, which `ts/errors.ts`
-/// has registered.
+/// Where an op returns a [`WasmError`], `deno_core` throws a JavaScript error of the class `WasmError`, which
+/// `ts/errors.ts` has registered.
 impl JsErrorClass for WasmError {
     fn get_class(&self) -> Cow<'static, str> {
         Cow::Borrowed("WasmError")

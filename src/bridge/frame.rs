@@ -15,8 +15,8 @@ const SLOTS: usize = 1000;
 
 /// The arguments and the results of a call, 16 bytes each.
 ///
-/// All calls of a runtime use one frame. A reader copies the slots before anything else can run, since nested calls write
-/// over them.
+/// All calls of a runtime use one frame. A reader copies the slots before anything else can run, since nested calls
+/// write over them.
 pub struct Frame {
     slots: Arc<[Cell<ValRaw>]>,
 }

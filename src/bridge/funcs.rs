@@ -11,8 +11,8 @@ use super::numeric::NumericSignature;
 use crate::runtime::{WasmError, WasmFunc};
 
 thread_local! {
-    /// The functions that JavaScript on this thread can call, by number. One table for all runtimes of the thread: an op
-    /// that calls a function does not need the state of its runtime.
+    /// The functions that JavaScript on this thread can call, by number. One table for all runtimes of the thread: an
+    /// op that calls a function does not need the state of its runtime.
     static TABLE: RefCell<Table> = const { RefCell::new(Table::new()) };
 }
 

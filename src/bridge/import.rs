@@ -211,8 +211,8 @@ impl ImportCall<'_, '_> {
     }
 }
 
-/// Detaches the views of a store's memories: from here on its guest runs on another thread. Not inlined: calls that nest
-/// deeply need no stack for it.
+/// Detaches the views of a store's memories: from here on its guest runs on another thread. Not inlined: calls that
+/// nest deeply need no stack for it.
 #[inline(never)]
 fn hand_over(
     scope: &mut v8::PinScope<'_, '_>,

@@ -29,15 +29,15 @@ pub fn check_len(len: u64, what: &str) -> Result<(), WasmError> {
     ))
 }
 
-/// The leases of the buffers that exist, by the address of their bytes. Buffers of one memory have equal leases, so that
-/// each of them can release any lease.
+/// The leases of the buffers that exist, by the address of their bytes. Buffers of one memory have equal leases, so
+/// that each of them can release any lease.
 ///
 /// Leases are not passed through the engine: QuickJS's facade copies the bytes of a backing store that carries data for
 /// its deleter.
 static LEASES: Mutex<BTreeMap<usize, Vec<StoreLease>>> = Mutex::new(BTreeMap::new());
 
 fn leases() -> MutexGuard<'static, BTreeMap<usize, Vec<StoreLease>>> {
-    // The map is whole whatever panicked while it was locked.
+    // No panic while the map is locked leaves it half changed.
     LEASES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -77,8 +77,8 @@ fn as_unshared(value: v8::Local<'_, v8::Value>) -> Option<v8::Local<'_, v8::Arra
 /// `Object.prototype.toString`, which a script may have patched.
 #[cfg(feature = "quickjs")]
 fn as_unshared(value: v8::Local<'_, v8::Value>) -> Option<v8::Local<'_, v8::ArrayBuffer>> {
-    // SAFETY: a handle of the facade holds any value. Only `ArrayBuffer::data` is called on this one, which returns null
-    // for a value of another class.
+    // SAFETY: a handle of the facade holds any value. Only `ArrayBuffer::data` is called on this one, which returns
+    // null for a value of another class.
     Some(unsafe { v8::Local::cast_unchecked(value) })
 }
 
@@ -132,8 +132,8 @@ pub fn buffer<'s>(
     leases().entry(base.addr()).or_default().push(lease);
     let data = std::ptr::null_mut();
     Ok(if shared {
-        // SAFETY: as below. Other threads may use the bytes of a shared memory: JavaScript accesses the bytes of a shared
-        // buffer as a guest does, atomically or at its own risk.
+        // SAFETY: as below. Other threads may use the bytes of a shared memory: JavaScript accesses the bytes of a
+        // shared buffer as a guest does, atomically or at its own risk.
         let store = unsafe {
             v8::SharedArrayBuffer::new_backing_store_from_ptr(base.cast(), len, release, data)
         };

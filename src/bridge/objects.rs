@@ -94,8 +94,8 @@ fn table_type(
     }
 }
 
-/// Makes a table of a `TableType` of `host:wasm`, which TypeScript has checked, and returns its handle. Each element is the
-/// value in the frame. A negative maximum stands for none.
+/// Makes a table of a `TableType` of `host:wasm`, which TypeScript has checked, and returns its handle. Each element is
+/// the value in the frame. A negative maximum stands for none.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_new_table(
     state: &mut OpState,

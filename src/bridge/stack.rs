@@ -1,9 +1,10 @@
 //! The native stack that JavaScript shares with guests.
 //!
-//! A JavaScript engine limits its own recursion, and guesses where the stack ends: a megabyte below the address where the
-//! engine was started. That is beyond the end of a small stack, and leaves most of a large stack unused. The engine counts
-//! the stack that guests use as its own, and V8 ends the process if it is called from below its limit. So the bridge sets
-//! the engine's limit to the limit of the thread, which guests keep too, and calls imports only well above it.
+//! A JavaScript engine limits its own recursion, and guesses where the stack ends: a megabyte below the address where
+//! the engine was started. That is beyond the end of a small stack, and leaves most of a large stack unused. The engine
+//! counts the stack that guests use as its own, and V8 ends the process if it is called from below its limit. So the
+//! bridge sets the engine's limit to the limit of the thread, which guests keep too, and calls imports only well above
+//! it.
 
 use std::ffi::c_void;
 

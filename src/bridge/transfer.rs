@@ -15,8 +15,8 @@ use crate::runtime::{WasmError, WasmErrorCode};
 /// The number of guarded functions: three methods, and deno_core's copy of each.
 const MAX_GUARDED: usize = 6;
 
-/// Returns a function that calls `transfer`, except for the buffer of a memory: then it throws a `TypeError`. The buffer
-/// is the receiver of the call, or, if `uncurried`, its first argument.
+/// Returns a function that calls `transfer`, except for the buffer of a memory: then it throws a `TypeError`. The
+/// buffer is the receiver of the call, or, if `uncurried`, its first argument.
 ///
 /// # Errors
 /// `RuntimeError` if `host:wasm` has guarded all functions while it started.

@@ -1,7 +1,8 @@
 //! The buffers by which JavaScript sees the memories of guests.
 //!
-//! A memory has one attached buffer at a time, which shows all of its bytes. The buffer is detached when the memory grows
-//! or is freed, and before a guest runs on another thread: JavaScript must not see bytes that another thread writes.
+//! A memory has one attached buffer at a time, which shows all of its bytes. The buffer is detached when the memory
+//! grows or is freed, and before a guest runs on another thread: JavaScript must not see bytes that another thread
+//! writes.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -122,8 +123,8 @@ impl Views {
     /// Detaches the buffers of all unshared memories of a store, which another thread is going to use.
     ///
     /// # Errors
-    /// `RuntimeError` if something else uses the bytes of a memory: a buffer that was made of the detached one, or an op
-    /// that has not ended.
+    /// `RuntimeError` if something else uses the bytes of a memory: a buffer that was made of the detached one, or an
+    /// op that has not ended.
     pub fn detach_all(
         &self,
         scope: &mut v8::PinScope<'_, '_>,
@@ -157,8 +158,8 @@ impl Views {
         self.forget_store(store);
     }
 
-    /// Forgets the buffers of a store whose JavaScript objects were collected. A buffer that an app still holds keeps its
-    /// memory mapped.
+    /// Forgets the buffers of a store whose JavaScript objects were collected. A buffer that an app still holds keeps
+    /// its memory mapped.
     pub fn forget_store(&self, store: &WasmStore) {
         self.of_store.borrow_mut().remove(&store.key());
     }
