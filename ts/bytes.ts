@@ -1,4 +1,3 @@
-import { describe } from "./check.ts";
 import {
   ArrayBufferIsView,
   ArrayBufferPrototypeGetByteLength,
@@ -14,6 +13,7 @@ import {
   TypedArrayPrototypeSet,
   Uint8Array,
 } from "./core.ts";
+import { describe } from "./describe.ts";
 import { WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
 import { list } from "./list.ts";

@@ -1,12 +1,12 @@
 // Synchronous calls of functions of guests, and the parts of a call that asynchronous calls share.
 
-import { quote } from "./check.ts";
 import { misfit, read, readValues, writeValues } from "./codec.ts";
-import type { Signature } from "./codec.ts";
 import { FAILED, GROWN, RETURNED } from "./constants.ts";
+import { quote } from "./describe.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
 import { toArray } from "./list.ts";
 import { op_wasm_call, op_wasm_call_with_imports, op_wasm_last_status } from "./ops.ts";
+import type { Signature } from "./signature.ts";
 import type { Callee, StoreState } from "./store_state.ts";
 
 /** Calls a function with these arguments. */

@@ -1,6 +1,5 @@
 // Conversion of values between JavaScript and slots of the call frame.
 
-import { describe, typeName } from "./check.ts";
 import { REF_FUNC, REF_HOST, REF_NULL, REF_OBJECT } from "./constants.ts";
 import { construct, internal } from "./construct.ts";
 import {
@@ -16,6 +15,7 @@ import {
   TypedArrayPrototypeSet,
   Uint8Array,
 } from "./core.ts";
+import { describe, typeName } from "./describe.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
 import type { ExternalReferences } from "./external_references.ts";
 import { frame32, frame64, frame8, frameF32, frameF64, frameU32 } from "./frame.ts";
@@ -40,13 +40,13 @@ export interface Codec {
 
 // The kinds of types. The functions below switch over the kind. A codec with functions of its own would hide from the
 // engine which code a call runs.
-const I32 = 0;
+export const I32 = 0;
 const I64 = 1;
-const F32 = 2;
-const F64 = 3;
+export const F32 = 2;
+export const F64 = 3;
 const V128 = 4;
 /** Any JavaScript value. */
-const EXTERN_REF = 5;
+export const EXTERN_REF = 5;
 const FUNC_REF = 6;
 /** A reference that is a `WasmReference` in JavaScript. */
 const OBJECT_REF = 7;
@@ -226,17 +226,6 @@ export function codec(type: string): Codec {
   return codec;
 }
 
-/** Whether all values of the type are JavaScript numbers. */
-function isNumber({ kind }: Codec): boolean {
-  return kind === I32 || kind === F32 || kind === F64;
-}
-
-function codecsOf(types: string[]): Codec[] {
-  const codecs = list<Codec>();
-  for (let i = 0; i < types.length; i++) append(codecs, codec(types[i]));
-  return codecs;
-}
-
 /** An element of an array without holes, or `undefined` behind its end. */
 function element(values: unknown[], index: number): unknown {
   return index < values.length ? values[index] : undefined;
@@ -281,29 +270,6 @@ export function misfit(codecs: Codec[], values: unknown[], index: number, what: 
 export function writeValue(store: ReferenceStore, codec: Codec, value: unknown): void {
   if (write(store, codec, 0, value)) return;
   throw new WasmError(`expected ${typeName(codec.type)}, got ${describe(value)}`, TypeMismatch);
-}
-
-/** The type of a function, prepared for calls. */
-export interface Signature {
-  params: Codec[];
-  results: Codec[];
-  /** Whether the parameters are numbers of JavaScript's, and the results are at most one such number. */
-  isNumeric: boolean;
-  /** Whether `undefined` fits a parameter, so that a missing argument would not be noticed by its value. */
-  takesUndefined: boolean;
-}
-
-/** The signature of a type, whose value types are written as in the text format. */
-export function signatureOf(type: { params: string[]; results: string[] }): Signature {
-  const params = codecsOf(type.params);
-  const results = codecsOf(type.results);
-  let isNumeric = results.length === 0 || (results.length === 1 && isNumber(results[0]));
-  let takesUndefined = false;
-  for (let i = 0; i < params.length; i++) {
-    isNumeric &&= isNumber(params[i]);
-    takesUndefined ||= params[i].kind === EXTERN_REF;
-  }
-  return { params, results, isNumeric, takesUndefined };
 }
 
 /** A list of the values in the first slots. */

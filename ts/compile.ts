@@ -1,9 +1,9 @@
 // Compilation and validation of modules.
 
 import { toBytes } from "./bytes.ts";
-import { describe } from "./check.ts";
 import { construct, internal } from "./construct.ts";
 import { JSONParse } from "./core.ts";
+import { describe } from "./describe.ts";
 import { CompileError, TypeMismatch, WasmError } from "./errors.ts";
 import { modulePressure } from "./gc_pressure.ts";
 import { WasmModule } from "./module.ts";

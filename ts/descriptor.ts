@@ -1,6 +1,7 @@
 // The descriptors of live objects that apps make.
 
-import { describe, isObject, option, quote, toInteger } from "./check.ts";
+import { isObject, option, toInteger } from "./check.ts";
+import { describe, quote } from "./describe.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 
 /**

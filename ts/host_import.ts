@@ -1,4 +1,4 @@
-import type { Signature } from "./codec.ts";
+import type { Signature } from "./signature.ts";
 import type { ImportInfo } from "./types.ts";
 
 /** A JavaScript function that a guest imports. */

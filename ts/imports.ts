@@ -1,6 +1,6 @@
 // The imports of an instance.
 
-import { describe, isObject, own, quote } from "./check.ts";
+import { isObject, own } from "./check.ts";
 import {
   IMPORT_FUNCTION,
   IMPORT_GLOBAL,
@@ -11,6 +11,7 @@ import {
   IMPORT_WASI_FUNCTION,
 } from "./constants.ts";
 import { Uint32Array } from "./core.ts";
+import { describe, quote } from "./describe.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import type { Imports } from "./extern_objects.ts";
 import { newGlobal } from "./global.ts";

@@ -1,8 +1,9 @@
 import { wrongCount } from "./call.ts";
 import { callAsync } from "./call_async.ts";
-import { copyOf, describe, own, quote } from "./check.ts";
+import { copyOf, own } from "./check.ts";
 import { illegal } from "./construct.ts";
 import { ArrayIsArray, ObjectFreeze, ReflectApply, SafeMap } from "./core.ts";
+import { describe, quote } from "./describe.ts";
 import { FunctionNotFound, MemoryError, RuntimeError, TypeMismatch, WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
 import { liveObject } from "./extern_objects.ts";

@@ -1,6 +1,7 @@
-import { describe, isObject, option } from "./check.ts";
+import { isObject, option } from "./check.ts";
 import { RETURNED } from "./constants.ts";
 import { construct, internal } from "./construct.ts";
+import { describe } from "./describe.ts";
 import { fieldOf, InstantiateError, WasmError } from "./errors.ts";
 import type { Imports } from "./extern_objects.ts";
 import { frameU32 } from "./frame.ts";

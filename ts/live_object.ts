@@ -1,7 +1,8 @@
 // Construction of the live objects of stores: memories, globals, tables and tags.
 
-import { describe, own } from "./check.ts";
+import { own } from "./check.ts";
 import { internal } from "./construct.ts";
+import { describe } from "./describe.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import { externHandles } from "./handles.ts";
 import { storeStateOf } from "./store.ts";

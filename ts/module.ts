@@ -1,5 +1,4 @@
-import { describe, isObject } from "./check.ts";
-import { signatureOf } from "./codec.ts";
+import { isObject } from "./check.ts";
 import { illegal } from "./construct.ts";
 import {
   ObjectFreeze,
@@ -10,10 +9,12 @@ import {
   Uint32Array,
   Uint8Array,
 } from "./core.ts";
+import { describe } from "./describe.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
 import type { HostImport } from "./host_import.ts";
 import { append, list, toArray } from "./list.ts";
 import { op_wasm_custom_sections, op_wasm_drop_module } from "./ops.ts";
+import { signatureOf } from "./signature.ts";
 import type { ExportInfo, ImportInfo } from "./types.ts";
 
 const collectedModules: FinalizationRegistry<number> = new SafeFinalizationRegistry(

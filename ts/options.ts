@@ -1,4 +1,5 @@
-import { describe, isObject, option, toInteger } from "./check.ts";
+import { isObject, option, toInteger } from "./check.ts";
+import { describe } from "./describe.ts";
 import { InstantiateError, TypeMismatch, WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
 import { checkWasi } from "./wasi_options.ts";

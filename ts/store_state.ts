@@ -1,5 +1,4 @@
-import { readRef, signatureOf } from "./codec.ts";
-import type { Signature } from "./codec.ts";
+import { readRef } from "./codec.ts";
 import { ABORTED, THREW } from "./constants.ts";
 import {
   JSONParse,
@@ -27,6 +26,8 @@ import {
 import { checkOptions } from "./options.ts";
 import type { StoreOptions } from "./options.ts";
 import type { WasmReference } from "./reference.ts";
+import { signatureOf } from "./signature.ts";
+import type { Signature } from "./signature.ts";
 import { importName } from "./types.ts";
 import type { ExportKind, WasmFunction } from "./types.ts";
 import { Views } from "./views.ts";

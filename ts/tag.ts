@@ -1,5 +1,6 @@
-import { copyOf, describe, option, own } from "./check.ts";
+import { copyOf, option, own } from "./check.ts";
 import { ArrayIsArray, String } from "./core.ts";
+import { describe } from "./describe.ts";
 import { checkDescriptor } from "./descriptor.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import { toJson } from "./json.ts";

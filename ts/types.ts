@@ -1,4 +1,4 @@
-import { quote } from "./check.ts";
+import { quote } from "./describe.ts";
 
 /** The kind of an export or import. */
 export type ExportKind = "function" | "memory" | "global" | "table" | "tag";

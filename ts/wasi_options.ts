@@ -1,8 +1,9 @@
 // The option `wasi` of a store.
 
 import { toBytes } from "./bytes.ts";
-import { copyOf, describe, isObject, option, own, quote } from "./check.ts";
+import { copyOf, isObject, option, own } from "./check.ts";
 import { ArrayIsArray, encode, ObjectKeys, Uint8Array } from "./core.ts";
+import { describe, quote } from "./describe.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import { toJson } from "./json.ts";
 import { append, list } from "./list.ts";
