@@ -51,7 +51,7 @@ const FUNC_REF = 6;
 /** A reference that is a `WasmReference` in JavaScript. */
 const OBJECT_REF = 7;
 
-/** The codecs by type, up to a number that is larger than the number of types that engines have. */
+/** The codecs by type. Only so many are kept, since apps can make up any number of type names. */
 const codecs: Map<string, Codec> = new SafeMap();
 const MAX_CODECS = 100;
 let codecCount = 0;
@@ -110,7 +110,7 @@ export function writeNumber(kind: number, slot: number, value: unknown): boolean
 function writeOther(store: ReferenceStore, kind: number, slot: number, value: unknown): boolean {
   switch (kind) {
     case I32:
-      // An unsigned integer, or -0.
+      // An integer from 2³¹ to 2³² − 1, too.
       if (
         typeof value !== "number" || !(value >= -2147483648 && value <= 4294967295) ||
         MathTrunc(value) !== value
@@ -220,7 +220,6 @@ export function codec(type: string): Codec {
   let codec = codecs.get(type);
   if (codec === undefined) {
     codec = { type, kind: kindOf(type) };
-    // Apps can make up any number of names.
     if (codecCount++ < MAX_CODECS) codecs.set(type, codec);
   }
   return codec;
