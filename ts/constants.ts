@@ -35,6 +35,15 @@ export const TAKE_RESULT = 2;
 /** Take the value that the import threw. */
 export const TAKE_ERROR = 3;
 
+// Steps before a module can be instantiated in a store, as `op_wasm_preparation` returns them.
+
+/** There is nothing to do. */
+export const PREPARED = 0;
+/** The module is not compiled for the engine of the store: `op_wasm_prepare` compiles it. */
+export const NOT_COMPILED = 1;
+/** The event loop should have a turn: `op_wasm_yield_now` waits for it. */
+export const YIELD_DUE = 2;
+
 // Kinds of imports, as `op_wasm_instantiate` takes them.
 
 /** A function of a guest. */

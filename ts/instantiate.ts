@@ -1,5 +1,5 @@
 import { isObject, option } from "./check.ts";
-import { RETURNED } from "./constants.ts";
+import { NOT_COMPILED, RETURNED, YIELD_DUE } from "./constants.ts";
 import { construct, internal } from "./construct.ts";
 import { describe } from "./describe.ts";
 import { fieldOf, InstantiateError, WasmError } from "./errors.ts";
@@ -11,7 +11,12 @@ import type { ImportValues } from "./imports.ts";
 import { WasmInstance } from "./instance.ts";
 import { detailsOf } from "./module.ts";
 import type { ModuleDetails, WasmModule } from "./module.ts";
-import { op_wasm_instantiate, op_wasm_needs_prepare, op_wasm_prepare } from "./ops.ts";
+import {
+  op_wasm_instantiate,
+  op_wasm_preparation,
+  op_wasm_prepare,
+  op_wasm_yield_now,
+} from "./ops.ts";
 import { areEmpty, checkOptions } from "./options.ts";
 import type { StoreOptions } from "./options.ts";
 import { storeStateOf } from "./store.ts";
@@ -47,7 +52,9 @@ export async function instantiate(
     store = new StoreState(options as StoreOptions, true);
   }
   try {
-    if (op_wasm_needs_prepare(details.id, store.id)) await op_wasm_prepare(details.id, store.id);
+    const step = op_wasm_preparation(details.id, store.id);
+    if (step === NOT_COMPILED) await op_wasm_prepare(details.id, store.id);
+    else if (step === YIELD_DUE) await op_wasm_yield_now();
     return start(details, store, found);
   } catch (error) {
     if (store.implicit && store.instances === 0) store.drop();

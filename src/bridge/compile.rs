@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::cancellation::Cancellation;
 use super::error::to_json;
+use super::protocol::{NOT_COMPILED, PREPARED, YIELD_DUE};
 use super::state::Bridge;
 use crate::runtime::{
     Checks, Code, Compiler, ExportInfo, ImportInfo, WasmError, WasmErrorCode, WasmModule,
@@ -128,20 +129,21 @@ pub async fn op_wasm_compile_file(
 /// should let other tasks run in between.
 const READY_BEFORE_YIELD: u32 = 16;
 
-/// Whether [`op_wasm_prepare`] has to run before the module is instantiated in the store: the module is not compiled
-/// for the store's engine, or the event loop should have a turn first.
+/// The step that has to be done before the module is instantiated in the store.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_needs_prepare(
-    state: &mut OpState,
-    module: u32,
-    store: u32,
-) -> Result<bool, WasmError> {
+pub fn op_wasm_preparation(state: &mut OpState, module: u32, store: u32) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let (code, checks) = bridge.code(module, store)?;
-    Ok(!code.is_ready(checks) || bridge.is_yield_due())
+    Ok(if !code.is_ready(checks) {
+        NOT_COMPILED
+    } else if bridge.is_yield_due() {
+        YIELD_DUE
+    } else {
+        PREPARED
+    })
 }
 
-/// Compiles the module for the store's engine. If that was done before, yields to the event loop instead.
+/// Compiles the module for the engine of the store.
 #[op2(reentrant)]
 pub async fn op_wasm_prepare(
     state: Rc<RefCell<OpState>>,
@@ -150,10 +152,6 @@ pub async fn op_wasm_prepare(
 ) -> Result<(), WasmError> {
     let bridge = Bridge::of(&state);
     let (code, checks) = bridge.code(module, store)?;
-    if code.is_ready(checks) {
-        tokio::task::yield_now().await;
-        return Ok(());
-    }
     let prepare = move |compiler: &Compiler| compiler.prepare(&code, checks);
     queued(&bridge, 0, prepare).await
 }

@@ -36,6 +36,15 @@ pub const TAKE_RESULT: u32 = 2;
 /// Take the value that the import threw.
 pub const TAKE_ERROR: u32 = 3;
 
+// Steps before a module can be instantiated in a store, as `op_wasm_preparation` returns them.
+
+/// There is nothing to do.
+pub const PREPARED: u32 = 0;
+/// The module is not compiled for the engine of the store: `op_wasm_prepare` compiles it.
+pub const NOT_COMPILED: u32 = 1;
+/// The event loop should have a turn: `op_wasm_yield_now` waits for it.
+pub const YIELD_DUE: u32 = 2;
+
 // Kinds of imports, as `op_wasm_instantiate` takes them.
 
 /// A function of a guest.
