@@ -1,80 +1,137 @@
-//! Makes the extension out of `ts/init.ts`.
+//! Makes the extension of `ts/init.ts`.
+
+use std::fmt::Write;
+use std::fs;
+
+/// The ops of the extension.
+const OPS: &[&str] = &[
+    "op_wasm_abort_call",
+    "op_wasm_advance",
+    "op_wasm_answer",
+    "op_wasm_call",
+    "op_wasm_call_doubles",
+    "op_wasm_call_frame",
+    "op_wasm_call_numbers",
+    "op_wasm_call_ready",
+    "op_wasm_call_with_imports",
+    "op_wasm_cancel_compile",
+    "op_wasm_check_store",
+    "op_wasm_collect",
+    "op_wasm_collect_js",
+    "op_wasm_compile",
+    "op_wasm_compile_file",
+    "op_wasm_custom_sections",
+    "op_wasm_detach_grown",
+    "op_wasm_drop_instance",
+    "op_wasm_drop_module",
+    "op_wasm_drop_store",
+    "op_wasm_end_call",
+    "op_wasm_forget_store",
+    "op_wasm_fuel",
+    "op_wasm_func_number",
+    "op_wasm_func_type",
+    "op_wasm_get_export",
+    "op_wasm_get_global",
+    "op_wasm_get_table",
+    "op_wasm_global_type",
+    "op_wasm_grow_memory",
+    "op_wasm_grow_table",
+    "op_wasm_guard_transfer",
+    "op_wasm_has_deadline",
+    "op_wasm_has_jit",
+    "op_wasm_instantiate",
+    "op_wasm_interrupted",
+    "op_wasm_is_metered",
+    "op_wasm_last_status",
+    "op_wasm_live_instances",
+    "op_wasm_live_modules",
+    "op_wasm_max_instances",
+    "op_wasm_memory_length",
+    "op_wasm_memory_type",
+    "op_wasm_memory_view",
+    "op_wasm_new_global",
+    "op_wasm_new_memory",
+    "op_wasm_new_store",
+    "op_wasm_new_table",
+    "op_wasm_new_tag",
+    "op_wasm_output",
+    "op_wasm_preparation",
+    "op_wasm_prepare",
+    "op_wasm_read_memory",
+    "op_wasm_release_object",
+    "op_wasm_set_fuel",
+    "op_wasm_set_global",
+    "op_wasm_set_import_dispatcher",
+    "op_wasm_set_table",
+    "op_wasm_start_call",
+    "op_wasm_table_size",
+    "op_wasm_table_type",
+    "op_wasm_validate",
+    "op_wasm_validate_async",
+    "op_wasm_write_memory",
+    "op_wasm_yield_now",
+];
+
+/// The numbers that Rust and TypeScript both know.
+const PROTOCOL: &str = "src/bridge/protocol.rs";
 
 fn main() {
-    let ops: &[&str] = &[
-        "op_wasm_abort_call",
-        "op_wasm_advance",
-        "op_wasm_answer",
-        "op_wasm_bind",
-        "op_wasm_call",
-        "op_wasm_call_doubles",
-        "op_wasm_call_numbers",
-        "op_wasm_call_ready",
-        "op_wasm_call_with",
-        "op_wasm_check_store",
-        "op_wasm_collect",
-        "op_wasm_collect_js",
-        "op_wasm_compile",
-        "op_wasm_compile_file",
-        "op_wasm_compiles",
-        "op_wasm_custom_sections",
-        "op_wasm_detach_grown",
-        "op_wasm_drop_instance",
-        "op_wasm_drop_module",
-        "op_wasm_drop_store",
-        "op_wasm_end_call",
-        "op_wasm_ended",
-        "op_wasm_forget_store",
-        "op_wasm_fuel",
-        "op_wasm_func_number",
-        "op_wasm_func_type",
-        "op_wasm_get_export",
-        "op_wasm_get_global",
-        "op_wasm_get_table",
-        "op_wasm_global_type",
-        "op_wasm_give_up",
-        "op_wasm_grow_memory",
-        "op_wasm_grow_table",
-        "op_wasm_guard_transfer",
-        "op_wasm_has_deadline",
-        "op_wasm_instantiate",
-        "op_wasm_interrupted",
-        "op_wasm_is_metered",
-        "op_wasm_is_ready",
-        "op_wasm_live_instances",
-        "op_wasm_live_modules",
-        "op_wasm_max_instances",
-        "op_wasm_memory_length",
-        "op_wasm_memory_type",
-        "op_wasm_memory_view",
-        "op_wasm_new_global",
-        "op_wasm_new_memory",
-        "op_wasm_new_store",
-        "op_wasm_new_table",
-        "op_wasm_new_tag",
-        "op_wasm_output",
-        "op_wasm_prepare",
-        "op_wasm_read_memory",
-        "op_wasm_release_object",
-        "op_wasm_set_fuel",
-        "op_wasm_set_global",
-        "op_wasm_set_table",
-        "op_wasm_start_call",
-        "op_wasm_table_size",
-        "op_wasm_table_type",
-        "op_wasm_turn",
-        "op_wasm_validate",
-        "op_wasm_validate_async",
-        "op_wasm_write_memory",
-    ];
-    let built = forge_weld::ExtensionBuilder::new("host_wasm", "host:wasm")
-        .ts_path("ts/init.ts")
-        .ops(ops)
-        .state("init_state", &[("wasm", "runtime::WasmState")])
-        .generate_sdk_types("types")
-        .build();
+    let built = constants().and_then(|constants| {
+        forge_weld::ExtensionBuilder::new("host_wasm", "host:wasm")
+            .ts_path("ts/init.ts")
+            .ops(OPS)
+            .generated("ts/ops.ts", &ops())
+            .generated("ts/constants.ts", &constants)
+            .watch(PROTOCOL)
+            .state("init_state", &[("wasm", "runtime::WasmState")])
+            .generate_sdk_types("types")
+            .build()
+            .map_err(|error| error.to_string())
+    });
     if let Err(error) = built {
         eprintln!("{error}");
         std::process::exit(1);
     }
+}
+
+/// The file `ts/ops.ts`.
+fn ops() -> String {
+    let ops: String = OPS.iter().map(|op| format!("  {op},\n")).collect();
+    format!(
+        "// The ops. Made by build.rs: do not edit.\n\n\
+         import {{ core }} from \"./core.ts\";\n\n\
+         export const {{\n{ops}}} = core.ops;\n"
+    )
+}
+
+/// The file `ts/constants.ts`: the constants of [`PROTOCOL`], with their documentation.
+fn constants() -> Result<String, String> {
+    let protocol = fs::read_to_string(PROTOCOL).map_err(|error| format!("{PROTOCOL}: {error}"))?;
+    let mut text = format!("// Made by build.rs of {PROTOCOL}: do not edit.\n\n");
+    let lines = protocol.lines().enumerate();
+    for (number, line) in lines.skip_while(|(_, line)| line.starts_with("//!") || line.is_empty()) {
+        let translated = if let Some(doc) = line.strip_prefix("/// ") {
+            format!("/** {doc} */")
+        } else if line.is_empty() || line.starts_with("// ") {
+            line.to_owned()
+        } else if let Some((name, value)) = constant(line) {
+            format!("export const {name} = {value};")
+        } else {
+            let number = number + 1;
+            return Err(format!(
+                "{PROTOCOL}:{number}: expected `pub const NAME: u32 = VALUE;`"
+            ));
+        };
+        let _ = writeln!(text, "{translated}");
+    }
+    Ok(text)
+}
+
+/// The name and the value of a constant.
+fn constant(line: &str) -> Option<(&str, u32)> {
+    let (name, value) = line
+        .strip_prefix("pub const ")?
+        .strip_suffix(';')?
+        .split_once(": u32 = ")?;
+    Some((name, value.parse().ok()?))
 }

@@ -15,7 +15,7 @@ use ext_wasm::{WasmCapabilities, WasmState};
 /// Each round is a tenth of the whole.
 const SCRIPT: &str = r#"
     import { compile, instantiate } from "host:wasm";
-    const { op_memory_report, op_wasm_live_instances, op_wasm_collect_js, op_wasm_turn } =
+    const { op_memory_report, op_wasm_live_instances, op_wasm_collect_js, op_wasm_yield_now } =
         Deno.core.ops;
     const module = await compile(Deno.core.encode(`(module
         (import "env" "f" (func $f (param i32) (result i32)))
@@ -86,7 +86,7 @@ const SCRIPT: &str = r#"
     (await instantiate(importing, { env })).call("run", [10 * round]);
     await rounds("left to the collector", 2_000, make);
     op_wasm_collect_js();
-    await op_wasm_turn();
+    await op_wasm_yield_now();
     op_memory_report("collected", 0, op_wasm_live_instances());
     for (let i = 0; i < 20; i++) (await async()).callAsync("spin").catch(() => {});
     globalThis.kept = [];

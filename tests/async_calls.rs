@@ -42,7 +42,7 @@ pub const HELPERS: &str = r#"
     const guest = (options, ask = () => 0, give = (value) => value) =>
         load(GUEST, { env: { ask, give } }, options);
     const mark = (instance) => new DataView(instance.memory().buffer).getInt32(0, true);
-    const turn = () => Deno.core.ops.op_wasm_turn();
+    const turn = () => Deno.core.ops.op_wasm_yield_now();
     const later = async (value) => { await turn(); await turn(); return value; };
     class AbortController {
         signal = {

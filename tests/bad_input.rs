@@ -287,13 +287,13 @@ fn a_runtime_cannot_call_another_ones_guests() {
         for (let func = 0; func < 4; func++) {
             for (const call of [
                 () => ops.op_wasm_call(func),
-                () => ops.op_wasm_call_with(func, [undefined, (x) => x]),
+                () => ops.op_wasm_call_with_imports(func, [undefined, (x) => x]),
                 () => Number.isNaN(ops.op_wasm_call_doubles(func, 1, 2)) ? 7 : 0,
                 () => Number.isNaN(ops.op_wasm_call_numbers(func, [], 1, 2)) ? 7 : 0,
             ]) {
                 const ended = call();
                 try {
-                    ops.op_wasm_ended();
+                    ops.op_wasm_last_status();
                 } catch ({ message }) {
                     failures.push(`${ended} ${message}`);
                 }

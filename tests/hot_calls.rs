@@ -222,7 +222,7 @@ fn of_the_op_that_takes_doubles() {
             guest.func(name);
             return number;
         });
-        const { op_wasm_call_doubles: call, op_wasm_ended: ended } = Deno.core.ops;
+        const { op_wasm_call_doubles: call, op_wasm_last_status: ended } = Deno.core.ops;
         const outcome = (...args) => {
             const result = call(...args);
             if (result === result) return result;
@@ -232,7 +232,7 @@ fn of_the_op_that_takes_doubles() {
                 return error.trap ?? error.code;
             }
         };
-        // That there is a memory is told with the first call.
+        // That there is a memory is reported by the first call.
         outcome(sub, 0, 0);
         globalThis.outcome = outcome;
         globalThis.grow = grow;
@@ -259,7 +259,7 @@ fn of_the_op_that_takes_doubles() {
         ])
     );
     // What is in the frame is how a call ended that has more to tell.
-    assert_eq!(js.eval("JSON.stringify(outcome(grow, 1, 0))"), "ended 8");
+    assert_eq!(js.eval("JSON.stringify(outcome(grow, 1, 0))"), "ended 16");
     assert_eq!(js.frame_bits(1)[0] as u32, 77);
     assert_eq!(js.eval("JSON.stringify(outcome(grow, 0, 0))"), 77);
 }

@@ -55,7 +55,7 @@ const PRELUDE: &str = r#"
     globalThis.collect = async () => {
         for (let i = 0; i < 3; i++) {
             Deno.core.ops.op_wasm_collect_js();
-            await Deno.core.ops.op_wasm_turn();
+            await Deno.core.ops.op_wasm_yield_now();
         }
     };
     delete globalThis.WebAssembly;

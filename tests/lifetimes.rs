@@ -204,7 +204,7 @@ fn others_have_their_turn_while_known_modules_are_compiled() {
         "const bytes = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
          const kept = await compile(bytes);
          let turned = false;
-         Deno.core.ops.op_wasm_turn().then(() => turned = true);
+         Deno.core.ops.op_wasm_yield_now().then(() => turned = true);
          for (let i = 0; i < 100; i++) (await compile(bytes)).drop();
          return [turned, kept.id];",
     );

@@ -215,7 +215,7 @@ fn compiling_does_not_hold_up_the_event_loop() {
         let done = false;
         module.then(() => done = true);
         while (!done) {
-            await Deno.core.ops.op_wasm_turn();
+            await Deno.core.ops.op_wasm_yield_now();
             turns++;
         }
         return turns > 0;

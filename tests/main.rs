@@ -22,6 +22,7 @@ mod error_codes;
 mod estimates;
 mod exceptions;
 mod fixtures;
+mod floors;
 mod forge;
 mod fuel;
 mod hostile;

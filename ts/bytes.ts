@@ -1,4 +1,3 @@
-import { describe } from "./check.ts";
 import {
   ArrayBufferIsView,
   ArrayBufferPrototypeGetByteLength,
@@ -14,11 +13,16 @@ import {
   TypedArrayPrototypeSet,
   Uint8Array,
 } from "./core.ts";
+import { describe } from "./describe.ts";
 import { WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
 import { list } from "./list.ts";
 
-/** The bytes of a buffer source, in a buffer that an op takes. */
+/**
+ * The bytes of a buffer source, in an unshared buffer, as ops take them.
+ *
+ * @throws {WasmError} With `code`, if the value is no buffer source, or its buffer is detached.
+ */
 export function toBytes(source: unknown, code: WasmErrorCode): Uint8Array {
   let buffer, offset, length;
   if (ArrayBufferIsView(source)) {
@@ -49,8 +53,8 @@ export function toBytes(source: unknown, code: WasmErrorCode): Uint8Array {
 }
 
 /**
- * Whether a value is an `ArrayBuffer`. deno_core's function of this name is not for QuickJS, where it calls
- * `Object.prototype.toString`, which a script may have patched.
+ * Whether a value is an `ArrayBuffer`. On QuickJS, deno_core's function of this name calls `Object.prototype.toString`,
+ * which a script may have patched.
  */
 export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   try {
@@ -70,6 +74,7 @@ function isSharedArrayBuffer(value: unknown): value is SharedArrayBuffer {
   }
 }
 
+/** Whether a buffer is detached. */
 export function isDetached(buffer: ArrayBuffer): boolean {
   if (ArrayBufferPrototypeGetByteLength(buffer) !== 0) return false;
   try {

@@ -1,77 +1,72 @@
-import { quote } from "./check.ts";
+// Synchronous calls of functions of guests, and the parts of a call that asynchronous calls share.
+
 import { misfit, read, readValues, writeValues } from "./codec.ts";
-import type { Signature } from "./codec.ts";
-import { op_wasm_call, op_wasm_call_with, op_wasm_ended } from "./core.ts";
+import { FAILED, GROWN, RETURNED } from "./constants.ts";
+import { quote } from "./describe.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
 import { toArray } from "./list.ts";
-import { FAILED, GROWN, RETURNED, stopped } from "./outcome.ts";
-import type { StoreState } from "./store_state.ts";
-
-/** A function of a guest, for JavaScript. */
-export interface Callee {
-  store: StoreState;
-  /** By which it is called. */
-  number: number;
-  signature: Signature;
-  /** For messages. */
-  name: string | undefined;
-}
+import { op_wasm_call, op_wasm_call_with_imports, op_wasm_last_status } from "./ops.ts";
+import type { Signature } from "./signature.ts";
+import type { Callee, StoreState } from "./store_state.ts";
 
 /** Calls a function with these arguments. */
 export function call(callee: Callee, args: unknown[]): unknown {
-  putArguments(callee.store, callee.signature, args, callee.name);
+  writeArguments(callee.store, callee.signature, args, callee.name);
   return callFrame(callee);
 }
 
 /** Calls a function with its arguments in the frame. */
 export function callFrame({ store, number, signature }: Callee): unknown {
   const { imports } = store;
-  // Without imports of JavaScript's, its engine need not be ready to run any.
-  const ended = imports.length === 1 ? op_wasm_call(number) : op_wasm_call_with(number, imports);
-  if (ended !== RETURNED) endedOddly(store, ended);
-  return takeResults(store, signature);
+  // An op that cannot call imports is quicker.
+  const status = imports.length === 1
+    ? op_wasm_call(number)
+    : op_wasm_call_with_imports(number, imports);
+  if (status !== RETURNED) checkStatus(store, status);
+  return readResults(store, signature);
 }
 
-/** How the last call ended that could not tell. Throws why, if it failed. */
-export function endedHow(store: StoreState): number {
+/** The status of the last call whose op could not return it. Throws the error of a call that failed. */
+export function lastStatus(store: StoreState): number {
   try {
-    return op_wasm_ended();
+    return op_wasm_last_status();
   } catch (error) {
-    throw stopped(store, error);
+    throw store.stopped(error);
   }
 }
 
-/** Detaches views of what has grown, and throws what the guest did if it did not return. */
-export function endedOddly(store: StoreState, ended: number): void {
-  const how = ended & ~GROWN;
-  if (how === FAILED) throw endedHow(store);
-  const error = how === RETURNED ? undefined : store.thrown(how);
-  if (how !== ended) store.checkViews();
+/** Detaches views of memories that have grown. Throws the error of a call that did not return. */
+export function checkStatus(store: StoreState, statusAndGrown: number): void {
+  const status = statusAndGrown & ~GROWN;
+  if (status === FAILED) throw lastStatus(store);
+  const error = status === RETURNED ? undefined : store.thrown(status);
+  if (status !== statusAndGrown) store.views.detachGrown();
   if (error !== undefined) throw error;
 }
 
-/** Puts the arguments of a call into the frame. */
-export function putArguments(
+/** Writes the arguments of a call into the frame. */
+export function writeArguments(
   store: StoreState,
-  { params, takesAnything }: Signature,
+  { params, takesUndefined }: Signature,
   args: unknown[],
   name: string | undefined,
 ): void {
-  // Too few are an `undefined` that does not fit, unless it would.
-  if (args.length > params.length || (takesAnything && args.length < params.length)) {
+  // A missing argument is an `undefined` that does not fit, except where it would fit.
+  if (args.length > params.length || (takesUndefined && args.length < params.length)) {
     throw wrongCount(params.length, args.length, name);
   }
   const misfits = writeValues(store, params, args);
   if (misfits >= 0) throw misfit(params, args, misfits, ofFunction(`argument ${misfits}`, name));
 }
 
+/** The error for a wrong number of arguments. */
 export function wrongCount(takes: number, got: number, name: string | undefined): WasmError {
   const what = name === undefined ? "the function" : quote(name);
   return new WasmError(`${what} takes ${takes} arguments, got ${got}`, TypeMismatch);
 }
 
-/** What a call returned, out of the frame. */
-export function takeResults(store: StoreState, { results }: Signature): unknown {
+/** The return value of a call, from the results in the frame. */
+export function readResults(store: StoreState, { results }: Signature): unknown {
   if (results.length === 0) return undefined;
   if (results.length === 1) return read(store, results[0], 0);
   return toArray(readValues(store, results));

@@ -1,8 +1,13 @@
-// Calls that the event loop does not wait for.
+// Asynchronous calls of functions of guests.
 
-import { putArguments, takeResults } from "./call.ts";
+import { readResults, writeArguments } from "./call.ts";
 import { releaseValues } from "./codec.ts";
-import type { Signature } from "./codec.ts";
+import { ABORTED, RETURNED, RUNNING, WAITING } from "./constants.ts";
+import { Promise, unrefOpPromise } from "./core.ts";
+import { returned, threw } from "./dispatch.ts";
+import { fieldOf, FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
+import { uncatchable } from "./guest_errors.ts";
+import type { PendingImport } from "./host_import.ts";
 import {
   op_wasm_abort_call,
   op_wasm_advance,
@@ -12,44 +17,33 @@ import {
   op_wasm_has_deadline,
   op_wasm_interrupted,
   op_wasm_start_call,
-  Promise,
-  unrefOpPromise,
-} from "./core.ts";
-import { fieldOf, FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
-import { returned, threw } from "./host_import.ts";
-import type { PendingImport } from "./host_import.ts";
+} from "./ops.ts";
 import type { CallOptions } from "./options.ts";
-import { ABORTED, RETURNED, stopped, stops } from "./outcome.ts";
-import type { StoreState } from "./store_state.ts";
+import type { Callee, StoreState } from "./store_state.ts";
 
-/** How `op_wasm_advance` says that a call has not ended: its guest runs, or waits for a promise. */
-const RUNNING = 4;
-const WAITING = 5;
-
-/** Why an answer is not waited for any longer. */
+/** Thrown instead of the result of a promise that nothing waits for any longer. */
 const interrupted = { __proto__: null };
 
 /**
- * Calls a function, and resolves when it returns. Meanwhile the guest has a thread of its own, which
- * waits while an import runs here, or the promise that it returned is pending.
+ * Calls a function, and resolves when it returns. The guest has a thread of its own, which waits while an import runs
+ * on this thread, or while the promise is pending that the import returned.
  */
 export async function callAsync(
-  store: StoreState,
-  handle: number,
+  callee: Callee,
   args: unknown[],
   name: string,
   { signal, timeoutMs }: CallOptions,
   started?: () => void,
 ): Promise<unknown> {
+  const { store, number, signature } = callee;
   if (signal?.aborted) throw aborted(store, signal);
-  const signature = store.signature(handle);
-  putArguments(store, signature, args, name);
+  writeArguments(store, signature, args, name);
   let call: number;
   try {
-    call = op_wasm_start_call(store.id, handle, timeoutMs ?? -1, signal !== undefined);
+    call = op_wasm_start_call(number, timeoutMs ?? -1, signal !== undefined);
   } catch (error) {
     releaseValues(store, signature.params);
-    throw stopped(store, error);
+    throw store.stopped(error);
   }
   let stop: WasmError | undefined;
   const abort = () => {
@@ -58,79 +52,76 @@ export async function callAsync(
     store.abort(stop);
     store.awaitEnd();
   };
-  let returned;
+  let result;
   try {
     started?.();
     signal?.addEventListener("abort", abort);
-    returned = await drive(store, call, signature);
+    result = await drive(callee, call);
   } catch (error) {
     throw stop === undefined || endedByItself(error) ? error : stop;
   } finally {
     op_wasm_end_call(call);
     signal?.removeEventListener("abort", abort);
   }
-  return returned.value;
+  return result.value;
 }
 
-/** The error of a call that was aborted, which no guest may catch, whenever that was. */
+/** The error of a call that was aborted. No guest may catch it. */
 function aborted(store: StoreState, signal: AbortSignal): WasmError {
   const error = new WasmError("the call was aborted", RuntimeError, { cause: signal.reason });
-  stops.set(error, store);
+  uncatchable.set(error, store.id);
   return error;
 }
 
-/** Whether a call was over for a reason of its own before its signal was heard of. */
+/** Whether a call with this error ended for another reason than its signal. */
 function endedByItself(error: WasmError): boolean {
   return fieldOf(error, "trap") !== undefined || fieldOf(error, "exitCode") !== undefined ||
     fieldOf(error, "code") === FuelExhausted;
 }
 
 /**
- * Does what a call wants of JavaScript until it has ended. Returns its value in an object, since a
- * promise would take a value that is a promise for its own.
+ * Runs the JavaScript side of a call until it has ended. Returns the result in an object: the promise of an async
+ * function would wait for a result that is a promise itself.
  */
-async function drive(
-  store: StoreState,
-  call: number,
-  signature: Signature,
-): Promise<{ value: unknown }> {
+async function drive(callee: Callee, call: number): Promise<{ value: unknown }> {
+  const { store, signature } = callee;
   while (true) {
     await op_wasm_call_ready(call);
-    const ended = advance(store, call);
-    // The results are in the frame until other JavaScript runs.
-    if (ended === RETURNED) return { __proto__: null, value: takeResults(store, signature) };
-    if (ended === WAITING) await answer(store, call, store.pending);
-    else if (ended !== RUNNING) throw store.thrown(ended);
+    const status = advance(store, call);
+    // The results stay in the frame only until other JavaScript runs.
+    if (status === RETURNED) return { __proto__: null, value: readResults(store, signature) };
+    if (status === WAITING) await answer(store, call, store.pending);
+    else if (status !== RUNNING) throw store.thrown(status);
   }
 }
 
-/** Runs the import that the guest waits for, if it does. Returns where the call has got to. */
+/** Calls the import that the guest waits for, if it waits for one. Returns the status of the call. */
 function advance(store: StoreState, call: number): number {
   try {
     return op_wasm_advance(call, store.imports);
   } catch (error) {
-    throw stopped(store, error);
+    throw store.stopped(error);
   }
 }
 
-/** Gives the guest what comes of a promise that an import returned. */
+/** Waits for the promise that an import returned, and gives its result to the guest. */
 async function answer(
   store: StoreState,
   call: number,
   { promise, imported }: PendingImport,
 ): Promise<void> {
-  let ended;
+  let status;
   try {
-    ended = returned(store, imported, await unlessInterrupted(store, call, promise));
+    status = returned(store, imported, await unlessInterrupted(store, call, promise));
   } catch (error) {
-    ended = error === interrupted ? ABORTED : threw(store, imported, error);
+    status = error === interrupted ? ABORTED : threw(store, imported, error);
   }
   store.pending = undefined;
   store.end = undefined;
-  op_wasm_answer(call, ended);
+  op_wasm_answer(call, status);
 }
 
-/** What comes of a promise, or `interrupted` thrown if the guest, which waits for it, has to end. */
+/** The result of a promise. Throws `interrupted` if the guest, which waits for the promise, has to end. */
 function unlessInterrupted(
   store: StoreState,
   call: number,
@@ -139,13 +130,13 @@ function unlessInterrupted(
   return new Promise((resolve, reject) => {
     settle(promise, resolve, reject);
     store.end = op_wasm_interrupted(call);
-    settle(store.end, (has: boolean) => has && reject(interrupted), reject);
-    // Where no time ends, the event loop has nothing to wait for but the promise.
+    settle(store.end, (hasToEnd: boolean) => hasToEnd && reject(interrupted), reject);
+    // A call without a deadline must not keep the event loop alive: only the promise itself may.
     if (!op_wasm_has_deadline(call)) unrefOpPromise(store.end);
   });
 }
 
-/** What the method `then` of promises does, which a script may have changed. */
+/** Does what the method `then` of promises does, which a script may have changed. */
 async function settle<T>(
   promise: Promise<T>,
   resolve: (value: T) => void,

@@ -1,66 +1,22 @@
-// Checks of what apps pass, and words for it in messages.
+// Checks of the values that apps pass.
 
 import {
-  BigIntAsIntN,
   Number,
   NumberIsSafeInteger,
-  NumberPrototypeToString,
   ObjectGetPrototypeOf,
   ObjectHasOwn,
   ObjectPrototype,
-  String,
-  StringPrototypeCharCodeAt,
-  StringPrototypeSlice,
 } from "./core.ts";
+import { describe } from "./describe.ts";
 import { WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
 import { append, list } from "./list.ts";
 
-/** What a value is called in messages. Runs no code of the value's. */
-export function describe(value: unknown): string {
-  switch (typeof value) {
-    case "bigint":
-      return BigIntAsIntN(128, value) === value ? `${value}n` : "a bigint of more than 128 bits";
-    case "number":
-    case "boolean":
-    case "undefined":
-      return String(value);
-    case "object":
-      return value === null ? "null" : "an object";
-    default:
-      return `a ${typeof value}`;
-  }
-}
-
-/** How many characters of a name messages show. */
-const SHOWN = 100;
-
-/** A quoted name for messages, cut if it is long, with the characters escaped that the runtime escapes. */
-export function quote(name: unknown): string {
-  if (typeof name !== "string") return describe(name);
-  const cut = name.length > SHOWN ? `${StringPrototypeSlice(name, 0, SHOWN)}\u2026` : name;
-  let shown = "";
-  for (let i = 0; i < cut.length; i++) {
-    const code = StringPrototypeCharCodeAt(cut, i);
-    shown += isPlain(code) ? cut[i] : `\\u{${NumberPrototypeToString(code, 16)}}`;
-  }
-  return `"${shown}"`;
-}
-
-/** Whether a character is neither a quote nor a control character, and does not turn the direction of text. */
-function isPlain(code: number): boolean {
-  return code >= 0x20 && code !== 0x22 && code !== 0x5c && !(code >= 0x7f && code < 0xa0) &&
-    code !== 0x200e && code !== 0x200f && !(code >= 0x2028 && code <= 0x202e) &&
-    !(code >= 0x2066 && code <= 0x2069);
-}
-
-/** The name of a type for messages. */
-export function typeName(type: string): string {
-  const quoted = quote(type);
-  return quoted === `"${type}"` ? type : quoted;
-}
-
-/** An integer from 0 to 2⁵³ − 1. */
+/**
+ * An integer from 0 to 2⁵³ − 1. `what` names it in messages.
+ *
+ * @throws {WasmError} With `code`, for any other value.
+ */
 export function toInteger(value: unknown, what: string, code: WasmErrorCode): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   if (!NumberIsSafeInteger(number) || number < 0) {
@@ -72,17 +28,14 @@ export function toInteger(value: unknown, what: string, code: WasmErrorCode): nu
   return number;
 }
 
-/**
- * A property that the app put into the object itself; `undefined` if there is none, whatever the object
- * inherits.
- */
+/** An own property of an object; `undefined` if there is none, even if the object inherits one. */
 export function own(object: object, name: string | number): unknown {
   return ObjectHasOwn(object, name) ? object[name] : undefined;
 }
 
 /**
- * An option that the app put into the object itself. What `Object.prototype` has is no option. A prototype
- * of the app's own may hold one by intention, which must not be overlooked in silence.
+ * An option, which has to be an own property. A property of `Object.prototype` is no option. An app may have meant a
+ * property of another prototype as an option, and must hear that it does not count.
  *
  * @throws {WasmError} With `code`, if the option is inherited from such a prototype.
  */
@@ -98,7 +51,7 @@ export function option(options: object, name: string, code: WasmErrorCode): unkn
   return undefined;
 }
 
-/** The app's own elements of an array, which may be a proxy, have holes, or change. */
+/** A copy of the own elements of an array. The array may be a proxy, may have holes, and may change meanwhile. */
 export function copyOf(array: readonly unknown[], length: number): unknown[] {
   const copy = list<unknown>();
   for (let i = 0; i < length; i++) append(copy, own(array, i));

@@ -1,6 +1,6 @@
-// How values go into and out of the call frame.
+// Conversion of values between JavaScript and slots of the call frame.
 
-import { describe, typeName } from "./check.ts";
+import { REF_FUNC, REF_HOST, REF_NULL, REF_OBJECT } from "./constants.ts";
 import { construct, internal } from "./construct.ts";
 import {
   BigInt,
@@ -15,48 +15,49 @@ import {
   TypedArrayPrototypeSet,
   Uint8Array,
 } from "./core.ts";
+import { describe, typeName } from "./describe.ts";
 import { TypeMismatch, WasmError } from "./errors.ts";
-import {
-  frame32,
-  frame64,
-  frame8,
-  frameF32,
-  frameF64,
-  frameU32,
-  FUNC,
-  HOST,
-  NULL,
-  OBJECT,
-} from "./frame.ts";
+import type { ExternalReferences } from "./external_references.ts";
+import { frame32, frame64, frame8, frameF32, frameF64, frameU32 } from "./frame.ts";
+import { externHandleOf } from "./handles.ts";
+import type { StoreIdentity } from "./handles.ts";
 import { append, list } from "./list.ts";
-import { placeOf } from "./live.ts";
 import { referenceHandle, WasmReference } from "./reference.ts";
-import type { StoreState } from "./store_state.ts";
+import type { WasmFunction } from "./types.ts";
 
-/** How values of one type go into and out of a slot. */
+/** A store, as far as conversions of references need it. */
+export interface ReferenceStore extends StoreIdentity {
+  readonly externals: ExternalReferences;
+  /** The JavaScript function for the function with this handle. */
+  func(handle: number): WasmFunction;
+}
+
+/** The conversion of values of one type. */
 export interface Codec {
   type: string;
   kind: number;
 }
 
-// The kinds of types. The functions below switch over them, and do not call one function out of
-// many, so that engines see all of what a call does.
-const I32 = 0;
+// The kinds of types. The functions below switch over the kind. A codec with functions of its own would hide from the
+// engine which code a call runs.
+export const I32 = 0;
 const I64 = 1;
-const F32 = 2;
-const F64 = 3;
+export const F32 = 2;
+export const F64 = 3;
 const V128 = 4;
 /** Any JavaScript value. */
-const EXTERN_REF = 5;
+export const EXTERN_REF = 5;
 const FUNC_REF = 6;
-/** A reference of which JavaScript sees a handle. */
+/** A reference that is a `WasmReference` in JavaScript. */
 const OBJECT_REF = 7;
 
+/** The codecs by type. Only so many are kept, since apps can make up any number of type names. */
 const codecs: Map<string, Codec> = new SafeMap();
-let known = 0;
+const MAX_CODECS = 100;
+let codecCount = 0;
 
 /** The value in a slot. */
-export function read(store: StoreState, codec: Codec, slot: number): unknown {
+export function read(store: ReferenceStore, codec: Codec, slot: number): unknown {
   switch (codec.kind) {
     case I32:
       return frame32[slot << 2];
@@ -73,13 +74,16 @@ export function read(store: StoreState, codec: Codec, slot: number): unknown {
   }
 }
 
-/** Puts a value into a slot; `false` if it is not of the type. */
-function write(store: StoreState, codec: Codec, slot: number, value: unknown): boolean {
-  return writePlain(codec.kind, slot, value) || writeOther(store, codec.kind, slot, value);
+/** Writes a value into a slot. Returns `false` if it is not of the type. */
+function write(store: ReferenceStore, codec: Codec, slot: number, value: unknown): boolean {
+  return writeNumber(codec.kind, slot, value) || writeOther(store, codec.kind, slot, value);
 }
 
-/** Puts what most values are into a slot. Small enough for engines to have it where it is called. */
-export function writePlain(kind: number, slot: number, value: unknown): boolean {
+/**
+ * Writes a value of a number type into a slot, if it is in the form that values mostly have. Returns `false` otherwise.
+ * Small enough for engines to inline it.
+ */
+export function writeNumber(kind: number, slot: number, value: unknown): boolean {
   switch (kind) {
     case I32:
       if (typeof value !== "number" || (value | 0) !== value) return false;
@@ -102,11 +106,11 @@ export function writePlain(kind: number, slot: number, value: unknown): boolean 
   }
 }
 
-/** Puts into a slot what `writePlain` does not. */
-function writeOther(store: StoreState, kind: number, slot: number, value: unknown): boolean {
+/** Writes a value that `writeNumber` does not write. */
+function writeOther(store: ReferenceStore, kind: number, slot: number, value: unknown): boolean {
   switch (kind) {
     case I32:
-      // An integer above those with a sign.
+      // An integer from 2³¹ to 2³² − 1, too.
       if (
         typeof value !== "number" || !(value >= -2147483648 && value <= 4294967295) ||
         MathTrunc(value) !== value
@@ -125,7 +129,8 @@ function writeOther(store: StoreState, kind: number, slot: number, value: unknow
     case V128:
       return writeVector(slot, value);
     case EXTERN_REF:
-      return writeObject(store, slot, value) || writeRef(slot, HOST, store.hold(value));
+      return writeObject(store, slot, value) ||
+        writeRef(slot, REF_HOST, store.externals.hold(value));
     case FUNC_REF:
       return writeFunc(store, slot, value);
     case OBJECT_REF:
@@ -150,37 +155,39 @@ function writeVector(slot: number, value: unknown): boolean {
   return true;
 }
 
-export function readRef(store: StoreState, slot: number): unknown {
+/** The reference in a slot. */
+export function readRef(store: ReferenceStore, slot: number): unknown {
   const number = frameU32[slot << 2];
   switch (frameU32[(slot << 2) + 1]) {
-    case HOST:
-      return store.held[number];
-    case FUNC:
+    case REF_HOST:
+      return store.externals.held[number];
+    case REF_FUNC:
       return store.func(number);
-    case OBJECT:
+    case REF_OBJECT:
       return construct(WasmReference, internal, store, number);
     default:
       return null;
   }
 }
 
-export function writeRef(slot: number, kind: number, number: number): true {
+/** Writes a reference with this tag and number into a slot. */
+export function writeRef(slot: number, tag: number, number: number): true {
   frameU32[slot << 2] = number;
-  frameU32[(slot << 2) + 1] = kind;
+  frameU32[(slot << 2) + 1] = tag;
   return true;
 }
 
-function writeFunc(store: StoreState, slot: number, value: unknown): boolean {
-  if (value === null) return writeRef(slot, NULL, 0);
-  const place = placeOf(value);
-  return place !== undefined && place.kind === "function" && place.store === store &&
-    writeRef(slot, FUNC, place.handle);
+function writeFunc(store: ReferenceStore, slot: number, value: unknown): boolean {
+  if (value === null) return writeRef(slot, REF_NULL, 0);
+  const func = externHandleOf(value);
+  return func !== undefined && func.kind === "function" && func.store === store &&
+    writeRef(slot, REF_FUNC, func.handle);
 }
 
-function writeObject(store: StoreState, slot: number, value: unknown): boolean {
-  if (value === null) return writeRef(slot, NULL, 0);
+function writeObject(store: ReferenceStore, slot: number, value: unknown): boolean {
+  if (value === null) return writeRef(slot, REF_NULL, 0);
   const handle = referenceHandle(store, value);
-  return handle !== undefined && writeRef(slot, OBJECT, handle);
+  return handle !== undefined && writeRef(slot, REF_OBJECT, handle);
 }
 
 function kindOf(type: string): number {
@@ -208,35 +215,23 @@ function kindOf(type: string): number {
   }
 }
 
-/** How values of a type, as the text format writes it, go into and out of slots. */
+/** The codec of a type, which is written as in the text format. */
 export function codec(type: string): Codec {
   let codec = codecs.get(type);
   if (codec === undefined) {
     codec = { type, kind: kindOf(type) };
-    // There are fewer types than that: the rest are names that an app made up.
-    if (known++ < 100) codecs.set(type, codec);
+    if (codecCount++ < MAX_CODECS) codecs.set(type, codec);
   }
   return codec;
 }
 
-/** Whether the values are JavaScript's numbers, whatever they are. */
-function isNumber({ kind }: Codec): boolean {
-  return kind === I32 || kind === F32 || kind === F64;
-}
-
-function codecsOf(types: string[]): Codec[] {
-  const codecs = list<Codec>();
-  for (let i = 0; i < types.length; i++) append(codecs, codec(types[i]));
-  return codecs;
-}
-
-/** An element of an array without holes; `undefined` behind its end. */
+/** An element of an array without holes, or `undefined` behind its end. */
 function element(values: unknown[], index: number): unknown {
   return index < values.length ? values[index] : undefined;
 }
 
-/** Puts `values` into the first slots. Returns the index of the first that does not fit, or −1. */
-export function writeValues(store: StoreState, codecs: Codec[], values: unknown[]): number {
+/** Writes values into the first slots. Returns the index of the first value that is not of its type, or −1. */
+export function writeValues(store: ReferenceStore, codecs: Codec[], values: unknown[]): number {
   for (let i = 0; i < codecs.length; i++) {
     if (write(store, codecs[i], i, element(values, i))) continue;
     releaseValues(store, codecs, i);
@@ -245,19 +240,20 @@ export function writeValues(store: StoreState, codecs: Codec[], values: unknown[
   return -1;
 }
 
-/** Lets go of values in the first slots that no guest will ever see, and so cannot release. */
+/** Releases the values in the first slots, for a call that does not take place. */
 export function releaseValues(
-  store: StoreState,
+  store: ReferenceStore,
   codecs: Codec[],
   count: number = codecs.length,
 ): void {
   for (let i = 0; i < count; i++) {
-    if (codecs[i].kind === EXTERN_REF && frameU32[(i << 2) + 1] === HOST) {
-      store.release(frameU32[i << 2]);
+    if (codecs[i].kind === EXTERN_REF && frameU32[(i << 2) + 1] === REF_HOST) {
+      store.externals.release(frameU32[i << 2]);
     }
   }
 }
 
+/** The error for a value that is not of its type. `what` names the value. */
 export function misfit(codecs: Codec[], values: unknown[], index: number, what: string): WasmError {
   const expected = typeName(codecs[index].type);
   const value = element(values, index);
@@ -265,36 +261,18 @@ export function misfit(codecs: Codec[], values: unknown[], index: number, what: 
   return new WasmError(`${what}: expected ${expected}, got ${got}`, TypeMismatch);
 }
 
-/** Puts one value into the first slot. */
-export function writeValue(store: StoreState, codec: Codec, value: unknown): void {
+/**
+ * Writes one value into the first slot.
+ *
+ * @throws {WasmError} `TypeMismatch` if it is not of the type.
+ */
+export function writeValue(store: ReferenceStore, codec: Codec, value: unknown): void {
   if (write(store, codec, 0, value)) return;
   throw new WasmError(`expected ${typeName(codec.type)}, got ${describe(value)}`, TypeMismatch);
 }
 
-/** A function's type, ready for calls. */
-export interface Signature {
-  params: Codec[];
-  results: Codec[];
-  /** Whether all of them are JavaScript's numbers, and the result is at most one. */
-  numbers: boolean;
-  /** Whether a missing argument could be taken for `undefined`. */
-  takesAnything: boolean;
-}
-
-export function signatureOf(type: { params: string[]; results: string[] }): Signature {
-  const params = codecsOf(type.params);
-  const results = codecsOf(type.results);
-  let numbers = results.length === 0 || (results.length === 1 && isNumber(results[0]));
-  let takesAnything = false;
-  for (let i = 0; i < params.length; i++) {
-    numbers &&= isNumber(params[i]);
-    takesAnything ||= params[i].kind === EXTERN_REF;
-  }
-  return { params, results, numbers, takesAnything };
-}
-
 /** A list of the values in the first slots. */
-export function readValues(store: StoreState, codecs: Codec[]): unknown[] {
+export function readValues(store: ReferenceStore, codecs: Codec[]): unknown[] {
   const values = list<unknown>();
   for (let i = 0; i < codecs.length; i++) append(values, read(store, codecs[i], i));
   return values;

@@ -9,21 +9,23 @@ import {
 } from "./core.ts";
 import { append, list, toArray } from "./list.ts";
 
-/** What went wrong, as a number that apps may rely on. */
+/** The kinds of errors, as numbers that do not change. */
 export const WasmErrorCode = {
-  /** Not valid WebAssembly, an unsupported feature, or a file that may not or cannot be read. */
+  /**
+   * The source is not valid WebAssembly, or uses an unsupported feature; or the file is not granted, or not readable.
+   */
   CompileError: 5000,
-  /** A module could not become an instance: imports, caps, or options. */
+  /** A module could not be instantiated, because of an import, a cap or an option. */
   InstantiateError: 5001,
-  /** A trap, an exception that nobody caught, or an instance that cannot run. */
+  /** A trap, an uncaught exception, or an instance that cannot run. */
   RuntimeError: 5002,
-  /** A host access to a memory that is out of bounds or does not exist. */
+  /** An access of the app to a memory is out of bounds, or there is no such memory. */
   MemoryError: 5003,
-  /** No such export, or it is not a function. */
+  /** There is no such export, or it is not a function. */
   FunctionNotFound: 5004,
-  /** A value that does not fit the WebAssembly type it is meant for. */
+  /** A value is not of the WebAssembly type that is needed. */
   TypeMismatch: 5005,
-  /** The fuel budget ran out. */
+  /** The guest used up the fuel budget. */
   FuelExhausted: 5006,
 } as const;
 ObjectFreeze(WasmErrorCode);
@@ -34,20 +36,22 @@ export type WasmErrorCode = (typeof WasmErrorCode)[keyof typeof WasmErrorCode];
 /** The name of a {@linkcode WasmErrorCode}. */
 export type WasmErrorKind = keyof typeof WasmErrorCode;
 
-/** The only error that `host:wasm` throws of its own. */
+/** The error that `host:wasm` throws. */
 export class WasmError extends Error {
-  /** What kind of error this is, as a number. */
+  /** The kind of the error, as a number. */
   declare readonly code: WasmErrorCode;
-  /** What kind of error this is, as a name. */
+  /** The kind of the error, as a name. */
   declare readonly kind: WasmErrorKind;
-  /** The trap, in the words of the WebAssembly specification, if the guest trapped. */
+  /** If the guest trapped: the name of the trap in the WebAssembly specification. */
   declare readonly trap?: string;
-  /** The guest's stack, innermost frame first, one frame a line, if it was running. */
+  /** If the guest was running: its stack, one frame a line, innermost frame first. */
   declare readonly wasmStack?: string;
-  /** The status that the guest exited with, if it called WASI's `proc_exit`. */
+  /** If the guest called WASI's `proc_exit`: its exit status. */
   declare readonly exitCode?: number;
 
-  /** Apps need this only to imitate `host:wasm`, in a test for example. Without a code it is a `RuntimeError`. */
+  /**
+   * Makes an error, a `RuntimeError` without a code. Apps need this only to imitate `host:wasm`, in a test for example.
+   */
   constructor(message: string, code: WasmErrorCode = WasmErrorCode.RuntimeError, options?: { cause?: unknown }) {
     super(message, options);
     define(this, "code", code);
@@ -64,7 +68,7 @@ ObjectDefineProperty(WasmError.prototype, "name", {
   configurable: true,
 });
 
-/** Gives an object a property of its own, whatever accessors its prototypes have. */
+/** Defines an own property. Accessors of the object's prototypes are not called. */
 function define(object: object, name: string, value: unknown): void {
   ObjectDefineProperty(object, name, {
     __proto__: null,
@@ -75,11 +79,11 @@ function define(object: object, name: string, value: unknown): void {
   });
 }
 
-/** By which deno_core finds the properties that it prints of an error that nobody caught. */
+/** The key of the list of properties that deno_core prints for an uncaught error. */
 const printed: symbol = SymbolFor("errorAdditionalPropertyKeys");
 
-// deno_core would assign the properties of an error to it, and so call setters that a script put on
-// `Object.prototype`, inside an op. The op's message therefore holds them all, as JSON.
+// deno_core would assign the properties of an error, and so call setters that a script has put on `Object.prototype`,
+// inside of an op. So the message of an op's error holds all properties, as JSON.
 registerErrorBuilder("WasmError", (packed: string): WasmError => {
   const fields = JSONParse(packed);
   const error = new WasmError(fields.message, fields.code);
@@ -95,12 +99,12 @@ registerErrorBuilder("WasmError", (packed: string): WasmError => {
   return error;
 });
 
-/** The message in what an op's error says: see above. */
+/** The message of an op's error, from the JSON above. */
 export function messageIn(packed: string): string {
   return JSONParse(packed).message;
 }
 
-/** A property that an error has itself, and not by inheritance: one of an op's error, say. */
+/** An own property of an error. */
 export function fieldOf<K extends keyof WasmError>(error: WasmError, name: K): WasmError[K] {
   return ObjectHasOwn(error, name) ? error[name] : undefined;
 }

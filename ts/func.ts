@@ -1,32 +1,33 @@
 // The JavaScript functions that call functions of guests.
 
-import { call, callFrame, endedHow, endedOddly, takeResults, wrongCount } from "./call.ts";
-import type { Callee } from "./call.ts";
-import { writePlain } from "./codec.ts";
-import { op_wasm_call_doubles, op_wasm_call_numbers, op_wasm_compiles } from "./core.ts";
+import { call, callFrame, checkStatus, lastStatus, readResults, wrongCount } from "./call.ts";
+import { writeNumber } from "./codec.ts";
+import { MISFIT, RETURNED } from "./constants.ts";
 import type { WasmError } from "./errors.ts";
-import { MISFIT, RETURNED } from "./outcome.ts";
+import { op_wasm_call_doubles, op_wasm_call_numbers, op_wasm_has_jit } from "./ops.ts";
+import { setFunctionMaker } from "./store_state.ts";
+import type { Callee } from "./store_state.ts";
 import type { WasmFunction } from "./types.ts";
 
-/** Whether the engine compiles what is called often: then a check here takes next to no time. */
-const compiles = op_wasm_compiles();
+/** Whether the engine compiles functions that are called often. Then a check here takes next to no time. */
+const hasJit = op_wasm_has_jit();
 
-/** The JavaScript function that calls a guest's. */
-export function functionOf(callee: Callee): WasmFunction {
-  const { params, results, numbers, takesAnything } = callee.signature;
-  // With few parameters, an array of arguments and a loop over it would cost as much again as the call.
-  // Only an array tells a missing argument from an `undefined` that is meant.
-  if (params.length <= 2 && !takesAnything) {
-    if (numbers && !compiles) return ofNumbers(callee);
-    if (numbers && results.length === 1 && callee.store.imports.length === 1) {
+/** The JavaScript function that calls a function of a guest. */
+function functionOf(callee: Callee): WasmFunction {
+  const { params, results, isNumeric, takesUndefined } = callee.signature;
+  // For one or two arguments, an array and a loop over it would cost as much as the rest of the call. Where `undefined`
+  // fits, only an array shows whether an argument is missing.
+  if (params.length <= 2 && !takesUndefined) {
+    if (isNumeric && !hasJit) return ofNumbers(callee);
+    if (isNumeric && results.length === 1 && callee.store.imports.length === 1) {
       return ofDoubles(callee);
     }
-    if (compiles) return ofFew(callee);
+    if (hasJit) return ofFew(callee);
   }
   return (...args: unknown[]): unknown => call(callee, args);
 }
 
-/** Calls a function of numbers, of which the op finds out whether they fit. */
+/** Calls a function of numbers. The op checks that the arguments are numbers. */
 function ofNumbers(callee: Callee): WasmFunction {
   const { store: { imports }, number } = callee;
   switch (callee.signature.params.length) {
@@ -34,24 +35,24 @@ function ofNumbers(callee: Callee): WasmFunction {
       return (...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
         const result = op_wasm_call_numbers(number, imports, 0, 0);
-        return result === result ? result : told(callee, []);
+        return result === result ? result : resultByStatus(callee, []);
       };
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
         const result = op_wasm_call_numbers(number, imports, first, 0);
-        return result === result ? result : told(callee, [first]);
+        return result === result ? result : resultByStatus(callee, [first]);
       };
     default:
       return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
         const result = op_wasm_call_numbers(number, imports, first, second);
-        return result === result ? result : told(callee, [first, second]);
+        return result === result ? result : resultByStatus(callee, [first, second]);
       };
   }
 }
 
-/** Calls a function of numbers, of which the op finds out whether they fit, without imports. */
+/** Calls a function of numbers in a store without imports. The op checks that the numbers fit. */
 function ofDoubles(callee: Callee): WasmFunction {
   const { number } = callee;
   switch (callee.signature.params.length) {
@@ -59,14 +60,14 @@ function ofDoubles(callee: Callee): WasmFunction {
       return (...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
         const result = op_wasm_call_doubles(number, 0, 0);
-        return result === result ? result : told(callee, []);
+        return result === result ? result : resultByStatus(callee, []);
       };
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
         if (typeof first !== "number") return call(callee, [first]);
         const result = op_wasm_call_doubles(number, first, 0);
-        return result === result ? result : told(callee, [first]);
+        return result === result ? result : resultByStatus(callee, [first]);
       };
     default:
       return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
@@ -75,12 +76,12 @@ function ofDoubles(callee: Callee): WasmFunction {
           return call(callee, [first, second]);
         }
         const result = op_wasm_call_doubles(number, first, second);
-        return result === result ? result : told(callee, [first, second]);
+        return result === result ? result : resultByStatus(callee, [first, second]);
       };
   }
 }
 
-/** Calls a function after putting its arguments into the frame, one by one. */
+/** Calls a function after writing its arguments into the frame, one by one. */
 function ofFew(callee: Callee): WasmFunction {
   const { params } = callee.signature;
   const kind1 = params[0]?.kind;
@@ -94,28 +95,30 @@ function ofFew(callee: Callee): WasmFunction {
     case 1:
       return (first: unknown, ...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
-        return writePlain(kind1, 0, first) ? callFrame(callee) : call(callee, [first]);
+        return writeNumber(kind1, 0, first) ? callFrame(callee) : call(callee, [first]);
       };
     default:
       return (first: unknown, second: unknown, ...more: unknown[]): unknown => {
         if (more.length !== 0) throw tooMany(callee, more);
-        return writePlain(kind1, 0, first) && writePlain(kind2, 1, second)
+        return writeNumber(kind1, 0, first) && writeNumber(kind2, 1, second)
           ? callFrame(callee)
           : call(callee, [first, second]);
       };
   }
 }
 
-/** The error for arguments that are followed by more than the function takes. */
+/** The error for more arguments than the function takes. */
 function tooMany({ signature: { params }, name }: Callee, more: unknown[]): WasmError {
   return wrongCount(params.length, params.length + more.length, name);
 }
 
-/** What a call with numbers came to, as it was told. */
-function told(callee: Callee, args: unknown[]): unknown {
-  const ended = endedHow(callee.store);
-  // To find out what is wrong, or to do what the op cannot.
-  if (ended === MISFIT) return call(callee, args);
-  if (ended !== RETURNED) endedOddly(callee.store, ended);
-  return takeResults(callee.store, callee.signature);
+/** The result of a call of numbers whose op returned NaN. */
+function resultByStatus(callee: Callee, args: unknown[]): unknown {
+  const status = lastStatus(callee.store);
+  // Calls the function another way, or finds out which argument does not fit.
+  if (status === MISFIT) return call(callee, args);
+  if (status !== RETURNED) checkStatus(callee.store, status);
+  return readResults(callee.store, callee.signature);
 }
+
+setFunctionMaker(functionOf);

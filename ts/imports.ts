@@ -1,43 +1,54 @@
-// What instantiate makes of the imports that it is given.
+// The imports of an instance.
 
-import { describe, isObject, own, quote } from "./check.ts";
+import { isObject, own } from "./check.ts";
+import {
+  IMPORT_FUNCTION,
+  IMPORT_GLOBAL,
+  IMPORT_HOST_FUNCTION,
+  IMPORT_MEMORY,
+  IMPORT_TABLE,
+  IMPORT_TAG,
+  IMPORT_WASI_FUNCTION,
+} from "./constants.ts";
 import { Uint32Array } from "./core.ts";
+import { describe, quote } from "./describe.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
+import type { Imports } from "./extern_objects.ts";
 import { newGlobal } from "./global.ts";
+import { externHandleOf } from "./handles.ts";
+import type { ExternHandle } from "./handles.ts";
 import { append, list } from "./list.ts";
-import { placeOf } from "./live.ts";
-import type { Place } from "./live.ts";
 import type { ModuleDetails } from "./module.ts";
 import type { StoreState } from "./store_state.ts";
 import { importName } from "./types.ts";
-import type { ExportKind, ImportInfo, Imports } from "./types.ts";
+import type { ExportKind, ImportInfo } from "./types.ts";
 
 /** Stands for a function of WASI that the app does not provide itself. */
 const WASI: unique symbol = Symbol("WASI");
 
-/** What was found for a module's imports, in its order. */
-export interface Found {
+/** The values for the imports of a module, in the order of the module. */
+export interface ImportValues {
   values: unknown[];
-  /** The places of those that are live objects. */
-  places: (Place | undefined)[];
+  /** The handles of the values that are live objects. */
+  handles: (ExternHandle | undefined)[];
 }
 
 /**
- * Looks the imports of a module up: at both levels what the app put there itself. A module could otherwise
- * import `constructor`, say, which is a way to run JavaScript of its own.
+ * Looks up the values for the imports of a module. At both levels only own properties count. A module could otherwise
+ * import `constructor`, for example, and run JavaScript of its own.
  */
-export function lookUp(module: ModuleDetails, imports: Imports | undefined): Found {
+export function lookUp(module: ModuleDetails, imports: Imports | undefined): ImportValues {
   if (imports !== undefined && !isObject(imports) && typeof imports !== "function") {
     throw new WasmError(`imports must be an object, got ${describe(imports)}`, InstantiateError);
   }
   const values = list<unknown>();
-  const places = list<Place | undefined>();
+  const handles = list<ExternHandle | undefined>();
   for (let i = 0; i < module.imports.length; i++) {
     const wanted = module.imports[i];
     const namespace = imports === undefined ? undefined : own(imports, wanted.module);
     if (namespace === undefined && isWasi(wanted.module)) {
       append(values, WASI);
-      append(places, undefined);
+      append(handles, undefined);
       continue;
     }
     if (!isObject(namespace) && typeof namespace !== "function") {
@@ -49,14 +60,14 @@ export function lookUp(module: ModuleDetails, imports: Imports | undefined): Fou
       throw missing(wanted, inherits(namespace, wanted.name) ? `it is ${inherited}` : "there is none");
     }
     append(values, value);
-    append(places, placeOf(value));
+    append(handles, externHandleOf(value));
   }
-  return { values, places };
+  return { values, handles };
 }
 
 const inherited = "inherited; imports must be own properties";
 
-/** Whether an object that has no such property inherits one. For messages. */
+/** Whether an object inherits a property that it does not have itself. For messages. */
 function inherits(object: object | undefined, name: string): boolean {
   return object !== undefined && name in object;
 }
@@ -65,47 +76,47 @@ function isWasi(module: string): boolean {
   return module === "wasi_snapshot_preview1" || module === "wasi_unstable";
 }
 
-export function missing(wanted: ImportInfo, why: string): WasmError {
+/** The error for an import without a value of its kind. */
+function missing(wanted: ImportInfo, why: string): WasmError {
   return new WasmError(`${importName(wanted)} needs a ${wanted.kind}: ${why}`, InstantiateError);
 }
 
-// The kinds of imports, as the op takes them.
-const GLOBAL = 2;
-const HOST_FUNCTION = 5;
-const WASI_FUNCTION = 6;
 const KINDS: Record<ExportKind, number> = {
   __proto__: null,
-  function: 0,
-  memory: 1,
-  global: GLOBAL,
-  table: 3,
-  tag: 4,
+  function: IMPORT_FUNCTION,
+  memory: IMPORT_MEMORY,
+  global: IMPORT_GLOBAL,
+  table: IMPORT_TABLE,
+  tag: IMPORT_TAG,
 };
 
 /**
- * The imports that were found for a module, as the op takes them: pairs of a kind and a number. What has to
- * be made for them is made when all are known to be of the right kind.
+ * The imports of an instance, as the op takes them: pairs of a kind and a number. Adds functions and makes globals for
+ * them, but only after the kinds of all values were checked.
  */
-export function toImports(store: StoreState, module: ModuleDetails, found: Found): Uint32Array {
-  const { values, places } = found;
-  const externs = new Uint32Array(2 * values.length);
+export function resolve(
+  store: StoreState,
+  module: ModuleDetails,
+  { values, handles }: ImportValues,
+): Uint32Array {
+  const pairs = new Uint32Array(2 * values.length);
   for (let i = 0; i < values.length; i++) {
-    const place = places[i];
-    externs[2 * i] = importKind(store, module.imports[i], values[i], place);
-    if (place !== undefined) externs[2 * i + 1] = place.handle;
+    const handle = handles[i];
+    pairs[2 * i] = importKind(store, module.imports[i], values[i], handle);
+    if (handle !== undefined) pairs[2 * i + 1] = handle.handle;
   }
   for (let i = 0; i < values.length; i++) {
-    const kind = externs[2 * i];
-    if (kind === HOST_FUNCTION) {
-      externs[2 * i + 1] = store.imports.length;
+    const kind = pairs[2 * i];
+    if (kind === IMPORT_HOST_FUNCTION) {
+      pairs[2 * i + 1] = store.imports.length;
       append(store.imports, values[i]);
       append(store.hostImports, module.hostImport(i));
-    } else if (kind === GLOBAL && places[i] === undefined) {
+    } else if (kind === IMPORT_GLOBAL && handles[i] === undefined) {
       const wanted = module.imports[i] as ImportInfo & { kind: "global" };
-      externs[2 * i + 1] = toGlobal(store, wanted, values[i]);
+      pairs[2 * i + 1] = toGlobal(store, wanted, values[i]);
     }
   }
-  return externs;
+  return pairs;
 }
 
 /** The kind of an import, as the op takes it. */
@@ -113,29 +124,29 @@ function importKind(
   store: StoreState,
   wanted: ImportInfo,
   value: unknown,
-  place: Place | undefined,
+  handle: ExternHandle | undefined,
 ): number {
-  if (place !== undefined) {
-    if (place.kind !== wanted.kind) throw missing(wanted, `got a ${place.kind}`);
-    return KINDS[place.kind];
+  if (handle !== undefined) {
+    if (handle.kind !== wanted.kind) throw missing(wanted, `got a ${handle.kind}`);
+    return KINDS[handle.kind];
   }
-  if (wanted.kind === "function" && typeof value === "function") return HOST_FUNCTION;
+  if (wanted.kind === "function" && typeof value === "function") return IMPORT_HOST_FUNCTION;
   if (value === WASI) {
     if (!store.hasWasi) {
       throw missing(wanted, "the store has no WASI, for which there is the option wasi");
     }
-    return WASI_FUNCTION;
+    return IMPORT_WASI_FUNCTION;
   }
   if (wanted.kind === "global") {
     if (wanted.mutable) {
       throw missing(wanted, `a mutable one is a WasmGlobal, got ${describe(value)}`);
     }
-    return GLOBAL;
+    return IMPORT_GLOBAL;
   }
   throw missing(wanted, `got ${describe(value)}`);
 }
 
-/** The number of a global that holds a value. */
+/** The handle of a new global that holds a value. */
 function toGlobal(
   store: StoreState,
   wanted: ImportInfo & { kind: "global" },

@@ -1,12 +1,15 @@
-// `host:wasm`: run WebAssembly that the app's author did not write, within limits.
+// `host:wasm`: runs WebAssembly that the app's author did not write, within limits.
 //
-// These are its exports. What the other files export is for each other.
+// This file lists its exports. The exports of other files that are not listed here are internal.
 
 import "./transfer.ts";
+import "./func.ts";
 
-export { compile, compileFile, validate, validateAsync, WasmModule } from "./module.ts";
-export type { CompileOptions } from "./module.ts";
+export { compile, compileFile, validate, validateAsync } from "./compile.ts";
+export type { CompileOptions } from "./compile.ts";
+export { WasmModule } from "./module.ts";
 export { instantiate } from "./instantiate.ts";
+export type { InstantiateOptions } from "./instantiate.ts";
 export { WasmError, WasmErrorCode } from "./errors.ts";
 export type { WasmErrorKind } from "./errors.ts";
 export { WasmInstance } from "./instance.ts";
@@ -22,12 +25,11 @@ export type {
   ExternType,
   GlobalType,
   ImportInfo,
-  Imports,
-  ImportValue,
   MemoryType,
   TableType,
   TagType,
   WasmFunction,
 } from "./types.ts";
-export type { CallOptions, InstantiateOptions, StoreOptions } from "./options.ts";
-export type { StdioConfig, WasiConfig } from "./wasi.ts";
+export type { Imports, ImportValue } from "./extern_objects.ts";
+export type { CallOptions, StoreOptions } from "./options.ts";
+export type { StdioConfig, WasiConfig } from "./wasi_options.ts";

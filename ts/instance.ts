@@ -1,50 +1,51 @@
 import { wrongCount } from "./call.ts";
 import { callAsync } from "./call_async.ts";
-import { copyOf, describe, own, quote } from "./check.ts";
+import { copyOf, own } from "./check.ts";
 import { illegal } from "./construct.ts";
+import { ArrayIsArray, ObjectFreeze, ReflectApply, SafeMap } from "./core.ts";
+import { describe, quote } from "./describe.ts";
+import { FunctionNotFound, MemoryError, RuntimeError, TypeMismatch, WasmError } from "./errors.ts";
+import type { WasmErrorCode } from "./errors.ts";
+import { liveObject } from "./extern_objects.ts";
+import type { ImportValue } from "./extern_objects.ts";
+import type { WasmGlobal } from "./global.ts";
+import { exitStatus } from "./guest_errors.ts";
+import { externHandleOf } from "./handles.ts";
+import type { WasmMemory } from "./memory.ts";
+import type { ModuleDetails } from "./module.ts";
 import {
-  ArrayIsArray,
-  ObjectFreeze,
   op_wasm_check_store,
   op_wasm_drop_instance,
   op_wasm_get_export,
   op_wasm_output,
-  ReflectApply,
-  SafeMap,
-} from "./core.ts";
-import { FunctionNotFound, MemoryError, RuntimeError, TypeMismatch, WasmError } from "./errors.ts";
-import type { WasmErrorCode } from "./errors.ts";
-import type { WasmGlobal } from "./global.ts";
-import { placeOf } from "./live.ts";
-import type { WasmMemory } from "./memory.ts";
-import type { ModuleDetails } from "./module.ts";
+} from "./ops.ts";
 import { checkCallOptions } from "./options.ts";
 import type { CallOptions } from "./options.ts";
-import { exitStatus } from "./outcome.ts";
+import { storeOf } from "./store.ts";
 import type { WasmStore } from "./store.ts";
-import type { StoreState } from "./store_state.ts";
+import type { Callee, StoreState } from "./store_state.ts";
 import type { WasmTable } from "./table.ts";
-import type { ExportInfo, ExportKind, ImportValue, WasmFunction } from "./types.ts";
+import type { ExportInfo, ExportKind, WasmFunction } from "./types.ts";
 
-/** An export that was asked for. */
+/** An export that an app has used. */
 interface LiveExport {
   kind: ExportKind;
   object: ImportValue;
-  /** How many arguments it takes; −1 if it is no function, which is quicker to compare than a string. */
+  /** The number of its parameters; −1 if it is no function, since a number is quicker to compare than a string. */
   arity: number;
 }
 
-/** A module brought to life: guest code that can be called. */
+/** An instance of a module: a guest whose exports can be called and used. */
 export class WasmInstance {
   /** Its number, unique in this runtime. */
   readonly id: number;
   /** The number of its module. */
   readonly moduleId: number;
-  /** What it exports, in its module's order. */
+  /** Its exports, in the order of its module. */
   readonly exports: readonly ExportInfo[];
   #store: StoreState;
   #module: ModuleDetails;
-  /** The exports that were asked for, by name. */
+  /** The exports that the app has used, by name. `undefined` if the instance was dropped. */
   #live: Map<string, LiveExport> | undefined;
   #namespace: Readonly<Record<string, ImportValue>> | undefined;
   #dropped: boolean = false;
@@ -61,14 +62,14 @@ export class WasmInstance {
     store.instances++;
   }
 
-  /** The store it lives in. */
+  /** The store that it is part of. */
   get store(): WasmStore {
-    return this.#store.handle;
+    return storeOf(this.#store);
   }
 
   /**
-   * Calls an exported function and waits for it. Returns nothing, the one result, or an array of
-   * several.
+   * Calls an exported function, and waits until it returns. Returns `undefined` if the function has no result, its
+   * result, or an array of its results if there are several.
    *
    * @throws {WasmError} `FunctionNotFound`, `TypeMismatch`, `RuntimeError` or `FuelExhausted`.
    */
@@ -93,14 +94,14 @@ export class WasmInstance {
   }
 
   /**
-   * Calls an exported function on a thread of its own, and resolves when it returns, as
-   * {@linkcode WasmInstance.call} would. The event loop goes on meanwhile. Imports run on its thread
-   * as ever; if one returns a promise, the guest waits for it.
+   * Calls an exported function on a thread of its own, and resolves to the value that {@linkcode WasmInstance.call}
+   * would return. The event loop runs meanwhile. Imports run on the thread of the event loop; if an import returns a
+   * promise, the guest waits for it.
    *
-   * While the guest runs its store is busy: to call or use anything in it fails with `RuntimeError`,
-   * and views of its memories are detached. While it waits for an import, everything in it may be
-   * used, but only one call is asynchronous at a time. To drop the store ends the call. A result that
-   * is a promise itself is waited for, as promises do.
+   * While the guest runs, its store is busy: calls into it and uses of its objects fail with `RuntimeError`, and views
+   * of its memories are detached. While the guest waits for an import, everything in the store can be used, except that
+   * a store has one asynchronous call at a time. Dropping the store ends the call. If the result is a promise, the
+   * returned promise waits for it, as promises do.
    *
    * A guest that never returns keeps its thread unless it can be interrupted: see
    * {@linkcode StoreOptions.interruptible}.
@@ -112,11 +113,10 @@ export class WasmInstance {
   async callAsync(name: string, args: readonly unknown[] = [], options?: CallOptions): Promise<any> {
     const { object: func, arity } = this.#find(name, "function", FunctionNotFound);
     const checked = checkArguments(arity, args, name);
-    const { handle } = placeOf(func);
-    return await callAsync(this.#store, handle, checked, name, checkCallOptions(options));
+    return await callAsync(calleeOf(func), checked, name, checkCallOptions(options));
   }
 
-  /** What is known about an export. */
+  /** The description of an export. */
   getExport(name: string): ExportInfo {
     this.#alive();
     const info = this.#module.exportsByName.get(name);
@@ -124,12 +124,12 @@ export class WasmInstance {
     return info;
   }
 
-  /** An exported function, as a function: the same each time. */
+  /** An exported function, as a JavaScript function: the same one each time. */
   func(name: string): WasmFunction {
     return this.#export(name, "function", FunctionNotFound);
   }
 
-  /** An exported memory. Without a name, the one named `memory`, or else the only one. */
+  /** An exported memory. Without a name: the memory named `memory`, or else the only memory. */
   memory(name?: string): WasmMemory {
     return this.#export(name ?? this.#memoryName(), "memory", MemoryError);
   }
@@ -144,7 +144,7 @@ export class WasmInstance {
     return this.#export(name, "table", FunctionNotFound);
   }
 
-  /** All exports, live and by name: pass it as another instance's import. */
+  /** The live objects of all exports, by name. Can be passed as imports of another instance. */
   get namespace(): Readonly<Record<string, ImportValue>> {
     this.#alive();
     if (this.#namespace === undefined) {
@@ -159,7 +159,7 @@ export class WasmInstance {
   }
 
   /**
-   * Copies bytes out of an exported memory: see {@linkcode WasmInstance.memory} for which.
+   * Copies bytes out of an exported memory, which is found as by {@linkcode WasmInstance.memory}.
    *
    * @throws {WasmError} `MemoryError` if any of them is out of bounds.
    */
@@ -168,7 +168,7 @@ export class WasmInstance {
   }
 
   /**
-   * Copies bytes into an exported memory: see {@linkcode WasmInstance.memory} for which.
+   * Copies bytes into an exported memory, which is found as by {@linkcode WasmInstance.memory}.
    *
    * @throws {WasmError} `MemoryError` if any of them is out of bounds; then nothing is written.
    */
@@ -176,28 +176,27 @@ export class WasmInstance {
     this.memory(memory).write(offset, data);
   }
 
-  /** What is left of its store's fuel budget, or `undefined` if there is none. */
+  /** The fuel that is left in its store, or `undefined` if the store has no fuel budget. */
   get fuel(): number | undefined {
     this.#alive();
     return this.store.fuel;
   }
 
-  /** Sets what is left of its store's fuel budget, up to the host's cap. */
+  /** Sets the fuel that is left in its store, up to the host's cap. */
   setFuel(fuel: number): void {
     this.#alive();
     this.store.setFuel(fuel);
   }
 
   /**
-   * Runs a WASI command, which is what its `_start` does, and returns its exit status. A command
-   * is made to run once.
+   * Runs a WASI command, by a call of its function `_start`, and returns its exit status. A command runs only once.
    *
-   * @throws {WasmError} `FunctionNotFound` if it is none; `RuntimeError` if this was called before, or
-   * otherwise as {@linkcode WasmInstance.call}.
+   * @throws {WasmError} `FunctionNotFound` if the instance is no command; `RuntimeError` if it has run before; otherwise
+   * as {@linkcode WasmInstance.call}.
    */
   start(): number {
     const start = this.#command();
-    // Fails where `start` would before it has begun.
+    // If the store is busy, the command has not run.
     op_wasm_check_store(this.#store.id);
     this.#started = true;
     try {
@@ -209,19 +208,19 @@ export class WasmInstance {
   }
 
   /**
-   * Runs a WASI command as {@linkcode WasmInstance.start} does, in the way of
-   * {@linkcode WasmInstance.callAsync}.
+   * Runs a WASI command as {@linkcode WasmInstance.start} does, but asynchronously, as
+   * {@linkcode WasmInstance.callAsync} does.
    *
-   * @throws {WasmError} As both.
+   * @throws {WasmError} As both of them.
    */
   async startAsync(options?: CallOptions): Promise<number> {
     const checked = checkCallOptions(options);
-    const { handle } = placeOf(this.#command());
+    const callee = calleeOf(this.#command());
     const started = () => {
       this.#started = true;
     };
     try {
-      await callAsync(this.#store, handle, [], "_start", checked, started);
+      await callAsync(callee, [], "_start", checked, started);
       return 0;
     } catch (error) {
       return exitStatus(error);
@@ -229,10 +228,10 @@ export class WasmInstance {
   }
 
   /**
-   * What the guests of its store have written to their standard output so far, which has to be
+   * The bytes that the guests of its store have written to their standard output so far. The option `stdout` has to be
    * `"piped"`.
    *
-   * @throws {WasmError} `RuntimeError` if it is not, or the instance was dropped.
+   * @throws {WasmError} `RuntimeError` if it is not `"piped"`, or the instance was dropped.
    */
   stdout(): Uint8Array {
     this.#alive();
@@ -246,14 +245,13 @@ export class WasmInstance {
   }
 
   /**
-   * Lets go of the instance. A store made just for it is freed too, unless other instances joined
-   * it. A call that is running goes on until it returns, unless it is asynchronous and the store is
-   * freed: then it fails.
+   * Drops the instance. If its store was made only for it, and no other instance has joined the store, the store is
+   * dropped too: see {@linkcode WasmStore.drop}.
    */
   drop(): void {
     if (this.#dropped) return;
     this.#dropped = true;
-    // So that a call need not look whether the instance was dropped.
+    // Then `call` need not check whether the instance was dropped.
     this.#live = undefined;
     this.#store.instances--;
     if (this.#store.implicit && this.#store.instances === 0) this.#store.drop();
@@ -290,7 +288,7 @@ export class WasmInstance {
       const what = info === undefined ? "there is none" : `it is a ${info.kind}`;
       throw new WasmError(`no ${kind} is exported as ${quote(name)}: ${what}`, missing);
     }
-    const object = this.#store.live(kind, op_wasm_get_export(this.id, name), name);
+    const object = liveObject(this.#store, kind, op_wasm_get_export(this.id, name), name);
     const arity = info.kind === "function" ? info.params.length : -1;
     live = { kind, object, arity };
     this.#live.set(name, live);
@@ -310,7 +308,12 @@ export class WasmInstance {
   }
 }
 
-/** A copy of the arguments of a function, if they are as many as it takes. */
+/** The call data of a function of a guest. */
+function calleeOf(func: ImportValue): Callee {
+  return externHandleOf(func) as Callee;
+}
+
+/** A copy of the arguments of a function, if their number is right. */
 function checkArguments(arity: number, args: readonly unknown[], name: string): unknown[] {
   if (!ArrayIsArray(args)) {
     throw new WasmError(
@@ -318,7 +321,7 @@ function checkArguments(arity: number, args: readonly unknown[], name: string): 
       TypeMismatch,
     );
   }
-  // An array of the wrong length is reported as such, however long it says it is.
+  // Checked before the copy: an array can have any length.
   const length = args.length;
   if (length !== arity) throw wrongCount(arity, length, name);
   return copyOf(args, length);

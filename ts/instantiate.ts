@@ -1,27 +1,37 @@
-import { describe, isObject, option } from "./check.ts";
+import { isObject, option } from "./check.ts";
+import { NOT_COMPILED, RETURNED, YIELD_DUE } from "./constants.ts";
 import { construct, internal } from "./construct.ts";
-import { op_wasm_instantiate, op_wasm_is_ready, op_wasm_prepare } from "./core.ts";
+import { describe } from "./describe.ts";
 import { fieldOf, InstantiateError, WasmError } from "./errors.ts";
+import type { Imports } from "./extern_objects.ts";
 import { frameU32 } from "./frame.ts";
-import { lookUp, toImports } from "./imports.ts";
-import type { Found } from "./imports.ts";
+import { instancePressure } from "./gc_pressure.ts";
+import { lookUp, resolve } from "./imports.ts";
+import type { ImportValues } from "./imports.ts";
 import { WasmInstance } from "./instance.ts";
 import { detailsOf } from "./module.ts";
 import type { ModuleDetails, WasmModule } from "./module.ts";
-import { asksForNothing, checkOptions } from "./options.ts";
-import type { InstantiateOptions, StoreOptions } from "./options.ts";
-import { RETURNED, stopped } from "./outcome.ts";
-import { roomForInstances } from "./room.ts";
+import {
+  op_wasm_instantiate,
+  op_wasm_preparation,
+  op_wasm_prepare,
+  op_wasm_yield_now,
+} from "./ops.ts";
+import { areEmpty, checkOptions } from "./options.ts";
+import type { StoreOptions } from "./options.ts";
 import { storeStateOf } from "./store.ts";
+import type { WasmStore } from "./store.ts";
 import { StoreState } from "./store_state.ts";
 import { importName } from "./types.ts";
-import type { Imports } from "./types.ts";
+
+/** The store of an instance: this one, or a new one with these limits. */
+export type InstantiateOptions = { store: WasmStore } | StoreOptions;
 
 /**
  * Makes an instance of a module and runs its start function.
  *
- * Imports are looked up before this returns its promise. Without a store in the options, the
- * instance joins that of the live objects that it imports, or gets one of its own.
+ * The imports are looked up before this returns its promise. Without a store in the options, the instance joins the
+ * store of the live objects that it imports. If it imports none, it gets a store of its own.
  *
  * @throws {WasmError} `InstantiateError` if an import is missing or of the wrong type, a cap is
  * exceeded, or an option is unusable; `RuntimeError` or `FuelExhausted` from the start function.
@@ -38,11 +48,13 @@ export async function instantiate(
   const found = lookUp(details, imports);
   let store = sharedStore(details, found, options);
   if (store === undefined) {
-    if (roomForInstances.isScarce()) await roomForInstances.make();
+    if (instancePressure.isHigh()) await instancePressure.relieve();
     store = new StoreState(options as StoreOptions, true);
   }
   try {
-    if (!op_wasm_is_ready(details.id, store.id)) await op_wasm_prepare(details.id, store.id);
+    const step = op_wasm_preparation(details.id, store.id);
+    if (step === NOT_COMPILED) await op_wasm_prepare(details.id, store.id);
+    else if (step === YIELD_DUE) await op_wasm_yield_now();
     return start(details, store, found);
   } catch (error) {
     if (store.implicit && store.instances === 0) store.drop();
@@ -50,10 +62,10 @@ export async function instantiate(
   }
 }
 
-/** The store that an instance with these imports lives in, unless it gets one of its own. */
+/** The store that an instance with these imports and options joins; `undefined` if it gets a store of its own. */
 function sharedStore(
   module: ModuleDetails,
-  { places }: Found,
+  { handles }: ImportValues,
   options: InstantiateOptions | undefined,
 ): StoreState | undefined {
   let store;
@@ -68,13 +80,13 @@ function sharedStore(
     }
   }
   let joined;
-  for (let i = 0; i < places.length; i++) {
-    const home = places[i]?.store;
-    if (home === undefined) continue;
+  for (let i = 0; i < handles.length; i++) {
+    const other = handles[i]?.store as StoreState | undefined;
+    if (other === undefined) continue;
     if (store === undefined) {
-      store = home;
+      store = other;
       joined = module.imports[i];
-    } else if (home !== store) {
+    } else if (other !== store) {
       throw new WasmError(
         `${importName(module.imports[i])} belongs to another store than ` +
           (joined === undefined ? "the instance" : importName(joined)),
@@ -83,7 +95,7 @@ function sharedStore(
     }
   }
   if (store === undefined) return undefined;
-  if (!asksForNothing(checkOptions(options as StoreOptions))) {
+  if (!areEmpty(checkOptions(options as StoreOptions))) {
     throw new WasmError(
       "limits and WASI belong to the store: give them where it is made",
       InstantiateError,
@@ -92,30 +104,30 @@ function sharedStore(
   return store;
 }
 
-/** Instantiates in a store whose engine the module is compiled for. */
-function start(module: ModuleDetails, store: StoreState, found: Found): WasmInstance {
+/** Instantiates a module that is compiled for the engine of the store. */
+function start(module: ModuleDetails, store: StoreState, found: ImportValues): WasmInstance {
   const before = store.imports.length;
-  let ended;
+  let status;
   try {
-    const externs = toImports(store, module, found);
-    ended = op_wasm_instantiate(module.id, store.id, externs, store.imports);
+    const imports = resolve(store, module, found);
+    status = op_wasm_instantiate(module.id, store.id, imports, store.imports);
   } catch (error) {
-    // Without a stack of the guest's there is no instance, and nobody who calls its imports.
+    // If no guest has run, there is no instance that calls the imports.
     const linked = !(error instanceof WasmError) || fieldOf(error, "wasmStack") !== undefined ||
       fieldOf(error, "code") !== InstantiateError;
     if (!linked) store.forgetImports(before);
-    throw stopped(store, error);
+    throw store.stopped(error);
   }
   const id = frameU32[0];
-  const thrown = ended === RETURNED ? undefined : store.thrown(ended);
-  store.checkViews();
+  const thrown = status === RETURNED ? undefined : store.thrown(status);
+  store.views.detachGrown();
   if (thrown !== undefined) throw thrown;
   const instance = construct(WasmInstance, internal, id, module, store);
   if (store.hasWasi) initialize(instance);
   return instance;
 }
 
-/** Readies a WASI reactor: whoever instantiates one has to call its `_initialize` first. */
+/** Calls the function `_initialize` of a WASI reactor: nothing else may be called before it. */
 function initialize(instance: WasmInstance): void {
   let reactor = false;
   for (let i = 0; i < instance.exports.length; i++) {

@@ -1,8 +1,8 @@
 import { ArrayIsArray, JSONStringify } from "./core.ts";
 
 /**
- * Strings, booleans, and lists of these as JSON. Engines write an object or an array with the help of arrays
- * of their own (QuickJS does), in which scripts' setters on `Array.prototype` take part.
+ * Writes strings, booleans, and lists of them as JSON. For objects and arrays, QuickJS's `JSON.stringify` uses arrays
+ * of its own, and calls setters that a script has put on `Array.prototype`.
  */
 export function toJson(value: unknown): string {
   if (!ArrayIsArray(value)) return JSONStringify(value);

@@ -1,18 +1,17 @@
 import { isArrayBuffer, toBytes } from "./bytes.ts";
 import { option, own, toInteger } from "./check.ts";
+import { ArrayBufferPrototypeGetByteLength, JSONParse } from "./core.ts";
+import { checkDescriptor, limitsOf } from "./descriptor.ts";
+import { InstantiateError, MemoryError, TypeMismatch } from "./errors.ts";
+import { attach } from "./live_object.ts";
 import {
-  ArrayBufferPrototypeGetByteLength,
-  JSONParse,
   op_wasm_grow_memory,
   op_wasm_memory_length,
   op_wasm_memory_type,
   op_wasm_new_memory,
   op_wasm_read_memory,
   op_wasm_write_memory,
-} from "./core.ts";
-import { InstantiateError, MemoryError, TypeMismatch } from "./errors.ts";
-import { limitsOf, typeOf } from "./limits.ts";
-import { place } from "./live.ts";
+} from "./ops.ts";
 import type { WasmStore } from "./store.ts";
 import type { StoreState } from "./store_state.ts";
 import type { MemoryType } from "./types.ts";
@@ -21,15 +20,15 @@ import type { MemoryType } from "./types.ts";
 export class WasmMemory {
   #store: StoreState;
   #handle: number;
-  /** The bytes as an app was last given them, if the memory is not shared. */
+  /** The buffer that an app got last, if the memory is not shared. */
   #buffer: ArrayBuffer | undefined;
   #length: number = 0;
 
-  /** Makes a memory of zeroed pages. */
+  /** Makes a memory whose bytes are 0. */
   constructor(store: WasmStore, type: MemoryType);
   constructor(...args: unknown[]) {
-    const { store, handle } = place(this, "memory", args, (store) => {
-      const type = typeOf(own(args, 1), "memory");
+    const { store, handle } = attach(this, "memory", args, (store) => {
+      const type = checkDescriptor(own(args, 1), "memory");
       const { minimum, maximum, is64 } = limitsOf(type);
       const shared = option(type, "shared", InstantiateError) === true;
       return op_wasm_new_memory(store.id, minimum, maximum, shared, is64);
@@ -49,15 +48,15 @@ export class WasmMemory {
   }
 
   /**
-   * Its bytes themselves, not a copy. The buffer is detached when the memory grows or its store
-   * is dropped; then take it again. That of a shared memory stays as long as it was.
+   * Its bytes, not a copy of them. The buffer is detached when the memory grows or its store is dropped; then ask for
+   * the buffer again. The buffer of a shared memory keeps its length.
    */
   get buffer(): ArrayBuffer | SharedArrayBuffer {
-    // A buffer that does not show all of the memory any more is detached, and empty. What the app may have
-    // made of `byteLength` fools nobody else.
+    // The buffer of a memory that has grown is detached, and has no bytes. An app that changes `byteLength` misleads
+    // only itself.
     if (this.#length !== 0 && this.#buffer.byteLength === this.#length) return this.#buffer;
-    const buffer = this.#store.view(this.#handle);
-    // Nobody tells when a shared memory grows: its buffer is asked for each time.
+    const buffer = this.#store.views.buffer(this.#handle);
+    // A shared memory may grow on another thread, so its buffer is made each time.
     if (!isArrayBuffer(buffer)) return buffer;
     this.#buffer = buffer;
     this.#length = ArrayBufferPrototypeGetByteLength(buffer);
@@ -89,9 +88,9 @@ export class WasmMemory {
   }
 
   /**
-   * Adds zeroed pages and returns how many there were before.
+   * Adds pages whose bytes are 0. Returns the number of pages before.
    *
-   * @throws {WasmError} `MemoryError` if its maximum or a cap does not allow that.
+   * @throws {WasmError} `MemoryError` if the maximum of the memory or a cap does not allow it.
    */
   grow(pages: number): number {
     const grown = op_wasm_grow_memory(
@@ -99,7 +98,7 @@ export class WasmMemory {
       this.#handle,
       toInteger(pages, "pages", MemoryError),
     );
-    this.#store.checkViews();
+    this.#store.views.detachGrown();
     return grown;
   }
 }

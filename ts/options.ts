@@ -1,39 +1,37 @@
-import { describe, isObject, option, toInteger } from "./check.ts";
+import { isObject, option, toInteger } from "./check.ts";
+import { describe } from "./describe.ts";
 import { InstantiateError, TypeMismatch, WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
-import type { WasmStore } from "./store.ts";
-import { checkWasi } from "./wasi.ts";
-import type { CheckedWasi, WasiConfig } from "./wasi.ts";
+import { checkWasi } from "./wasi_options.ts";
+import type { CheckedWasi, WasiConfig } from "./wasi_options.ts";
 
-/** The limits of a store, and what it may reach. */
+/** The limits of a store, and its WASI. */
 export interface StoreOptions {
   /**
-   * How much the guests may compute before they are stopped with `FuelExhausted`: about one unit
-   * an instruction, from 0 to 2⁵³ − 1. Without it they are not metered, unless the host says so.
+   * The fuel budget: guests that use it up fail with `FuelExhausted`. An instruction takes about one unit. From 0 to
+   * 2⁵³ − 1. Without this option there is no budget, unless the host has a cap.
    */
   fuel?: number;
-  /** How many bytes the memories may hold together, from 0 to 2⁵³ − 1. */
+  /** The most bytes of all memories together, from 0 to 2⁵³ − 1. */
   maxMemoryBytes?: number;
   /**
-   * How many milliseconds a call may take before its guest is stopped with `RuntimeError`, with
-   * all that it calls and waits for, imports included; from 0 to 2⁵³ − 1. The same holds for start
-   * functions.
+   * The deadline of a call in milliseconds, from 0 to 2⁵³ − 1: then the guest fails with `RuntimeError`. The time
+   * counts for everything that the guest calls or waits for, imports included. Start functions have the same deadline.
    */
   timeoutMs?: number;
   /**
-   * Whether {@linkcode WasmInstance.callAsync} may be given a signal and a deadline of its own, for
-   * which the guests' code has to be compiled; it runs a little slower. Default: if there is a
-   * `timeoutMs`.
+   * Whether {@linkcode WasmInstance.callAsync} takes a signal and a deadline of its own. The code of guests is compiled
+   * for that, and runs a little slower. Default: `true` if there is a `timeoutMs`.
    */
   interruptible?: boolean;
   /**
-   * WASI for its guests. Without it, or if the host grants no WASI, a module that imports WASI
-   * cannot be instantiated, unless the app provides those imports itself.
+   * WASI for the guests. Without this option, or if the host grants no WASI, a module that imports WASI cannot be
+   * instantiated, unless the app provides these imports itself.
    */
   wasi?: WasiConfig;
 }
 
-/** Store options in the form that the op takes. */
+/** Store options as the op takes them. */
 interface CheckedOptions {
   fuel: number | undefined;
   maxMemoryBytes: number | undefined;
@@ -42,20 +40,22 @@ interface CheckedOptions {
   wasi: CheckedWasi | undefined;
 }
 
-/** Where an instance lives: in the given store, or in one of its own with these limits. */
-export type InstantiateOptions = { store: WasmStore } | StoreOptions;
-
-/** How a call is made that the event loop does not wait for. */
+/** The options of an asynchronous call. */
 export interface CallOptions {
-  /** Ends the call when it is aborted. The instance has to be interruptible. */
+  /** Ends the call when it is aborted. The store has to be interruptible. */
   signal?: AbortSignal;
   /**
-   * How many milliseconds the call may take, instead of what its store says; from 0 to 2⁵³ − 1. The
-   * instance has to be interruptible.
+   * The deadline of the call in milliseconds, instead of the deadline of its store; from 0 to 2⁵³ − 1. The store has to
+   * be interruptible.
    */
   timeoutMs?: number;
 }
 
+/**
+ * Checks and copies call options.
+ *
+ * @throws {WasmError} `TypeMismatch` if an option is unusable.
+ */
 export function checkCallOptions(options: CallOptions | undefined): CallOptions {
   const signal = signalOf(options, TypeMismatch);
   if (options === undefined) return { signal, timeoutMs: undefined };
@@ -85,6 +85,11 @@ function integer(options: object, name: string, code: WasmErrorCode): number | u
   return value === undefined ? undefined : toInteger(value, name, code);
 }
 
+/**
+ * Checks and copies store options.
+ *
+ * @throws {WasmError} `InstantiateError` if an option is unusable.
+ */
 export function checkOptions(options: StoreOptions | undefined): CheckedOptions {
   if (options === undefined) {
     return {
@@ -117,7 +122,7 @@ export function checkOptions(options: StoreOptions | undefined): CheckedOptions 
 }
 
 /** Whether an app gave none of the options. */
-export function asksForNothing(options: CheckedOptions): boolean {
+export function areEmpty(options: CheckedOptions): boolean {
   return options.fuel === undefined && options.maxMemoryBytes === undefined &&
     options.timeoutMs === undefined && options.interruptible === undefined &&
     options.wasi === undefined;

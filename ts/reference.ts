@@ -1,19 +1,20 @@
 import { isObject } from "./check.ts";
 import { illegal } from "./construct.ts";
-import { op_wasm_release_object, SafeFinalizationRegistry } from "./core.ts";
-import type { StoreState } from "./store_state.ts";
+import { SafeFinalizationRegistry } from "./core.ts";
+import type { StoreIdentity } from "./handles.ts";
+import { op_wasm_release_object } from "./ops.ts";
 
-const droppedReferences: FinalizationRegistry<{ store: number; object: number }> =
+const collectedReferences: FinalizationRegistry<{ store: number; object: number }> =
   new SafeFinalizationRegistry(({ store, object }: { store: number; object: number }) =>
     op_wasm_release_object(store, object)
   );
 
-/** Reads the handle out of a reference of this store; `undefined` for anything else. */
-export let referenceHandle: (store: StoreState, value: unknown) => number | undefined;
+/** The handle in a reference of this store; `undefined` for any other value. */
+export let referenceHandle: (store: StoreIdentity, value: unknown) => number | undefined;
 
-/** A struct, array, i31, or exception of a guest: nothing to look into, only to pass back. */
+/** A struct, array, i31 or exception of a guest. An app can only pass it back to the guest. */
 export class WasmReference {
-  #store: StoreState;
+  #store: StoreIdentity;
   #handle: number;
 
   static {
@@ -21,10 +22,10 @@ export class WasmReference {
       isObject(value) && #store in value && value.#store === store ? value.#handle : undefined;
   }
 
-  private constructor(key: symbol, store: StoreState, handle: number) {
+  private constructor(key: symbol, store: StoreIdentity, handle: number) {
     illegal(key);
     this.#store = store;
     this.#handle = handle;
-    droppedReferences.register(this, { store: store.id, object: handle });
+    collectedReferences.register(this, { store: store.id, object: handle });
   }
 }

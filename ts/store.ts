@@ -1,14 +1,14 @@
 import { isObject, toInteger } from "./check.ts";
-import { internal } from "./construct.ts";
-import { op_wasm_fuel, op_wasm_is_metered, op_wasm_set_fuel } from "./core.ts";
+import { construct, internal } from "./construct.ts";
 import { RuntimeError } from "./errors.ts";
+import { op_wasm_fuel, op_wasm_is_metered, op_wasm_set_fuel } from "./ops.ts";
 import type { StoreOptions } from "./options.ts";
 import { StoreState } from "./store_state.ts";
 
-/** What is behind a `WasmStore`; `undefined` for anything else. */
+/** The state of a `WasmStore`; `undefined` for any other value. */
 export let storeStateOf: (value: unknown) => StoreState | undefined;
 
-/** What instances share that can import from each other. Its limits hold for all of them together. */
+/** A store, which instances share that import from each other. Its limits hold for all of them together. */
 export class WasmStore {
   #state: StoreState;
 
@@ -16,7 +16,7 @@ export class WasmStore {
     storeStateOf = (value) => isObject(value) && #state in value ? value.#state : undefined;
   }
 
-  /** Makes a store with these limits, cut down to what the host allows. */
+  /** Makes a store with these limits, or lower ones where the host's caps are lower. */
   constructor(options?: StoreOptions);
   constructor(options?: StoreOptions | symbol, state?: StoreState) {
     if (options === internal) {
@@ -27,19 +27,19 @@ export class WasmStore {
     }
   }
 
-  /** What is left of the fuel budget, or `undefined` if there is none. */
+  /** The fuel that is left, or `undefined` if the store has no fuel budget. */
   get fuel(): number | undefined {
     return op_wasm_is_metered(this.#state.id) ? op_wasm_fuel(this.#state.id) : undefined;
   }
 
-  /** Sets what is left of the fuel budget, up to the host's cap. */
+  /** Sets the fuel that is left, up to the host's cap. */
   setFuel(fuel: number): void {
     op_wasm_set_fuel(this.#state.id, toInteger(fuel, "fuel", RuntimeError));
   }
 
   /**
-   * Frees the store with everything in it. A call that is running goes on until it returns, unless it
-   * is asynchronous: then it fails.
+   * Frees the store with everything in it. A synchronous call that is running goes on until it returns; an
+   * asynchronous call fails.
    */
   drop(): void {
     this.#state.drop();
@@ -48,4 +48,9 @@ export class WasmStore {
   [Symbol.dispose](): void {
     this.#state.drop();
   }
+}
+
+/** The `WasmStore` of a state: the same one each time. */
+export function storeOf(state: StoreState): WasmStore {
+  return (state.handle ??= construct(WasmStore, internal, state)) as WasmStore;
 }

@@ -1,95 +1,86 @@
-import { readRef, signatureOf } from "./codec.ts";
-import type { Signature } from "./codec.ts";
-import { construct, internal } from "./construct.ts";
+import { readRef } from "./codec.ts";
+import { ABORTED, THREW } from "./constants.ts";
 import {
   JSONParse,
   ObjectDefineProperty,
-  op_wasm_check_store,
-  op_wasm_collect,
-  op_wasm_detach_grown,
+  RangeError,
+  refOpPromise,
+  SafeFinalizationRegistry,
+  Uint8Array,
+} from "./core.ts";
+import { messageIn, RuntimeError, WasmError } from "./errors.ts";
+import { ExternalReferences } from "./external_references.ts";
+import { frameU32 } from "./frame.ts";
+import { endedGuest, exceptions, importThrew, uncatchable } from "./guest_errors.ts";
+import { externHandles } from "./handles.ts";
+import type { ExternHandle } from "./handles.ts";
+import type { HostImport, PendingImport } from "./host_import.ts";
+import { list } from "./list.ts";
+import {
   op_wasm_drop_store,
   op_wasm_forget_store,
   op_wasm_func_number,
   op_wasm_func_type,
-  op_wasm_memory_view,
   op_wasm_new_store,
-  refOpPromise,
-  SafeFinalizationRegistry,
-  TypedArrayPrototypeGetBuffer,
-  TypedArrayPrototypeGetLength,
-  Uint32Array,
-  Uint8Array,
-} from "./core.ts";
-import { RuntimeError, WasmError } from "./errors.ts";
-import { frameU32 } from "./frame.ts";
-import { functionOf } from "./func.ts";
-import { nameOf } from "./host_import.ts";
-import type { HostImport, PendingImport } from "./host_import.ts";
-import { append, list } from "./list.ts";
-import { liveClass, places } from "./live.ts";
+} from "./ops.ts";
 import { checkOptions } from "./options.ts";
 import type { StoreOptions } from "./options.ts";
-import { ABORTED, exceptions, importThrew, stops, THREW } from "./outcome.ts";
 import type { WasmReference } from "./reference.ts";
-import { WasmStore } from "./store.ts";
-import type { ExportKind, ImportValue, WasmFunction } from "./types.ts";
+import { signatureOf } from "./signature.ts";
+import type { Signature } from "./signature.ts";
+import { importName } from "./types.ts";
+import type { ExportKind, WasmFunction } from "./types.ts";
+import { Views } from "./views.ts";
 
-const forgottenStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
+const collectedStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
   (id: number) => op_wasm_forget_store(id),
 );
 
-/** In the place of a value that was let go of. */
-const FREE: unique symbol = Symbol("free");
+const noBytes: Uint8Array = new Uint8Array(0);
 
-/** How many values a store keeps before it looks for those that no guest holds. */
-const FEW_VALUES = 4096;
-/** How many of the values that were kept last may be on their way to a guest. */
-const LATE_VALUES = 1024;
+/** A function of a guest, with all that a call of it needs. */
+export interface Callee extends ExternHandle {
+  store: StoreState;
+  /** The number by which ops call it. */
+  number: number;
+  signature: Signature;
+  /** The name of an export, for messages. */
+  name: string | undefined;
+}
 
-const nothing: Uint8Array = new Uint8Array(0);
+/** Makes the JavaScript function that calls a function of a guest. */
+let makeFunction: (callee: Callee) => WasmFunction;
 
-/**
- * The JavaScript side of a store: everything JavaScript that its guests hold.
- *
- * The runtime knows these only by number, so that JavaScript's collector sees all references
- * between an app, its imports and its instances, and frees what hangs together.
- */
+/** Sets how functions are made. Calls need stores, so the file that makes functions is above this one. */
+export function setFunctionMaker(make: (callee: Callee) => WasmFunction): void {
+  makeFunction = make;
+}
+
+/** The JavaScript side of a store: everything of JavaScript's that its guests hold. */
 export class StoreState {
   readonly id: number;
-  /** Made for one instance, and freed with it. */
+  /** Whether the store was made for one instance, and is freed with it. */
   readonly implicit: boolean;
   /** Whether its guests have WASI. */
   readonly hasWasi: boolean;
   dropped: boolean = false;
-  /** How many instances live in it. */
+  /** The number of instances in it that were not dropped. */
   instances: number = 0;
-  /** Itself, as long as a guest can run, and the functions that its guests import. */
+  /** The state itself, as long as a guest can run, and behind it the functions that its guests import. */
   readonly imports: (StoreState | WasmFunction | undefined)[] = list<StoreState | WasmFunction>(this);
-  /** What is known of these, in the same places. */
+  /** The descriptions of these functions, at the same indices. */
   readonly hostImports: (HostImport | undefined)[] = list(undefined);
-  /** The values that guests hold as `externref`, by number; `FREE` where there is none. */
-  readonly held: unknown[] = list();
-  /** Which import threw a held value, by its number. */
-  readonly throwers: (HostImport | undefined)[] = list();
-  /** The numbers below `held.length` that are free. */
-  readonly #free: number[] = list();
-  /** How many values had been kept before each of those in `held`. */
-  readonly #ages: number[] = list();
-  #age: number = 0;
-  #collectAt: number = FEW_VALUES;
+  readonly externals: ExternalReferences;
+  readonly views: Views;
   readonly #funcs: WasmFunction[] = list();
-  readonly #signatures: Signature[] = list();
-  readonly #objects: Partial<Record<Exclude<ExportKind, "function">, ImportValue[]>> = {
-    __proto__: null,
-  };
-  /** Whether a buffer may show one of its memories. */
-  #viewed: boolean = false;
-  /** What the guest waits for, if `dispatch` just said so. */
+  readonly #objects: Partial<Record<ExportKind, object[]>> = { __proto__: null };
+  /** The import for which the guest of the asynchronous call waits. */
   pending: PendingImport | undefined;
   /** Resolves when the guest has to end although it waits for a promise. */
   end: Promise<boolean> | undefined;
-  #aborted: WasmError | undefined;
-  #handle: WasmStore | undefined;
+  /** The `WasmStore` of this state, if an app has one. */
+  handle: object | undefined;
+  #abortedWith: WasmError | undefined;
 
   constructor(options: StoreOptions | undefined, implicit: boolean) {
     const { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi } = checkOptions(options);
@@ -99,138 +90,78 @@ export class StoreState {
       timeoutMs ?? -1,
       interruptible === true,
       wasi === undefined ? "" : wasi.config,
-      wasi === undefined ? nothing : wasi.stdin,
+      wasi === undefined ? noBytes : wasi.stdin,
     );
     this.implicit = implicit;
     this.hasWasi = wasi !== undefined;
-    forgottenStores.register(this, this.id);
+    this.externals = new ExternalReferences(this.id);
+    this.views = new Views(this.id);
+    collectedStores.register(this, this.id);
   }
 
-  /** The store as apps see it. */
-  get handle(): WasmStore {
-    return this.#handle ??= construct(WasmStore, internal, this);
-  }
-
-  set handle(handle: WasmStore) {
-    this.#handle = handle;
-  }
-
-  /** Detaches the buffers of memories that have grown. To be called whenever one may have. */
-  checkViews(): void {
-    if (this.#viewed) op_wasm_detach_grown(this.id);
-  }
-
-  /** A buffer that shows a memory's bytes, the same until they are more. */
-  view(memory: number): ArrayBuffer | SharedArrayBuffer {
-    this.#viewed = true;
-    return op_wasm_memory_view(this.id, memory);
-  }
-
-  /** Keeps a value for guests and returns its number. */
-  hold(value: unknown): number {
-    op_wasm_check_store(this.id);
-    if (this.#free.length === 0 && this.held.length >= this.#collectAt) this.#collect();
-    const last = this.#free.length - 1;
-    let number = this.held.length;
-    if (last >= 0) {
-      number = this.#free[last];
-      this.#free.length = last;
-    }
-    this.held[number] = value;
-    this.#ages[number] = this.#age++;
-    return number;
-  }
-
-  /**
-   * Lets go of the values that no guest holds. The latest may be in the call frame, on their way to a guest,
-   * which holds a thousand values.
-   */
-  #collect(): void {
-    const bytes = op_wasm_collect(this.id, this.held.length);
-    const unheld = new Uint32Array(TypedArrayPrototypeGetBuffer(bytes));
-    const length = TypedArrayPrototypeGetLength(unheld);
-    for (let i = 0; i < length; i++) {
-      const number = unheld[i];
-      const isLate = this.#ages[number] >= this.#age - LATE_VALUES;
-      if (this.held[number] !== FREE && !isLate) this.release(number);
-    }
-    this.#collectAt = 2 * (this.held.length - this.#free.length);
-    if (this.#collectAt < FEW_VALUES) this.#collectAt = FEW_VALUES;
-  }
-
-  /** Lets go of a value that no guest holds. */
-  release(number: number): void {
-    this.held[number] = FREE;
-    this.throwers[number] = undefined;
-    append(this.#free, number);
-  }
-
-  /** Forgets the imports from this number on: of an instance that did not come to be. */
+  /** Forgets the imports from this index on: those of an instance that was not made. */
   forgetImports(from: number): void {
     this.imports.length = from;
     this.hostImports.length = from;
   }
 
-  /** Ends the running guest with an error that it cannot catch. */
+  /** Has the running guest end with an error that it cannot catch. Returns the status of its import. */
   abort(error: WasmError): number {
-    // Nor can any other guest that it passes on its way.
-    stops.set(error, this);
-    this.#aborted = error;
+    // No other guest may catch the error on its way either.
+    uncatchable.set(error, this.id);
+    this.#abortedWith = error;
     return ABORTED;
   }
 
-  /** The error for a run that did not return. */
-  thrown(ended: number): WasmError {
-    if (ended === ABORTED) {
-      const error = this.#aborted;
-      this.#aborted = undefined;
+  /** The error for a run of this status, which did not return. */
+  thrown(status: number): WasmError {
+    if (status === ABORTED) {
+      const error = this.#abortedWith;
+      this.#abortedWith = undefined;
       return error ?? new WasmError("the call was aborted", RuntimeError);
     }
     const number = frameU32[0];
     const value = readRef(this, 0);
-    if (ended === THREW) return importThrew(nameOf(this.throwers[number]), value);
+    if (status === THREW) return importThrew(importName(this.externals.throwers[number]), value);
     const error = new WasmError("uncaught WebAssembly exception", RuntimeError, { cause: value });
     exceptions.set(error, value as WasmReference);
     return error;
   }
 
-  /** The function of this number: the same JavaScript function each time. */
+  /** The error to throw for the error of an op that runs guests. */
+  stopped(error: WasmError): WasmError {
+    // Where the stack has no room for an error object, deno_core throws the message alone.
+    if (typeof error === "string") throw new RangeError(messageIn(error));
+    if (endedGuest(error)) uncatchable.set(error, this.id);
+    this.views.detachGrown();
+    return error;
+  }
+
+  /** The JavaScript function for the function with this handle: the same one each time. */
   func(handle: number, name?: string): WasmFunction {
     let func = this.#funcs[handle];
     if (func === undefined) {
-      const signature = this.signature(handle);
+      const signature = signatureOf(JSONParse(op_wasm_func_type(this.id, handle)));
       const number = op_wasm_func_number(this.id, handle);
-      func = functionOf({ store: this, number, signature, name });
+      const callee: Callee = { store: this, kind: "function", handle, number, signature, name };
+      func = makeFunction(callee);
       ObjectDefineProperty(func, "length", {
         __proto__: null,
         value: signature.params.length,
         configurable: true,
       });
-      places.set(func, { store: this, kind: "function", handle });
+      externHandles.set(func, callee);
       this.#funcs[handle] = func;
     }
     return func;
   }
 
-  /** The type of the function of this number. */
-  signature(handle: number): Signature {
-    return this.#signatures[handle] ??= signatureOf(JSONParse(op_wasm_func_type(this.id, handle)));
+  /** The live objects of a kind other than function, by handle. */
+  objects(kind: ExportKind): object[] {
+    return this.#objects[kind] ??= list();
   }
 
-  /** The live object of this kind and number: the same each time. */
-  live(kind: ExportKind, handle: number, name?: string): ImportValue {
-    if (kind === "function") return this.func(handle, name);
-    const objects = this.#objects[kind] ??= list();
-    return objects[handle] ??= construct(liveClass(kind), internal, this, handle);
-  }
-
-  /** Enters an object that an app made. */
-  adopt(kind: Exclude<ExportKind, "function">, handle: number, object: ImportValue): void {
-    const objects = this.#objects[kind] ??= list();
-    objects[handle] = object;
-  }
-
-  /** Has the event loop wait for the end of the guest, which was just told to end. */
+  /** Keeps the event loop alive until a guest that was told to end has ended. */
   awaitEnd(): void {
     if (this.end !== undefined) refOpPromise(this.end);
   }
@@ -238,7 +169,7 @@ export class StoreState {
   drop(): void {
     if (this.dropped) return;
     this.dropped = true;
-    // What refers to itself is garbage that an engine has to look for.
+    // An engine frees an object that refers to itself only when it looks for cycles.
     if (op_wasm_drop_store(this.id)) this.imports[0] = undefined;
     this.awaitEnd();
   }

@@ -1,19 +1,18 @@
 import { option, own, toInteger } from "./check.ts";
 import { codec, read, writeValue } from "./codec.ts";
 import type { Codec } from "./codec.ts";
+import { JSONParse, String } from "./core.ts";
+import { checkDescriptor, limitsOf } from "./descriptor.ts";
+import { InstantiateError, MemoryError } from "./errors.ts";
+import { attach } from "./live_object.ts";
 import {
-  JSONParse,
   op_wasm_get_table,
   op_wasm_grow_table,
   op_wasm_new_table,
   op_wasm_set_table,
   op_wasm_table_size,
   op_wasm_table_type,
-  String,
-} from "./core.ts";
-import { InstantiateError, MemoryError } from "./errors.ts";
-import { limitsOf, typeOf } from "./limits.ts";
-import { place } from "./live.ts";
+} from "./ops.ts";
 import type { WasmStore } from "./store.ts";
 import type { StoreState } from "./store_state.ts";
 import type { TableType } from "./types.ts";
@@ -24,11 +23,11 @@ export class WasmTable {
   #handle: number;
   #codec: Codec | undefined;
 
-  /** Makes a table of which every element is `init`. */
+  /** Makes a table whose elements are all `init`. */
   constructor(store: WasmStore, type: TableType, init?: unknown);
   constructor(...args: unknown[]) {
-    const { store, handle } = place(this, "table", args, (store) => {
-      const type = typeOf(own(args, 1), "table");
+    const { store, handle } = attach(this, "table", args, (store) => {
+      const type = checkDescriptor(own(args, 1), "table");
       const element = String(option(type, "element", InstantiateError));
       const { minimum, maximum, is64 } = limitsOf(type);
       writeValue(store, codec(element), own(args, 2) ?? null);
@@ -43,13 +42,13 @@ export class WasmTable {
     return JSONParse(op_wasm_table_type(this.#store.id, this.#handle));
   }
 
-  /** How many elements it has. */
+  /** The number of its elements. */
   get length(): number {
     return op_wasm_table_size(this.#store.id, this.#handle);
   }
 
   /**
-   * The element at `index`, by the same rules as a function's result.
+   * The element at `index`, converted like the result of a function.
    *
    * @throws {WasmError} `MemoryError` if the index is out of bounds.
    */
@@ -61,7 +60,7 @@ export class WasmTable {
   }
 
   /**
-   * Sets the element at `index`, by the same rules as a function's argument.
+   * Sets the element at `index`, converted like an argument of a function.
    *
    * @throws {WasmError} `MemoryError` if the index is out of bounds.
    */
@@ -72,9 +71,9 @@ export class WasmTable {
   }
 
   /**
-   * Adds `delta` elements that are `init`, and returns how many there were before.
+   * Adds `delta` elements that are `init`. Returns the number of elements before.
    *
-   * @throws {WasmError} `MemoryError` if its maximum or a cap does not allow that.
+   * @throws {WasmError} `MemoryError` if the maximum of the table or a cap does not allow it.
    */
   grow(delta: number, init: unknown = null): number {
     const more = toInteger(delta, "delta", MemoryError);

@@ -1,4 +1,4 @@
-// The bytes of a memory cannot be given away, as in browsers: see `src/bridge/transfer.rs`.
+// Guards that keep scripts from transferring the bytes of a memory: see `src/bridge/transfer.rs`.
 
 import {
   ArrayBufferPrototype,
@@ -7,11 +7,10 @@ import {
   ObjectDefineProperty,
   ObjectFreeze,
   ObjectGetOwnPropertyDescriptors,
-  op_wasm_guard_transfer,
 } from "./core.ts";
+import { op_wasm_guard_transfer } from "./ops.ts";
 
-// Scripts find the methods in two places: with `ArrayBuffer` itself, and with the copies of builtins that
-// deno_core took before anybody could change them.
+// Scripts find the methods in two places: in `ArrayBuffer.prototype`, and among the primordials of deno_core.
 const copies = ObjectGetOwnPropertyDescriptors(bootstrap.primordials);
 const methods = {
   __proto__: null,

@@ -1,10 +1,6 @@
-import { quote } from "./check.ts";
-import type { WasmGlobal } from "./global.ts";
-import type { WasmMemory } from "./memory.ts";
-import type { WasmTable } from "./table.ts";
-import type { WasmTag } from "./tag.ts";
+import { quote } from "./describe.ts";
 
-/** What kind of thing an export or import is. */
+/** The kind of an export or import. */
 export type ExportKind = "function" | "memory" | "global" | "table" | "tag";
 
 /** The type of an export or import. Value types are written as in the text format. */
@@ -21,7 +17,7 @@ export type ExportInfo = { name: string } & ExternType;
 /** One import of a module. */
 export type ImportInfo = { module: string; name: string } & ExternType;
 
-/** What an import is called in messages. */
+/** The name of an import in messages. */
 export function importName({ module, name }: ImportInfo): string {
   return `import ${quote(module)}.${quote(name)}`;
 }
@@ -60,22 +56,6 @@ export interface TagType {
   params: string[];
 }
 
-/** A function of a guest. The function's own signature says what it takes and returns. */
+/** A function of a guest, or a function that a guest imports. Its WebAssembly type says what it takes and returns. */
 // deno-lint-ignore no-explicit-any
 export type WasmFunction = (...args: any[]) => any;
-
-/** What a module's imports are satisfied with: module names, then names. */
-export type Imports = Record<string, Record<string, ImportValue>>;
-
-/**
- * What one import is satisfied with: a function, the number or bigint that an immutable global
- * holds, or the live object of an instance or made by the app.
- */
-export type ImportValue =
-  | WasmFunction
-  | WasmMemory
-  | WasmGlobal
-  | WasmTable
-  | WasmTag
-  | number
-  | bigint;

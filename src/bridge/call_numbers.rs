@@ -1,8 +1,8 @@
-//! Calls of functions of at most two numbers, which JavaScript need not put into the call frame.
+//! Calls of functions of at most two numbers, which TypeScript need not put into the call frame.
 //!
-//! What takes the least time differs. Engines that compile find out in JavaScript whether something is a
-//! number, and hand over doubles; to open a scope takes V8 as long as the call. Where JavaScript is
-//! interpreted, each step in it costs as much as all of them here.
+//! The quickest way differs. Where the engine compiles JavaScript (V8), TypeScript checks that the arguments are
+//! numbers and passes them as doubles: opening a scope in an op would take as long as the call. Where it interprets
+//! JavaScript (QuickJS), a single step in TypeScript costs as much as all checks in the op.
 
 use std::cell::Cell;
 
@@ -10,59 +10,60 @@ use deno_core::{op2, v8};
 use wasmtime::ValRaw;
 
 use super::call::{callable, set_status};
-use super::crossing::{GROWN, MISFIT, RETURNED};
-use super::number::Numbers;
-use super::scope::{self, Guest};
+use super::numeric::NumericSignature;
+use super::protocol::{GROWN, MISFIT, RETURNED};
+use super::scope::{self, StoreImports};
 
-/// The most arguments that such a call has.
-const FEW: usize = 2;
+/// The most arguments of such a call.
+const MAX_ARGS: usize = 2;
 
-/// Whether the engine compiles JavaScript that runs often.
+/// Whether the engine compiles JavaScript to machine code.
 #[op2(fast)]
-pub fn op_wasm_compiles() -> bool {
+pub fn op_wasm_has_jit() -> bool {
     !cfg!(feature = "quickjs")
 }
 
-/// Calls a function of at most two numbers that returns one, of a store that has no functions of
-/// JavaScript.
+/// Calls a function of at most two numbers that returns a number, in a store that imports no functions of JavaScript.
 ///
-/// NaN means that `op_wasm_ended` tells how the call ended, whose result is in the frame if it returned.
+/// Returns the result. NaN means that `op_wasm_last_status` has the status of the call; if the call returned, the
+/// result is in the frame.
 #[op2(fast)]
 pub fn op_wasm_call_doubles(isolate: &mut v8::Isolate, func: u32, first: f64, second: f64) -> f64 {
-    call_doubles(isolate, func, [first, second]).unwrap_or_else(|ended| {
-        set_status(ended);
+    call_doubles(isolate, func, [first, second]).unwrap_or_else(|status| {
+        set_status(status);
         f64::NAN
     })
 }
 
-/// Returns the result, or how the call ended if that is not all there is to tell.
+/// The result, or the status if the caller has to know it.
 #[inline]
-fn call_doubles(isolate: &v8::Isolate, func: u32, args: [f64; FEW]) -> Result<f64, u32> {
+fn call_doubles(isolate: &v8::Isolate, func: u32, args: [f64; MAX_ARGS]) -> Result<f64, u32> {
     let callable = callable(func, isolate)?;
-    let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
-    let returned = numbers.result.ok_or(MISFIT)?;
+    let signature = callable.numeric.as_ref().ok_or(MISFIT)?;
+    let result_type = signature.result.ok_or(MISFIT)?;
     if callable.func.store().has_host_funcs() {
         return Err(MISFIT);
     }
-    let mut slots = [ValRaw::u64(0); FEW];
-    for ((slot, number), arg) in slots.iter_mut().zip(numbers.params()).zip(args) {
-        *slot = number.slot_of(arg).ok_or(MISFIT)?;
+    let mut slots = [ValRaw::u64(0); MAX_ARGS];
+    for ((slot, ty), arg) in slots.iter_mut().zip(signature.params()).zip(args) {
+        *slot = ty.slot_of(arg).ok_or(MISFIT)?;
     }
     let called = callable.func.call_frame(&mut slots);
-    let ended = callable.called(called);
-    let result = returned.double_of(&slots[0]);
-    if ended == RETURNED && !result.is_nan() {
+    let status = callable.status(called);
+    let result = result_type.double_of(&slots[0]);
+    if status == RETURNED && !result.is_nan() {
         return Ok(result);
     }
-    if ended & !GROWN == RETURNED {
-        callable.crossing.frame.write(&slots[..1]);
+    if status & !GROWN == RETURNED {
+        callable.context.frame.write(&slots[..1]);
     }
-    Err(ended)
+    Err(status)
 }
 
-/// Calls a function of at most two numbers. Returns the result, or `undefined` if there is none.
+/// Calls a function of at most two numbers that returns at most one number.
 ///
-/// NaN means that `op_wasm_ended` tells how the call ended, whose result is in the frame if it returned.
+/// Returns the result, or `undefined` if the function has none. NaN means that `op_wasm_last_status` has the status of
+/// the call; if the call returned, the result is in the frame.
 #[op2(reentrant)]
 pub fn op_wasm_call_numbers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -71,8 +72,9 @@ pub fn op_wasm_call_numbers<'s>(
     first: v8::Local<'s, v8::Value>,
     second: v8::Local<'s, v8::Value>,
 ) -> v8::Local<'s, v8::Value> {
-    call_numbers(scope, func, Guest::of(imports), [first, second]).unwrap_or_else(|ended| {
-        set_status(ended);
+    let imports = StoreImports::of_sync_call(imports);
+    call_numbers(scope, func, imports, [first, second]).unwrap_or_else(|status| {
+        set_status(status);
         v8::Number::new(scope, f64::NAN).into()
     })
 }
@@ -81,32 +83,32 @@ pub fn op_wasm_call_numbers<'s>(
 fn call_numbers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     func: u32,
-    guest: Guest<'s>,
-    args: [v8::Local<'s, v8::Value>; FEW],
+    imports: StoreImports<'s>,
+    args: [v8::Local<'s, v8::Value>; MAX_ARGS],
 ) -> Result<v8::Local<'s, v8::Value>, u32> {
     let callable = callable(func, scope)?;
-    let slots = callable.crossing.frame.slots();
-    let numbers = callable.numbers.as_ref().ok_or(MISFIT)?;
-    fill(slots, numbers, args).ok_or(MISFIT)?;
-    let ended = scope::enter(scope, &callable.crossing, guest, || callable.call());
+    let slots = callable.context.frame.slots();
+    let signature = callable.numeric.as_ref().ok_or(MISFIT)?;
+    fill(slots, signature, args).ok_or(MISFIT)?;
+    let status = scope::enter(scope, &callable.context, imports, || callable.call());
     let slot = slots[0].get();
-    match numbers.result {
-        None if ended == RETURNED => Ok(v8::undefined(scope).into()),
-        Some(number) if ended == RETURNED && !number.double_of(&slot).is_nan() => {
-            Ok(number.value(scope, &slot))
+    match signature.result {
+        None if status == RETURNED => Ok(v8::undefined(scope).into()),
+        Some(ty) if status == RETURNED && !ty.double_of(&slot).is_nan() => {
+            Ok(ty.value(scope, &slot))
         }
-        _ => Err(ended),
+        _ => Err(status),
     }
 }
 
-/// Puts arguments into slots, if there are enough of them and all fit.
+/// Puts arguments into slots; `None` if one is missing or does not fit.
 fn fill(
     slots: &[Cell<ValRaw>],
-    numbers: &Numbers,
-    args: [v8::Local<'_, v8::Value>; FEW],
+    signature: &NumericSignature,
+    args: [v8::Local<'_, v8::Value>; MAX_ARGS],
 ) -> Option<()> {
-    for (i, number) in numbers.params().iter().enumerate() {
-        slots[i].set(number.slot(*args.get(i)?)?);
+    for (i, ty) in signature.params().iter().enumerate() {
+        slots[i].set(ty.slot(*args.get(i)?)?);
     }
     Some(())
 }

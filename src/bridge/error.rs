@@ -1,4 +1,4 @@
-//! The runtime's errors, as JavaScript sees them.
+//! The errors of the runtime as JavaScript errors.
 
 use std::borrow::Cow;
 
@@ -19,15 +19,15 @@ struct Fields<'a> {
     exit_code: Option<i32>,
 }
 
-/// `deno_core` makes a JavaScript error of class `WasmError` of this, in any op that returns one, where the
-/// extension has registered that class.
+/// Where an op returns a [`WasmError`], `deno_core` throws a JavaScript error of the class `WasmError`, which
+/// `ts/errors.ts` has registered.
 impl JsErrorClass for WasmError {
     fn get_class(&self) -> Cow<'static, str> {
         Cow::Borrowed("WasmError")
     }
 
-    /// All fields as JSON. `deno_core` assigns additional properties to an error, which calls the setters
-    /// that a script has put on `Object.prototype`; what reads this JSON defines them.
+    /// All fields as JSON, from which `ts/errors.ts` defines the properties of the error. `deno_core` would assign
+    /// additional properties, which calls setters that a script has put on `Object.prototype`.
     fn get_message(&self) -> Cow<'static, str> {
         let fields = Fields {
             message: &self.message,
@@ -49,8 +49,8 @@ impl JsErrorClass for WasmError {
     }
 }
 
-/// A description of something as JSON, which no accessor on a prototype of JavaScript's gets to see.
+/// A description as JSON. Accessors on JavaScript's prototypes cannot interfere with JSON.
 pub fn to_json(value: &impl Serialize) -> String {
-    // The types that are described have strings for keys.
+    // Serialization fails only for maps whose keys are no strings.
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use deno_core::v8;
 use wasmtime::ValRaw;
 
-/// How many values a function may take or return: wasm's implementation limit, and the most
-/// that any engine accepts.
+use super::protocol::{REF_FUNC, REF_HOST, REF_NULL, REF_OBJECT};
+use crate::runtime::RefHandle;
+
+/// The most values that a function takes or returns: the implementation limit of WebAssembly engines.
 const SLOTS: usize = 1000;
 
-/// Arguments and results on their way, 16 bytes each.
+/// The arguments and the results of a call, 16 bytes each.
 ///
-/// One frame serves every call of a runtime: whoever reads it copies the slots out before
-/// anything else can run, so that nested calls may write over them.
+/// All calls of a runtime use one frame. A reader copies the slots before anything else can run, since nested calls
+/// write over them.
 pub struct Frame {
     slots: Arc<[Cell<ValRaw>]>,
 }
@@ -31,7 +33,7 @@ impl Frame {
         self.slots.iter().take(count).map(Cell::get).collect()
     }
 
-    /// The slot at 0, where single values travel.
+    /// The first slot, through which single values pass.
     pub fn first(&self) -> ValRaw {
         self.slots[0].get()
     }
@@ -55,8 +57,8 @@ impl Frame {
         &self.slots
     }
 
-    /// The slots as a `SharedArrayBuffer`, which no script can detach, transfer or resize. It may outlive the
-    /// frame: the memory is shared.
+    /// The slots as a `SharedArrayBuffer`, which no script can detach, transfer or resize. The buffer may outlive the
+    /// frame: both own the memory.
     pub fn to_shared_array_buffer<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
@@ -80,3 +82,14 @@ impl Frame {
         v8::SharedArrayBuffer::with_backing_store(scope, &store.make_shared())
     }
 }
+
+// The runtime writes references into the frame, and TypeScript reads them by the tags of the protocol.
+const _: () = {
+    const fn tag(handle: RefHandle) -> u64 {
+        handle.to_bits() >> 32
+    }
+    assert!(tag(RefHandle::Null) == REF_NULL as u64);
+    assert!(tag(RefHandle::Host(0)) == REF_HOST as u64);
+    assert!(tag(RefHandle::Func(0)) == REF_FUNC as u64);
+    assert!(tag(RefHandle::Object(0)) == REF_OBJECT as u64);
+};

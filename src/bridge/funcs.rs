@@ -1,4 +1,4 @@
-//! The guests' functions that JavaScript knows.
+//! The functions of guests that JavaScript can call.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use deno_core::v8;
 
-use super::crossing::Crossing;
-use super::number::Numbers;
+use super::js_call_context::JsCallContext;
+use super::numeric::NumericSignature;
 use crate::runtime::{WasmError, WasmFunc};
 
 thread_local! {
-    /// The functions that JavaScript on this thread may call, by number: of all runtimes, so that an op
-    /// that calls one need not ask for the state of its own.
+    /// The functions that JavaScript on this thread can call, by number. One table for all runtimes of the thread: an
+    /// op that calls a function does not need the state of its runtime.
     static TABLE: RefCell<Table> = const { RefCell::new(Table::new()) };
 }
 
@@ -23,16 +23,18 @@ struct Table {
 
 enum Entry {
     Func(Rc<Callable>),
-    /// Its store, of this number, was dropped.
+    /// The store of the function was dropped. The store had this number.
     Dropped(u32),
 }
 
-/// A function, and what is asked of it for every call.
+/// A function, with all that a call of it needs.
 pub struct Callable {
     pub func: WasmFunc,
-    /// If it takes a few numbers and returns one at most, and nothing else.
-    pub numbers: Option<Numbers>,
-    pub crossing: Rc<Crossing>,
+    /// The number of its store.
+    pub store: u32,
+    /// If it takes a few numbers and returns at most one.
+    pub numeric: Option<NumericSignature>,
+    pub context: Rc<JsCallContext>,
 }
 
 impl Table {
@@ -56,17 +58,17 @@ impl Table {
     }
 }
 
-/// The function of this number, of the runtime of this isolate; `None` if its store was dropped, or the runtime
-/// has none.
+/// The function of this number in the runtime of this isolate; `None` if its store was dropped, or the runtime has no
+/// such function.
 #[inline]
 pub fn find(number: u32, isolate: &v8::Isolate) -> Option<Rc<Callable>> {
     TABLE.with_borrow(|table| match table.entries.get(number as usize) {
-        Some(Entry::Func(callable)) if callable.crossing.is_of(isolate) => Some(callable.clone()),
+        Some(Entry::Func(callable)) if callable.context.is_of(isolate) => Some(callable.clone()),
         _ => None,
     })
 }
 
-/// Why there is no function of this number.
+/// The error for a number that [`find`] does not find.
 #[cold]
 pub fn missing(number: u32) -> WasmError {
     TABLE.with_borrow(|table| match table.entries.get(number as usize) {
@@ -77,8 +79,8 @@ pub fn missing(number: u32) -> WasmError {
 
 /// The functions of one `JsRuntime`.
 ///
-/// A number is another function's only when JavaScript has collected what knew it: a function whose
-/// store was dropped can still be called, and has to fail.
+/// A JavaScript function whose store was dropped can still be called, and has to fail. So a number is used again only
+/// when JavaScript has collected all functions of its store.
 #[derive(Default)]
 pub struct Funcs {
     /// By store, and by the function's handle in it.
@@ -94,7 +96,7 @@ impl Funcs {
         &self,
         store: u32,
         func: WasmFunc,
-        crossing: Rc<Crossing>,
+        context: Rc<JsCallContext>,
     ) -> Result<u32, WasmError> {
         let mut of_store = self.of_store.borrow_mut();
         let of_store = of_store.entry(store).or_default();
@@ -103,16 +105,17 @@ impl Funcs {
             return Ok(*number);
         }
         let callable = Callable {
-            numbers: Numbers::of(&func.info()),
+            numeric: NumericSignature::of(&func.info()),
             func,
-            crossing,
+            store,
+            context,
         };
         let number = TABLE.with_borrow_mut(|table| table.add(callable))?;
         of_store.insert(handle, number);
         Ok(number)
     }
 
-    /// Lets go of the functions of a store that was dropped.
+    /// Drops the functions of a store that was dropped.
     pub fn drop_store(&self, store: u32) {
         let of_store = self.of_store.borrow();
         drop_all(
@@ -121,8 +124,7 @@ impl Funcs {
         );
     }
 
-    /// The numbers of the functions of a store that was dropped may be given to others: nobody knows
-    /// those functions any more.
+    /// Frees the numbers of the functions of a dropped store: JavaScript has collected all of them.
     pub fn forget_store(&self, store: u32) {
         let numbers = self.of_store.borrow_mut().remove(&store);
         let numbers = numbers.into_iter().flat_map(HashMap::into_values);
@@ -130,11 +132,11 @@ impl Funcs {
     }
 }
 
-/// Lets go of the functions of these numbers, of a store that was dropped.
+/// Drops the functions of these numbers, of a store that was dropped.
 fn drop_all<'a>(store: u32, numbers: impl Iterator<Item = &'a u32>) {
     for &number in numbers {
         let dropped = Entry::Dropped(store);
-        // What it was is dropped here, and not while the table is borrowed.
+        // The function is dropped here, and not while the table is borrowed.
         drop(TABLE.with_borrow_mut(|table| {
             std::mem::replace(&mut table.entries[number as usize], dropped)
         }));
@@ -144,7 +146,7 @@ fn drop_all<'a>(store: u32, numbers: impl Iterator<Item = &'a u32>) {
 impl Drop for Funcs {
     fn drop(&mut self) {
         for (store, numbers) in self.of_store.take() {
-            // The thread's table may be gone already, with all that was in it.
+            // When the thread ends, its table may be dropped first.
             if TABLE.try_with(|_| ()).is_err() {
                 return;
             }

@@ -3,141 +3,135 @@
 use deno_core::v8;
 use wasmtime::ValRaw;
 
-use super::crossing::Crossing;
-use super::number::{FEW, Numbers};
-use super::scope::{Guest, with_import};
-use crate::runtime::{ExternInfo, HostFunction, RefHandle, Stop, WasmError, WasmStore};
+use super::js_call_context::JsCallContext;
+use super::numeric::{MAX_PARAMS, NumericSignature};
+use super::protocol::{
+    ABORTED, CALL_IMPORT, CALL_IMPORT_GROWN, EXCEPTION, PENDING, RETURNED, TAKE_ERROR, TAKE_RESULT,
+    THREW,
+};
+use super::scope::{StoreImports, exhausted, stop, with_import};
+use crate::runtime::{ExternInfo, HostFunction, RefHandle, Stop, WasmStore};
 
-/// The function that JavaScript keeps under this number for the instance's store.
+/// A JavaScript function that guests import, by its index among the imports of the guests' store.
 ///
-/// JavaScript keeps it, and not this, so that an import that refers to its own instance does
-/// not keep the two alive.
+/// JavaScript keeps the function itself: an import that refers to its own instance can be collected together with it.
 pub struct JsImport {
-    number: u32,
-    /// If it takes and returns nothing but a few numbers: then it is called from here.
-    numbers: Option<Numbers>,
+    index: u32,
+    /// If the function takes and returns only a few numbers: then it is called without the import dispatcher.
+    numeric: Option<NumericSignature>,
 }
 
 impl JsImport {
-    /// The function of this number, of this type.
-    pub fn new(number: u32, ty: &ExternInfo) -> Self {
-        let numbers = Numbers::of(ty);
-        Self { number, numbers }
+    /// The import at this index, of this type.
+    pub fn new(index: u32, ty: &ExternInfo) -> Self {
+        let numeric = NumericSignature::of(ty);
+        Self { index, numeric }
     }
 }
 
 impl HostFunction for JsImport {
     fn number(&self) -> Option<u32> {
-        Some(self.number)
+        Some(self.index)
     }
 
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop> {
         let grown = store.take_grown();
-        with_import(self.number, |scope, crossing, guest, function| {
-            let mut import = Import {
-                number: self.number,
-                crossing,
-                guest,
+        with_import(self.index, |scope, context, imports, function| {
+            let mut call = ImportCall {
+                index: self.index,
+                context,
+                imports,
                 frame,
             };
-            match (&self.numbers, function) {
-                // Views are to be detached where the memory has grown or is going to be used elsewhere.
-                (Some(numbers), Some(function)) if !grown && !guest.waits => {
-                    import.call(scope, numbers, function)
+            match (&self.numeric, function) {
+                // The dispatcher detaches views where a memory has grown, or another thread is going to use it.
+                (Some(signature), Some(function)) if !grown && !imports.waits => {
+                    call.call_numeric(scope, signature, function)
                 }
                 _ => {
-                    let ended = import.run(scope, grown);
-                    if guest.waits && !matches!(ended, Err(Stop::Later)) {
-                        hand_over(scope, crossing, store)?;
+                    let result = call.call_by_dispatcher(scope, grown);
+                    if imports.waits && !matches!(result, Err(Stop::Later)) {
+                        hand_over(scope, context, store)?;
                     }
-                    ended
+                    result
                 }
             }
         })
     }
 }
 
-/// How `dispatch` says that an import ended. What was thrown is in the frame's first slot; why
-/// one was aborted, JavaScript keeps for itself.
+/// The result of an import, as the import dispatcher returns it. A thrown reference is in the first slot of the frame;
+/// JavaScript keeps the error of an import that was aborted.
 #[derive(Clone, Copy)]
-pub enum Completion {
+pub enum ImportResult {
     Returned,
     Threw,
     Rethrew,
     Aborted,
-    /// It does so later.
+    /// The import returned a promise.
     Pending,
 }
 
-impl Completion {
-    /// The way of this number, as `host:wasm` knows it.
-    pub fn from_number(number: u32) -> Result<Self, Stop> {
-        match number {
-            0 => Ok(Self::Returned),
-            1 => Ok(Self::Threw),
-            2 => Ok(Self::Rethrew),
-            3 => Ok(Self::Aborted),
-            4 => Ok(Self::Pending),
+impl ImportResult {
+    /// # Errors
+    /// An error if the dispatcher returns no such status.
+    pub fn of_status(status: u32) -> Result<Self, Stop> {
+        match status {
+            RETURNED => Ok(Self::Returned),
+            THREW => Ok(Self::Threw),
+            EXCEPTION => Ok(Self::Rethrew),
+            ABORTED => Ok(Self::Aborted),
+            PENDING => Ok(Self::Pending),
             _ => Err(stop("an import ended in an unknown way")),
         }
     }
 
-    /// Tells the guest, whose frame this is.
-    pub fn read(self, crossing: &Crossing, frame: &mut [ValRaw]) -> Result<(), Stop> {
+    /// Gives the result to the guest whose frame this is.
+    ///
+    /// # Errors
+    /// The stop of an import that did not return.
+    pub fn read(self, context: &JsCallContext, frame: &mut [ValRaw]) -> Result<(), Stop> {
         match self {
             Self::Returned => {
-                crossing.frame.read_into(frame);
+                context.frame.read_into(frame);
                 Ok(())
             }
-            Self::Threw => Err(Stop::Throw(thrown(crossing)?)),
-            Self::Rethrew => Err(Stop::Rethrow(reference(crossing)?)),
+            Self::Threw => Err(Stop::Throw(thrown(context)?)),
+            Self::Rethrew => Err(Stop::Rethrow(reference(context)?)),
             Self::Aborted => Err(Stop::Abort),
             Self::Pending => Err(Stop::Later),
         }
     }
 }
 
-/// What `dispatch` is to do.
-#[derive(Clone, Copy)]
-enum Task {
-    /// Run the import, with its arguments in the frame.
-    Run,
-    /// The same, of a store in which a memory has grown.
-    RunGrown,
-    /// Take what it returned.
-    Return,
-    /// Take what it threw.
-    Throw,
-}
-
 /// A call of an import.
-struct Import<'a, 's> {
-    number: u32,
-    crossing: &'a Crossing,
-    guest: Guest<'s>,
+struct ImportCall<'a, 's> {
+    index: u32,
+    context: &'a JsCallContext,
+    imports: StoreImports<'s>,
     frame: &'a mut [ValRaw],
 }
 
-impl Import<'_, '_> {
-    /// Calls the function with numbers. What it does beside returning one is JavaScript's to judge.
+impl ImportCall<'_, '_> {
+    /// Calls the function with numbers. TypeScript handles each result that is not a number which fits.
     #[inline]
-    fn call(
+    fn call_numeric(
         &mut self,
         scope: &mut v8::PinScope<'_, '_>,
-        numbers: &Numbers,
+        signature: &NumericSignature,
         function: v8::Local<'_, v8::Function>,
     ) -> Result<(), Stop> {
         let this: v8::Local<'_, v8::Value> = v8::undefined(scope).into();
-        let mut args = [this; FEW];
-        let params = numbers.params();
-        for ((arg, number), slot) in args.iter_mut().zip(params).zip(&*self.frame) {
-            *arg = number.value(scope, slot);
+        let mut args = [this; MAX_PARAMS];
+        let params = signature.params();
+        for ((arg, ty), slot) in args.iter_mut().zip(params).zip(&*self.frame) {
+            *arg = ty.value(scope, slot);
         }
         v8::tc_scope!(let scope, scope);
         let Some(returned) = function.call(scope, this, &args[..params.len()]) else {
             return self.threw(scope);
         };
-        let Some(result) = numbers.result else {
+        let Some(result) = signature.result else {
             return Ok(());
         };
         match (result.slot(returned), self.frame.first_mut()) {
@@ -145,11 +139,11 @@ impl Import<'_, '_> {
                 *slot = value;
                 Ok(())
             }
-            _ => self.dispatch(scope, Task::Return, returned),
+            _ => self.dispatch(scope, TAKE_RESULT, returned),
         }
     }
 
-    /// Has JavaScript take what the function threw.
+    /// Has the dispatcher take the value that the function threw.
     #[inline(never)]
     fn threw(
         &mut self,
@@ -163,72 +157,80 @@ impl Import<'_, '_> {
             None => v8::undefined(scope).into(),
         };
         scope.reset();
-        self.dispatch(scope, Task::Throw, thrown)
+        self.dispatch(scope, TAKE_ERROR, thrown)
     }
 
-    /// Has JavaScript run the function.
+    /// Has the dispatcher call the function.
     #[inline(never)]
-    fn run(&mut self, scope: &mut v8::PinScope<'_, '_>, grown: bool) -> Result<(), Stop> {
-        self.crossing.frame.write(self.frame);
+    fn call_by_dispatcher(
+        &mut self,
+        scope: &mut v8::PinScope<'_, '_>,
+        grown: bool,
+    ) -> Result<(), Stop> {
+        self.context.frame.write(self.frame);
         v8::tc_scope!(let scope, scope);
         let nothing = v8::undefined(scope).into();
-        let task = if grown { Task::RunGrown } else { Task::Run };
+        let task = if grown {
+            CALL_IMPORT_GROWN
+        } else {
+            CALL_IMPORT
+        };
         self.dispatch(scope, task, nothing)
     }
 
-    /// Has `host:wasm` do this. Not inlined: what calls a function with numbers, at every level that a guest
-    /// and JavaScript call each other, needs no stack for it.
+    /// Has the import dispatcher do a task. Not inlined: the calls of functions with numbers, which can nest deeply,
+    /// need no stack for it.
     #[inline(never)]
     fn dispatch(
         &mut self,
         scope: &mut v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>,
-        task: Task,
+        task: u32,
         value: v8::Local<'_, v8::Value>,
     ) -> Result<(), Stop> {
-        let function = self.crossing.dispatch.borrow().clone();
-        let function = function.ok_or_else(|| stop("host:wasm was never evaluated"))?;
-        let function = v8::Local::new(scope, function);
+        let dispatcher = self.context.dispatcher.borrow().clone();
+        let dispatcher = dispatcher.ok_or_else(|| stop("host:wasm was never evaluated"))?;
+        let dispatcher = v8::Local::new(scope, dispatcher);
         let this = v8::undefined(scope).into();
         let args = [
-            self.guest.imports,
-            v8::Integer::new_from_unsigned(scope, self.number).into(),
-            v8::Boolean::new(scope, self.guest.waits).into(),
-            v8::Integer::new(scope, task as i32).into(),
+            self.imports.functions,
+            v8::Integer::new_from_unsigned(scope, self.index).into(),
+            v8::Boolean::new(scope, self.imports.waits).into(),
+            v8::Integer::new_from_unsigned(scope, task).into(),
             value,
         ];
-        match function.call(scope, this, &args) {
-            Some(completion) => {
-                let completion = completion.uint32_value(scope).unwrap_or(u32::MAX);
-                Completion::from_number(completion)?.read(self.crossing, self.frame)
+        match dispatcher.call(scope, this, &args) {
+            Some(status) => {
+                let status = status.uint32_value(scope).unwrap_or(u32::MAX);
+                ImportResult::of_status(status)?.read(self.context, self.frame)
             }
             None if scope.has_terminated() => Err(terminated()),
-            // `dispatch` catches whatever the import throws; only where the stack has no room left
-            // even for that does an exception come through.
+            // The dispatcher catches all that the import throws. An exception comes through only where the stack has no
+            // room for the dispatcher itself.
             None => Err(exhausted()),
         }
     }
 }
 
-/// Gives a guest its memories, which runs beside JavaScript from here on. Not inlined, so that the calls that
+/// Detaches the views of a store's memories: from here on its guest runs on another thread. Not inlined: calls that
 /// nest deeply need no stack for it.
 #[inline(never)]
 fn hand_over(
     scope: &mut v8::PinScope<'_, '_>,
-    crossing: &Crossing,
+    context: &JsCallContext,
     store: &WasmStore,
 ) -> Result<(), Stop> {
-    crossing.views.detach_all(scope, store).map_err(Stop::Error)
+    context.views.detach_all(scope, store).map_err(Stop::Error)
 }
 
-fn thrown(crossing: &Crossing) -> Result<u32, Stop> {
-    match reference(crossing)? {
+fn thrown(context: &JsCallContext) -> Result<u32, Stop> {
+    match reference(context)? {
         RefHandle::Host(index) => Ok(index),
         _ => Err(stop("an import threw something unknown")),
     }
 }
 
-fn reference(crossing: &Crossing) -> Result<RefHandle, Stop> {
-    RefHandle::from_bits(crossing.frame.first().get_u64())
+fn reference(context: &JsCallContext) -> Result<RefHandle, Stop> {
+    RefHandle::from_bits(context.frame.first().get_u64())
         .ok_or_else(|| stop("an import threw something unknown"))
 }
 
@@ -236,17 +238,4 @@ fn reference(crossing: &Crossing) -> Result<RefHandle, Stop> {
 #[inline(never)]
 fn terminated() -> Stop {
     stop("JavaScript was terminated while the guest ran")
-}
-
-/// That of an import that the stack has no room for.
-#[cold]
-#[inline(never)]
-pub(super) fn exhausted() -> Stop {
-    Stop::Error(WasmError::stack_exhausted())
-}
-
-#[cold]
-#[inline(never)]
-pub(super) fn stop(message: &str) -> Stop {
-    Stop::Error(WasmError::runtime(message))
 }

@@ -6,40 +6,39 @@ use std::rc::Rc;
 use deno_core::{OpState, op2, v8};
 use wasmtime::ValRaw;
 
-use super::Bridge;
-use super::crossing::RETURNED;
 use super::import::JsImport;
-use super::scope::{self, Guest};
+use super::protocol::{
+    IMPORT_FUNCTION, IMPORT_GLOBAL, IMPORT_HOST_FUNCTION, IMPORT_MEMORY, IMPORT_TABLE, IMPORT_TAG,
+    IMPORT_WASI_FUNCTION, RETURNED,
+};
+use super::scope::{self, StoreImports};
+use super::state::Bridge;
 use crate::runtime::{
     ExternInfo, HostFunction, HostImports, Import, ImportInfo, Outcome, WasmError, WasmInstance,
     WasmState,
 };
 
-/// The kind of an import that is a function of JavaScript.
-const HOST_FUNCTION: u32 = 5;
-
-/// What an import of this type is satisfied with, as `host:wasm` tells it: a kind, and a number among
-/// those of that kind in the instance's store.
+/// An import of this kind, and of this type. The number is a handle in the store, or the index of a JavaScript function
+/// among the imports of the store.
 fn import(kind: u32, number: u32, ty: &ExternInfo) -> Result<Import, WasmError> {
     Ok(match kind {
-        0 => Import::Func(number),
-        1 => Import::Memory(number),
-        2 => Import::Global(number),
-        3 => Import::Table(number),
-        4 => Import::Tag(number),
-        HOST_FUNCTION => Import::Host(Box::new(JsImport::new(number, ty))),
-        // Of which the module tells which.
-        6 => Import::Wasi,
+        IMPORT_FUNCTION => Import::Func(number),
+        IMPORT_MEMORY => Import::Memory(number),
+        IMPORT_GLOBAL => Import::Global(number),
+        IMPORT_TABLE => Import::Table(number),
+        IMPORT_TAG => Import::Tag(number),
+        IMPORT_HOST_FUNCTION => Import::Host(Box::new(JsImport::new(number, ty))),
+        IMPORT_WASI_FUNCTION => Import::Wasi,
         _ => return Err(WasmError::instantiate("an import of an unknown kind")),
     })
 }
 
-/// The functions that JavaScript keeps for the imports of a store's first instance.
+/// The JavaScript functions that the first instance of a store imports.
 struct FirstImports;
 
 impl HostImports for FirstImports {
     fn function(number: usize, import: &ImportInfo) -> Box<dyn HostFunction> {
-        // What JavaScript keeps first is something else: see `Guest`.
+        // At index 0 stands the state of the store: see `StoreImports`.
         Box::new(JsImport::new(number as u32 + 1, &import.ty))
     }
 }
@@ -48,23 +47,25 @@ fn instantiate(
     state: &WasmState,
     module: u32,
     store: u32,
-    externs: &[u32],
+    imports: &[u32],
 ) -> Result<Outcome<WasmInstance>, WasmError> {
     let declared = state.module(module)?.imports;
-    let pairs = || externs.chunks_exact(2);
+    let pairs = || imports.chunks_exact(2);
     let mut firsts = (1..).zip(pairs());
-    if pairs().len() == declared.len() && firsts.all(|(i, pair)| pair == [HOST_FUNCTION, i]) {
+    let are_firsts = firsts.all(|(i, pair)| pair == [IMPORT_HOST_FUNCTION, i]);
+    if pairs().len() == declared.len() && are_firsts {
         return state.instantiate_hosted::<FirstImports>(module, store);
     }
     let pairs = pairs().zip(&*declared);
-    let externs: Result<_, _> = pairs
+    let imports: Result<_, _> = pairs
         .map(|(pair, declared)| import(pair[0], pair[1], &declared.ty))
         .collect();
-    state.instantiate(module, store, externs?)
+    state.instantiate(module, store, imports?)
 }
 
-/// Instantiates a module. Its imports are pairs of a kind and a number, in the module's order. Returns
-/// how it ended; the instance's number is in the frame if it came to be.
+/// Instantiates a module, and runs its start function. `imports` are pairs of a kind and a number, in the order of the
+/// module; `functions` are the JavaScript functions that the store imports. Returns the status of the run; if it
+/// returned, the number of the instance is in the frame.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_instantiate<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -72,23 +73,24 @@ pub fn op_wasm_instantiate<'s>(
     module: u32,
     store: u32,
     // JavaScript may detach the buffer while the start function runs.
-    #[buffer(copy)] externs: Vec<u32>,
-    imports: v8::Local<'s, v8::Value>,
+    #[buffer(copy)] imports: Vec<u32>,
+    functions: v8::Local<'s, v8::Value>,
 ) -> Result<u32, WasmError> {
     let bridge = Bridge::of(&state);
-    let made = scope::enter(scope, &bridge.crossing, Guest::of(imports), || {
-        instantiate(&bridge.state, module, store, &externs)
+    let functions = StoreImports::of_sync_call(functions);
+    let made = scope::enter(scope, &bridge.context, functions, || {
+        instantiate(&bridge.state, module, store, &imports)
     });
-    Ok(match bridge.crossing.ended(made?) {
+    Ok(match bridge.context.returned(made?) {
         Ok(instance) => {
-            bridge.crossing.frame.write(&[ValRaw::u32(instance.id)]);
+            bridge.context.frame.write(&[ValRaw::u32(instance.id)]);
             RETURNED
         }
-        Err(ended) => ended,
+        Err(status) => status,
     })
 }
 
-/// The number that an export has in its store.
+/// The handle of an export in its store.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_get_export(
     state: &mut OpState,
@@ -100,6 +102,7 @@ pub fn op_wasm_get_export(
     Ok(handle)
 }
 
+/// Drops an instance.
 #[op2(fast)]
 pub fn op_wasm_drop_instance(state: &mut OpState, instance: u32) {
     state.borrow::<Rc<Bridge>>().state.drop_instance(instance);

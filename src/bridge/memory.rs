@@ -6,7 +6,8 @@ use deno_core::{OpState, op2, v8};
 use wasmtime::MemoryTypeBuilder;
 
 use super::error::to_json;
-use super::{Bridge, view};
+use super::memory_buffer;
+use super::state::Bridge;
 use crate::runtime::{WasmError, WasmErrorCode, WasmMemory};
 
 fn memory(state: &OpState, store: u32, memory: u32) -> Result<WasmMemory, WasmError> {
@@ -14,6 +15,7 @@ fn memory(state: &OpState, store: u32, memory: u32) -> Result<WasmMemory, WasmEr
     bridge.state.store(store)?.memory(memory)
 }
 
+/// A copy of bytes of a memory.
 #[op2(reentrant)]
 #[buffer]
 pub fn op_wasm_read_memory(
@@ -25,11 +27,12 @@ pub fn op_wasm_read_memory(
 ) -> Result<Vec<u8>, WasmError> {
     let memory = memory(state, store, handle)?;
     if offset.saturating_add(len) <= memory.byte_len()? as u64 {
-        view::check_len(len, "a copy")?;
+        memory_buffer::check_len(len, "a copy")?;
     }
     memory.read_vec(offset, len)
 }
 
+/// Copies bytes into a memory.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_write_memory(
     state: &mut OpState,
@@ -41,7 +44,7 @@ pub fn op_wasm_write_memory(
     memory(state, store, handle)?.write(offset, &data)
 }
 
-/// Grows a memory by pages and returns how many it had.
+/// Adds pages to a memory. Returns the number of pages before.
 #[op2(nofast, reentrant)]
 #[number]
 pub fn op_wasm_grow_memory(
@@ -54,11 +57,11 @@ pub fn op_wasm_grow_memory(
     let bridge = state.borrow::<Rc<Bridge>>();
     let store = bridge.state.store(store)?;
     let grown = store.memory(handle)?.grow(pages)?;
-    bridge.crossing.views.detach_grown(scope, &store);
+    bridge.context.views.detach_grown(scope, &store);
     Ok(grown)
 }
 
-/// A memory's size in bytes.
+/// The length of a memory in bytes.
 #[op2(nofast, reentrant)]
 #[number]
 pub fn op_wasm_memory_length(
@@ -80,7 +83,8 @@ pub fn op_wasm_memory_type(
     Ok(to_json(&memory(state, store, handle)?.info()?))
 }
 
-/// Makes a memory with the `MemoryType` of `host:wasm`, checked there. A negative maximum is none.
+/// Makes a memory of a `MemoryType` of `host:wasm`, which TypeScript has checked, and returns its handle. A negative
+/// maximum stands for none.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_new_memory(
     state: &mut OpState,
@@ -101,7 +105,7 @@ pub fn op_wasm_new_memory(
     Ok(bridge.state.store(store)?.new_memory(ty)?.handle())
 }
 
-/// A buffer whose bytes are the memory's own, the same one until the memory has grown.
+/// The buffer that shows the bytes of a memory: the same one until the memory grows.
 #[op2(reentrant)]
 pub fn op_wasm_memory_view<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -112,14 +116,14 @@ pub fn op_wasm_memory_view<'s>(
     let bridge = state.borrow::<Rc<Bridge>>();
     let store = bridge.state.store(store)?;
     let memory = store.memory(handle)?;
-    bridge.crossing.views.show(scope, &store, &memory)
+    bridge.context.views.show(scope, &store, &memory)
 }
 
-/// Detaches the buffers of memories that have grown. A store that was dropped has none.
+/// Detaches the buffers of memories that have grown. A dropped store has no buffers.
 #[op2(nofast)]
 pub fn op_wasm_detach_grown(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, store: u32) {
     let bridge = state.borrow::<Rc<Bridge>>();
     if let Ok(store) = bridge.state.store(store) {
-        bridge.crossing.views.detach_grown(scope, &store);
+        bridge.context.views.detach_grown(scope, &store);
     }
 }

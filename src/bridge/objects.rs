@@ -1,12 +1,12 @@
-//! Ops on globals, tables and tags. Values travel in the frame's first slot.
+//! Ops on globals, tables and tags. Values pass through the first slot of the call frame.
 
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, serde_json};
 use wasmtime::{GlobalType, Mutability, TableType, ValType};
 
-use super::Bridge;
 use super::error::to_json;
+use super::state::Bridge;
 use crate::runtime::{WasmError, WasmErrorCode, WasmGlobal, WasmTable, parse_type, quote};
 
 fn global(bridge: &Bridge, store: u32, global: u32) -> Result<WasmGlobal, WasmError> {
@@ -17,6 +17,7 @@ fn table(bridge: &Bridge, store: u32, table: u32) -> Result<WasmTable, WasmError
     bridge.state.store(store)?.table(table)
 }
 
+/// Makes a global that holds the value in the frame, and returns its handle.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_new_global(
     state: &mut OpState,
@@ -33,7 +34,7 @@ pub fn op_wasm_new_global(
     let ty = GlobalType::new(value_type(&value)?, mutability);
     let store = bridge.state.store(store)?;
     Ok(store
-        .new_global(ty, &bridge.crossing.frame.first())?
+        .new_global(ty, &bridge.context.frame.first())?
         .handle())
 }
 
@@ -49,21 +50,23 @@ pub fn op_wasm_global_type(
     Ok(to_json(&global.info()?))
 }
 
+/// Puts the value of a global into the frame.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_get_global(state: &mut OpState, store: u32, handle: u32) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let value = global(bridge, store, handle)?.get()?;
-    bridge.crossing.frame.write(&[value]);
+    bridge.context.frame.write(&[value]);
     Ok(())
 }
 
+/// Sets a global to the value in the frame.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_set_global(state: &mut OpState, store: u32, handle: u32) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    global(bridge, store, handle)?.set(&bridge.crossing.frame.first())
+    global(bridge, store, handle)?.set(&bridge.context.frame.first())
 }
 
-/// A table's type. A negative maximum is none.
+/// The type of a table. A negative maximum stands for none.
 fn table_type(
     element: &str,
     minimum: u64,
@@ -91,7 +94,8 @@ fn table_type(
     }
 }
 
-/// Makes a table with the `TableType` of `host:wasm`, checked there. A negative maximum is none.
+/// Makes a table of a `TableType` of `host:wasm`, which TypeScript has checked, and returns its handle. Each element is
+/// the value in the frame. A negative maximum stands for none.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_new_table(
     state: &mut OpState,
@@ -104,7 +108,7 @@ pub fn op_wasm_new_table(
     let bridge = state.borrow::<Rc<Bridge>>();
     let store = bridge.state.store(store)?;
     let ty = table_type(&element, minimum, maximum, is64)?;
-    let table = store.new_table(ty, &bridge.crossing.frame.first())?;
+    let table = store.new_table(ty, &bridge.context.frame.first())?;
     Ok(table.handle())
 }
 
@@ -120,12 +124,14 @@ pub fn op_wasm_table_type(
     Ok(to_json(&table.info()?))
 }
 
+/// The number of elements of a table.
 #[op2(nofast, reentrant)]
 #[number]
 pub fn op_wasm_table_size(state: &mut OpState, store: u32, handle: u32) -> Result<u64, WasmError> {
     table(state.borrow::<Rc<Bridge>>(), store, handle)?.size()
 }
 
+/// Puts an element of a table into the frame.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_get_table(
     state: &mut OpState,
@@ -135,10 +141,11 @@ pub fn op_wasm_get_table(
 ) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let element = table(bridge, store, handle)?.get(index)?;
-    bridge.crossing.frame.write(&[element]);
+    bridge.context.frame.write(&[element]);
     Ok(())
 }
 
+/// Sets an element of a table to the value in the frame.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_set_table(
     state: &mut OpState,
@@ -147,10 +154,10 @@ pub fn op_wasm_set_table(
     #[number] index: u64,
 ) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    table(bridge, store, handle)?.set(index, &bridge.crossing.frame.first())
+    table(bridge, store, handle)?.set(index, &bridge.context.frame.first())
 }
 
-/// Grows a table and returns how many elements it had.
+/// Adds elements that are the value in the frame to a table. Returns the number of elements before.
 #[op2(nofast, reentrant)]
 #[number]
 pub fn op_wasm_grow_table(
@@ -160,10 +167,10 @@ pub fn op_wasm_grow_table(
     #[number] delta: u64,
 ) -> Result<u64, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    table(bridge, store, handle)?.grow(delta, &bridge.crossing.frame.first())
+    table(bridge, store, handle)?.grow(delta, &bridge.context.frame.first())
 }
 
-/// Makes a tag with parameters of these types, a list of strings in JSON.
+/// Makes a tag, and returns its handle. `params` are the types of its parameters: a list of strings, as JSON.
 #[op2(nofast, reentrant)]
 pub fn op_wasm_new_tag(
     state: &mut OpState,
@@ -185,7 +192,7 @@ pub fn op_wasm_new_tag(
         .new_tag(params)
 }
 
-/// A value type by its name in the text format.
+/// The value type of this name in the text format.
 fn value_type(name: &str) -> Result<ValType, WasmError> {
     parse_type(name).ok_or_else(|| {
         WasmError::new(

@@ -1,10 +1,10 @@
 //! The native stack that JavaScript shares with guests.
 //!
-//! Each JavaScript engine limits its own recursion, from a guess at where the stack ends: a megabyte below
-//! the place where it was started. That is beyond the end of a small stack, and leaves most of a large one
-//! unused. What guests have used of it, the engine counts as its own; V8 ends the process if it is called
-//! into from below its limit. So it is told the thread's limit, which guests keep too, and imports are called
-//! only where it is not near.
+//! A JavaScript engine limits its own recursion, and guesses where the stack ends: a megabyte below the address where
+//! the engine was started. That is beyond the end of a small stack, and leaves most of a large stack unused. The engine
+//! counts the stack that guests use as its own, and V8 ends the process if it is called from below its limit. So the
+//! bridge sets the engine's limit to the limit of the thread, which guests keep too, and calls imports only well above
+//! it.
 
 use std::ffi::c_void;
 
@@ -12,27 +12,27 @@ use deno_core::v8;
 
 use crate::runtime::{ThreadStack, is_above};
 
-/// How much stack an import's call needs above JavaScript's limit, in bytes: for the engine to call a
-/// function that finds no room left, and to throw the error for that.
+/// Bytes of stack that the call of an import needs above JavaScript's limit: the engine calls a function, finds no room
+/// for it, and throws an error.
 const IMPORT_ROOM: usize = 32 << 10;
 
-/// How much stack it takes, in bytes, from the start of an asynchronous call until JavaScript waits for it.
+/// Bytes of stack that are used between the start of an asynchronous call and the time when JavaScript waits for it.
 const START_ROOM: usize = 96 << 10;
 
-/// Where the stack of a runtime's thread ends for JavaScript.
+/// The end of the stack for the JavaScript of a runtime.
 #[derive(Clone, Copy)]
 pub struct JsStack {
-    /// The lowest address down to which the stack may be in use when an import is called.
+    /// An import may be called while the stack in use ends above this address.
     import_floor: usize,
 }
 
 impl JsStack {
-    /// One without room.
+    /// A stack without room, for a runtime that is not bound to a thread.
     pub const UNKNOWN: Self = Self {
         import_floor: usize::MAX,
     };
 
-    /// Has JavaScript keep the limit of this thread, which the isolate is one of from now on.
+    /// Sets the stack limit of the isolate, which stays on this thread from now on, to the limit of the thread.
     pub fn of_thread(scope: &mut v8::PinScope<'_, '_>) -> Self {
         let stack = ThreadStack::current();
         set_limit(scope, stack);
@@ -41,20 +41,20 @@ impl JsStack {
         }
     }
 
-    /// Whether an asynchronous call may be started here.
+    /// Whether there is room to start an asynchronous call.
     pub fn has_room_to_start(self) -> bool {
         let more = START_ROOM - IMPORT_ROOM;
         self.import_floor.checked_add(more).is_some_and(is_above)
     }
 
-    /// Whether an import may be called here.
+    /// Whether there is room to call an import.
     #[inline]
     pub fn has_room(self) -> bool {
         is_above(self.import_floor)
     }
 }
 
-/// Has JavaScript fail with a `RangeError` where it would use the thread's stack below the limit.
+/// Sets the engine's stack limit. JavaScript that would use more stack fails with a `RangeError`.
 #[cfg(not(feature = "quickjs"))]
 fn set_limit(scope: &mut v8::PinScope<'_, '_>, stack: ThreadStack) {
     unsafe extern "C" {
@@ -63,8 +63,8 @@ fn set_limit(scope: &mut v8::PinScope<'_, '_>, stack: ThreadStack) {
         #[cfg_attr(windows, link_name = "?SetStackLimit@Isolate@v8@@QEAAX_K@Z")]
         fn v8_isolate_set_stack_limit(isolate: *mut c_void, limit: usize);
     }
-    // SAFETY: the pointer is that of the isolate, which `scope` borrows: it is alive, and entered on this
-    // thread, in whose stack the limit is. The type is `repr(transparent)` over a pointer.
+    // SAFETY: `scope` borrows the isolate: it is alive, and entered on this thread, whose limit is set. The type is
+    // `repr(transparent)` over a pointer.
     unsafe {
         let isolate =
             std::mem::transmute::<v8::UnsafeRawIsolatePtr, *mut c_void>(scope.as_raw_isolate_ptr());
@@ -72,16 +72,16 @@ fn set_limit(scope: &mut v8::PinScope<'_, '_>, stack: ThreadStack) {
     }
 }
 
-/// Has JavaScript fail with an `InternalError` where it would use the thread's stack below the limit.
+/// Sets the engine's stack limit. JavaScript that would use more stack fails with an `InternalError`.
 #[cfg(feature = "quickjs")]
 fn set_limit(scope: &mut v8::PinScope<'_, '_>, stack: ThreadStack) {
-    /// QuickJS's value, and what the facade's handles point at.
+    /// A `JSValue` of QuickJS, to which the facade's handles point.
     #[repr(C)]
     struct Handle {
         pointer: *mut c_void,
         tag: i64,
     }
-    /// The facade's tag of a context.
+    /// The facade's tag for a context.
     const CONTEXT: i64 = 0x7632;
 
     unsafe extern "C" {
@@ -91,15 +91,15 @@ fn set_limit(scope: &mut v8::PinScope<'_, '_>, stack: ThreadStack) {
     }
     let context = scope.get_current_context();
     let handle = std::ptr::from_ref::<v8::Context>(&context).cast::<Handle>();
-    // SAFETY: a handle of the facade's points at a `JSValue`, which has this layout where pointers have 64
-    // bits, and lives as long as the scope.
+    // SAFETY: a handle of the facade points to a `JSValue` that lives as long as the scope. It has this layout where
+    // pointers have 64 bits.
     let Handle { pointer, tag } = unsafe { handle.read() };
     assert_eq!(tag, CONTEXT, "a context's handle holds something else");
-    // SAFETY: by its tag, the pointer is to the `JSContext` of the context, which is alive; so is its
-    // runtime, which is used on this thread alone.
+    // SAFETY: the tag says that the pointer is the `JSContext` of the context, which is alive. So is its runtime, which
+    // only this thread uses.
     unsafe {
         let runtime = JS_GetRuntime(pointer);
-        // The size is counted from here. None at all would be no limit.
+        // The size is counted from the current top of the stack. A size of 0 would mean no limit.
         JS_UpdateStackTop(runtime);
         JS_SetMaxStackSize(runtime, stack.left().max(1));
     }

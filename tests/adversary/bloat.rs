@@ -7,7 +7,7 @@ use super::{Attack, attacks};
 attacks! {
     fn what_is_refused_is_let_go_of() {
         Attack::new(r#"
-            const { op_wasm_turn: turn } = Deno.core.ops;
+            const { op_wasm_yield_now: turn } = Deno.core.ops;
             const store = new WasmStore();
             const global = new WasmGlobal(store, { value: "externref" }, 1);
             const table = new WasmTable(store, { element: "externref", minimum: 1, maximum: 1 });
@@ -51,7 +51,7 @@ attacks! {
 
     fn instances_that_fail_leave_nothing() {
         Attack::new(r#"
-            const { op_wasm_turn: turn, op_wasm_live_instances: live } = Deno.core.ops;
+            const { op_wasm_yield_now: turn, op_wasm_live_instances: live } = Deno.core.ops;
             const store = new WasmStore({ maxMemoryBytes: 1 << 20 });
             const module = await compile(text(`(module (import "e" "f" (func)) (import "e" "g" (global i32)) (import "e" "m" (memory 1)))`));
             const table = new WasmTable(store, { element: "funcref", minimum: 1 });

@@ -12,7 +12,7 @@ attacks! {
                 (func (export "f") (param i64 i64 i64) (result i64 i64 i64) (local.get 0) (local.get 1) (local.get 2)))`);
             const buffer = () => instance.memory("m").buffer;
             const { primordials } = globalThis.__bootstrap;
-            const ways = { clone: () => structuredClone(buffer()), bind: () => ops.op_wasm_bind(() => 0),
+            const ways = { clone: () => structuredClone(buffer()), frame: () => ops.op_wasm_call_frame(), dispatcher: () => ops.op_wasm_set_import_dispatcher(() => 0),
                 resize: () => ArrayBuffer.prototype.resize.call(buffer(), 10),
                 resized: () => primordials.ArrayBufferPrototypeResize(buffer(), 10),
                 serialize: () => serialize(buffer(), { transferredArrayBuffers: [buffer()] }),
@@ -63,13 +63,13 @@ attacks! {
             const asks = async (f) => {
                 const guest = await instantiate(module, { e: { f: () => { inside = new Uint8Array(guest.memory().buffer); return f(); } } }, { timeoutMs: 60 });
                 const code = guest.callAsync("ask").catch((error) => error.code);
-                while (inside === undefined) await ops.op_wasm_turn();
+                while (inside === undefined) await ops.op_wasm_yield_now();
                 const during = inside.length;
                 const codes = [during, await code];
                 inside = undefined;
                 return codes;
             };
-            told.push(await asks(() => 1), await asks(async () => { for (let i = 0; i < 3; i++) await ops.op_wasm_turn(); }));
+            told.push(await asks(() => 1), await asks(async () => { for (let i = 0; i < 3; i++) await ops.op_wasm_yield_now(); }));
             return told;"#)
             => json!([true, 0, 0, 5002, 5002, [0, 5002], [65536, 5002]])
     }

@@ -63,7 +63,7 @@ attacks! {
                     }}
                 }}
             }}
-            for (let i = 0; i < 20; i++) await ops.op_wasm_turn();
+            for (let i = 0; i < 20; i++) await ops.op_wasm_yield_now();
             const fresh = await load(`(module (func (export "f") (result i32) (i32.const 5)))`);
             return [calls > 10_000, [...new Set(ran)], fresh.call("f")];"#)).threads(600)
             => json!([true, [], 5])
@@ -108,7 +108,7 @@ attacks! {
                         made.call("f", [1, {{}}]);
                         made.drop();
                     }});
-                    await ops.op_wasm_turn();
+                    await ops.op_wasm_yield_now();
                 }}
                 return pending.length;
             }};

@@ -12,7 +12,7 @@ fn a_guest_waits_inside_the_event_loop() {
          const time = () => (g.call('clock_time_get', 1, 0n, 0), new DataView(g.instance.memory().buffer).getBigUint64(0, true));
          const before = time();
          const slept = [g.sleep(5_000_000), g.sleep(0)];
-         await Deno.core.ops.op_wasm_turn();
+         await Deno.core.ops.op_wasm_yield_now();
          slept.push(g.sleep(1_000_000));
          return [slept, time() - before >= 6_000_000n];",
     );

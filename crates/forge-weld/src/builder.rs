@@ -28,7 +28,14 @@ pub struct ExtensionBuilder {
     ops: Vec<String>,
     state: Option<State>,
     types_dir: Option<PathBuf>,
+    generated: Vec<Generated>,
     watched: Vec<String>,
+}
+
+/// A file of the module that the build script writes.
+struct Generated {
+    path: String,
+    text: String,
 }
 
 impl ExtensionBuilder {
@@ -42,6 +49,7 @@ impl ExtensionBuilder {
             ops: Vec::new(),
             state: None,
             types_dir: None,
+            generated: Vec::new(),
             watched: Vec::new(),
         }
     }
@@ -80,6 +88,18 @@ impl ExtensionBuilder {
         self
     }
 
+    /// A TypeScript file of the module whose text the build script makes, from constants that Rust states for example.
+    ///
+    /// The file is checked in, so that editors find it. A build writes it if `FORGE_WELD_WRITE_TYPES` is `1`, and
+    /// otherwise fails if the file holds another text.
+    pub fn generated(mut self, path: &str, text: &str) -> Self {
+        self.generated.push(Generated {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        });
+        self
+    }
+
     /// One more path whose change makes cargo run the build script again. The TypeScript files are
     /// watched in any case.
     pub fn watch(mut self, path: &str) -> Self {
@@ -95,8 +115,9 @@ impl ExtensionBuilder {
     ///   rule of the language; an export lacks an explicit type; an op is used but not registered,
     ///   registered but not used, or registered twice; the code needs a runtime helper (`using`) or
     ///   cannot be written in ASCII; a file imports what another does not export, or under another
-    ///   name, or uses what it does not import; two files declare the same name. If a file cannot be
-    ///   read or parsed, or the files do not fit together, that hides all else.
+    ///   name, or uses what it does not import; two files declare the same name; a
+    ///   [generated](Self::generated) file is stale. If a file cannot be read or parsed, or the files do not
+    ///   fit together, that hides all else.
     /// - [`Error::NotABuildScript`] outside of a build script.
     /// - [`Error::Write`] if an output cannot be written.
     pub fn build(self) -> Result<(), Error> {
@@ -116,6 +137,11 @@ impl ExtensionBuilder {
         out_dir: &Path,
         write_types: bool,
     ) -> Result<(), Error> {
+        if write_types {
+            for Generated { path, text } in &self.generated {
+                write(&manifest_dir.join(path), text)?;
+            }
+        }
         let read = |path: &str| {
             println!("cargo:rerun-if-changed={path}");
             Source::read(manifest_dir, path)
@@ -139,6 +165,7 @@ impl ExtensionBuilder {
         read: &dyn Fn(&str) -> Result<Source, Problem>,
     ) -> Result<Welded, Vec<Problem>> {
         let mut problems = ops::check_list(&self.ts_path, &self.ops);
+        problems.extend(self.generated.iter().filter_map(|file| file.check(read)));
         let source = modules::assemble(&self.ts_path, read);
         let welded = source.and_then(|source| self.weld_source(&source));
         let welded = keep_or_note(welded, &mut problems);
@@ -179,6 +206,20 @@ impl ExtensionBuilder {
                 declarations,
             }),
             _ => Err(problems),
+        }
+    }
+}
+
+impl Generated {
+    /// The problem of a checked-in file that is not the one that the build script makes.
+    fn check(&self, read: &dyn Fn(&str) -> Result<Source, Problem>) -> Option<Problem> {
+        let wanted = Source::new(&self.path, &self.text);
+        match read(&self.path) {
+            Ok(present) if present.text() == wanted.text() => None,
+            _ => {
+                let message = format!("the file is stale: build once with {WRITE_TYPES}=1");
+                Some(wanted.problem(0, message))
+            }
         }
     }
 }

@@ -60,6 +60,12 @@
 //! }
 //! ```
 //!
+//! # Names and numbers that Rust states
+//!
+//! A TypeScript file can be made by the build script: [`generated`](ExtensionBuilder::generated). The ops of an
+//! extension, or the numbers that its ops return, are then stated once, in Rust. Such a file is checked in as well, and
+//! is written with `FORGE_WELD_WRITE_TYPES=1`; any other build fails if it is stale.
+//!
 //! # An app
 //!
 //! [`transpile`] does for an app's own TypeScript, when it is loaded, what the builder does for an
@@ -82,4 +88,5 @@ mod transpile;
 
 pub use builder::ExtensionBuilder;
 pub use error::{Error, Problem};
+pub use modules::imported_files;
 pub use transpile::{Transpiled, transpile};

@@ -14,8 +14,20 @@ use std::collections::{HashMap, HashSet};
 
 use links::{Links, Name};
 
-use crate::error::Problem;
+use crate::error::{Error, Problem};
 use crate::source::Source;
+
+/// The files of its own module that a TypeScript file imports from, for types alone too, in order and with repetitions.
+/// For checks of how a module is built up: `ts/func.ts` and `./call.ts` in it are `ts/call.ts`.
+///
+/// # Errors
+///
+/// [`Error::Source`] if the text does not parse, or breaks a rule for files of a module.
+pub fn imported_files(name: &str, text: &str) -> Result<Vec<String>, Error> {
+    let links = Links::find(&Source::new(name, text)).map_err(Error::Source)?;
+    let files = links.dependencies.into_iter().map(|file| file.text);
+    Ok(files.collect())
+}
 
 /// The file `entry`, with all files that it imports by relative paths before it.
 ///

@@ -82,6 +82,10 @@ impl Source {
         }
     }
 
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The name of the file that the others, if there are any, belong to.
     pub(crate) fn name(&self) -> &str {
         self.files.last().map_or("", |file| &file.name)

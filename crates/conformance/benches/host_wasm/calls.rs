@@ -196,7 +196,7 @@ fn threads(bench: &mut Bench) -> anyhow::Result<()> {
             for (let i = 0; i < n; i++) await plain.callAsync("i32", [i, 1]);
         }};
         globalThis.turns = async (n) => {{
-            for (let i = 0; i < n; i++) await ops.op_wasm_turn();
+            for (let i = 0; i < n; i++) await ops.op_wasm_yield_now();
         }};
         "#
     ))?;

@@ -213,7 +213,7 @@ fn what_programs_may_see_is_none() {
          call: imported(() => 1), pick: imported((args) => args[0]), number: imported(() => 1) } }), 'calls');\n\
          attempt(() => instance('calls', 0).call('number', [1, 1]));\n\
          for (let i = 0; i < 50; i++) {\n\
-         for (const kind of ['elements', 'list', 'proxy']) attempt(() => op('op_wasm_call_with', [i, hostile(kind)]));\n\
+         for (const kind of ['elements', 'list', 'proxy']) attempt(() => op('op_wasm_call_with_imports', [i, hostile(kind)]));\n\
          }",
     ] {
         if let Err(finding) = run(&program(statements)) {

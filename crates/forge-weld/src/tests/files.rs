@@ -122,3 +122,28 @@ fn outside_of_a_build_script_there_is_nowhere_to_build_to() {
         "OUT_DIR is not set: forge-weld works inside a build script, started by cargo"
     );
 }
+
+#[test]
+fn a_stale_generated_file_is_refused_and_can_be_written() {
+    let package = Package::new("generated");
+    let init = "import { A } from \"./constants.ts\";\nexport const a: number = A;\n";
+    fs::write(package.path("ts/init.ts"), init).expect("a file");
+    let stale = "export const A = 1;\n";
+    fs::write(package.path("ts/constants.ts"), stale).expect("a file");
+    let build = |write_types| {
+        builder(&[])
+            .generated("ts/constants.ts", "export const A = 2;\n")
+            .build_in(&package.0, &package.path("out"), write_types)
+    };
+    let refused = build(false).expect_err("is refused").to_string();
+    assert!(
+        refused.contains("ts/constants.ts:1:1: the file is stale"),
+        "{refused}"
+    );
+    let present = fs::read_to_string(package.path("ts/constants.ts")).expect("a file");
+    assert_eq!(present, stale);
+    build(true).expect("builds");
+    build(false).expect("builds");
+    let javascript = fs::read_to_string(package.path("out/init.js")).expect("a file");
+    assert!(javascript.contains("const A = 2;"), "{javascript}");
+}

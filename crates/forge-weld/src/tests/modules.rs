@@ -271,3 +271,12 @@ fn exports_that_only_the_entry_may_make() {
         "ts/b.ts:1:29: `c` is internal: declare it apart"
     );
 }
+
+#[test]
+fn the_imported_files_are_those_of_all_forms_of_import() {
+    let text = "import \"./a.ts\";\nimport { b } from \"../b.ts\";\nimport type { C } from \"./c/d.ts\";\n\
+                import { e } from \"host:e\";\nexport { f } from \"./f.ts\";\nexport const g: C = b + e;\n";
+    let files = crate::imported_files("ts/init.ts", text).expect("parses");
+    assert_eq!(files, ["ts/a.ts", "b.ts", "ts/c/d.ts", "ts/f.ts"]);
+    assert!(crate::imported_files("ts/init.ts", "import {").is_err());
+}

@@ -4,7 +4,7 @@
 import * as wasm from "host:wasm";
 
 const { ops } = Deno.core;
-const { op_wasm_collect_js, op_wasm_turn, op_wasm_live_instances, op_wasm_live_modules } = ops;
+const { op_wasm_collect_js, op_wasm_yield_now, op_wasm_live_instances, op_wasm_live_modules } = ops;
 const { apply, ownKeys } = Reflect;
 const { defineProperty, getOwnPropertyDescriptor, is: isSame } = Object;
 const NativeError = Error, NativeProxy = Proxy, NativePromise = Promise, NativeTypeError = TypeError,
@@ -14,7 +14,7 @@ const { endsWith, slice } = String.prototype;
 const { toString: functionToString } = Function.prototype;
 
 /** Whether the engine compiles what runs often, as V8 does and QuickJS does not. */
-const isCompiling = ops.op_wasm_compiles();
+const isCompiling = ops.op_wasm_has_jit();
 
 globalThis.wasm = wasm;
 // `host:wasm` is the only WebAssembly here: the engine's own is not what is tested.
@@ -101,10 +101,10 @@ globalThis.forget = (name, n) => {
 globalThis.collect = async () => {
   for (let i = 0; i < 3; i++) {
     op_wasm_collect_js();
-    await op_wasm_turn();
+    await op_wasm_yield_now();
   }
 };
-globalThis.turn = () => op_wasm_turn();
+globalThis.turn = () => op_wasm_yield_now();
 
 // Attempts
 
@@ -215,7 +215,7 @@ globalThis.promised = (value) => {
   const end = () => resolve(value);
   add(pools.promise, { __proto__: null, end });
   (async () => {
-    for (let i = 0; i < MAX_TURNS; i++) await op_wasm_turn();
+    for (let i = 0; i < MAX_TURNS; i++) await op_wasm_yield_now();
     end();
   })();
   return promise;
@@ -263,7 +263,7 @@ globalThis.op = (name, args) => {
 
 /** The ops that run guests. Where a guest calls an import, they take it out of the list that they were given. */
 const takesImports = (op) =>
-  op === "op_wasm_advance" || op === "op_wasm_call_numbers" || op === "op_wasm_call_with" || op === "op_wasm_instantiate";
+  op === "op_wasm_advance" || op === "op_wasm_call_numbers" || op === "op_wasm_call_with_imports" || op === "op_wasm_instantiate";
 const isIndex = (key) => typeof key === "string" && `${key >>> 0}` === key;
 const trap = (event, key) => () => trapped(event, key);
 function trapped(event, key) {
@@ -352,7 +352,7 @@ async function drop() {
   for (let i = 0; i < pools.instance.length; i++) pools.instance[i].drop();
   for (let i = 0; i < pools.store.length; i++) pools.store[i].drop();
   for (let i = 0; i < pools.module.length; i++) pools.module[i].drop();
-  await op_wasm_turn();
+  await op_wasm_yield_now();
 }
 
 /** A guest that was given up counts until its thread has ended it. */
@@ -360,7 +360,7 @@ async function checkNothingIsLeft() {
   let left;
   for (let i = 0; i < 500; i++) {
     op_wasm_collect_js();
-    await op_wasm_turn();
+    await op_wasm_yield_now();
     left = [op_wasm_live_instances(), op_wasm_live_modules()];
     if (left[0] <= leftBefore[0] && left[1] <= leftBefore[1]) return;
     await ops.op_conformance_pause();

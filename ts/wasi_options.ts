@@ -1,47 +1,55 @@
+// The option `wasi` of a store.
+
 import { toBytes } from "./bytes.ts";
-import { copyOf, describe, isObject, option, own, quote } from "./check.ts";
+import { copyOf, isObject, option, own } from "./check.ts";
 import { ArrayIsArray, encode, ObjectKeys, Uint8Array } from "./core.ts";
+import { describe, quote } from "./describe.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 import { toJson } from "./json.ts";
 import { append, list } from "./list.ts";
 
 /**
- * What the guests of a store may reach of the system, through WASI preview 1. Nothing that is not
- * here: the clocks and random numbers apart, they have no arguments, no environment, no files, and
- * streams that are empty or go nowhere.
+ * The access that the guests of a store have to the system through WASI preview 1. Guests always have clocks and random
+ * numbers. Without these options they have no arguments, no environment variables and no files; their standard input is
+ * empty, and their output is dropped.
  */
 export interface WasiConfig {
-  /** The arguments; the first is by convention the program's name. */
+  /** The arguments. By convention, the first is the name of the program. */
   args?: string[];
   /** The environment variables. */
   env?: Record<string, string>;
   /**
-   * Folders of the host's by the names that guests see. The host has to grant each of them. A
-   * relative path starts where the process does.
+   * Folders of the host, by the names that guests see. The host has to grant each of them. A relative path is resolved
+   * against the working directory of the process.
    */
   preopens?: Record<string, string | { path: string; readonly?: boolean }>;
-  /** What guests read: nothing, what the process reads, or these bytes. Default: `"null"`. */
+  /** The standard input: none, the standard input of the process, or these bytes. Default: `"null"`. */
   stdin?: "inherit" | "null" | "piped" | string | BufferSource;
   /**
-   * Where guests write: nowhere, where the process writes, or kept for
+   * The standard output: dropped, written to the standard output of the process, or kept for
    * {@linkcode WasmInstance.stdout}. Default: `"null"`.
    */
   stdout?: StdioConfig;
-  /** As `stdout`, for {@linkcode WasmInstance.stderr}. Default: `"null"`. */
+  /** The standard error, as `stdout`. It is kept for {@linkcode WasmInstance.stderr}. Default: `"null"`. */
   stderr?: StdioConfig;
 }
 
-/** Where a guest's output goes. */
+/** The target of an output stream of guests. */
 export type StdioConfig = "inherit" | "null" | "piped";
 
-/** A config in the form that the op takes. */
+/** The option as the op takes it. */
 export interface CheckedWasi {
-  /** The arguments, the environment, the preopens and the three streams, as lists in JSON. */
+  /** The arguments, the environment variables, the preopens and the three streams: lists, as JSON. */
   config: string;
-  /** What guests read, if `stdin` says that it is bytes. */
+  /** The standard input, if the config says that it is bytes. */
   stdin: Uint8Array;
 }
 
+/**
+ * Checks and copies the option.
+ *
+ * @throws {WasmError} `InstantiateError` if it is unusable.
+ */
 export function checkWasi(config: unknown): CheckedWasi {
   if (!isObject(config)) throw unusable(`it must be an object, got ${describe(config)}`);
   const args = given(config, "args") ?? list();
@@ -79,7 +87,7 @@ function entries<T>(config: object, what: string, check: (value: unknown, name: 
   return checked;
 }
 
-/** The guest's name, the host's path, and whether the folder may only be read. */
+/** The guest's name, the host's path, and whether the folder is read-only. */
 function checkPreopen(value: unknown, guest: string): unknown[] {
   const what = `preopen ${quote(guest)}`;
   if (!isObject(value)) return list<unknown>(guest, string(value, what), false);

@@ -1,23 +1,28 @@
-// The types of memories and tables that apps make.
+// The descriptors of live objects that apps make.
 
-import { describe, isObject, option, quote, toInteger } from "./check.ts";
+import { isObject, option, toInteger } from "./check.ts";
+import { describe, quote } from "./describe.ts";
 import { InstantiateError, WasmError } from "./errors.ts";
 
-/** A type that an app gives. */
-export function typeOf(type: unknown, kind: string): object {
+/**
+ * The type that an app gives for a live object.
+ *
+ * @throws {WasmError} `InstantiateError` if it is no object.
+ */
+export function checkDescriptor(type: unknown, kind: string): object {
   if (isObject(type)) return type;
   throw new WasmError(`the type of a ${kind} must be an object, got ${describe(type)}`, InstantiateError);
 }
 
-/** The limits of a memory or table, in the form that the ops take. */
+/** The limits of a memory or table, as ops take them. */
 export interface Limits {
   minimum: number;
-  /** Without one: −1. */
+  /** −1 if there is none. */
   maximum: number;
   is64: boolean;
 }
 
-/** The limits in a memory's or table's type. */
+/** The limits in the type of a memory or table. */
 export function limitsOf(type: object): Limits {
   const address = option(type, "address", InstantiateError) ?? "i32";
   if (address !== "i32" && address !== "i64") {

@@ -1,4 +1,4 @@
-//! Numbers, between JavaScript and slots of the call frame.
+//! NumericSignature, between JavaScript and slots of the call frame.
 //!
 //! What `ts/codec.ts` does for every type this does again for those that are JavaScript's numbers, on
 //! paths where that is much quicker: an import is called from here anyway.
@@ -10,13 +10,13 @@ use crate::runtime::ExternInfo;
 
 /// The types whose values are numbers in JavaScript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Number {
+pub enum NumericType {
     I32,
     F32,
     F64,
 }
 
-impl Number {
+impl NumericType {
     fn named(ty: &str) -> Option<Self> {
         match ty {
             "i32" => Some(Self::I32),
@@ -37,7 +37,7 @@ impl Number {
         self.slot_of(value.value())
     }
 
-    /// As [`Number::slot`].
+    /// As [`NumericType::slot`].
     #[inline]
     pub fn slot_of(self, value: f64) -> Option<ValRaw> {
         match self {
@@ -54,7 +54,7 @@ impl Number {
         }
     }
 
-    /// The value in a slot of this type, which a double can be of each.
+    /// The value in a slot of this type. A double holds each value of each of these types.
     #[inline]
     pub fn double_of(self, slot: &ValRaw) -> f64 {
         match self {
@@ -77,39 +77,39 @@ impl Number {
     }
 }
 
-/// The most parameters of [`Numbers`].
-pub const FEW: usize = 8;
+/// The most parameters of a [`NumericSignature`].
+pub const MAX_PARAMS: usize = 8;
 
-/// The type of a function that takes a few numbers and returns one at most, and nothing else.
-pub struct Numbers {
-    params: [Number; FEW],
+/// The type of a function that takes a few numbers and returns at most one.
+pub struct NumericSignature {
+    params: [NumericType; MAX_PARAMS],
     count: usize,
-    pub result: Option<Number>,
+    pub result: Option<NumericType>,
 }
 
-impl Numbers {
-    /// The type that this one is, if it is such a type.
+impl NumericSignature {
+    /// `None` if the type is no such type.
     pub fn of(ty: &ExternInfo) -> Option<Self> {
         let ExternInfo::Function { params, results } = ty else {
             return None;
         };
-        let mut few = [Number::I32; FEW];
-        for (number, ty) in few.get_mut(..params.len())?.iter_mut().zip(params) {
-            *number = Number::named(ty)?;
+        let mut types = [NumericType::I32; MAX_PARAMS];
+        for (param, ty) in types.get_mut(..params.len())?.iter_mut().zip(params) {
+            *param = NumericType::named(ty)?;
         }
         let result = match &results[..] {
             [] => None,
-            [result] => Some(Number::named(result)?),
+            [result] => Some(NumericType::named(result)?),
             _ => return None,
         };
         Some(Self {
-            params: few,
+            params: types,
             count: params.len(),
             result,
         })
     }
 
-    pub fn params(&self) -> &[Number] {
+    pub fn params(&self) -> &[NumericType] {
         &self.params[..self.count]
     }
 }

@@ -1,0 +1,46 @@
+//! The ops that `host:wasm` calls once, while it starts.
+
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+
+use super::state::Bridge;
+use crate::runtime::WasmError;
+
+/// Returns the call frame as a `SharedArrayBuffer`, and binds the runtime to this isolate.
+///
+/// # Errors
+/// `RuntimeError` the second time: `host:wasm` takes the frame while it starts, and scripts must not get it.
+#[op2(reentrant)]
+pub fn op_wasm_call_frame<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+) -> Result<v8::Local<'s, v8::SharedArrayBuffer>, WasmError> {
+    let context = &state.borrow::<Rc<Bridge>>().context;
+    if context.isolate().is_some() {
+        return Err(WasmError::runtime("host:wasm has taken the call frame"));
+    }
+    context.bind(scope);
+    Ok(context.frame.to_shared_array_buffer(scope))
+}
+
+/// Sets the function that calls imports.
+///
+/// # Errors
+/// `RuntimeError` the second time: `host:wasm` sets it while it starts.
+#[op2(nofast, reentrant)]
+pub fn op_wasm_set_import_dispatcher(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    dispatcher: v8::Local<'_, v8::Function>,
+) -> Result<(), WasmError> {
+    let context = &state.borrow::<Rc<Bridge>>().context;
+    if context.dispatcher.borrow().is_some() {
+        return Err(WasmError::runtime(
+            "host:wasm has bound the function that runs imports",
+        ));
+    }
+    let dispatcher = v8::Global::new(scope, dispatcher);
+    context.dispatcher.replace(Some(dispatcher));
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The buffers by which JavaScript sees the memories of guests.
+//!
+//! A memory has one attached buffer at a time, which shows all of its bytes. The buffer is detached when the memory
+//! grows or is freed, and before a guest runs on another thread: JavaScript must not see bytes that another thread
+//! writes.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use deno_core::v8;
+
+use super::memory_buffer::{Buffer, LocalBuffer, buffer, is_shown};
+use crate::runtime::{WasmError, WasmErrorCode, WasmMemory, WasmStore};
+
+/// Detaches a buffer, unless an app has detached it: QuickJS's facade would leave an exception pending.
+fn detach(buffer: v8::Local<'_, v8::ArrayBuffer>) {
+    if !buffer.was_detached() {
+        buffer.detach(None);
+    }
+}
+
+/// The buffers that show the memories of a runtime's guests.
+#[derive(Default)]
+pub struct Views {
+    /// By the [key](WasmStore::key) of the store.
+    of_store: RefCell<HashMap<usize, StoreViews>>,
+}
+
+#[derive(Default)]
+struct StoreViews {
+    /// By the number of the memory.
+    views: BTreeMap<u32, View>,
+    /// The addresses of the unshared memories that have been shown, until no buffer shows them any more.
+    bases: BTreeSet<usize>,
+}
+
+struct View {
+    buffer: Buffer<v8::Global<v8::ArrayBuffer>, v8::Global<v8::SharedArrayBuffer>>,
+    len: usize,
+}
+
+impl View {
+    fn new(scope: &mut v8::PinScope<'_, '_>, buffer: &LocalBuffer<'_>, len: usize) -> Self {
+        let buffer = match buffer {
+            Buffer::Unshared(buffer) => Buffer::Unshared(v8::Global::new(scope, *buffer)),
+            Buffer::Shared(buffer) => Buffer::Shared(v8::Global::new(scope, *buffer)),
+        };
+        Self { buffer, len }
+    }
+
+    fn value<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Value> {
+        match &self.buffer {
+            Buffer::Unshared(buffer) => v8::Local::new(scope, buffer).into(),
+            Buffer::Shared(buffer) => v8::Local::new(scope, buffer).into(),
+        }
+    }
+
+    /// The buffer, if it can be detached: the buffer of a shared memory cannot, since other threads may use it.
+    fn unshared<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+    ) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
+        match &self.buffer {
+            Buffer::Unshared(buffer) => Some(v8::Local::new(scope, buffer)),
+            Buffer::Shared(_) => None,
+        }
+    }
+}
+
+impl Views {
+    /// The buffer that shows a memory: the same one until the memory has more bytes.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store is busy, `MemoryError` if the engine has no buffers that long.
+    pub fn show<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        store: &WasmStore,
+        memory: &WasmMemory,
+    ) -> Result<v8::Local<'s, v8::Value>, WasmError> {
+        let bytes = memory.view()?;
+        let (base, len, shared) = (bytes.base.addr(), bytes.len, bytes.shared);
+        let mut of_store = self.of_store.borrow_mut();
+        let of_store = of_store.entry(store.key()).or_default();
+        if let Some(view) = of_store.views.get(&memory.handle()) {
+            let unshared = view.unshared(scope);
+            let attached = unshared.is_none_or(|buffer| !buffer.was_detached());
+            if view.len == len && attached {
+                return Ok(view.value(scope));
+            }
+            if let Some(buffer) = unshared {
+                detach(buffer);
+            }
+        }
+        let buffer = buffer(scope, bytes)?;
+        let view = View::new(scope, &buffer, len);
+        of_store.views.insert(memory.handle(), view);
+        if !shared && len > 0 {
+            of_store.bases.insert(base);
+        }
+        Ok(buffer.into())
+    }
+
+    /// Detaches the buffers of memories that have grown.
+    pub fn detach_grown(&self, scope: &mut v8::PinScope<'_, '_>, store: &WasmStore) {
+        let mut of_store = self.of_store.borrow_mut();
+        let Some(of_store) = of_store.get_mut(&store.key()) else {
+            return;
+        };
+        of_store.views.retain(|&memory, view| {
+            let len = store.memory(memory).and_then(|memory| memory.byte_len());
+            // Where the store is busy, `show` checks the length again.
+            if len.is_err() || len.is_ok_and(|len| len == view.len) {
+                return true;
+            }
+            if let Some(buffer) = view.unshared(scope) {
+                detach(buffer);
+            }
+            false
+        });
+    }
+
+    /// Detaches the buffers of all unshared memories of a store, which another thread is going to use.
+    ///
+    /// # Errors
+    /// `RuntimeError` if something else uses the bytes of a memory: a buffer that was made of the detached one, or an
+    /// op that has not ended.
+    pub fn detach_all(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        store: &WasmStore,
+    ) -> Result<(), WasmError> {
+        let mut of_store = self.of_store.borrow_mut();
+        let Some(of_store) = of_store.get_mut(&store.key()) else {
+            return Ok(());
+        };
+        of_store.views.retain(|_, view| {
+            let unshared = view.unshared(scope);
+            if let Some(buffer) = unshared {
+                detach(buffer);
+            }
+            unshared.is_none()
+        });
+        of_store.bases.retain(|base| is_shown(*base));
+        if of_store.bases.is_empty() {
+            return Ok(());
+        }
+        Err(WasmError::new(
+            WasmErrorCode::RuntimeError,
+            "a buffer of the store's memories is in use elsewhere: a guest cannot run beside it",
+        ))
+    }
+
+    /// Detaches the buffers of a store that is dropped.
+    pub fn drop_store(&self, scope: &mut v8::PinScope<'_, '_>, store: &WasmStore) {
+        // If something else uses the bytes, its lease keeps them mapped.
+        let _ = self.detach_all(scope, store);
+        self.forget_store(store);
+    }
+
+    /// Forgets the buffers of a store whose JavaScript objects were collected. A buffer that an app still holds keeps
+    /// its memory mapped.
+    pub fn forget_store(&self, store: &WasmStore) {
+        self.of_store.borrow_mut().remove(&store.key());
+    }
+}

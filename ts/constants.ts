@@ -1,0 +1,73 @@
+// Made by build.rs of src/bridge/protocol.rs: do not edit.
+
+// Status of a run of guest code, as the ops that run it return it. What was thrown is in the first slot of the call
+// frame. The first four are also the status of a call of an import, as the import dispatcher returns it.
+
+/** It returned. */
+export const RETURNED = 0;
+/** It threw a JavaScript value. */
+export const THREW = 1;
+/** It threw an exception of a guest. */
+export const EXCEPTION = 2;
+/** It ended with an error that no guest can catch, and that JavaScript keeps. */
+export const ABORTED = 3;
+/** An asynchronous call has not ended: its guest runs. */
+export const RUNNING = 4;
+/** An asynchronous call has not ended: its guest waits for the promise that an import returned. */
+export const WAITING = 5;
+/** The call never began: an argument is no number that fits, or the op is not made for the function. */
+export const MISFIT = 6;
+/** The call failed: `op_wasm_last_status` throws the error. */
+export const FAILED = 7;
+/** The import has not ended: it returned a promise. Only the import dispatcher returns this status. */
+export const PENDING = 8;
+/** A bit beside the status of a run of guest code: a memory of the store has grown since JavaScript last asked. */
+export const GROWN = 16;
+
+// Tasks of the import dispatcher.
+
+/** Call the import, with its arguments in the call frame. */
+export const CALL_IMPORT = 0;
+/** The same, in a store where a memory has grown. */
+export const CALL_IMPORT_GROWN = 1;
+/** Take the value that the import returned. */
+export const TAKE_RESULT = 2;
+/** Take the value that the import threw. */
+export const TAKE_ERROR = 3;
+
+// Steps before a module can be instantiated in a store, as `op_wasm_preparation` returns them.
+
+/** There is nothing to do. */
+export const PREPARED = 0;
+/** The module is not compiled for the engine of the store: `op_wasm_prepare` compiles it. */
+export const NOT_COMPILED = 1;
+/** The event loop should have a turn: `op_wasm_yield_now` waits for it. */
+export const YIELD_DUE = 2;
+
+// Kinds of imports, as `op_wasm_instantiate` takes them.
+
+/** A function of a guest. */
+export const IMPORT_FUNCTION = 0;
+/** A memory. */
+export const IMPORT_MEMORY = 1;
+/** A global. */
+export const IMPORT_GLOBAL = 2;
+/** A table. */
+export const IMPORT_TABLE = 3;
+/** A tag. */
+export const IMPORT_TAG = 4;
+/** A function of JavaScript, by its index among the imports of the store. */
+export const IMPORT_HOST_FUNCTION = 5;
+/** A function of WASI, which the module names. */
+export const IMPORT_WASI_FUNCTION = 6;
+
+// Tags of references: the second 32 bits of a slot of the call frame. The first 32 bits are a number.
+
+/** The null reference. */
+export const REF_NULL = 0;
+/** A JavaScript value, by its number among the external references of the store. */
+export const REF_HOST = 1;
+/** A function of a guest, by its handle. */
+export const REF_FUNC = 2;
+/** Any other object of a guest, by its handle. */
+export const REF_OBJECT = 3;
