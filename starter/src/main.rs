@@ -23,9 +23,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     runtime.execute_script("app:setup", "delete globalThis.WebAssembly;")?;
 
     let name = ModuleSpecifier::parse("app:main.ts")?;
-    let main = forge_weld::transpile(name.as_str(), include_str!("main.ts"))?;
+    let code = forge_weld::transpile(name.as_str(), include_str!("main.ts"))?;
     let module = runtime
-        .load_main_es_module_from_code(&name, main.code)
+        .load_main_es_module_from_code(&name, code.with_inline_source_map())
         .await?;
     let evaluated = runtime.mod_evaluate(module);
     runtime
