@@ -344,7 +344,7 @@ impl WasmState {
     }
 
     /// Starts a call of a function of a store, which goes on while its caller does something else.
-    /// `frame` holds the arguments, as for [`WasmFunc::call_frame`].
+    /// `frame` holds the arguments, as for [`WasmFunc::call_frame`](super::WasmFunc::call_frame).
     ///
     /// # Errors
     /// `RuntimeError` if the store was dropped or is busy, too many calls run, or the options want to

@@ -65,6 +65,8 @@
 //! [`transpile`] does for an app's own TypeScript, when it is loaded, what the builder does for an
 //! extension's: same parser, same checks, same form of errors.
 
+#![warn(missing_docs)]
+
 mod ascii;
 mod builder;
 mod declarations;

@@ -17,7 +17,7 @@ pub enum Outcome<T> {
     Threw(u32),
     /// The guest threw an exception of its own, kept under this handle.
     Exception(RefHandle),
-    /// A host function ended it with [`host::Stop::Abort`].
+    /// A host function ended it with [`Stop::Abort`](crate::runtime::host::Stop::Abort).
     Aborted,
 }
 

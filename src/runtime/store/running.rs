@@ -239,7 +239,7 @@ impl RunningCall {
     /// be called again, after [`ready`](Self::ready), until it has ended or fails.
     ///
     /// # Errors
-    /// As [`WasmFunc::call_frame`]; `RuntimeError` if the call was given up.
+    /// As [`WasmFunc::call_frame`](crate::runtime::WasmFunc::call_frame); `RuntimeError` if the call was given up.
     ///
     /// # Panics
     /// If the guest's thread did.
