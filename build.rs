@@ -72,6 +72,7 @@ fn main() {
         .ops(ops)
         .state("init_state", &[("wasm", "runtime::WasmState")])
         .generate_sdk_types("types")
+        .generate_api_page("docs/API.md")
         .build();
     if let Err(error) = built {
         eprintln!("{error}");
