@@ -1,4 +1,5 @@
-//! `examples/embed.rs` as a program. `cargo test` builds it beside the tests.
+//! `examples/embed.rs` as a program, which `cargo test` builds beside the tests; and the README's first program, which
+//! `.ci/starter` builds and runs.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -117,4 +118,35 @@ fn embed_reports_an_uncaught_error_with_the_lines_of_the_file() {
     });
     let frames: Vec<&str> = frames.map(str::trim).collect();
     assert_eq!(frames, ["instance.call(\"trap\");", "trap();"], "{report}");
+}
+
+#[test]
+fn the_readme_shows_the_starter() {
+    let readme = include_str!("../README.md");
+    let manifest = include_str!("../starter/Cargo.toml");
+    let dependencies = manifest
+        .split_once("[features]")
+        .and_then(|(_, rest)| rest.split_once("\n\n# This folder"))
+        .map(|(dependencies, _)| format!("[features]{dependencies}"));
+    let steps = manifest.lines().filter(|line| line.starts_with("#     "));
+    let steps: Vec<&str> = steps.map(|line| line[2..].trim()).collect();
+    assert_eq!(steps.len(), 2);
+    for (language, text) in [
+        ("ts", include_str!("../starter/src/main.ts").to_owned()),
+        ("rust", include_str!("../starter/src/main.rs").to_owned()),
+        ("toml", dependencies.unwrap()),
+        (
+            "sh",
+            format!(
+                "cp -r /path/to/ext_wasm/starter my-app && cd my-app\n{}\ncargo run",
+                steps.join("\n")
+            ),
+        ),
+    ] {
+        let block = format!("```{language}\n{}\n```\n", text.trim_end());
+        assert!(
+            readme.contains(&block),
+            "README.md has another program than this:\n{block}"
+        );
+    }
 }
