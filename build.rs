@@ -85,6 +85,7 @@ fn main() {
             .watch(PROTOCOL)
             .state("init_state", &[("wasm", "runtime::WasmState")])
             .generate_sdk_types("types")
+            .generate_api_page("docs/API.md")
             .build()
             .map_err(|error| error.to_string())
     });

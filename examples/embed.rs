@@ -7,6 +7,7 @@
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
 
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -73,7 +74,8 @@ fn main() -> ExitCode {
     match tokio.block_on(run(&args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            // Where that cannot be written either, the exit status still says it.
+            let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }
@@ -131,11 +133,16 @@ deno_core::extension!(
 );
 
 #[op2(fast)]
-fn op_print_line(#[string] line: &str, error: bool) {
-    if error {
-        eprintln!("{line}");
+fn op_print_line(#[string] line: &str, error: bool) -> Result<(), JsErrorBox> {
+    let printed = if error {
+        writeln!(std::io::stderr(), "{line}")
     } else {
-        println!("{line}");
+        writeln!(std::io::stdout(), "{line}")
+    };
+    match printed {
+        // Nobody reads on, as in `embed FILE | head -1`: there is nothing left to do.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        printed => printed.map_err(JsErrorBox::from_err),
     }
 }
 
@@ -172,7 +179,7 @@ fn load(specifier: &ModuleSpecifier) -> Result<ModuleSource, ModuleLoaderError> 
     let code = if typescript {
         forge_weld::transpile(specifier.as_str(), &source)
             .map_err(|error| JsErrorBox::generic(error.to_string()))?
-            .code
+            .with_inline_source_map()
     } else {
         source
     };

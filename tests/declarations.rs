@@ -11,6 +11,16 @@ fn the_checked_in_declarations_are_current() {
 }
 
 #[test]
+fn the_checked_in_api_page_is_current() {
+    let generated = include_str!(concat!(env!("OUT_DIR"), "/host-wasm.md"));
+    let shipped = include_str!("../docs/API.md");
+    assert!(
+        generated == shipped,
+        "docs/API.md is stale: build once with FORGE_WELD_WRITE_TYPES=1"
+    );
+}
+
+#[test]
 fn the_ops_are_these() {
     let ops = crate::js::Js::new().run(
         // `deno_core` has some of its own that are named like ours.

@@ -10,6 +10,11 @@ use crate::js::Js;
 fn snapshot(code: u16, scripts: &[(&str, &str)]) {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_instances = 50;
+    snapshot_with(capabilities, &format!("error_{code}"), code, scripts);
+}
+
+/// The same in a runtime with these capabilities.
+fn snapshot_with(capabilities: WasmCapabilities, name: &str, code: u16, scripts: &[(&str, &str)]) {
     let mut js = Js::with(capabilities);
     let mut told = String::new();
     for (what, script) in scripts {
@@ -19,7 +24,7 @@ fn snapshot(code: u16, scripts: &[(&str, &str)]) {
         assert_eq!(error["code"], code, "{what}: {error:#}");
         writeln!(told, "{what}\n{error:#}\n").unwrap();
     }
-    crate::snapshots(|| insta::assert_snapshot!(format!("error_{code}"), told.trim_end()));
+    crate::snapshots(|| insta::assert_snapshot!(name, told.trim_end()));
 }
 
 #[test]
@@ -49,6 +54,41 @@ fn compile_error() {
             ("a path that is not a string", "await compileFile(5)"),
         ],
     );
+}
+
+#[test]
+fn files_that_are_refused() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.allow_file_compile = true;
+    capabilities.compile_paths = vec!["wat".into()];
+    capabilities.module_limits.max_binary_bytes = 170;
+    capabilities.module_limits.max_text_bytes = 170;
+    let cases = [
+        ("a file that is not granted", "await compileFile('LICENSE')"),
+        (
+            "a file beside the granted folder",
+            "await compileFile('wat/../LICENSE')",
+        ),
+        (
+            "a file that is missing",
+            "await compileFile('wat/missing.wat')",
+        ),
+        ("a folder", "await compileFile('wat')"),
+        (
+            "a name that has to be escaped",
+            "await compileFile('wat/\\u001b[2J\\n')",
+        ),
+        (
+            "a file over its cap",
+            "await compileFile('wat/exceptions.wat')",
+        ),
+    ];
+    snapshot_with(capabilities.clone(), "refused_files", 5000, &cases);
+
+    // The other refusals come from a runtime that compiles files.
+    let exports =
+        Js::with(capabilities).run("return (await compileFile('wat/add.wat')).exports.length");
+    assert_eq!(exports, 1);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod deadlines;
 mod declarations;
 mod error_codes;
 mod estimates;
+mod examples;
 mod exceptions;
 mod fixtures;
 mod floors;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use oxc::allocator::Allocator;
 use oxc::span::SourceType;
 
+use crate::api_page;
 use crate::declarations::declare_module;
 use crate::error::{Error, Problem};
 use crate::extension::{self, State};
@@ -29,6 +30,7 @@ pub struct ExtensionBuilder {
     state: Option<State>,
     types_dir: Option<PathBuf>,
     generated: Vec<Generated>,
+    api_page: Option<PathBuf>,
     watched: Vec<String>,
 }
 
@@ -50,6 +52,7 @@ impl ExtensionBuilder {
             state: None,
             types_dir: None,
             generated: Vec::new(),
+            api_page: None,
             watched: Vec::new(),
         }
     }
@@ -100,6 +103,13 @@ impl ExtensionBuilder {
         self
     }
 
+    /// The checked-in page that describes the module in Markdown. A build writes it when it writes the
+    /// `.d.ts`.
+    pub fn generate_api_page(mut self, path: &str) -> Self {
+        self.api_page = Some(path.into());
+        self
+    }
+
     /// One more path whose change makes cargo run the build script again. The TypeScript files are
     /// watched in any case.
     pub fn watch(mut self, path: &str) -> Self {
@@ -147,17 +157,24 @@ impl ExtensionBuilder {
             Source::read(manifest_dir, path)
         };
         let welded = self.weld(&read).map_err(Error::Source)?;
-        let types_file = format!("{}.d.ts", self.specifier.replace(':', "-"));
+        let name = self.specifier.replace(':', "-");
+        let types_file = format!("{name}.d.ts");
+        let page = api_page::page(&self.specifier, &welded.declarations);
         write(&out_dir.join("init.js"), &welded.javascript)?;
         write(&out_dir.join("extension.rs"), &welded.rust)?;
         write(&out_dir.join(&types_file), &welded.declarations)?;
-        match &self.types_dir {
-            Some(directory) if write_types => write(
-                &manifest_dir.join(directory).join(&types_file),
-                &welded.declarations,
-            ),
-            _ => Ok(()),
+        write(&out_dir.join(format!("{name}.md")), &page)?;
+        if !write_types {
+            return Ok(());
         }
+        if let Some(directory) = &self.types_dir {
+            let path = manifest_dir.join(directory).join(&types_file);
+            write(&path, &welded.declarations)?;
+        }
+        if let Some(path) = &self.api_page {
+            write(&manifest_dir.join(path), &page)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn weld(

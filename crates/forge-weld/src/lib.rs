@@ -37,6 +37,7 @@
 //! | `extension.rs` | the `deno_core::extension!` call; the JavaScript is a literal in it, so a program needs no file beside it |
 //! | `init.js` | the JavaScript, to look at |
 //! | `host-wasm.d.ts` | `declare module "host:wasm" { … }`: the exports and their doc comments |
+//! | `host-wasm.md` | the same for people: a page of Markdown |
 //!
 //! Template literals of an extension become additions: QuickJS evaluates them by a call of
 //! `String.prototype.concat`, which a script of the app may have replaced. An object in one is asked
@@ -46,8 +47,9 @@
 //!
 //! Editors want the declarations in the source tree, but a build that writes there surprises
 //! everybody. So a build leaves the source tree alone, unless it runs with
-//! `FORGE_WELD_WRITE_TYPES=1`; then it writes `<directory>/host-wasm.d.ts`. That the file is up to
-//! date is for a test of the extension crate to say:
+//! `FORGE_WELD_WRITE_TYPES=1`; then it writes `<directory>/host-wasm.d.ts`, and the page that
+//! [`generate_api_page`](ExtensionBuilder::generate_api_page) names. A test of the extension crate
+//! makes sure that these files are current:
 //!
 //! ```ignore
 //! #[test]
@@ -71,6 +73,9 @@
 //! [`transpile`] does for an app's own TypeScript, when it is loaded, what the builder does for an
 //! extension's: same parser, same checks, same form of errors.
 
+#![warn(missing_docs)]
+
+mod api_page;
 mod ascii;
 mod builder;
 mod declarations;

@@ -1,5 +1,6 @@
 use oxc::allocator::Allocator;
 use oxc::span::SourceType;
+use oxc_sourcemap::SourceMap;
 
 use crate::error::{Error, Problem};
 use crate::helper;
@@ -14,6 +15,27 @@ pub struct Transpiled {
     pub code: String,
     /// Source map, as JSON, for `ModuleLoader::get_source_map`.
     pub source_map: Option<Vec<u8>>,
+}
+
+impl Transpiled {
+    /// The code with the source map inside, as a comment at its end.
+    ///
+    /// `deno_core` reads it there, so stack traces name the lines of the TypeScript without a
+    /// `ModuleLoader` that knows about source maps.
+    pub fn with_inline_source_map(self) -> String {
+        let map = self
+            .source_map
+            .and_then(|json| String::from_utf8(json).ok())
+            .and_then(|json| {
+                SourceMap::from_json_string(&json)
+                    .ok()
+                    .map(|map| map.to_data_url())
+            });
+        match map {
+            Some(url) => format!("{}\n//# sourceMappingURL={url}\n", self.code),
+            None => self.code,
+        }
+    }
 }
 
 /// Turns one module of an app into JavaScript that every engine `deno_core` runs on understands.

@@ -11,6 +11,8 @@
 //! `globalThis.WebAssembly`; where it does not, every function here answers null, which the
 //! backend reports as a failure to compile.
 
+#![warn(missing_docs)]
+
 use std::ffi::c_void;
 use std::ptr::null_mut;
 

@@ -27,6 +27,7 @@ impl Package {
     fn build(&self, write_types: bool) -> Result<(), crate::Error> {
         builder(&[])
             .generate_sdk_types("types")
+            .generate_api_page("docs/API.md")
             .build_in(&self.0, &self.path("out"), write_types)
     }
 }
@@ -58,7 +59,7 @@ fn a_build_leaves_the_source_tree_alone() {
     package.build(false).expect("builds");
     assert_eq!(
         names(&package.path("out")),
-        ["extension.rs", "host-wasm.d.ts", "init.js"]
+        ["extension.rs", "host-wasm.d.ts", "host-wasm.md", "init.js"]
     );
     assert_eq!(names(&package.0), ["out", "ts"]);
 }
@@ -72,6 +73,10 @@ fn declarations_are_checked_in_on_request() {
         checked_in,
         fs::read(package.path("out/host-wasm.d.ts")).expect("the file")
     );
+    assert_eq!(
+        fs::read(package.path("docs/API.md")).expect("the page"),
+        fs::read(package.path("out/host-wasm.md")).expect("the page")
+    );
 }
 
 #[test]
@@ -79,7 +84,13 @@ fn a_file_that_reads_as_it_should_is_not_written() {
     let package = Package::with_source("identical");
     package.build(true).expect("builds");
     let dates = || {
-        ["out/extension.rs", "out/init.js", "types/host-wasm.d.ts"].map(|name| {
+        [
+            "out/extension.rs",
+            "out/init.js",
+            "types/host-wasm.d.ts",
+            "docs/API.md",
+        ]
+        .map(|name| {
             fs::metadata(package.path(name))
                 .and_then(|m| m.modified())
                 .expect("a date")

@@ -1,5 +1,6 @@
 //! What the crate promises, tested through `ExtensionBuilder` and `transpile`.
 
+mod api_page;
 mod declarations;
 mod extension;
 mod files;

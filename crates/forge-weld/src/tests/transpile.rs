@@ -1,3 +1,6 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::transpile;
 
 const USING: &str = "\
@@ -72,6 +75,20 @@ fn javascript_keeps_its_imports_and_loses_using() {
         );
         assert_eq!(code.matches("function _usingCtx2()").count(), 1, "{code}");
     }
+}
+
+#[test]
+fn the_source_map_goes_inside_the_code() {
+    let transpiled = transpile("main.ts", "type A = string;\nlet a: A;\n").expect("transpiles");
+    let map = transpiled.source_map.clone().expect("a source map");
+    let code = transpiled.with_inline_source_map();
+    let (code, url) = code
+        .split_once("\n//# sourceMappingURL=")
+        .expect("a comment");
+    assert_eq!(code, "let a;\n");
+    let encoded = url.trim_end().rsplit(',').next().expect("data");
+    let decoded = STANDARD.decode(encoded);
+    assert_eq!(decoded.expect("base64"), map);
 }
 
 #[test]

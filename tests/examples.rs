@@ -1,0 +1,152 @@
+//! `examples/embed.rs` as a program, which `cargo test` builds beside the tests; and the README's first program, which
+//! `.ci/starter` builds and runs.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// `embed` with these arguments, started at the root of the repository.
+fn embed(args: &[&str]) -> Command {
+    let tests = std::env::current_exe().unwrap();
+    let built = tests.parent().and_then(Path::parent).unwrap();
+    let embed = built
+        .join("examples/embed")
+        .with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(embed.exists(), "run `cargo build --example embed` first");
+    let mut command = Command::new(embed);
+    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn succeeds(args: &[&str]) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = embed(args).output().unwrap();
+    assert!(status.success(), "{status}\n{}", text(&stderr));
+    assert_eq!(text(&stderr), "");
+    text(&stdout).to_owned()
+}
+
+#[test]
+fn the_file_for_wasi_runs() {
+    let printed = succeeds(&["--allow-wasi", "--allow-preopen", ".", "examples/wasi.ts"]);
+    let lines: Vec<&str> = printed.lines().collect();
+    let [license, outside, missing, refused] = lines[..] else {
+        panic!("{printed}");
+    };
+    assert!(license.starts_with("LICENSE: exit status 0, "), "{license}");
+    assert!(license.ends_with(" bytes: MIT License"), "{license}");
+    assert!(
+        outside.starts_with("../outside: exit status 63, 0 bytes"),
+        "{outside}"
+    );
+    assert!(
+        missing.starts_with("missing: exit status 44, 0 bytes"),
+        "{missing}"
+    );
+    assert!(refused.starts_with("5001: "), "{refused}");
+}
+
+#[test]
+fn the_file_for_async_calls_runs() {
+    let printed = succeeds(&["examples/async.ts"]);
+    let lines: Vec<&str> = printed.lines().collect();
+    let [totals, late, busy, total] = lines[..] else {
+        panic!("{printed}");
+    };
+    assert_eq!(totals, "[9,750750]");
+    assert!(late.starts_with("5002: "), "{late}");
+    assert!(busy.starts_with("5002: busy: "), "{busy}");
+    assert_eq!(total, "22.5");
+}
+
+#[test]
+fn embed_ends_quietly_when_its_output_is_closed() {
+    let mut embed = embed(&["tests/examples/endless.ts"]);
+    let embed = embed.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = embed.spawn().unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    drop(stdout);
+    let ended = process.wait_with_output().unwrap();
+    assert_eq!(line, "more\n");
+    assert_eq!(text(&ended.stderr), "");
+    assert!(ended.status.success(), "{}", ended.status);
+}
+
+#[test]
+fn embed_ends_quietly_when_its_error_output_is_closed() {
+    let mut embed = embed(&["tests/examples/endless_errors.ts"]);
+    let embed = embed.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = embed.spawn().unwrap();
+    let mut bytes = [0; 5];
+    process
+        .stderr
+        .take()
+        .unwrap()
+        .read_exact(&mut bytes)
+        .unwrap();
+    let ended = process.wait_with_output().unwrap();
+    assert_eq!(text(&bytes), "more\n");
+    assert!(ended.status.success(), "{}", ended.status);
+}
+
+#[test]
+fn embed_reports_an_uncaught_error_with_the_lines_of_the_file() {
+    const FILE: &str = "tests/examples/uncaught.ts";
+    let ended = embed(&[FILE]).output().unwrap();
+    let report = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{report}");
+    assert!(
+        report.starts_with("WasmError: wasm trap: unreachable\n"),
+        "{report}"
+    );
+
+    let source = include_str!("examples/uncaught.ts");
+    let frames = report.lines().filter_map(|frame| {
+        let (_, position) = frame.split_once(&format!("{FILE}:"))?;
+        let line: usize = position.split(':').next()?.parse().ok()?;
+        source.lines().nth(line - 1)
+    });
+    let frames: Vec<&str> = frames.map(str::trim).collect();
+    assert_eq!(frames, ["instance.call(\"trap\");", "trap();"], "{report}");
+}
+
+#[test]
+fn the_readme_shows_the_starter() {
+    let readme = include_str!("../README.md");
+    let manifest = include_str!("../starter/Cargo.toml");
+    let dependencies = manifest
+        .split_once("[features]")
+        .and_then(|(_, rest)| rest.split_once("\n\n# This folder"))
+        .map(|(dependencies, _)| format!("[features]{dependencies}"));
+    let steps = manifest.lines().filter(|line| line.starts_with("#     "));
+    let steps: Vec<&str> = steps.map(|line| line[2..].trim()).collect();
+    assert_eq!(steps.len(), 2);
+    for (language, text) in [
+        ("ts", include_str!("../starter/src/main.ts").to_owned()),
+        ("rust", include_str!("../starter/src/main.rs").to_owned()),
+        ("toml", dependencies.unwrap()),
+        (
+            "sh",
+            format!(
+                "cp -r /path/to/ext_wasm/starter my-app && cd my-app\n{}\ncargo run",
+                steps.join("\n")
+            ),
+        ),
+    ] {
+        let block = format!("```{language}\n{}\n```\n", text.trim_end());
+        assert!(
+            readme.contains(&block),
+            "README.md has another program than this:\n{block}"
+        );
+    }
+}

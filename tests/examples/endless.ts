@@ -1,0 +1,2 @@
+const print: (line: string) => void = console.log;
+for (;;) print("more");

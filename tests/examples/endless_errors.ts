@@ -1,0 +1,2 @@
+const print: (line: string) => void = console.error;
+for (;;) print("more");
