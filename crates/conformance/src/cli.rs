@@ -11,8 +11,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::expectations::Expectations;
+use crate::features::{Feature, Features, Version};
 use crate::fuzz::command::Fuzz;
 use crate::lane::Lane;
 use crate::pool::{self, Pool};
@@ -43,6 +44,18 @@ enum Subcommand {
 struct Suites {
     /// Scripts (.wast), fixtures (.wat) or folders of them to run, instead of the suites.
     paths: Vec<PathBuf>,
+    /// The version of WebAssembly that scripts and folders given as PATHS run with. By default a checkout of an official
+    /// repository runs with the features of its suite, and any other script with those of `host:wasm`.
+    #[arg(long, value_name = "VERSION", requires = "paths")]
+    version: Option<Version>,
+    /// Features that they run with as well, separated by commas. Without --version, those of `host:wasm` are on too.
+    #[arg(
+        long,
+        value_name = "FEATURES",
+        requires = "paths",
+        value_delimiter = ','
+    )]
+    with: Vec<Feature>,
     /// A suite to run; may be given several times. By default all, which `--list` shows.
     #[arg(long = "suite", value_name = "NAME")]
     suites: Vec<String>,
@@ -89,6 +102,21 @@ struct Suites {
     /// Run what is asked for on standard input.
     #[arg(long = &worker::ARGUMENT[2..], hide = true)]
     worker: bool,
+}
+
+impl Suites {
+    /// The features that are on for a file: those that were asked for, if it was given by its path.
+    fn features(&self, file: &ScriptFile, suites: &config::Suites) -> Features {
+        let is_asked = self.version.is_some() || !self.with.is_empty();
+        if file.given_path().is_none() || !is_asked {
+            return suites.features(file);
+        }
+        let features = match self.version {
+            Some(version) => Features::of(version),
+            None => suites.host_wasm(),
+        };
+        features.with(self.with.iter().copied())
+    }
 }
 
 /// Runs the command on the arguments of this process.
@@ -190,14 +218,16 @@ fn run_files(args: &Suites, files: &Files, config: &Config) -> anyhow::Result<(R
         lanes => lanes.to_vec(),
     };
     let mut jobs = Vec::new();
-    for lane in &lanes {
-        jobs.extend(files.selected.iter().map(|file| Job {
+    for file in &files.selected {
+        let features = args.features(file, &config.suites);
+        jobs.extend(lanes.iter().map(|lane| Job {
             file: file.clone(),
             lane: *lane,
+            features: features.clone(),
         }));
     }
     // Files with the same features one after another: a worker keeps its JavaScript runtime for them.
-    jobs.sort_by_cached_key(|job| (job.lane, config.suites.features(&job.file)));
+    jobs.sort_by_cached_key(|job| (job.lane, job.features.clone()));
     let command = this_program(&[worker::ARGUMENT])?;
     let pool = Pool {
         workers: pool::workers(args.jobs),

@@ -27,6 +27,7 @@
 //! hang of a worker, and a suite that holds less than it did.
 
 pub mod baseline;
+pub mod checkout;
 pub mod cli;
 pub mod compare;
 pub mod config;

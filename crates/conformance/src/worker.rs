@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::expectations::Expectations;
+use crate::features::Features;
 use crate::judge::{Finding, Judged, judge};
 use crate::lane::{Hosts, Lane};
 use crate::process::{self, Lost, Process};
@@ -21,6 +23,8 @@ pub const ARGUMENT: &str = "--worker";
 pub struct Job {
     pub file: ScriptFile,
     pub lane: Lane,
+    /// The features that are on.
+    pub features: Features,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -30,6 +34,7 @@ struct Request {
     /// `None` for a file that is part of the program.
     path: Option<PathBuf>,
     lane: Lane,
+    features: Features,
 }
 
 /// Runs what is asked for on standard input until that ends.
@@ -39,7 +44,7 @@ struct Request {
 /// When a request is not understood or cannot be answered.
 pub fn serve() -> anyhow::Result<()> {
     with_deep_stack(|| {
-        let config = Config::load()?;
+        let expectations = Config::load()?.expectations;
         let hosts = Hosts::default();
         process::serve(|request: Request| {
             let file = match request.path {
@@ -49,20 +54,24 @@ pub fn serve() -> anyhow::Result<()> {
             let job = Job {
                 file,
                 lane: request.lane,
+                features: request.features,
             };
-            Ok(job.run(&config, &hosts))
+            Ok(job.run(&expectations, &hosts))
         })
     })?
 }
 
 impl Job {
     /// Runs the file on this thread.
-    pub fn run(&self, config: &Config, hosts: &Hosts) -> Judged {
-        let Self { file, lane } = self;
-        let entries = config.expectations.of(&file.suite, &file.name, *lane);
-        let features = config.suites.features(file);
+    pub fn run(&self, expectations: &Expectations, hosts: &Hosts) -> Judged {
+        let Self {
+            file,
+            lane,
+            features,
+        } = self;
+        let entries = expectations.of(&file.suite, &file.name, *lane);
         let new_host = |features: &_| hosts.host(*lane, features);
-        judge(run_file(file, &features, &entries, &new_host), &entries)
+        judge(run_file(file, features, &entries, &new_host), &entries)
     }
 }
 
@@ -86,6 +95,7 @@ impl<'a> Worker<'a> {
             name: job.file.name.clone(),
             path: job.file.path().map(PathBuf::from),
             lane: job.lane,
+            features: job.features.clone(),
         })?;
         Ok(answer.unwrap_or_else(|lost| {
             let expected = match lost {
