@@ -56,6 +56,28 @@ pub trait Host {
     ///
     /// [`FailureKind::Other`] when there is no such global.
     fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure>;
+
+    /// Prepares a thread of the script. Its host has a store of its own, and in that an instance with those exports of
+    /// `shared` that are shared memories: nothing else may be used by two stores.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::Other`] when the host cannot.
+    fn thread(&mut self, shared: Option<InstanceId>) -> Result<NewThread, Failure> {
+        let _ = shared;
+        Err(Failure::other("this host has no threads"))
+    }
+}
+
+/// Makes the host of a thread of a script. It is called on the native thread that the host stays on, since a host need not
+/// be `Send`.
+pub type NewThread = Box<dyn FnOnce() -> anyhow::Result<ThreadHost> + Send>;
+
+/// The host of a thread of a script.
+pub struct ThreadHost {
+    pub host: Box<dyn Host>,
+    /// The instance that the thread shares, if there is one, as this host numbers it.
+    pub shared: Option<InstanceId>,
 }
 
 /// A host whose memories can be looked into, as no script can.

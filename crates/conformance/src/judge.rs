@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::expectations::{Expectation, Known};
+use crate::outcome::{Mismatch, Verdict};
 use crate::run::{FILE, FileRun};
-use crate::walk::{Mismatch, Verdict};
 
 /// The result of a file.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Runs WebAssembly scripts (`.wast`) and fixtures (`.wat`) on any runtime.
 //!
 //! A runtime implements [`host::Host`], five methods; everything else is here: where scripts come from
-//! ([`suite`]), how they are parsed ([`script`]) and walked ([`walk`]), how results are compared ([`compare`]), what is
+//! ([`suite`]), how they are parsed ([`script`]) and run ([`wast`]), how results are compared ([`compare`]), what is
 //! known not to pass ([`expectations`]) and what came of it all ([`report`]). [`run::run_file`] runs one file;
 //! [`hosts::wasmi`] is a whole host in under 200 lines.
 //!
@@ -43,6 +43,7 @@ pub mod js;
 pub mod judge;
 pub mod junit;
 pub mod lane;
+pub mod outcome;
 pub mod pool;
 pub mod process;
 mod progress;
@@ -54,5 +55,5 @@ pub mod spectest;
 pub mod suite;
 pub mod table;
 pub mod value;
-pub mod walk;
+pub mod wast;
 pub mod worker;

@@ -12,10 +12,11 @@ use crate::expectations::{self, Expectation};
 use crate::features::Features;
 use crate::fixture;
 use crate::host::{self, Failure, Host, Source};
+use crate::outcome::{Mismatch, Outcome, Verdict};
 use crate::script;
 use crate::spectest;
 use crate::suite::ScriptFile;
-use crate::walk::{Mismatch, Outcome, Verdict, walk};
+use crate::wast::run_script;
 
 /// The directive that stands for a file as a whole when that cannot be run.
 pub const FILE: &str = "file";
@@ -64,7 +65,7 @@ pub fn run_file(
     let mut outcomes = Vec::new();
     let ended = catch_unwind(AssertUnwindSafe(|| match file.fixture() {
         Some(path) => run_fixture(path, features, entries, new_host, &mut outcomes),
-        None => run_script(file, features, entries, new_host, &mut outcomes),
+        None => run_wast(file, features, entries, new_host, &mut outcomes),
     }));
     let broken = match ended {
         Ok(Ok(())) => None,
@@ -89,7 +90,7 @@ pub fn run_file(
     }
 }
 
-fn run_script(
+fn run_wast(
     file: &ScriptFile,
     features: &Features,
     entries: &[&Expectation],
@@ -102,7 +103,8 @@ fn run_script(
     let parsed = script::parse(&text, |script| {
         let mut host = new(features, new_host)?;
         let skip = |line| expectations::skips(entries, line);
-        walk(host.as_mut(), script, &skip, outcomes);
+        let spectest = spectest::modules(features);
+        run_script(host.as_mut(), script, &spectest, &skip, outcomes);
         Ok(())
     });
     parsed.unwrap_or_else(|error| {

@@ -114,6 +114,7 @@ impl RuntimeHost {
     }
 }
 
+// It starts no threads: no API of `host:wasm` gives a shared memory of one store to another one.
 impl Host for RuntimeHost {
     fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure> {
         let (Source::Binary(bytes) | Source::Text(bytes)) = source;

@@ -174,6 +174,7 @@ fn number(answer: &str) -> Result<usize, Failure> {
     answer.parse().map_err(unreadable)
 }
 
+// It starts no threads: no API of `host:wasm` gives a shared memory of one store to another one.
 impl Host for ScriptHost {
     fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure> {
         let (Source::Binary(bytes) | Source::Text(bytes)) = source;
