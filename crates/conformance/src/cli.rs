@@ -132,14 +132,14 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            // With stderr gone there is nobody to tell.
+            // If standard error is closed, there is no other place to report it.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Whether nothing was found.
+/// Returns whether it found nothing.
 fn run_fuzz(args: &Fuzz) -> anyhow::Result<bool> {
     let worker: &[&str] = match args.api {
         true => &["fuzz", "--api", worker::ARGUMENT],
@@ -161,7 +161,7 @@ fn this_program(args: &'static [&str]) -> anyhow::Result<impl Fn() -> Command + 
     })
 }
 
-/// Whether everything was as expected.
+/// Returns whether everything was as expected.
 fn run(args: &Suites) -> anyhow::Result<bool> {
     let config = Config::load()?;
     let selection = Selection {
@@ -179,7 +179,7 @@ fn run(args: &Suites) -> anyhow::Result<bool> {
         })?;
         return Ok(true);
     }
-    // What cannot be read is better known before the long part.
+    // Before the long part, in case that a file cannot be read.
     let beside: Vec<Report> = args
         .beside
         .iter()
@@ -211,7 +211,7 @@ fn run(args: &Suites) -> anyhow::Result<bool> {
     Ok(report.is_success())
 }
 
-/// The report, and whether nothing was left out that could have been run.
+/// Returns the report, and whether all files ran.
 fn run_files(args: &Suites, files: &Files, config: &Config) -> anyhow::Result<(Report, bool)> {
     let lanes = match args.lanes.as_slice() {
         [] => Lane::ALL.to_vec(),
@@ -287,7 +287,7 @@ fn list_expected(files: &[ScriptFile], expectations: &Expectations) -> String {
 
 fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads this, `head` for one, has seen enough.
+        // The reader, `head` for one, has closed the pipe.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to stdout"),
     }

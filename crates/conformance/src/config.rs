@@ -1,4 +1,4 @@
-//! What this repository knows of the suites: `spec-tests/suites.toml` and `spec-tests/expectations.toml`.
+//! The configuration of the suites: `spec-tests/suites.toml` and `spec-tests/expectations.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

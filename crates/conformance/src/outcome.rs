@@ -1,10 +1,10 @@
-//! What came of the directives of a script.
+//! The outcomes of the directives of a script.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What came of one directive.
+/// The outcome of one directive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub line: u32,
@@ -23,7 +23,7 @@ pub enum Verdict {
     Running,
 }
 
-/// What a directive expects and what happened instead.
+/// The expected result of a directive, and the result that it had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mismatch {
     pub expected: String,

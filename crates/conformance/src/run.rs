@@ -18,10 +18,10 @@ use crate::spectest;
 use crate::suite::ScriptFile;
 use crate::wast::run_script;
 
-/// The directive that stands for a file as a whole when that cannot be run.
+/// The name of the directive that stands for a whole file which cannot be run.
 pub const FILE: &str = "file";
 
-/// What came of a file.
+/// The outcomes of a file.
 #[derive(Debug)]
 pub struct FileRun {
     pub outcomes: Vec<Outcome>,
@@ -33,7 +33,8 @@ pub struct FileRun {
 /// How much stack a thread has that runs scripts, in bytes.
 pub const STACK_SIZE: usize = 16 << 20;
 
-/// Runs `f` on a thread whose stack has room for every script: those nest deep, and exhaust WebAssembly's.
+/// Runs `f` on a thread with a stack of [`STACK_SIZE`]: some scripts are nested deep, and some use up the stack that
+/// WebAssembly may use.
 ///
 /// # Errors
 ///
@@ -53,8 +54,8 @@ pub type NewHost<'a> = &'a dyn Fn(&Features) -> anyhow::Result<Box<dyn Host>>;
 /// Runs `file` on a host made by `new_host`, leaving out what `entries` say to skip. The stack of a program's first
 /// thread is too small for some scripts: see [`with_deep_stack`].
 ///
-/// Never fails and never panics: what goes wrong with the file as a whole is a failed directive of its own, named
-/// [`FILE`] or `parse`.
+/// Never fails and never panics: if the file as a whole cannot be run, it has one more directive, which failed and is
+/// named [`FILE`] or `parse`.
 pub fn run_file(
     file: &ScriptFile,
     features: &Features,
@@ -189,7 +190,7 @@ fn failed(line: u32, directive: &'static str, mismatch: Mismatch) -> Outcome {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     if let Some(message) = panic.downcast_ref::<&str>() {
         (*message).to_owned()

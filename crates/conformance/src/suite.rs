@@ -64,7 +64,7 @@ impl ScriptFile {
         }
     }
 
-    /// `suite/file`, which says where a failure is and is what `--filter` looks at.
+    /// `suite/file`, by which reports name the file and `--filter` finds it.
     pub fn label(&self) -> String {
         match &self.text {
             // Such a suite is one file and named as that file.
@@ -98,7 +98,7 @@ impl ScriptFile {
     }
 }
 
-/// The names of all suites, which is what runs when nothing is asked for.
+/// The names of all suites.
 pub fn names() -> Vec<&'static str> {
     let mut names = vec![FIXTURES, SPEC_TESTS];
     names.extend(VERSIONS.map(|(name, _)| name));
@@ -177,7 +177,7 @@ pub fn at_path(path: &Path) -> anyhow::Result<Vec<ScriptFile>> {
     Ok(vec![ScriptFile::at(suite.clone(), name, suite)])
 }
 
-/// The folder that holds this repository's own scripts and what is expected of all suites.
+/// The folder of this repository's own scripts, and of the sizes and expectations of all suites.
 pub fn spec_tests() -> PathBuf {
     repository().join("spec-tests")
 }
@@ -212,7 +212,7 @@ fn folder(root: &Path, suite: &str, extension: &str) -> anyhow::Result<Vec<Scrip
 fn collect(folder: &Path, extension: &str, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // Of the entry itself: a link to a folder could lead round in a circle.
+        // The type of the entry itself: a symbolic link could lead back to a folder above.
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), extension, paths)?;
         } else if entry.path().extension().is_some_and(|ext| ext == extension) {

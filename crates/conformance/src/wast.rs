@@ -1,4 +1,4 @@
-//! Runs a script: does on a host what each directive says, and compares the result with what the script expects.
+//! Runs a script: carries out each directive on a host, and compares the result with the expected one.
 
 use std::collections::HashMap;
 use std::thread::{self, Scope, ScopedJoinHandle};
@@ -19,7 +19,7 @@ use crate::value::{self, Value};
 /// A directive `thread` is one directive: it fails if one of the directives in it does, and says which. It has ended when
 /// `run_script` returns, also if the script does not wait for it.
 ///
-/// The log is an argument, not a result, so that what was done until then survives a panic of the host.
+/// The log is an argument, not a result, so that it survives a panic of the host.
 pub fn run_script(
     host: &mut dyn Host,
     script: &Script<'_>,
@@ -45,8 +45,8 @@ struct WastContext<'scope, 'env> {
     /// Modules by name; the latest is also there under `None`.
     definitions: HashMap<Option<String>, Definition<'env>>,
     instances: HashMap<String, InstanceId>,
-    /// The instance that actions without a name mean: the latest, or none if making it failed, so that
-    /// what follows is not by mistake asked of an earlier one.
+    /// The instance of actions without a name: the latest, or none if making it failed, so that these actions do not use
+    /// an earlier one by mistake.
     current: Option<InstanceId>,
     /// The threads that have not been waited for.
     threads: Vec<RunningThread<'scope>>,
@@ -378,7 +378,7 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
     }
 }
 
-/// A thread that is about to run, and what it takes over from the script outside of it.
+/// A thread that is about to run, with the things of the script that it may use.
 struct Thread<'env> {
     host: NewThread,
     /// The name of the instance that it shares.
@@ -390,7 +390,7 @@ struct Thread<'env> {
 }
 
 impl Thread<'_> {
-    /// Runs the directives, and returns what came of them.
+    /// Runs the directives, and returns their outcomes.
     fn run(self) -> Result<Vec<Outcome>, Mismatch> {
         let failed = |message: String| Mismatch::new("a host for the thread", message);
         let ThreadHost { mut host, shared } =

@@ -11,7 +11,7 @@ use crate::expectations::Expectations;
 use crate::features::Features;
 use crate::judge::{Finding, Judged, judge};
 use crate::lane::{Hosts, Lane};
-use crate::process::{self, Lost, Process};
+use crate::process::{self, Process, ProcessError};
 use crate::run::{run_file, with_deep_stack};
 use crate::suite::{self, ScriptFile};
 
@@ -37,7 +37,7 @@ struct Request {
     features: Features,
 }
 
-/// Runs what is asked for on standard input until that ends.
+/// Runs the files that are asked for on standard input, until that ends.
 ///
 /// # Errors
 ///
@@ -79,12 +79,12 @@ impl Job {
 pub struct Worker<'a>(Process<'a>);
 
 impl<'a> Worker<'a> {
-    /// A worker that `command` starts, and that has that long for each file.
+    /// A worker that is started with `command`, and may take `timeout` for each file.
     pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
         Self(Process::new(command, timeout))
     }
 
-    /// Has a job run. When the worker is lost over it, its file has failed.
+    /// Has a job run. If the worker crashes or hangs, the file has failed.
     ///
     /// # Errors
     ///
@@ -99,9 +99,9 @@ impl<'a> Worker<'a> {
         })?;
         Ok(answer.unwrap_or_else(|lost| {
             let expected = match lost {
-                Lost::Hung(timeout) => format!("to end within {} s", timeout.as_secs_f64()),
-                Lost::Ended(_) => "not to end the process that runs it".to_owned(),
-                Lost::Unreadable(_) => "an answer".to_owned(),
+                ProcessError::Hung(timeout) => format!("to end within {} s", timeout.as_secs_f64()),
+                ProcessError::Ended(_) => "not to end the process that runs it".to_owned(),
+                ProcessError::Unreadable(_) => "an answer".to_owned(),
             };
             Judged::from(Finding::of_file(expected, lost.to_string()))
         }))

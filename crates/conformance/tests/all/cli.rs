@@ -93,6 +93,22 @@ fn features_of_a_script_that_is_given_by_its_path() {
 }
 
 #[test]
+fn a_folder_is_not_the_suite_of_its_name() {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("named");
+    fs::create_dir_all(parent.join("threads")).unwrap();
+    fs::write(parent.join("threads/a.wast"), "(module)").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+    command
+        .args(["--lane", "engine", "threads"])
+        .current_dir(parent);
+    let output = command.output().unwrap();
+    // The suite has more files, and its size is known.
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains("engine: 1 passed, 0 failed"), "{stdout}");
+    assert!(stdout.contains("./threads"), "{stdout}");
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_a_script() {
     for (name, text) in [
         ("bom.wast", "(module)\n(assert_invalid (module) \"\")"),
