@@ -63,7 +63,7 @@ fn example() -> Report {
 fn a_small_report_as_text_and_as_junit() {
     let mut report = example();
     let other = ScriptFile::embedded("a-longer-name", "c.wast", SCRIPT);
-    report.add_file(&other, Lane::Engine, judged(vec![], vec![]));
+    report.add_file(&other, Lane::Script, judged(vec![], vec![]));
     report.add_file(&file("a.wast"), Lane::Script, judged(vec![], vec![]));
     report.sort(&["wasm-1.0", "a-longer-name"]);
     crate::snapshot("report_table", &table::render(&report));

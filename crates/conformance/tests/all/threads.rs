@@ -166,12 +166,13 @@ fn a_thread_that_is_not_waited_for_ends_before_the_script() {
 
 #[test]
 fn a_thread_is_waited_for_once() {
-    let run = run("(wait $t)\n(thread $t)\n(wait $t)\n(wait $t)");
+    let run =
+        run("(wait $t)\n(thread $t)\n(wait $t)\n(wait $t)\n(thread $u)\n(wait $t)\n(wait $u)");
     let lines = failed(&run).into_iter();
     let lines: Vec<_> = lines
         .map(|(line, directive, _)| (line, directive))
         .collect();
-    assert_eq!(lines, [(1, "wait"), (4, "wait")]);
+    assert_eq!(lines, [(1, "wait"), (4, "wait"), (6, "wait")]);
 }
 
 #[test]
