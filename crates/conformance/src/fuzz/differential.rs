@@ -2,7 +2,7 @@
 //!
 //! A [`Case`] is made of bytes, and those of a seed or by libFuzzer. [`compare`] runs it on the script lane and on
 //! [`wasmi`](crate::hosts::wasmi) and looks for the first [`Difference`]. That happens in processes of their own
-//! ([`worker`]), so that a crash or a hang is a difference like any other. What is found is [made smaller](minimise)
+//! ([`worker`]), so that a crash or a hang is a difference like any other. What is found is [made smaller](mod@minimise)
 //! and [written](wast) where the suite `spec-tests` finds it.
 
 pub mod case;
