@@ -1,4 +1,4 @@
-//! What is different from an earlier run.
+//! The differences between a run and an earlier one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,14 +6,14 @@ use std::fmt;
 use crate::lane::Lane;
 use crate::report::{Report, Totals};
 
-/// Something that an earlier report tells otherwise.
+/// A difference from an earlier report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A directive ends otherwise than it did.
     Directive {
         file: String,
         lane: Lane,
-        place: Place,
+        directive: DirectiveId,
         before: State,
         now: State,
     },
@@ -30,9 +30,9 @@ pub enum Change {
     Gone { file: String, lane: Lane },
 }
 
-/// A directive in a file. Those of one kind on one line are told apart by their order.
+/// A directive in a file. Several of one kind on one line are numbered in their order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct DirectiveId {
     pub line: u32,
     pub directive: String,
     nth: usize,
@@ -41,7 +41,7 @@ pub struct Place {
 /// How a directive ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// As far as a report tells: it does not list what passed.
+    /// Neither failed nor skipped: a report does not list the directives that passed.
     Passed,
     Failed,
     Skipped,
@@ -74,17 +74,17 @@ pub fn compare(before: &Report, now: &Report, whole: bool) -> Vec<Change> {
                 now: sizes.1,
             });
         }
-        let mut places: Vec<&Place> = states.0.keys().chain(states.1.keys()).collect();
-        places.sort();
-        places.dedup();
-        for place in places {
-            let state = |states: &States| states.get(place).copied().unwrap_or(State::Passed);
+        let mut directives: Vec<&DirectiveId> = states.0.keys().chain(states.1.keys()).collect();
+        directives.sort();
+        directives.dedup();
+        for directive in directives {
+            let state = |states: &States| states.get(directive).copied().unwrap_or(State::Passed);
             let (before, now) = (state(&states.0), state(&states.1));
             if before != now {
                 changes.push(Change::Directive {
                     file: file.clone(),
                     lane,
-                    place: place.clone(),
+                    directive: directive.clone(),
                     before,
                     now,
                 });
@@ -101,8 +101,8 @@ pub fn compare(before: &Report, now: &Report, whole: bool) -> Vec<Change> {
     changes
 }
 
-/// Of the directives that did not pass.
-type States = BTreeMap<Place, State>;
+/// The states of the directives that did not pass.
+type States = BTreeMap<DirectiveId, State>;
 
 /// A report, to look things up in.
 struct Index<'r> {
@@ -132,15 +132,15 @@ impl<'r> Index<'r> {
 
     fn add(&mut self, file: (&'r str, Lane), line: u32, directive: &str, state: State) {
         let states = self.states.entry(file).or_default();
-        let mut place = Place {
+        let mut id = DirectiveId {
             line,
             directive: directive.to_owned(),
             nth: 0,
         };
-        while states.contains_key(&place) {
-            place.nth += 1;
+        while states.contains_key(&id) {
+            id.nth += 1;
         }
-        states.insert(place, state);
+        states.insert(id, state);
     }
 
     fn states(&self, file: &str, lane: Lane) -> States {
@@ -165,7 +165,7 @@ impl fmt::Display for Change {
             Change::Directive {
                 file,
                 lane,
-                place: Place {
+                directive: DirectiveId {
                     line, directive, ..
                 },
                 before,

@@ -11,8 +11,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::expectations::Expectations;
+use crate::features::{Feature, Features, Version};
 use crate::fuzz::command::Fuzz;
 use crate::lane::Lane;
 use crate::pool::{self, Pool};
@@ -43,6 +44,18 @@ enum Subcommand {
 struct Suites {
     /// Scripts (.wast), fixtures (.wat) or folders of them to run, instead of the suites.
     paths: Vec<PathBuf>,
+    /// The version of WebAssembly that scripts and folders given as PATHS run with. By default a checkout of an official
+    /// repository runs with the features of its suite, and any other script with those of `host:wasm`.
+    #[arg(long, value_name = "VERSION", requires = "paths")]
+    version: Option<Version>,
+    /// Features that they run with as well, separated by commas. Without --version, those of `host:wasm` are on too.
+    #[arg(
+        long,
+        value_name = "FEATURES",
+        requires = "paths",
+        value_delimiter = ','
+    )]
+    with: Vec<Feature>,
     /// A suite to run; may be given several times. By default all, which `--list` shows.
     #[arg(long = "suite", value_name = "NAME")]
     suites: Vec<String>,
@@ -91,6 +104,21 @@ struct Suites {
     worker: bool,
 }
 
+impl Suites {
+    /// The features that are on for a file: those that were asked for, if it was given by its path.
+    fn features(&self, file: &ScriptFile, suites: &config::Suites) -> Features {
+        let is_asked = self.version.is_some() || !self.with.is_empty();
+        if file.given_path().is_none() || !is_asked {
+            return suites.features(file);
+        }
+        let features = match self.version {
+            Some(version) => Features::of(version),
+            None => suites.host_wasm(),
+        };
+        features.with(self.with.iter().copied())
+    }
+}
+
 /// Runs the command on the arguments of this process.
 pub fn main() -> ExitCode {
     let args = Args::parse();
@@ -104,14 +132,14 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            // With stderr gone there is nobody to tell.
+            // If standard error is closed, there is no other place to report it.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Whether nothing was found.
+/// Returns whether it found nothing.
 fn run_fuzz(args: &Fuzz) -> anyhow::Result<bool> {
     let worker: &[&str] = match args.api {
         true => &["fuzz", "--api", worker::ARGUMENT],
@@ -133,7 +161,7 @@ fn this_program(args: &'static [&str]) -> anyhow::Result<impl Fn() -> Command + 
     })
 }
 
-/// Whether everything was as expected.
+/// Returns whether everything was as expected.
 fn run(args: &Suites) -> anyhow::Result<bool> {
     let config = Config::load()?;
     let selection = Selection {
@@ -151,7 +179,7 @@ fn run(args: &Suites) -> anyhow::Result<bool> {
         })?;
         return Ok(true);
     }
-    // What cannot be read is better known before the long part.
+    // Before the long part, in case that a file cannot be read.
     let beside: Vec<Report> = args
         .beside
         .iter()
@@ -183,21 +211,23 @@ fn run(args: &Suites) -> anyhow::Result<bool> {
     Ok(report.is_success())
 }
 
-/// The report, and whether nothing was left out that could have been run.
+/// Returns the report, and whether all files ran.
 fn run_files(args: &Suites, files: &Files, config: &Config) -> anyhow::Result<(Report, bool)> {
     let lanes = match args.lanes.as_slice() {
         [] => Lane::ALL.to_vec(),
         lanes => lanes.to_vec(),
     };
     let mut jobs = Vec::new();
-    for lane in &lanes {
-        jobs.extend(files.selected.iter().map(|file| Job {
+    for file in &files.selected {
+        let features = args.features(file, &config.suites);
+        jobs.extend(lanes.iter().map(|lane| Job {
             file: file.clone(),
             lane: *lane,
+            features: features.clone(),
         }));
     }
     // Files with the same features one after another: a worker keeps its JavaScript runtime for them.
-    jobs.sort_by_cached_key(|job| (job.lane, config.suites.features(&job.file)));
+    jobs.sort_by_cached_key(|job| (job.lane, job.features.clone()));
     let command = this_program(&[worker::ARGUMENT])?;
     let pool = Pool {
         workers: pool::workers(args.jobs),
@@ -257,7 +287,7 @@ fn list_expected(files: &[ScriptFile], expectations: &Expectations) -> String {
 
 fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads this, `head` for one, has seen enough.
+        // The reader, `head` for one, has closed the pipe.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to stdout"),
     }

@@ -1,12 +1,12 @@
-//! What this repository knows of the suites: `spec-tests/suites.toml` and `spec-tests/expectations.toml`.
+//! The configuration of the suites: `spec-tests/suites.toml` and `spec-tests/expectations.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
+use crate::checkout::Checkout;
 use crate::expectations::Expectations;
 use crate::features::{Feature, Features, Version};
 use crate::suite::{self, ScriptFile};
@@ -78,19 +78,40 @@ impl Suites {
         Ok(this)
     }
 
-    /// The features that are on for a file: those of its suite, or of Wasm 3.0 if there is no entry for that.
+    /// The features that are on for a file.
     ///
-    /// A file that was given by its path has those of the suite that the innermost of its folders is named after, so
-    /// that a checkout of the official suite has each proposal run as it is meant.
+    /// A file of a suite has those of the suite. A file that was given by its path has those of the checkout that it is
+    /// in: of the suite of the proposal that the checkout is of, and of the version of the specification that the
+    /// proposal is based on. Any other file has the default configuration of `host:wasm`, as our own scripts have.
     pub fn features(&self, file: &ScriptFile) -> Features {
-        let folders = Path::new(&file.name).parent().into_iter();
-        let inner = folders.flat_map(Path::components);
-        let outer = Path::new(&file.suite).components();
-        let names = inner.rev().chain(outer.rev().take(1));
-        let mut entries = names.filter_map(|name| self.0.get(name.as_os_str().to_str()?));
-        match entries.next() {
+        let Some(path) = file.given_path() else {
+            return self.features_of(&file.suite);
+        };
+        let version = Features::of(Version::default());
+        let is_pending = |proposal: &str| !self.features_of(proposal).is_subset(&version);
+        match Checkout::find(path, &suite::proposals(), &is_pending) {
+            None => self.host_wasm(),
+            Some(Checkout { proposal, version }) => {
+                let of_version = version.map(Features::of);
+                let of_proposal = proposal.map(|proposal| self.features_of(&proposal));
+                match (of_version, of_proposal) {
+                    (Some(version), Some(proposal)) => proposal.union(&version),
+                    (version, proposal) => version.or(proposal).unwrap_or_default(),
+                }
+            }
+        }
+    }
+
+    /// The features that are on in the default configuration of `host:wasm`.
+    pub fn host_wasm(&self) -> Features {
+        self.features_of(suite::SPEC_TESTS)
+    }
+
+    /// The features of a suite: those of Wasm 3.0 if there is no entry for it.
+    fn features_of(&self, suite: &str) -> Features {
+        match self.0.get(suite) {
             Some(entry) => Features::of(entry.version).with(entry.with.iter().copied()),
-            None => Features::of(Version::default()),
+            None => Features::default(),
         }
     }
 

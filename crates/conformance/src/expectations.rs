@@ -1,4 +1,4 @@
-//! What is known not to pass, and why.
+//! The directives that are known not to pass, with reasons.
 
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
@@ -19,15 +19,15 @@ pub struct Expectation {
     /// The whole file if absent: then something in it does not pass.
     pub line: Option<u32>,
     lanes: Vec<Lane>,
-    pub outcome: Known,
+    pub outcome: ExpectedOutcome,
     pub reason: String,
 }
 
-/// What is known of a directive.
+/// How a directive is known to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Known {
-    /// It is run and fails. That it passes is a failure of the run: the entry has to go.
+pub enum ExpectedOutcome {
+    /// It is run and fails. If it passes, the run fails until the entry is removed.
     Fail,
     /// It is not run.
     Skip,
@@ -48,7 +48,7 @@ struct Entry {
     file: OneOrMore<String>,
     line: Option<OneOrMore<u32>>,
     lane: OneOrMore<Lane>,
-    outcome: Known,
+    outcome: ExpectedOutcome,
     reason: String,
 }
 
@@ -69,12 +69,12 @@ impl<T> OneOrMore<T> {
 }
 
 impl Expectation {
-    /// Whether the entry speaks of that lane. What wasmtime itself cannot do, no lane can.
+    /// Whether the entry is about that lane. An entry for the lane `engine` is about all: they are built on wasmtime.
     pub fn applies_to(&self, lane: Lane) -> bool {
         self.lanes.contains(&lane) || self.lanes.contains(&Lane::Engine)
     }
 
-    /// Whether the entry speaks of the directives on that line.
+    /// Whether the entry is about the directives on that line.
     pub fn covers(&self, line: u32) -> bool {
         self.line.is_none_or(|covered| covered == line)
     }
@@ -137,5 +137,5 @@ impl Expectations {
 pub fn skips(entries: &[&Expectation], line: u32) -> bool {
     entries
         .iter()
-        .any(|entry| entry.outcome == Known::Skip && entry.covers(line))
+        .any(|entry| entry.outcome == ExpectedOutcome::Skip && entry.covers(line))
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use wasmparser::WasmFeatures;
 use wasmtime::Config;
 
 /// A WebAssembly feature that can be on or off, named as its proposal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
     BulkMemory,
@@ -56,19 +57,29 @@ impl Feature {
 }
 
 /// The features that are on; all others are off.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Features(BTreeSet<Feature>);
 
 /// A version of the WebAssembly specification, as the set of features that it has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 pub enum Version {
     #[serde(rename = "wasm-1.0")]
+    #[value(name = "wasm-1.0")]
     V1,
     #[serde(rename = "wasm-2.0")]
+    #[value(name = "wasm-2.0")]
     V2,
     #[default]
     #[serde(rename = "wasm-3.0")]
+    #[value(name = "wasm-3.0")]
     V3,
+}
+
+impl Default for Features {
+    /// Those of the latest version of the specification.
+    fn default() -> Self {
+        Self::of(Version::default())
+    }
 }
 
 impl Features {
@@ -104,6 +115,16 @@ impl Features {
     pub fn with(mut self, more: impl IntoIterator<Item = Feature>) -> Self {
         self.0.extend(more);
         self
+    }
+
+    /// The same and those of another set.
+    pub fn union(self, more: &Self) -> Self {
+        self.with(more.0.iter().copied())
+    }
+
+    /// Whether all of these are in another set.
+    pub fn is_subset(&self, of: &Self) -> bool {
+        self.0.is_subset(&of.0)
     }
 
     /// Whether a feature is on.

@@ -1,9 +1,23 @@
-//! Files that commands write.
+//! Text files that commands read and write.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use anyhow::Context as _;
+
+/// The text of a file, without the byte order mark that some editors put at the start.
+///
+/// # Errors
+///
+/// When the file cannot be read or is not UTF-8.
+pub fn read(path: &Path) -> io::Result<String> {
+    let mut text = fs::read_to_string(path)?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
+}
 
 /// Writes a file.
 ///

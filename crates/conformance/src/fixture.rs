@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use wasmparser::{Parser, Payload};
 
+use crate::files;
+
 /// A `.wat` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixture {
@@ -23,8 +25,7 @@ impl Fixture {
     ///
     /// When the file cannot be read or is not UTF-8.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = files::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let name = path.file_stem().unwrap_or_default().display().to_string();
         Ok(Self { name, text })
     }

@@ -11,8 +11,8 @@ use crate::value::Value;
 /// The `spectest` module that scripts import is instantiated and registered through these same methods, so a host
 /// brings nothing of its own.
 ///
-/// Every method says what went wrong by the [kind](FailureKind) of its [`Failure`]; the harness compares it with what
-/// the script expects. A panic is caught and reported as a failure of the script.
+/// A method that fails returns a [`Failure`], whose [kind](FailureKind) the harness compares with the kind that the
+/// script expects. A panic is caught and reported as a failure of the script.
 pub trait Host {
     /// Compiles and validates a module; no instance yet.
     ///
@@ -29,7 +29,7 @@ pub trait Host {
     /// instance or its start function ended with.
     fn instantiate(&mut self, module: ModuleId) -> Result<InstanceId, Failure>;
 
-    /// Makes the exports of these instances importable under `name`, in place of what had that name before. A script
+    /// Makes the exports of these instances importable under `name`, which then names nothing else. A script
     /// registers one; only `spectest` may be made of several, none of which exports a name that another exports.
     ///
     /// # Errors
@@ -56,6 +56,28 @@ pub trait Host {
     ///
     /// [`FailureKind::Other`] when there is no such global.
     fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure>;
+
+    /// Prepares a thread of the script. Its host has a store of its own, and in that an instance with those exports of
+    /// `shared` that are shared memories: nothing else may be used by two stores.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::Other`] when the host cannot.
+    fn thread(&mut self, shared: Option<InstanceId>) -> Result<NewThread, Failure> {
+        let _ = shared;
+        Err(Failure::other("this host has no threads"))
+    }
+}
+
+/// Makes the host of a thread of a script. It is called on the native thread that the host stays on, since a host need not
+/// be `Send`.
+pub type NewThread = Box<dyn FnOnce() -> anyhow::Result<ThreadHost> + Send>;
+
+/// The host of a thread of a script.
+pub struct ThreadHost {
+    pub host: Box<dyn Host>,
+    /// The instance that the thread shares, if there is one, as this host numbers it.
+    pub shared: Option<InstanceId>,
 }
 
 /// A host whose memories can be looked into, as no script can.
@@ -119,7 +141,7 @@ pub fn provide(host: &mut dyn Host, name: &str, texts: &[&str]) -> Result<(), Fa
     host.register(name, &instances)
 }
 
-/// Why a host did not do what it was asked.
+/// Why a method of a host failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub kind: FailureKind,
@@ -127,7 +149,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// The ways to fail that a script can tell apart.
+/// The kinds of failures that a script can expect, and one for all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
     /// The module is malformed or invalid.

@@ -1,12 +1,12 @@
-//! Measures what a file did against what is expected of it.
+//! Compares the outcomes of a file with the expectations.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::expectations::{Expectation, Known};
+use crate::expectations::{Expectation, ExpectedOutcome};
+use crate::outcome::{Mismatch, Verdict};
 use crate::run::{FILE, FileRun};
-use crate::walk::{Mismatch, Verdict};
 
 /// The result of a file.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -18,11 +18,11 @@ pub struct Judged {
     pub seconds: f64,
 }
 
-/// Something that is not as expected.
+/// A failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     pub line: u32,
-    /// The directive, or `file`, `parse`, `expectation`, `suite` where it is none that went wrong.
+    /// The directive that failed, or `file`, `parse`, `expectation`, `suite` if the failure is not of one directive.
     pub directive: Cow<'static, str>,
     pub mismatch: Mismatch,
 }
@@ -32,14 +32,14 @@ pub struct Finding {
 pub struct Skip {
     pub line: u32,
     pub directive: Cow<'static, str>,
-    /// The reason that its entry gives.
+    /// The reason, from the entry in the expectations.
     pub reason: String,
-    /// What happened, if it was run.
+    /// How it failed, if it was run.
     pub mismatch: Option<Mismatch>,
 }
 
 impl Finding {
-    /// A finding about a file as a whole.
+    /// A failure of a file as a whole.
     pub fn of_file(expected: impl Into<String>, got: impl Into<String>) -> Self {
         Self {
             line: 1,
@@ -51,8 +51,8 @@ impl Finding {
     /// An entry of the expectations that is wrong.
     pub fn wrong_entry(entry: &Expectation, got: &str) -> Self {
         let outcome = match entry.outcome {
-            Known::Fail => "to fail",
-            Known::Skip => "to be skipped",
+            ExpectedOutcome::Fail => "to fail",
+            ExpectedOutcome::Skip => "to be skipped",
         };
         Self {
             line: entry.line.unwrap_or(1),
@@ -61,7 +61,7 @@ impl Finding {
         }
     }
 
-    /// A suite that does not hold what `suites.toml` says.
+    /// A suite of another size than `suites.toml` says.
     pub fn wrong_size(expected: usize, got: usize, what: &str) -> Self {
         let expected = format!("{expected} {what}, as suites.toml says");
         Self {
@@ -73,7 +73,7 @@ impl Finding {
 }
 
 impl From<Finding> for Judged {
-    /// The result of a file of which nothing else is known.
+    /// The result of a file that did not run.
     fn from(finding: Finding) -> Self {
         Self {
             failed: vec![finding],
@@ -82,18 +82,18 @@ impl From<Finding> for Judged {
     }
 }
 
-/// What became of an entry.
+/// Whether an entry of the expectations is right.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Entry {
-    /// It covers no directive.
+enum EntryUse {
+    /// No directive is on its lines.
     Unseen,
-    /// It covers directives, and none did as it says.
+    /// Directives are on its lines, and none ended as it says.
     Contradicted,
-    /// It made a difference.
+    /// A directive ended as it says.
     Used,
 }
 
-/// Measures `run` against the `entries` that speak of its file and lane.
+/// Compares `run` with the `entries` for its file and lane.
 ///
 /// A panic, or a file that cannot be run at all, is a failure whatever the entries say.
 pub fn judge(run: FileRun, entries: &[&Expectation]) -> Judged {
@@ -101,22 +101,24 @@ pub fn judge(run: FileRun, entries: &[&Expectation]) -> Judged {
         seconds: run.seconds,
         ..Judged::default()
     };
-    let mut became = vec![Entry::Unseen; entries.len()];
+    let mut entry_uses = vec![EntryUse::Unseen; entries.len()];
     for outcome in run.outcomes {
         let mut reason = None;
-        for (entry, became) in entries.iter().zip(&mut became) {
+        for (entry, entry_use) in entries.iter().zip(&mut entry_uses) {
             if !entry.covers(outcome.line) {
                 continue;
             }
             let holds = match outcome.verdict {
-                Verdict::Failed(_) => entry.outcome == Known::Fail && outcome.directive != FILE,
-                Verdict::Skipped => entry.outcome == Known::Skip,
+                Verdict::Failed(_) => {
+                    entry.outcome == ExpectedOutcome::Fail && outcome.directive != FILE
+                }
+                Verdict::Skipped => entry.outcome == ExpectedOutcome::Skip,
                 Verdict::Passed | Verdict::Running => false,
             };
-            *became = (*became).max(if holds {
-                Entry::Used
+            *entry_use = (*entry_use).max(if holds {
+                EntryUse::Used
             } else {
-                Entry::Contradicted
+                EntryUse::Contradicted
             });
             if holds {
                 reason.get_or_insert(&entry.reason);
@@ -150,14 +152,14 @@ pub fn judge(run: FileRun, entries: &[&Expectation]) -> Judged {
         });
     }
     if !run.complete {
-        // It did not reach every line, so what the other entries say is not refuted.
+        // Not every line was reached, so that the other entries may be right.
         return judged;
     }
-    for (entry, became) in entries.iter().zip(became) {
-        let got = match became {
-            Entry::Used => continue,
-            Entry::Contradicted => "expected to fail, but passed: remove it from expectations",
-            Entry::Unseen => "no directive there: remove it from expectations",
+    for (entry, entry_use) in entries.iter().zip(entry_uses) {
+        let got = match entry_use {
+            EntryUse::Used => continue,
+            EntryUse::Contradicted => "expected to fail, but passed: remove it from expectations",
+            EntryUse::Unseen => "no directive there: remove it from expectations",
         };
         judged.failed.push(Finding::wrong_entry(entry, got));
     }

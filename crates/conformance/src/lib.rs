@@ -1,8 +1,8 @@
 //! Runs WebAssembly scripts (`.wast`) and fixtures (`.wat`) on any runtime.
 //!
-//! A runtime implements [`host::Host`], five methods; everything else is here: where scripts come from
-//! ([`suite`]), how they are parsed ([`script`]) and walked ([`walk`]), how results are compared ([`compare`]), what is
-//! known not to pass ([`expectations`]) and what came of it all ([`report`]). [`run::run_file`] runs one file;
+//! A runtime implements [`host::Host`], five methods, and a sixth if it has threads. The harness has the rest: it finds
+//! the scripts ([`suite`]), parses them ([`script`]), runs them ([`wast`]), compares results ([`compare`]), knows the
+//! directives that do not pass ([`expectations`]) and reports ([`report`]). [`run::run_file`] runs one file;
 //! [`hosts::wasmi`] is a whole host in under 200 lines.
 //!
 //! ```no_run
@@ -23,10 +23,11 @@
 //! The command `cargo conformance` runs many files in worker processes ([`pool`], [`worker`]), and
 //! `cargo conformance fuzz` looks for modules that two hosts do not run alike ([`fuzz`]).
 //!
-//! It fails closed: whatever cannot be read, parsed or understood is a failure, and so is every panic, every crash or
-//! hang of a worker, and a suite that holds less than it did.
+//! It fails closed. A script that cannot be read or parsed is a failure, and so are a directive that is not supported, a
+//! panic, a crash or a hang of a worker, and a suite that has become smaller.
 
 pub mod baseline;
+pub mod checkout;
 pub mod cli;
 pub mod compare;
 pub mod config;
@@ -42,6 +43,7 @@ pub mod js;
 pub mod judge;
 pub mod junit;
 pub mod lane;
+pub mod outcome;
 pub mod pool;
 pub mod process;
 mod progress;
@@ -53,5 +55,5 @@ pub mod spectest;
 pub mod suite;
 pub mod table;
 pub mod value;
-pub mod walk;
+pub mod wast;
 pub mod worker;

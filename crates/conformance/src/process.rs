@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// How much is kept of what a process writes to its standard error, in bytes.
-const LAST_WORDS: usize = 1 << 10;
+/// How many bytes are kept of the end of a process's standard error.
+const STDERR_TAIL: usize = 1 << 10;
 
 /// A process that reads requests from its standard input and writes answers to its standard output, one JSON value a
 /// line. It is started when it is first asked, and again after it was lost.
@@ -24,25 +24,25 @@ pub struct Process<'a> {
 
 struct Running {
     child: Child,
-    /// `None` once it is told to end.
+    /// Its standard input; `None` once it has been closed, which ends it.
     requests: Option<ChildStdin>,
     answers: mpsc::Receiver<String>,
-    last_words: Option<thread::JoinHandle<String>>,
+    stderr_tail: Option<thread::JoinHandle<String>>,
 }
 
-/// Why a process did not answer. It has been ended.
+/// Why a process did not answer. It does not run any more.
 #[derive(Debug)]
-pub enum Lost {
+pub enum ProcessError {
     /// It was killed after this long.
     Hung(Duration),
-    /// It ended itself; how, and the last that it wrote to its standard error.
+    /// It ended by itself: its exit status, and the end of its standard error.
     Ended(String),
-    /// It said something else.
+    /// Its answer is not the expected JSON.
     Unreadable(String),
 }
 
 impl<'a> Process<'a> {
-    /// A process that `command` says how to start, and that has that long for each request.
+    /// A process that is started with `command`, and may take `timeout` for each request.
     pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
         Self {
             command,
@@ -56,7 +56,7 @@ impl<'a> Process<'a> {
         self.running = None;
     }
 
-    /// Sends a request and waits for its answer, which may be that there is none.
+    /// Sends a request and waits for the answer, or for the reason why there is none.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl<'a> Process<'a> {
     pub fn ask<A: DeserializeOwned>(
         &mut self,
         request: &impl Serialize,
-    ) -> anyhow::Result<Result<A, Lost>> {
+    ) -> anyhow::Result<Result<A, ProcessError>> {
         let request = serde_json::to_string(request)?;
         let running = match &mut self.running {
             Some(running) => running,
@@ -73,9 +73,9 @@ impl<'a> Process<'a> {
                 self.running.insert(started)
             }
         };
-        let answer = running
-            .ask(request, self.timeout)
-            .and_then(|answer| serde_json::from_str(&answer).map_err(|_| Lost::Unreadable(answer)));
+        let answer = running.ask(request, self.timeout).and_then(|answer| {
+            serde_json::from_str(&answer).map_err(|_| ProcessError::Unreadable(answer))
+        });
         if answer.is_err() {
             self.running = None;
         }
@@ -102,16 +102,16 @@ impl Running {
             });
         }
         let errors = child.stderr.take();
-        let last_words = errors.map(|errors| thread::spawn(move || tail(errors)));
+        let stderr_tail = errors.map(|errors| thread::spawn(move || tail(errors)));
         Ok(Self {
             child,
             requests,
             answers,
-            last_words,
+            stderr_tail,
         })
     }
 
-    fn ask(&mut self, mut request: String, timeout: Duration) -> Result<String, Lost> {
+    fn ask(&mut self, mut request: String, timeout: Duration) -> Result<String, ProcessError> {
         request.push('\n');
         let sent = match &mut self.requests {
             Some(requests) => requests.write_all(request.as_bytes()).is_ok(),
@@ -123,23 +123,23 @@ impl Running {
         self.answers
             .recv_timeout(timeout)
             .map_err(|error| match error {
-                RecvTimeoutError::Timeout => Lost::Hung(timeout),
+                RecvTimeoutError::Timeout => ProcessError::Hung(timeout),
                 RecvTimeoutError::Disconnected => self.ended(),
             })
     }
 
-    /// What is to be told of a process that has ended itself.
-    fn ended(&mut self) -> Lost {
+    /// The error for a process that has ended by itself.
+    fn ended(&mut self) -> ProcessError {
         let status = self.end();
         let status = status.map_or("unknown status".to_owned(), |status| status.to_string());
-        let words = self.last_words.take().and_then(|words| words.join().ok());
-        Lost::Ended(match words.as_deref().map(str::trim) {
+        let words = self.stderr_tail.take().and_then(|words| words.join().ok());
+        ProcessError::Ended(match words.as_deref().map(str::trim) {
             None | Some("") => status,
             Some(words) => format!("{status}: {words}"),
         })
     }
 
-    /// Ends the process if it has not ended, and says how it did.
+    /// Ends the process if it has not ended, and returns its exit status.
     fn end(&mut self) -> Option<ExitStatus> {
         self.requests = None;
         // It fails when the process is gone already.
@@ -154,7 +154,7 @@ impl Drop for Running {
     }
 }
 
-/// Is such a process: answers each request on standard input, until that ends.
+/// Serves as such a process: answers each request on standard input, until that ends.
 ///
 /// # Errors
 ///
@@ -171,23 +171,23 @@ pub fn serve<R: DeserializeOwned, A: Serialize>(
     Ok(())
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for ProcessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Lost::Hung(_) => f.write_str("it ran on until its process was killed"),
-            Lost::Ended(how) => f.write_str(how),
-            Lost::Unreadable(answer) => write!(f, "not understood: {answer}"),
+            ProcessError::Hung(_) => f.write_str("it ran on until its process was killed"),
+            ProcessError::Ended(how) => f.write_str(how),
+            ProcessError::Unreadable(answer) => write!(f, "not understood: {answer}"),
         }
     }
 }
 
-/// The end of what there is to read.
+/// Reads to the end, and returns the last bytes.
 fn tail(mut from: impl Read) -> String {
     let mut tail = Vec::new();
     let mut chunk = [0; 1 << 10];
     while let Ok(length @ 1..) = from.read(&mut chunk) {
         tail.extend_from_slice(&chunk[..length]);
-        tail.drain(..tail.len().saturating_sub(LAST_WORDS));
+        tail.drain(..tail.len().saturating_sub(STDERR_TAIL));
     }
     String::from_utf8_lossy(&tail).into_owned()
 }

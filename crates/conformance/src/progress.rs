@@ -60,7 +60,7 @@ impl Inputs {
     /// Writes a line that stays.
     pub fn println(&self, line: String) {
         if self.bar.is_hidden() {
-            // With stderr gone there is nobody to tell.
+            // If standard error is closed, there is no other place to report it.
             let _ = writeln!(io::stderr(), "{line}");
         } else {
             self.bar.println(line);

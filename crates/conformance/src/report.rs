@@ -1,4 +1,4 @@
-//! What a run found, in the shape of its JSON.
+//! The results of a run, in the shape of the JSON that `--json` writes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -63,7 +63,7 @@ pub struct FileReport {
     pub totals: Totals,
 }
 
-/// A directive that did not do what is expected.
+/// A directive that failed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FailureReport {
     pub suite: String,
@@ -115,7 +115,7 @@ impl Totals {
         self.passed + self.failed + self.skipped
     }
 
-    /// Adds those of another.
+    /// Adds other totals.
     pub fn add(&mut self, more: &Self) {
         self.passed += more.passed;
         self.failed += more.failed;
@@ -176,7 +176,7 @@ impl Report {
         }
     }
 
-    /// Counts a failure that is not that of a file that was run.
+    /// Counts a failure that is not of a file that was run.
     pub fn add_failure(&mut self, suite: &str, label: &str, lane: Lane, finding: Finding) {
         let one = Totals {
             failed: 1,
@@ -189,15 +189,15 @@ impl Report {
 
     /// Orders everything by lane, suite (as these names are ordered), file and line.
     pub fn sort(&mut self, suites: &[&str]) {
-        let place = |suite: &str| suites.iter().position(|name| *name == suite);
+        let position = |suite: &str| suites.iter().position(|name| *name == suite);
         self.suites
-            .sort_by_cached_key(|row| (row.lane, place(&row.suite)));
+            .sort_by_cached_key(|row| (row.lane, position(&row.suite)));
         self.files
-            .sort_by_cached_key(|row| (row.lane, place(&row.suite), row.file.clone()));
+            .sort_by_cached_key(|row| (row.lane, position(&row.suite), row.file.clone()));
         self.failures
-            .sort_by_cached_key(|row| (row.lane, place(&row.suite), row.file.clone(), row.line));
+            .sort_by_cached_key(|row| (row.lane, position(&row.suite), row.file.clone(), row.line));
         self.skips
-            .sort_by_cached_key(|row| (row.lane, place(&row.suite), row.file.clone(), row.line));
+            .sort_by_cached_key(|row| (row.lane, position(&row.suite), row.file.clone(), row.line));
     }
 
     /// Whether everything was as expected.
@@ -248,7 +248,7 @@ fn excerpt(text: &str, line: u32) -> Vec<SourceLine> {
         .collect()
 }
 
-/// Errors of wasmtime and of the text parser come with a picture of the place, over several lines.
+/// Errors of wasmtime and of the text parser quote the source, over several lines.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

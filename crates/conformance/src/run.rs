@@ -12,15 +12,16 @@ use crate::expectations::{self, Expectation};
 use crate::features::Features;
 use crate::fixture;
 use crate::host::{self, Failure, Host, Source};
+use crate::outcome::{Mismatch, Outcome, Verdict};
 use crate::script;
 use crate::spectest;
 use crate::suite::ScriptFile;
-use crate::walk::{Mismatch, Outcome, Verdict, walk};
+use crate::wast::run_script;
 
-/// The directive that stands for a file as a whole when that cannot be run.
+/// The name of the directive that stands for a whole file which cannot be run.
 pub const FILE: &str = "file";
 
-/// What came of a file.
+/// The outcomes of a file.
 #[derive(Debug)]
 pub struct FileRun {
     pub outcomes: Vec<Outcome>,
@@ -32,7 +33,8 @@ pub struct FileRun {
 /// How much stack a thread has that runs scripts, in bytes.
 pub const STACK_SIZE: usize = 16 << 20;
 
-/// Runs `f` on a thread whose stack has room for every script: those nest deep, and exhaust WebAssembly's.
+/// Runs `f` on a thread with a stack of [`STACK_SIZE`]: some scripts are nested deep, and some use up the stack that
+/// WebAssembly may use.
 ///
 /// # Errors
 ///
@@ -52,8 +54,8 @@ pub type NewHost<'a> = &'a dyn Fn(&Features) -> anyhow::Result<Box<dyn Host>>;
 /// Runs `file` on a host made by `new_host`, leaving out what `entries` say to skip. The stack of a program's first
 /// thread is too small for some scripts: see [`with_deep_stack`].
 ///
-/// Never fails and never panics: what goes wrong with the file as a whole is a failed directive of its own, named
-/// [`FILE`] or `parse`.
+/// Never fails and never panics: if the file as a whole cannot be run, it has one more directive, which failed and is
+/// named [`FILE`] or `parse`.
 pub fn run_file(
     file: &ScriptFile,
     features: &Features,
@@ -64,7 +66,7 @@ pub fn run_file(
     let mut outcomes = Vec::new();
     let ended = catch_unwind(AssertUnwindSafe(|| match file.fixture() {
         Some(path) => run_fixture(path, features, entries, new_host, &mut outcomes),
-        None => run_script(file, features, entries, new_host, &mut outcomes),
+        None => run_wast(file, features, entries, new_host, &mut outcomes),
     }));
     let broken = match ended {
         Ok(Ok(())) => None,
@@ -89,7 +91,7 @@ pub fn run_file(
     }
 }
 
-fn run_script(
+fn run_wast(
     file: &ScriptFile,
     features: &Features,
     entries: &[&Expectation],
@@ -102,7 +104,8 @@ fn run_script(
     let parsed = script::parse(&text, |script| {
         let mut host = new(features, new_host)?;
         let skip = |line| expectations::skips(entries, line);
-        walk(host.as_mut(), script, &skip, outcomes);
+        let spectest = spectest::modules(features);
+        run_script(host.as_mut(), script, &spectest, &skip, outcomes);
         Ok(())
     });
     parsed.unwrap_or_else(|error| {
@@ -187,7 +190,7 @@ fn failed(line: u32, directive: &'static str, mismatch: Mismatch) -> Outcome {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     if let Some(message) = panic.downcast_ref::<&str>() {
         (*message).to_owned()

@@ -1,4 +1,4 @@
-//! Which files of which suites a run is about, and what can be wrong with a suite as a whole.
+//! The files of a run, and the checks of a suite as a whole.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -35,7 +35,7 @@ impl FromStr for Shard {
     }
 }
 
-/// What is asked for.
+/// The files that a run was asked for.
 #[derive(Default)]
 pub struct Selection {
     pub paths: Vec<PathBuf>,
@@ -44,16 +44,16 @@ pub struct Selection {
     pub shard: Option<Shard>,
 }
 
-/// The files that were asked for.
+/// The files that were found.
 pub struct Files {
     /// All of the suites and paths.
     found: Vec<ScriptFile>,
-    /// Those of them that are to run.
+    /// The files among them that are to run.
     pub selected: Vec<ScriptFile>,
 }
 
 impl Selection {
-    /// Finds the files. Without suites and paths, those of all suites.
+    /// Finds the files: of all suites, if there are neither suites nor paths.
     ///
     /// # Errors
     ///
@@ -100,8 +100,8 @@ impl Files {
         names
     }
 
-    /// Adds to the report of a lane what is wrong with suites as a whole: files that the expectations speak of and that
-    /// are gone, and suites that hold more or less than `suites.toml` says.
+    /// Adds the failures of whole suites to the report of a lane: an entry of the expectations for a file that does not
+    /// exist, and a suite with another size than `suites.toml` says.
     pub fn check(&self, config: &Config, lane: Lane, report: &mut Report) {
         for suite in self.suites() {
             let in_suite = || self.found.iter().filter(|file| file.suite == suite);

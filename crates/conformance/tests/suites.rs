@@ -32,10 +32,11 @@ fn in_all_lanes(file: &ScriptFile, config: &Config) -> Result<(), Failed> {
         let job = Job {
             file: file.clone(),
             lane,
+            features: config.suites.features(file),
         };
         // A thread for each: QuickJS's facade keeps something per thread of every runtime that it
         // ends, and starts no more after some hundred.
-        let judged = with_deep_stack(|| job.run(config, &Hosts::default()))?;
+        let judged = with_deep_stack(|| job.run(&config.expectations, &Hosts::default()))?;
         report.add_file(file, lane, judged);
     }
     let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use conformance::config::Config;
 use conformance::lane::Lane;
 use conformance::pool::Pool;
 use conformance::selection::Selection;
@@ -15,6 +16,7 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     if !bench.wants("suite") {
         return Ok(());
     }
+    let suites = Config::load()?.suites;
     let files = Selection::default().find()?.selected;
     let command = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
@@ -31,6 +33,7 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         let jobs = files.iter().map(|file| Job {
             file: file.clone(),
             lane,
+            features: suites.features(file),
         });
         let jobs: Vec<Job> = jobs.collect();
         let start = Instant::now();

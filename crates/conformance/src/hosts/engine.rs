@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use wasmparser::{Validator, WasmFeatures};
 use wasmtime::{
-    AnyRef, Config, Engine, Error, ExternRef, Instance, Linker, Module, RootScope, Rooted, Store,
-    ThrownException, Trap, Val,
+    AnyRef, Config, Engine, Error, Extern, ExternRef, Instance, Linker, Module, RootScope, Rooted,
+    SharedMemory, Store, ThrownException, Trap, Val,
 };
 
 use crate::features::Features;
-use crate::host::{Failure, FailureKind, Host, InstanceId, ModuleId, Source};
+use crate::host::{
+    Failure, FailureKind, Host, InstanceId, ModuleId, NewThread, Source, ThreadHost,
+};
 use crate::value::{Top, Value};
 
 /// A wasmtime store and all that a script made in it.
@@ -17,8 +19,45 @@ pub struct EngineHost {
     features: WasmFeatures,
     store: Store<()>,
     modules: Vec<Module>,
-    instances: Vec<Instance>,
-    registered: HashMap<String, Vec<Instance>>,
+    instances: Vec<Exports>,
+    registered: HashMap<String, Vec<Exports>>,
+}
+
+/// The exports of an instance.
+#[derive(Clone)]
+enum Exports {
+    /// An instance of this store.
+    Own(Instance),
+    /// The shared memories of an instance that the script made outside of this thread, by name.
+    Shared(Vec<(String, SharedMemory)>),
+}
+
+impl Exports {
+    fn get(&self, store: &mut Store<()>, name: &str) -> Option<Extern> {
+        match self {
+            Exports::Own(instance) => instance.get_export(store, name),
+            Exports::Shared(memories) => {
+                let mut memories = memories.iter();
+                let (_, memory) = memories.find(|(export, _)| export == name)?;
+                Some(memory.clone().into())
+            }
+        }
+    }
+
+    fn shared_memories(&self, store: &mut Store<()>) -> Vec<(String, SharedMemory)> {
+        match self {
+            Exports::Own(instance) => {
+                let exports = instance.exports(store);
+                exports
+                    .filter_map(|export| {
+                        let name = export.name().to_owned();
+                        Some((name, export.into_extern().into_shared_memory()?))
+                    })
+                    .collect()
+            }
+            Exports::Shared(memories) => memories.clone(),
+        }
+    }
 }
 
 impl EngineHost {
@@ -33,13 +72,17 @@ impl EngineHost {
         // Scripts already run in parallel.
         config.parallel_compilation(false);
         let engine = Engine::new(&config).map_err(|error| anyhow::anyhow!("{error:#}"))?;
-        Ok(Self {
-            features: features.flags(),
-            store: Store::new(&engine, ()),
+        Ok(Self::with_engine(&engine, features.flags()))
+    }
+
+    fn with_engine(engine: &Engine, features: WasmFeatures) -> Self {
+        Self {
+            features,
+            store: Store::new(engine, ()),
             modules: Vec::new(),
             instances: Vec::new(),
             registered: HashMap::new(),
-        })
+        }
     }
 
     /// Sorts an error that came out of running WebAssembly.
@@ -88,7 +131,7 @@ impl Host for EngineHost {
         for import in module.imports() {
             let mut registered = self.registered.get(import.module()).into_iter().flatten();
             let item = registered
-                .find_map(|instance| instance.get_export(&mut self.store, import.name()))
+                .find_map(|exports| exports.get(&mut self.store, import.name()))
                 .ok_or_else(|| {
                     unlinkable(format!("no `{}` in `{}`", import.name(), import.module()))
                 })?;
@@ -102,12 +145,12 @@ impl Host for EngineHost {
         let instance = linked
             .instantiate(&mut self.store)
             .map_err(|error| self.failure(error))?;
-        self.instances.push(instance);
+        self.instances.push(Exports::Own(instance));
         Ok(InstanceId(self.instances.len() - 1))
     }
 
     fn register(&mut self, name: &str, instances: &[InstanceId]) -> Result<(), Failure> {
-        let instances = instances.iter().map(|id| self.instances[id.0]);
+        let instances = instances.iter().map(|id| self.instances[id.0].clone());
         self.registered.insert(name.to_owned(), instances.collect());
         Ok(())
     }
@@ -119,7 +162,8 @@ impl Host for EngineHost {
         args: &[Value],
     ) -> Result<Vec<Value>, Failure> {
         let func = self.instances[instance.0]
-            .get_func(&mut self.store, function)
+            .get(&mut self.store, function)
+            .and_then(Extern::into_func)
             .ok_or_else(|| Failure::other(format!("no exported function `{function}`")))?;
         let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
         // References that go in or come out are roots; they are not needed longer than this call.
@@ -141,13 +185,27 @@ impl Host for EngineHost {
 
     fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure> {
         let global = self.instances[instance.0]
-            .get_global(&mut self.store, global)
+            .get(&mut self.store, global)
+            .and_then(Extern::into_global)
             .ok_or_else(|| Failure::other(format!("no exported global `{global}`")))?;
         let mut scope = RootScope::new(&mut self.store);
         let value = global.get(&mut scope);
         let value = from_wasmtime(&mut scope, &value);
         drop(scope);
         value.map_err(|error| self.failure(error))
+    }
+
+    fn thread(&mut self, shared: Option<InstanceId>) -> Result<NewThread, Failure> {
+        let memories = shared.map(|id| self.instances[id.0].shared_memories(&mut self.store));
+        let (engine, features) = (self.store.engine().clone(), self.features);
+        Ok(Box::new(move || {
+            let mut host = EngineHost::with_engine(&engine, features);
+            host.instances.extend(memories.map(Exports::Shared));
+            Ok(ThreadHost {
+                shared: shared.map(|_| InstanceId(0)),
+                host: Box::new(host),
+            })
+        }))
     }
 }
 

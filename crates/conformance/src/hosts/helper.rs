@@ -1,4 +1,4 @@
-//! What hosts that only see opaque references need to tell them apart.
+//! A module that finds out the kind of a reference, for hosts that only see opaque references.
 
 use crate::features::{Feature, Features};
 use crate::value::{Top, Value};

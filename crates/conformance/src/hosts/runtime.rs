@@ -114,6 +114,7 @@ impl RuntimeHost {
     }
 }
 
+// It starts no threads: no API of `host:wasm` gives a shared memory of one store to another one.
 impl Host for RuntimeHost {
     fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure> {
         let (Source::Binary(bytes) | Source::Text(bytes)) = source;
@@ -207,11 +208,11 @@ fn returned<T>(outcome: Outcome<T>) -> Result<T, Failure> {
 }
 
 fn failure(error: WasmError) -> Failure {
-    sort(error.code.code(), error.trap, error.message)
+    failure_of(error.code.code(), error.trap, error.message)
 }
 
-/// The failure that an error of `ext_wasm` is to a script.
-pub fn sort(code: u16, trap: Option<&str>, message: String) -> Failure {
+/// The failure that a script sees in an error of `ext_wasm`.
+pub fn failure_of(code: u16, trap: Option<&str>, message: String) -> Failure {
     let is = |wanted: WasmErrorCode| code == wanted.code();
     match trap {
         Some("call stack exhausted") => Failure::new(FailureKind::Exhaustion, message),

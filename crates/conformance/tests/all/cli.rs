@@ -56,6 +56,76 @@ fn exit_status_says_what_happened() {
 }
 
 #[test]
+fn features_of_a_script_that_is_given_by_its_path() {
+    // Each needs one feature, and asserts nothing else.
+    let shared = script("shared.wast", "(module (memory 1 1 shared))");
+    let gc = script("gc.wast", "(module (type (struct)))");
+    let pages = script("pages.wast", "(module (memory 1 (pagesize 1)))");
+    for (path, args, passes) in [
+        (&shared, &[][..], true),
+        (&gc, &[], true),
+        (&pages, &[], false),
+        (&shared, &["--version", "wasm-2.0"], false),
+        (
+            &shared,
+            &["--version", "wasm-2.0", "--with", "threads,memory64"],
+            true,
+        ),
+        (
+            &gc,
+            &["--version", "wasm-2.0", "--with", "threads,memory64"],
+            false,
+        ),
+        (&pages, &["--with", "custom-page-sizes"], true),
+        (&shared, &["--with", "custom-page-sizes"], true),
+    ] {
+        let output = conformance(&[&[path.to_str().unwrap()], args].concat());
+        let status = output.status.code();
+        assert_eq!(
+            status,
+            Some(i32::from(!passes)),
+            "{} {args:?}",
+            path.display()
+        );
+    }
+    let output = conformance(&["--suite", "extended-const", "--version", "wasm-2.0"]);
+    assert_eq!(output.status.code(), Some(2), "a suite has its own version");
+}
+
+#[test]
+fn a_folder_is_not_the_suite_of_its_name() {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("named");
+    fs::create_dir_all(parent.join("threads")).unwrap();
+    fs::write(parent.join("threads/a.wast"), "(module)").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+    command
+        .args(["--lane", "engine", "threads"])
+        .current_dir(parent);
+    let output = command.output().unwrap();
+    // The suite has more files, and its size is known.
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains("engine: 1 passed, 0 failed"), "{stdout}");
+    assert!(stdout.contains("./threads"), "{stdout}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_script() {
+    for (name, text) in [
+        ("bom.wast", "(module)\n(assert_invalid (module) \"\")"),
+        ("bom.wat", ";; A fixture.\n(module)"),
+    ] {
+        let path = script(name, &format!("\u{feff}{text}"));
+        let stdout = conformance(&[path.to_str().unwrap()]).stdout;
+        let stdout = String::from_utf8(stdout).unwrap();
+        let expected = match name {
+            "bom.wast" => "engine: 1 passed, 1 failed",
+            _ => "engine: 2 passed, 0 failed",
+        };
+        assert!(stdout.contains(expected), "{stdout}");
+    }
+}
+
+#[test]
 fn lists_what_would_run() {
     let output = conformance(&["--suite", "sign-extension-ops", "--list"]);
     let stdout = String::from_utf8(output.stdout).unwrap();

@@ -210,6 +210,14 @@ fn trap_messages() {
         "wasm trap: cast failure",
         "null array reference"
     ));
+    assert!(matches_trap(
+        "wasm trap: atomic wait on non-shared memory",
+        "expected shared memory"
+    ));
+    assert!(!matches_trap(
+        "wasm trap: unaligned atomic",
+        "expected shared memory"
+    ));
 }
 
 #[test]

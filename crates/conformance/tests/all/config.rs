@@ -1,5 +1,8 @@
 //! What is written down about the suites is so.
 
+use std::fs;
+use std::path::Path;
+
 use conformance::config::{Config, Suites};
 use conformance::features::{Feature, Features, Version};
 use conformance::suite::{self, ScriptFile};
@@ -82,28 +85,113 @@ fn the_default_configuration_of_host_wasm_is_that_of_our_own_suites() {
     }
 }
 
+/// Writes empty scripts into a folder of their own, and says with which features the first one runs.
+fn features_in_folder(name: &str, files: &[&str]) -> Features {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("checkouts")
+        .join(name);
+    for file in files {
+        let path = folder.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let files = suite::at_path(&folder.join(files[0])).unwrap();
+    Config::load().unwrap().suites.features(&files[0])
+}
+
 #[test]
-fn a_path_says_which_suite_its_features_are_those_of() {
-    let suites = Suites::parse(
-        "[threads]\nwith = [\"threads\"]\n[gc]\nversion = \"wasm-1.0\"",
-        &["threads", "gc"],
-    )
-    .unwrap();
-    let default = Features::of(Version::V3);
-    let threads = default.clone().with([Feature::Threads]);
-    let gc = Features::of(Version::V1);
-    for (suite, name, features) in [
-        ("threads", "a.wast", &threads),
-        ("/spec/test/core", "a.wast", &default),
-        ("/spec/test/core", "threads/a.wast", &threads),
-        ("/spec/test/core", "gc/threads/a.wast", &threads),
-        ("/spec/test/core", "threads/gc/more/a.wast", &gc),
-        ("/proposals/threads", "a.wast", &threads),
-        ("/threads/test/core", "a.wast", &default),
-        ("/spec/test/core", "threads.wast", &default),
+fn a_checkout_runs_with_the_features_of_its_suite() {
+    let v1 = Features::of(Version::V1);
+    let v2 = Features::of(Version::V2);
+    let v3 = Features::of(Version::V3);
+    let threads = [Feature::Threads];
+    let core = "test/core/a.wast";
+    let gc = "test/core/gc/b.wast";
+    let simd = "test/core/simd/b.wast";
+    for (repository, files, expected) in [
+        ("official/spec", &[core, gc][..], v3.clone()),
+        // Merged long ago: its scripts need all of the version that they became part of.
+        (
+            "official/spec",
+            &["test/core/memory64/a.wast", gc],
+            v3.clone(),
+        ),
+        ("of-2022/spec", &[core, simd], v2.clone()),
+        ("of-2019/spec", &[core], v1.clone()),
+        ("a/threads", &[core, simd], v2.clone().with(threads)),
+        (
+            "a/threads",
+            &["test/core/threads/a.wast", simd],
+            v2.clone().with(threads),
+        ),
+        ("b/threads-main", &[core, gc], v3.clone().with(threads)),
+        ("c/threads", &[core], v1.clone().with(threads)),
+        ("memory64", &[core, gc], v3.clone()),
+        ("multi-memory-1.0", &[core], v3.clone()),
+        (
+            "nameless/1",
+            &[core, simd, "test/core/threads/b.wast"],
+            v2.clone().with(threads),
+        ),
+        (
+            "nameless/2",
+            &[core, gc, "test/core/memory64/b.wast"],
+            v3.clone(),
+        ),
+        // WebAssembly/testsuite.
+        (
+            "testsuite",
+            &["proposals/threads/a.wast", "b.wast"],
+            v1.with(threads),
+        ),
+        (
+            "testsuite",
+            &["b.wast", "proposals/threads/a.wast"],
+            v3.clone(),
+        ),
     ] {
-        let file = ScriptFile::at(suite, name, "a.wast");
-        assert_eq!(suites.features(&file), *features, "{suite} {name}");
+        let features = features_in_folder(repository, files);
+        assert_eq!(features, expected, "{repository} {}", files[0]);
+    }
+}
+
+#[test]
+fn a_clone_is_known_by_where_it_was_cloned_from() {
+    for (name, url, expected) in [
+        (
+            "clone/1",
+            "https://example.org/WebAssembly/threads.git",
+            true,
+        ),
+        ("clone/2", "git@example.org:WebAssembly/threads", true),
+        (
+            "clone/threads",
+            "https://example.org/WebAssembly/spec",
+            false,
+        ),
+    ] {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("checkouts")
+            .join(name);
+        fs::create_dir_all(folder.join(".git")).unwrap();
+        let config = format!("[core]\n\tbare = false\n[remote \"origin\"]\n\turl = {url}\n");
+        fs::write(folder.join(".git/config"), config).unwrap();
+        let features = features_in_folder(name, &["test/core/a.wast"]);
+        assert_eq!(features.has(Feature::Threads), expected, "{url}");
+    }
+}
+
+#[test]
+fn a_script_of_ones_own_runs_with_the_default_configuration_of_host_wasm() {
+    let host_wasm = Features::of(Version::V3).with([Feature::Threads]);
+    for name in [
+        "a.wast",
+        "gc/a.wast",
+        "wasm-1.0/a.wast",
+        "core/a.wast",
+        "test/a.wast",
+    ] {
+        assert_eq!(features_in_folder("own", &[name]), host_wasm, "{name}");
     }
 }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use conformance::features::{Features, Version};
 use conformance::host::{Failure, Host, InstanceId, ModuleId, Source};
 use conformance::hosts::engine::EngineHost;
+use conformance::outcome::Verdict;
 use conformance::suite::{self, ScriptFile};
 use conformance::value::Value;
-use conformance::walk::Verdict;
 
 use crate::{failures, run, run_file};
 
@@ -100,7 +100,7 @@ fn what_is_not_understood_fails_and_the_rest_still_runs() {
         (assert_return (invoke "f") (str.const "component value"))
         (component)
         (assert_invalid (component (import "a" (func))) "")
-        (thread $t (invoke "f"))
+        (thread $t (component))
         (wait $t)
         (assert_exception (module))
         (assert_return (invoke "f") (i32.const 1))

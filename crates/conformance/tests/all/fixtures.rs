@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use conformance::fixture;
+use conformance::outcome::Verdict;
 use conformance::suite;
-use conformance::walk::Verdict;
 
 use crate::{failures, run_file};
 

@@ -14,12 +14,13 @@ mod fuzz_api;
 mod pool;
 mod report;
 mod selection;
+mod threads;
 
 use conformance::features::{Features, Version};
 use conformance::hosts::engine::EngineHost;
+use conformance::outcome::{Mismatch, Verdict};
 use conformance::run::{self, FileRun};
 use conformance::suite::ScriptFile;
-use conformance::walk::{Mismatch, Verdict};
 
 /// Runs a script on wasmtime with all of Wasm 3.0.
 fn run(text: &'static str) -> FileRun {

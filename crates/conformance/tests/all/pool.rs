@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::process::Command;
 use std::time::Duration;
 
+use conformance::features::Features;
 use conformance::judge::{Finding, Judged};
 use conformance::lane::Lane;
 use conformance::pool::Pool;
@@ -22,6 +23,7 @@ fn jobs(count: usize) -> Vec<Job> {
     let job = |number| Job {
         file: ScriptFile::embedded("suite", format!("{number}.wast"), "(module)"),
         lane: Lane::Engine,
+        features: Features::default(),
     };
     (0..count).map(job).collect()
 }
@@ -133,6 +135,7 @@ fn a_worker_of_this_program_answers() {
     let job = |name: &str, lane| Job {
         file: ScriptFile::embedded("extended-const", name, ""),
         lane,
+        features: Features::default(),
     };
     let jobs: Vec<Job> = Lane::ALL
         .into_iter()

@@ -3,9 +3,9 @@
 use conformance::baseline::compare;
 use conformance::judge::{Finding, Judged, Skip};
 use conformance::lane::Lane;
+use conformance::outcome::Mismatch;
 use conformance::report::Report;
 use conformance::suite::ScriptFile;
-use conformance::walk::Mismatch;
 use conformance::{html, junit, table};
 use serde_json::json;
 
@@ -61,7 +61,12 @@ fn example() -> Report {
 
 #[test]
 fn a_small_report_as_text_and_as_junit() {
-    crate::snapshot("report_table", &table::render(&example()));
+    let mut report = example();
+    let other = ScriptFile::embedded("a-longer-name", "c.wast", SCRIPT);
+    report.add_file(&other, Lane::Script, judged(vec![], vec![]));
+    report.add_file(&file("a.wast"), Lane::Script, judged(vec![], vec![]));
+    report.sort(&["wasm-1.0", "a-longer-name"]);
+    crate::snapshot("report_table", &table::render(&report));
     crate::snapshot("report_junit", &junit::render(&example()).unwrap());
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Finding, Program, Runner, Tally};
 use crate::fuzz::campaign::StartWorker;
-use crate::process::{self, Lost, Process};
+use crate::process::{self, Process, ProcessError};
 
 /// Runs the programs that are asked for on standard input, until that ends.
 ///
@@ -49,8 +49,8 @@ impl<'a> Worker<'a> {
         Ok(self.process.ask(program)?.unwrap_or_else(|lost| {
             let text = lost.to_string();
             Err(match lost {
-                Lost::Hung(_) => Finding::Hung(text),
-                Lost::Ended(_) | Lost::Unreadable(_) => Finding::Lost(text),
+                ProcessError::Hung(_) => Finding::Hung(text),
+                ProcessError::Ended(_) | ProcessError::Unreadable(_) => Finding::Lost(text),
             })
         }))
     }

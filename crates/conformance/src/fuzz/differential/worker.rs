@@ -12,7 +12,7 @@ use crate::features::Features;
 use crate::fuzz::features;
 use crate::hosts::script::{Fence, ScriptHost, Sessions};
 use crate::hosts::wasmi::WasmiHost;
-use crate::process::{self, Lost, Process};
+use crate::process::{self, Process, ProcessError};
 use crate::run::{panic_message, with_deep_stack};
 
 /// The fence around a store of `host:wasm`. What is as it was made needs far less; what was damaged may ask for
@@ -134,8 +134,8 @@ impl<'a> Worker<'a> {
     fn ask(&mut self, request: &Request) -> anyhow::Result<Result<Tally, Difference>> {
         Ok(self.0.ask(request)?.unwrap_or_else(|lost| {
             let step = match lost {
-                Lost::Hung(_) => Step::End,
-                Lost::Ended(_) | Lost::Unreadable(_) => Step::Survive,
+                ProcessError::Hung(_) => Step::End,
+                ProcessError::Ended(_) | ProcessError::Unreadable(_) => Step::Survive,
             };
             Err(died(step, lost.to_string()))
         }))
