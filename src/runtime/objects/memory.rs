@@ -165,7 +165,7 @@ impl WasmMemory {
             let range = bounds(offset, from.len() as u64, memory.len(&store), "write")?;
             match memory {
                 LinearMemory::Own(memory) => {
-                    memory.data_mut(&mut store)[range].copy_from_slice(from)
+                    memory.data_mut(&mut store)[range].copy_from_slice(from);
                 }
                 LinearMemory::Shared(memory) => write_shared(from, &memory.data()[range]),
             }
