@@ -80,12 +80,20 @@ pub use runtime::{
 
 include!(concat!(env!("OUT_DIR"), "/extension.rs"));
 
+/// The state of the `JsRuntime` that this `OpState` is of: what the host gave the extension, with the modules, stores
+/// and instances that scripts have made since. `None` if the runtime was made without the extension.
+pub fn state(state: &OpState) -> Option<Rc<WasmState>> {
+    let bridge = state.try_borrow::<Rc<Bridge>>()?;
+    Some(bridge.state.clone())
+}
+
 /// The bits in the first `count` slots of a runtime's call frame: right after a call from
 /// JavaScript, those of its results if there are several or a NaN among them, of which a JavaScript
 /// number cannot carry the payload. For conformance tests.
 ///
 /// # Panics
 /// If the runtime was made without the extension.
+#[cfg(feature = "testing")]
 pub fn frame_bits(state: &OpState, count: usize) -> Vec<u128> {
     state.borrow::<Rc<Bridge>>().frame_bits(count)
 }

@@ -213,6 +213,11 @@ impl Js {
         self.runtime.v8_isolate().cancel_terminate_execution();
     }
 
+    /// The state of the runtime, as its host finds it again.
+    pub fn state(&self) -> std::rc::Rc<WasmState> {
+        ext_wasm::state(&self.runtime.op_state().borrow()).expect("the extension was given a state")
+    }
+
     /// The bits of the values that the last call returned.
     pub fn frame_bits(&mut self, count: usize) -> Vec<u128> {
         ext_wasm::frame_bits(&self.runtime.op_state().borrow(), count)

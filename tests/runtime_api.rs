@@ -118,6 +118,18 @@ fn a_host_function_calls_back_and_throws() {
 }
 
 #[test]
+fn a_host_finds_the_state_of_its_runtime_again() {
+    let mut js = crate::js::Js::new();
+    let state = js.state();
+    assert_eq!(state.live_modules(), 0);
+    let id = js.run("globalThis.kept = await compile(text(fixtures.add)); return kept.id;");
+    assert_eq!(state.live_modules(), 1);
+    let module = state.module(id.as_u64().unwrap() as u32).unwrap();
+    assert_eq!(&*module.exports[0].name, "add");
+    assert!(ext_wasm::state(&deno_core::OpState::new(None)).is_none());
+}
+
+#[test]
 fn a_host_function_takes_and_returns_values() {
     let state = state();
     let wat = r#"(module

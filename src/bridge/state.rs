@@ -13,7 +13,7 @@ use crate::runtime::WasmState;
 
 /// The state that the ops of one `JsRuntime` share.
 pub struct Bridge {
-    pub state: WasmState,
+    pub state: Rc<WasmState>,
     pub context: Rc<JsCallContext>,
     pub funcs: Funcs,
     /// The asynchronous calls that have not ended.
@@ -29,7 +29,7 @@ pub struct Bridge {
 impl Bridge {
     fn new(state: WasmState) -> Self {
         Self {
-            state,
+            state: Rc::new(state),
             context: Rc::new(JsCallContext::new()),
             funcs: Funcs::default(),
             calls: RunningCalls::default(),
@@ -45,6 +45,7 @@ impl Bridge {
     }
 
     /// See [`crate::frame_bits`].
+    #[cfg(feature = "testing")]
     pub fn frame_bits(&self, count: usize) -> Vec<u128> {
         let slots = self.context.frame.read(count);
         slots.iter().map(wasmtime::ValRaw::get_v128).collect()

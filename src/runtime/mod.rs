@@ -26,6 +26,7 @@ pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};
 pub(crate) use engine::native_stack::{ThreadStack, is_above};
+#[cfg(feature = "testing")]
 pub use engine::{MEMORY_RESERVATION, Tune};
 pub use instance::{Import, WasmInstance};
 pub use linking::host_imports::HostImports;

@@ -65,7 +65,7 @@ impl WasmState {
     /// used, the capabilities grant guests access to a cache folder of this process, or one of their patterns is
     /// not valid.
     pub fn new(capabilities: WasmCapabilities) -> Result<Self, WasmError> {
-        Self::with_engine(capabilities, None)
+        Self::with_tune(capabilities, None)
     }
 
     /// Returns an empty state whose engines are configured by `tune`. A conformance suite may need WebAssembly
@@ -73,10 +73,15 @@ impl WasmState {
     ///
     /// # Errors
     /// As [`WasmState::new`]; `CompileError` if wasmtime does not support the configuration.
+    #[cfg(feature = "testing")]
     pub fn with_engine(
         capabilities: WasmCapabilities,
         tune: Option<Tune>,
     ) -> Result<Self, WasmError> {
+        Self::with_tune(capabilities, tune)
+    }
+
+    fn with_tune(capabilities: WasmCapabilities, tune: Option<Tune>) -> Result<Self, WasmError> {
         let preopens = GrantedPaths::new(&capabilities.preopen_paths, &capabilities.preopen_globs)?;
         let disk_cache = disk_cache::enter(capabilities.cache_path.as_deref(), &preopens)?;
         Ok(Self {

@@ -11,9 +11,10 @@ use ext_wasm::{WasmCapabilities, WasmState};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     // The default grants no files and no WASI. Scripts may ask for less than these caps, not for more.
-    let mut capabilities = WasmCapabilities::default();
-    capabilities.max_fuel = Some(10_000_000);
-    capabilities.max_memory_bytes = Some(64 << 20);
+    let capabilities = WasmCapabilities::builder()
+        .max_fuel(10_000_000)
+        .max_memory_bytes(64 << 20)
+        .build();
 
     let mut runtime = JsRuntime::new(RuntimeOptions {
         extensions: vec![ext_wasm::host_wasm::init(WasmState::new(capabilities)?)],
