@@ -49,18 +49,19 @@ fn instantiate(
     store: u32,
     imports: &[u32],
 ) -> Result<Outcome<WasmInstance>, WasmError> {
-    let declared = state.module(module)?.imports;
+    let module = state.module(module)?;
+    let declared = &module.imports;
     let pairs = || imports.chunks_exact(2);
     let mut firsts = (1..).zip(pairs());
     let are_firsts = firsts.all(|(i, pair)| pair == [IMPORT_HOST_FUNCTION, i]);
     if pairs().len() == declared.len() && are_firsts {
-        return state.instantiate_hosted::<FirstImports>(module, store);
+        return state.instantiate_module_hosted::<FirstImports>(&module, store);
     }
-    let pairs = pairs().zip(&*declared);
+    let pairs = pairs().zip(&**declared);
     let imports: Result<_, _> = pairs
         .map(|(pair, declared)| import(pair[0], pair[1], &declared.ty))
         .collect();
-    state.instantiate(module, store, imports?)
+    state.instantiate_module(&module, store, imports?)
 }
 
 /// Instantiates a module, and runs its start function. `imports` are pairs of a kind and a number, in the order of the

@@ -292,6 +292,16 @@ impl WasmState {
         store: u32,
         imports: Vec<Import>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
+        self.instantiate_module(&self.module(module)?, store, imports)
+    }
+
+    /// Instantiates a module as [`WasmState::instantiate`] does.
+    pub(crate) fn instantiate_module(
+        &self,
+        module: &WasmModule,
+        store: u32,
+        imports: Vec<Import>,
+    ) -> Result<Outcome<WasmInstance>, WasmError> {
         self.instantiate_with(module, store, |instantiation, checks| {
             instantiation.link(imports, &|| self.wasi_linker(checks))
         })
@@ -307,17 +317,25 @@ impl WasmState {
         module: u32,
         store: u32,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
+        self.instantiate_module_hosted::<H>(&self.module(module)?, store)
+    }
+
+    /// Instantiates a module as [`WasmState::instantiate_hosted`] does.
+    pub(crate) fn instantiate_module_hosted<H: HostImports>(
+        &self,
+        module: &WasmModule,
+        store: u32,
+    ) -> Result<Outcome<WasmInstance>, WasmError> {
         self.instantiate_with(module, store, |instantiation, _| instantiation.host::<H>())
     }
 
     /// Calls `instantiate` for a module and a store, and adds the instance that it makes.
     fn instantiate_with(
         &self,
-        module: u32,
+        module: &WasmModule,
         store_id: u32,
         instantiate: impl FnOnce(Instantiation<'_>, Checks) -> Result<Outcome<WasmInstance>, WasmError>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
-        let module = self.module(module)?;
         let (store, checks) = self.store_and_checks(store_id)?;
         if module.code.profile.waits && (checks.fuel || checks.interrupt) {
             return Err(WasmError::instantiate(
@@ -343,7 +361,7 @@ impl WasmState {
             .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
         let instantiation = Instantiation {
             id,
-            module: &module,
+            module,
             code,
             store: &store,
         };
