@@ -118,6 +118,50 @@ fn a_host_function_calls_back_and_throws() {
 }
 
 #[test]
+fn states_on_two_threads_share_a_memory_with_the_same_engines_only() {
+    use ext_wasm::runtime::StateEngines;
+
+    let tune = |_: &mut wasmtime::Config| {};
+    let one = WasmState::with_engine(WasmCapabilities::default(), Some(Arc::new(tune))).unwrap();
+    let (_, store) = one.new_store(StoreOptions::default()).unwrap();
+    let memory = store
+        .new_memory(wasmtime::MemoryType::shared(1, 2))
+        .unwrap();
+    memory.write(7, &[1, 2]).unwrap();
+    let shared = memory.shared().unwrap().unwrap();
+    let own = store
+        .new_memory(wasmtime::MemoryType::new(1, None))
+        .unwrap();
+    assert!(own.shared().unwrap().is_none());
+    let engines = one.engines();
+    let on_thread = |stack: usize, engines: StateEngines| {
+        let shared = shared.clone();
+        let thread = std::thread::Builder::new().stack_size(stack);
+        let thread = thread.spawn(move || {
+            let other = WasmState::with_engines_of(WasmCapabilities::default(), engines)?;
+            let (_, small) =
+                other.new_store(StoreOptions::default().with_max_memory_bytes(65_536))?;
+            let refused = small.add_shared_memory(shared.clone()).err();
+            assert_eq!(refused.map(code_of), Some(WasmErrorCode::InstantiateError));
+            let (_, store) = other.new_store(StoreOptions::default())?;
+            let memory = store.add_shared_memory(shared)?;
+            let mut bytes = [0; 2];
+            memory.read(7, &mut bytes)?;
+            memory.write(8, &[9])?;
+            Ok::<_, WasmError>(bytes)
+        });
+        thread.unwrap().join().unwrap()
+    };
+    // As much as this thread has: `.cargo/config.toml`.
+    assert_eq!(on_thread(8 << 20, engines.clone()), Ok([1, 2]));
+    let mut bytes = [0; 2];
+    memory.read(7, &mut bytes).unwrap();
+    assert_eq!(bytes, [1, 9]);
+    let error = on_thread(1 << 20, engines).unwrap_err();
+    assert_eq!(error.code, WasmErrorCode::CompileError);
+}
+
+#[test]
 fn a_host_finds_the_state_of_its_runtime_again() {
     let mut js = crate::js::Js::new();
     let state = js.state();

@@ -38,6 +38,8 @@ pub use objects::func::WasmFunc;
 pub use objects::global::WasmGlobal;
 pub use objects::memory::{MemoryView, WasmMemory};
 pub use objects::table::WasmTable;
+#[cfg(feature = "testing")]
+pub use state::StateEngines;
 pub use state::WasmState;
 pub use store::host_function::{HostFunction, Stop};
 pub use store::{Outcome, Progress, RunningCall, Signature, Stopped, StoreLease, WasmStore};

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -57,6 +57,11 @@ struct Entry {
     instances: Vec<u32>,
 }
 
+/// The engines of a state, with the code that they have compiled.
+#[cfg(feature = "testing")]
+#[derive(Clone)]
+pub struct StateEngines(Arc<CodeCache>);
+
 impl WasmState {
     /// Returns an empty state.
     ///
@@ -81,11 +86,42 @@ impl WasmState {
         Self::with_tune(capabilities, tune)
     }
 
+    /// Returns an empty state with the engines of another state, which may be on another thread: stores of both states
+    /// can share memories. A folder for machine code is that of the other state.
+    ///
+    /// # Errors
+    /// As [`WasmState::new`]; `CompileError` if the current thread has a stack of another size than the thread that
+    /// made the engines.
+    #[cfg(feature = "testing")]
+    pub fn with_engines_of(
+        capabilities: WasmCapabilities,
+        engines: StateEngines,
+    ) -> Result<Self, WasmError> {
+        if !engines.0.engines().fit_current_thread() {
+            let message = "the engines are for threads with stacks of another size";
+            return Err(WasmError::compile(message));
+        }
+        Self::with_code_cache(capabilities, |_| Ok(engines.0))
+    }
+
+    /// Returns the engines, for a state on another thread.
+    #[cfg(feature = "testing")]
+    pub fn engines(&self) -> StateEngines {
+        StateEngines(self.code_cache.clone())
+    }
+
     fn with_tune(capabilities: WasmCapabilities, tune: Option<Tune>) -> Result<Self, WasmError> {
+        Self::with_code_cache(capabilities, |disk_cache| CodeCache::new(tune, disk_cache))
+    }
+
+    fn with_code_cache(
+        capabilities: WasmCapabilities,
+        code_cache: impl FnOnce(Option<PathBuf>) -> Result<Arc<CodeCache>, WasmError>,
+    ) -> Result<Self, WasmError> {
         let preopens = GrantedPaths::new(&capabilities.preopen_paths, &capabilities.preopen_globs)?;
         let disk_cache = disk_cache::enter(capabilities.cache_path.as_deref(), &preopens)?;
         Ok(Self {
-            code_cache: CodeCache::new(tune, disk_cache)?,
+            code_cache: code_cache(disk_cache)?,
             files: Arc::new(CompilableFiles::new(&capabilities)?),
             compiles: CompileQueue::new(capabilities.max_pending_compiles),
             module_limits: Arc::new(capabilities.module_limits.clone()),

@@ -67,6 +67,12 @@ impl Engines {
         self.disk_cache.as_ref().map_or(0, Cache::cache_hits)
     }
 
+    /// Whether the engines are for threads with a stack like the current one's.
+    #[cfg(feature = "testing")]
+    pub(crate) fn fit_current_thread(&self) -> bool {
+        self.stack == native_stack::ThreadStack::current().class()
+    }
+
     /// Returns the engine whose code has these checks.
     ///
     /// # Errors

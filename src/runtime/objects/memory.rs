@@ -66,6 +66,23 @@ impl WasmStore {
         self.memory(handle)
     }
 
+    /// Adds a shared memory of a store on another thread, whose state has the
+    /// [same engines](crate::runtime::WasmState::with_engines_of). The memory counts as if it was made in this store.
+    ///
+    /// # Errors
+    /// `InstantiateError` if the memory would exceed the store's cap.
+    #[cfg(feature = "testing")]
+    pub fn add_shared_memory(&self, memory: SharedMemory) -> Result<WasmMemory, WasmError> {
+        let handle = self.with(|mut store| {
+            let ty = memory.ty();
+            let pages = ty.maximum().unwrap_or(u64::MAX);
+            let bytes = pages.saturating_mul(ty.page_size());
+            store.data_mut().limits.reserve_shared(bytes)?;
+            store.data_mut().memory_handle(LinearMemory::Shared(memory))
+        })?;
+        self.memory(handle)
+    }
+
     /// Returns the memory with this handle.
     ///
     /// # Errors
@@ -111,6 +128,18 @@ impl WasmMemory {
                 *minimum = memory.pages(&store);
             }
             Ok(info)
+        })
+    }
+
+    /// Returns the memory itself if it is shared, for
+    /// [`add_shared_memory`](WasmStore::add_shared_memory) of a store on another thread.
+    #[cfg(feature = "testing")]
+    pub fn shared(&self) -> Result<Option<SharedMemory>, WasmError> {
+        self.with(|_, memory| {
+            Ok(match memory {
+                LinearMemory::Own(_) => None,
+                LinearMemory::Shared(memory) => Some(memory),
+            })
         })
     }
 

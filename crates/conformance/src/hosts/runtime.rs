@@ -9,7 +9,9 @@ use wasmtime::{Config, HeapType, ValType};
 
 use super::helper;
 use crate::features::Features;
-use crate::host::{Failure, FailureKind, Host, InstanceId, ModuleId, Source};
+use crate::host::{
+    Failure, FailureKind, Host, InstanceId, ModuleId, NewThread, Source, ThreadHost,
+};
 use crate::value::{Top, Value};
 
 /// A state with one store, and all that a script made in it.
@@ -17,9 +19,44 @@ pub struct RuntimeHost {
     state: WasmState,
     store: u32,
     modules: Vec<WasmModule>,
-    instances: Vec<WasmInstance>,
-    registered: HashMap<String, Vec<WasmInstance>>,
+    instances: Vec<Exports>,
+    registered: HashMap<String, Vec<Exports>>,
     helper: Option<WasmInstance>,
+}
+
+/// The exports of an instance.
+#[derive(Clone)]
+enum Exports {
+    /// An instance of this store.
+    Own(WasmInstance),
+    /// The shared memories of an instance that the script made outside of this thread: names, and handles in this store.
+    Shared(Vec<(String, u32)>),
+}
+
+impl Exports {
+    fn get(&self, name: &str) -> Result<(ExportKind, u32), Failure> {
+        match self {
+            Exports::Own(instance) => instance.export(name).map_err(failure),
+            Exports::Shared(memories) => {
+                let memory = memories.iter().find(|(export, _)| export == name);
+                let memory = memory.ok_or_else(|| Failure::other(format!("no `{name}`")))?;
+                Ok((ExportKind::Memory, memory.1))
+            }
+        }
+    }
+
+    /// The names and handles of the memories.
+    fn memories(&self) -> Result<Vec<(String, u32)>, Failure> {
+        let instance = match self {
+            Exports::Own(instance) => instance,
+            Exports::Shared(memories) => return Ok(memories.clone()),
+        };
+        let exports = instance.exports.iter();
+        let memories = exports.filter(|export| export.kind == ExportKind::Memory);
+        memories
+            .map(|export| Ok((export.name.to_string(), self.get(&export.name)?.1)))
+            .collect()
+    }
 }
 
 /// A state whose engine has exactly these features.
@@ -44,7 +81,10 @@ impl RuntimeHost {
     ///
     /// When wasmtime cannot have this set of features.
     pub fn new(features: &Features) -> anyhow::Result<Self> {
-        let state = state(features)?;
+        Self::with_state(state(features)?, helper::needed(features))
+    }
+
+    fn with_state(state: WasmState, needs_helper: bool) -> anyhow::Result<Self> {
         let (store, _) = state.new_store(StoreOptions::default())?;
         let mut this = Self {
             state,
@@ -54,12 +94,20 @@ impl RuntimeHost {
             registered: HashMap::new(),
             helper: None,
         };
-        if helper::needed(features) {
+        if needs_helper {
             let module = this.state.compile(helper::WAT.as_bytes())?;
             let made = this.state.instantiate(module.id, store, Vec::new())?;
             this.helper = Some(returned(made).map_err(|failure| anyhow::anyhow!("{failure}"))?);
         }
         Ok(this)
+    }
+
+    /// An instance of this store, which has functions and globals.
+    fn own(&self, instance: InstanceId) -> Result<&WasmInstance, Failure> {
+        match &self.instances[instance.0] {
+            Exports::Own(instance) => Ok(instance),
+            Exports::Shared(_) => Err(Failure::other("a thread shares memories only")),
+        }
     }
 
     fn call_helper(&self, name: &str, arg: RefHandle) -> Result<WasmValue, Failure> {
@@ -114,7 +162,6 @@ impl RuntimeHost {
     }
 }
 
-// It starts no threads: no API of `host:wasm` gives a shared memory of one store to another one.
 impl Host for RuntimeHost {
     fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure> {
         let (Source::Binary(bytes) | Source::Text(bytes)) = source;
@@ -128,7 +175,7 @@ impl Host for RuntimeHost {
         let mut imports = Vec::new();
         for wanted in &*module.imports {
             let mut registered = self.registered.get(&wanted.module).into_iter().flatten();
-            let export = registered.find_map(|instance| instance.export(&wanted.name).ok());
+            let export = registered.find_map(|exports| exports.get(&wanted.name).ok());
             let (kind, handle) = export.ok_or_else(|| {
                 let message = format!("no `{}` in `{}`", wanted.name, wanted.module);
                 Failure::new(FailureKind::Unlinkable, message)
@@ -142,7 +189,8 @@ impl Host for RuntimeHost {
             });
         }
         let made = self.state.instantiate(module.id, self.store, imports);
-        self.instances.push(returned(made.map_err(failure)?)?);
+        self.instances
+            .push(Exports::Own(returned(made.map_err(failure)?)?));
         Ok(InstanceId(self.instances.len() - 1))
     }
 
@@ -158,7 +206,7 @@ impl Host for RuntimeHost {
         function: &str,
         args: &[Value],
     ) -> Result<Vec<Value>, Failure> {
-        let instance = &self.instances[instance.0];
+        let instance = self.own(instance)?;
         let args = args.iter().map(|arg| self.to_wasm(*arg));
         let args = args.collect::<Result<Vec<_>, _>>()?;
         let results = call(instance, function, &args)?;
@@ -172,7 +220,7 @@ impl Host for RuntimeHost {
     }
 
     fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure> {
-        let instance = &self.instances[instance.0];
+        let instance = self.own(instance)?;
         let (kind, handle) = instance.export(global).map_err(failure)?;
         if kind != ExportKind::Global {
             return Err(Failure::other(format!("`{global}` is no global")));
@@ -180,6 +228,33 @@ impl Host for RuntimeHost {
         let global = instance.store().global(handle).map_err(failure)?;
         let value = global.value().map_err(failure)?;
         self.to_script(&value, &global.content().map_err(failure)?)
+    }
+
+    fn thread(&mut self, shared: Option<InstanceId>) -> Result<NewThread, Failure> {
+        let mut memories = Vec::new();
+        if let Some(instance) = shared {
+            let store = self.state.store(self.store).map_err(failure)?;
+            for (name, handle) in self.instances[instance.0].memories()? {
+                let memory = store.memory(handle).map_err(failure)?;
+                let memory = memory.shared().map_err(failure)?;
+                memories.extend(memory.map(|memory| (name, memory)));
+            }
+        }
+        let (engines, needs_helper) = (self.state.engines(), self.helper.is_some());
+        Ok(Box::new(move || {
+            let state = WasmState::with_engines_of(WasmCapabilities::default(), engines)?;
+            let mut host = Self::with_state(state, needs_helper)?;
+            let store = host.state.store(host.store)?;
+            let memories = memories.into_iter();
+            let memories = memories
+                .map(|(name, memory)| Ok((name, store.add_shared_memory(memory)?.handle())));
+            let memories: Vec<(String, u32)> = memories.collect::<Result<_, WasmError>>()?;
+            host.instances.push(Exports::Shared(memories));
+            Ok(ThreadHost {
+                shared: shared.map(|_| InstanceId(0)),
+                host: Box::new(host),
+            })
+        }))
     }
 }
 

@@ -117,7 +117,7 @@ impl Drop for ScriptHost {
     }
 }
 
-// It starts no threads: no API of `host:wasm` gives a shared memory of one store to another one.
+// It starts no threads: the TypeScript API has no way to give a shared memory of one store to another one.
 impl Host for ScriptHost {
     fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure> {
         let (Source::Binary(bytes) | Source::Text(bytes)) = source;

@@ -3,6 +3,7 @@
 use conformance::features::{Feature, Features, Version};
 use conformance::host::{Failure, Host, InstanceId, ModuleId, NewThread, Source};
 use conformance::hosts::engine::EngineHost;
+use conformance::hosts::runtime::RuntimeHost;
 use conformance::hosts::wasmi::WasmiHost;
 use conformance::outcome::Verdict;
 use conformance::run::{self, FileRun, NewHost};
@@ -23,8 +24,17 @@ fn run_on(text: &str, new_host: NewHost<'_>) -> FileRun {
     run::run_file(&file, &features, &[], new_host)
 }
 
+/// Runs a script in the lanes that have threads, which do the same.
 fn run(text: &str) -> FileRun {
-    run_on(text, &|features| Ok(Box::new(EngineHost::new(features)?)))
+    let engine = run_on(text, &|features| Ok(Box::new(EngineHost::new(features)?)));
+    let runtime = run_on(text, &|features| Ok(Box::new(RuntimeHost::new(features)?)));
+    let verdicts = |run: &FileRun| {
+        let outcomes = run.outcomes.iter();
+        let verdicts = outcomes.map(|outcome| (outcome.line, outcome.verdict == Verdict::Passed));
+        verdicts.collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(&engine), verdicts(&runtime));
+    engine
 }
 
 #[track_caller]
