@@ -101,6 +101,10 @@ impl WasmState {
             let message = "the engines are for threads with stacks of another size";
             return Err(WasmError::compile(message));
         }
+        let capabilities = WasmCapabilities {
+            cache_path: None,
+            ..capabilities
+        };
         Self::with_code_cache(capabilities, |_| Ok(engines.0))
     }
 
@@ -118,11 +122,17 @@ impl WasmState {
         capabilities: WasmCapabilities,
         code_cache: impl FnOnce(Option<PathBuf>) -> Result<Arc<CodeCache>, WasmError>,
     ) -> Result<Self, WasmError> {
-        let preopens = GrantedPaths::new(&capabilities.preopen_paths, &capabilities.preopen_globs)?;
+        let paths = match capabilities.allow_wasi {
+            true => &capabilities.preopen_paths[..],
+            false => &[],
+        };
+        let base = &capabilities.base_folder;
+        let preopens = GrantedPaths::new(paths, &capabilities.preopen_globs, base)?;
+        let files = Arc::new(CompilableFiles::new(&capabilities)?);
         let disk_cache = disk_cache::enter(capabilities.cache_path.as_deref(), &preopens)?;
         Ok(Self {
             code_cache: code_cache(disk_cache)?,
-            files: Arc::new(CompilableFiles::new(&capabilities)?),
+            files,
             compiles: CompileQueue::new(capabilities.max_pending_compiles),
             module_limits: Arc::new(capabilities.module_limits.clone()),
             preopens,

@@ -30,6 +30,10 @@ pub struct WasmCapabilities {
     /// Default: none.
     #[serde(alias = "load")]
     pub compile_globs: Vec<String>,
+    /// The folder that relative patterns start from. Default: the working directory of the process when the state is
+    /// made.
+    #[serde(skip)]
+    pub base_folder: PathBuf,
     /// The folder of the cache of machine code. A module that this or another process has compiled before is then
     /// not compiled again. The folder is created if it does not exist. Default: no cache.
     ///
@@ -110,6 +114,7 @@ impl Default for WasmCapabilities {
             allow_file_compile: false,
             compile_paths: Vec::new(),
             compile_globs: Vec::new(),
+            base_folder: PathBuf::new(),
             cache_path: None,
             max_pending_compiles: 1_000,
             module_limits: ModuleLimits::default(),
@@ -145,13 +150,7 @@ impl WasmCapabilities {
         for path in paths.chain(&mut self.cache_path) {
             *path = folder.join(&*path);
         }
-        // Characters like `*` in the folder's own name must not act as a pattern.
-        let folder = globset::escape(&folder.to_string_lossy());
-        for glob in self.compile_globs.iter_mut().chain(&mut self.preopen_globs) {
-            if !Path::new(glob).is_absolute() {
-                *glob = format!("{folder}/{}", glob.strip_prefix("./").unwrap_or(glob));
-            }
-        }
+        self.base_folder = folder.join(&self.base_folder);
         self
     }
 

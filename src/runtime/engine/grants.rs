@@ -1,16 +1,18 @@
 //! Access to the files and folders that the capabilities grant.
 //!
-//! Granted folders are opened once, and paths in them are resolved relative to the open folder, without following
-//! links out of it. Otherwise a guest with write access to a folder could move a granted folder away and put a link
-//! in its place, or put a link into a path between the check of the path and its opening.
+//! Granted folders are opened once, and what is below one is opened from there, component by component, along the path
+//! that was compared with the grants and without following a link. A guest with write access to a folder could otherwise
+//! move a granted folder away and put a link in its place, or put a link into a path between the comparison of the path
+//! and its opening.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions};
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::runtime::base::capabilities::WasmCapabilities;
@@ -31,6 +33,8 @@ struct Grant {
 enum Scope {
     /// The folder, and everything in it.
     All,
+    /// The folder, and nothing in it by itself.
+    Folder,
     /// One file in the folder.
     File(OsString),
     /// Everything whose path relative to the folder matches.
@@ -38,58 +42,52 @@ enum Scope {
 }
 
 impl GrantedPaths {
-    /// Opens the granted folders: these paths, and the folders of these patterns. A path that does not exist or
-    /// cannot be opened grants nothing.
+    /// Opens the granted folders: these paths with everything below them, and these patterns, which start from `base`
+    /// unless they are absolute. A path that does not exist or cannot be opened grants nothing.
     ///
     /// # Errors
     /// `CompileError` for a pattern that is not valid.
-    pub(crate) fn new(paths: &[PathBuf], globs: &[String]) -> Result<Self, WasmError> {
-        let grant_path = |path: &PathBuf| {
-            let path = path.canonicalize().ok()?;
-            if path.is_dir() {
-                let dir = open(&path)?;
-                let scope = Scope::All;
-                return Some(Grant { path, dir, scope });
-            }
-            let scope = Scope::File(path.file_name()?.to_owned());
-            let path = path.parent()?.to_owned();
-            let dir = open(&path)?;
-            Some(Grant { path, dir, scope })
-        };
-        let mut grants: Vec<Grant> = paths.iter().filter_map(grant_path).collect();
+    pub(crate) fn new(paths: &[PathBuf], globs: &[String], base: &Path) -> Result<Self, WasmError> {
+        let granted = paths.iter().filter_map(|path| grant(path, Scope::All));
+        let mut grants: Vec<Grant> = granted.collect();
         for glob in globs {
-            let (folder, rest) = literal_folder(glob);
-            let matcher = GlobBuilder::new(&rest).literal_separator(true).build();
-            let matcher = matcher.map_err(|error| {
+            let invalid = |why: &dyn std::fmt::Display| {
                 let glob = text::quote(glob);
-                WasmError::compile(format!("{glob} is no pattern of paths: {}", error.kind()))
-            })?;
-            let opened = folder
-                .canonicalize()
-                .ok()
-                .and_then(|path| Some((open(&path)?, path)));
-            grants.extend(opened.map(|(dir, path)| Grant {
-                path,
-                dir,
-                scope: Scope::Matching(matcher.compile_matcher()),
-            }));
+                WasmError::compile(format!("{glob} is no pattern of paths: {why}"))
+            };
+            if glob.is_empty() {
+                return Err(invalid(&"it is empty"));
+            }
+            let (folder, pattern) = literal_folder(glob);
+            let scope = match pattern {
+                None => Scope::Folder,
+                Some(pattern) => {
+                    let matcher = GlobBuilder::new(&pattern).literal_separator(true).build();
+                    let matcher = matcher.map_err(|error| invalid(error.kind()))?;
+                    Scope::Matching(matcher.compile_matcher())
+                }
+            };
+            // An empty path is the working directory.
+            let folder = Path::new(".").join(base).join(folder);
+            grants.extend(grant(&folder, scope));
         }
         Ok(Self(grants))
     }
 
-    /// Returns the open folder of the grant for `path`, and the path relative to it; `None` if `path` is not
-    /// granted.
+    /// Returns the open folder of the grant for `path`, and the path relative to it, which had no links; `None` if
+    /// `path` is not granted.
     fn find(&self, path: &Path) -> Option<(&Dir, PathBuf)> {
         let real = path.canonicalize().ok()?;
         self.0.iter().find_map(|grant| {
             let rest = real.strip_prefix(&grant.path).ok()?;
             let is_granted = match &grant.scope {
                 Scope::All => true,
+                Scope::Folder => rest == Path::new(""),
                 Scope::File(file) => rest == Path::new(file),
                 // `*` also matches the empty text, which is the folder itself.
                 Scope::Matching(glob) => rest != Path::new("") && glob.is_match(rest),
             };
-            is_granted.then(|| (&grant.dir, Path::new(".").join(rest)))
+            is_granted.then(|| (&grant.dir, rest.to_owned()))
         })
     }
 
@@ -101,38 +99,68 @@ impl GrantedPaths {
     /// Opens the file at `path`. Returns `None` if it is not granted, is not a file, or cannot be read.
     pub(crate) fn file(&self, path: &Path) -> Option<File> {
         let (dir, rest) = self.find(path)?;
-        // Opening a file of another kind, for example a pipe, may block forever.
-        if !dir.metadata(&rest).ok()?.is_file() {
-            return None;
-        }
-        let file = dir.open(&rest).ok()?.into_std();
-        file.metadata().ok()?.is_file().then_some(file)
+        open_file(dir, &rest)
     }
 
     /// Opens the folder at `path`. Returns `None` if it is not granted, is not a folder, or cannot be opened.
     pub(crate) fn folder(&self, path: &Path) -> Option<Dir> {
         let (dir, rest) = self.find(path)?;
-        dir.open_dir(rest).ok()
+        descend(dir, &rest)
     }
 }
 
-fn open(path: &Path) -> Option<Dir> {
-    Dir::open_ambient_dir(path, ambient_authority()).ok()
+/// Opens the folder at `path`, to grant `scope` of it; or the folder of the file at `path`, to grant the file, if `path`
+/// is a file and is granted itself.
+fn grant(path: &Path, scope: Scope) -> Option<Grant> {
+    let mut path = path.canonicalize().ok()?;
+    let mut scope = scope;
+    if !path.is_dir() {
+        if let Scope::Matching(_) = scope {
+            return None;
+        }
+        scope = Scope::File(path.file_name()?.to_owned());
+        path.pop();
+    }
+    let dir = Dir::open_ambient_dir(&path, ambient_authority()).ok()?;
+    Some(Grant { path, dir, scope })
 }
 
-/// Splits a pattern into the folder before the first component with pattern characters, and the rest.
-fn literal_folder(glob: &str) -> (PathBuf, String) {
+/// Opens a folder below an open one, at a path that has no links.
+fn descend(dir: &Dir, path: &Path) -> Option<Dir> {
+    let mut dir = dir.try_clone().ok()?;
+    for part in path.components() {
+        let Component::Normal(name) = part else {
+            return None;
+        };
+        dir = dir.open_dir_nofollow(name).ok()?;
+    }
+    Some(dir)
+}
+
+/// Opens a file below an open folder, at a path that has no links.
+fn open_file(dir: &Dir, path: &Path) -> Option<File> {
+    let folder = descend(dir, path.parent()?)?;
+    let name = path.file_name()?;
+    // Opening a file of another kind, for example a pipe, may block forever.
+    if !folder.symlink_metadata(name).ok()?.is_file() {
+        return None;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No);
+    let file = folder.open_with(name, &options).ok()?.into_std();
+    file.metadata().ok()?.is_file().then_some(file)
+}
+
+/// Splits a pattern into the folder before the first component with pattern characters, and the rest, if there is any.
+fn literal_folder(glob: &str) -> (PathBuf, Option<String>) {
     let is_literal = |part: &&str| !part.contains(['*', '?', '[', ']', '{', '}', '\\']);
-    let parts: Vec<&str> = glob.split('/').collect();
+    let parts = glob.split('/').filter(|part| !matches!(*part, "" | "."));
+    let parts: Vec<&str> = parts.collect();
     let literal = parts.iter().take_while(|part| is_literal(part)).count();
-    // The last component is always part of the pattern, even without pattern characters.
-    let (folder, rest) = parts.split_at(literal.min(parts.len() - 1));
-    let folder = match folder {
-        [] => ".".to_owned(),
-        [""] => "/".to_owned(),
-        folder => folder.join("/"),
-    };
-    (folder.into(), rest.join("/"))
+    let (folder, rest) = parts.split_at(literal);
+    let root = if glob.starts_with('/') { "/" } else { "" };
+    let folder = PathBuf::from(format!("{root}{}", folder.join("/")));
+    (folder, (!rest.is_empty()).then(|| rest.join("/")))
 }
 
 /// The files that `compileFile` may read.
@@ -148,7 +176,8 @@ impl CompilableFiles {
             true => &capabilities.compile_paths[..],
             false => &[],
         };
-        let granted = GrantedPaths::new(paths, &capabilities.compile_globs)?;
+        let base = &capabilities.base_folder;
+        let granted = GrantedPaths::new(paths, &capabilities.compile_globs, base)?;
         let allows = capabilities.allow_file_compile || !capabilities.compile_globs.is_empty();
         Ok(Self(allows.then_some(granted)))
     }
@@ -213,7 +242,7 @@ mod tests {
     #[test]
     fn a_link_that_replaces_a_folder_is_not_followed() {
         let root = root("below");
-        let granted = GrantedPaths::new(&[root.join("granted")], &[]).unwrap();
+        let granted = GrantedPaths::new(&[root.join("granted")], &[], &root).unwrap();
         let (file, folder) = (
             root.join("granted/folder/file"),
             root.join("granted/folder"),
@@ -225,7 +254,7 @@ mod tests {
         fs::rename(&folder, root.join("granted/moved")).unwrap();
         symlink(root.join("outside"), &folder).unwrap();
         // The link is put in after the path was checked, and before.
-        assert!(dir.open(rest).is_err());
+        assert!(open_file(dir, &rest).is_none());
         assert!(granted.file(&file).is_none() && granted.folder(&folder).is_none());
         assert_eq!(open.read("file").unwrap(), b"inside");
         fs::remove_dir_all(&root).unwrap();
@@ -239,9 +268,8 @@ mod tests {
             root.join("granted/folder/file"),
             root.join("missing"),
         ];
-        let globs =
-            ["granted/folder/**", "missing/*"].map(|glob| format!("{}/{glob}", root.display()));
-        let granted = GrantedPaths::new(&paths, &globs).unwrap();
+        let globs = ["granted/folder/**", "missing/*"].map(str::to_owned);
+        let granted = GrantedPaths::new(&paths, &globs, &root).unwrap();
         fs::rename(root.join("granted/folder"), root.join("granted/moved")).unwrap();
         symlink("..", root.join("granted/folder")).unwrap();
         symlink("outside", root.join("missing")).unwrap();
@@ -269,8 +297,7 @@ mod tests {
         symlink("../outside/file", root.join("granted/link.wasm")).unwrap();
         symlink("a.wasm", root.join("granted/inside.txt")).unwrap();
         let files = |glob: &str| {
-            let glob = format!("{}/{glob}", root.display());
-            let granted = GrantedPaths::new(&[], &[glob]).unwrap();
+            let granted = GrantedPaths::new(&[], &[glob.to_owned()], &root).unwrap();
             let all = [
                 "a.wasm",
                 "b.txt",
@@ -307,26 +334,53 @@ mod tests {
         assert_eq!(files("*/b.txt"), [false, true, false, false, false, false]);
         assert_eq!(files("missing/**"), [false; 6]);
 
-        let glob = format!("{}/granted/*", root.display());
-        let granted = GrantedPaths::new(&[], &[glob]).unwrap();
-        for (path, is_granted) in [
-            ("granted", false),
-            ("granted/deep", true),
-            ("granted/deep/er", false),
-        ] {
-            assert_eq!(
-                granted.folder(&root.join(path)).is_some(),
-                is_granted,
-                "{path}"
-            );
+        symlink("deep", root.join("granted/linked")).unwrap();
+        let folders = |glob: &str| {
+            let granted = GrantedPaths::new(&[], &[glob.to_owned()], &root).unwrap();
+            let all = [
+                "granted",
+                "granted/deep",
+                "granted/deep/er",
+                "granted/linked",
+            ];
+            all.map(|path| granted.folder(&root.join(path)).is_some())
+        };
+        assert_eq!(folders("granted/*"), [false, true, false, true]);
+        assert_eq!(folders("granted/**"), [false, true, true, true]);
+        for literal in ["granted/deep", "./granted//deep/", "granted/linked"] {
+            assert_eq!(folders(literal), [false, true, false, true], "{literal}");
         }
-        let error = GrantedPaths::new(&[], &["a/[b".to_owned()]).err().unwrap();
-        assert!(
-            error
-                .message
-                .starts_with("\"a/[b\" is no pattern of paths: "),
-            "{error}"
-        );
+        // A pattern without pattern characters grants a folder, and no file in it.
+        assert_eq!(files("granted"), [false; 6]);
+        assert_eq!(folders("granted/."), [true, false, false, false]);
+        for wrong in ["a/[b", ""] {
+            let error = GrantedPaths::new(&[], &[wrong.to_owned()], &root)
+                .err()
+                .unwrap();
+            let message = format!("\"{wrong}\" is no pattern of paths: ");
+            assert!(error.message.starts_with(&message), "{error}");
+        }
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_link_to_another_file_of_the_folder_is_not_followed() {
+        let root = root("inside");
+        let granted = GrantedPaths::new(&[], &["**/x".to_owned()], &root).unwrap();
+        fs::create_dir(root.join("granted/x")).unwrap();
+        fs::write(root.join("outside/x"), "granted").unwrap();
+        let (dir, file) = granted.find(&root.join("outside/x")).unwrap();
+        let (_, folder) = granted.find(&root.join("granted/x")).unwrap();
+        assert!(open_file(dir, &file).is_some() && descend(dir, &folder).is_some());
+        fs::remove_file(root.join("outside/x")).unwrap();
+        fs::remove_dir(root.join("granted/x")).unwrap();
+        // Links that a guest puts in after the check.
+        symlink("file", root.join("outside/x")).unwrap();
+        symlink("../outside", root.join("granted/x")).unwrap();
+        assert!(open_file(dir, &file).is_none() && descend(dir, &folder).is_none());
+        fs::rename(root.join("outside"), root.join("moved")).unwrap();
+        symlink("moved", root.join("outside")).unwrap();
+        assert!(open_file(dir, Path::new("outside/file")).is_none());
         fs::remove_dir_all(&root).unwrap();
     }
 }
