@@ -82,6 +82,9 @@ include!(concat!(env!("OUT_DIR"), "/extension.rs"));
 
 /// The state of the `JsRuntime` that this `OpState` is of: what the host gave the extension, with the modules, stores
 /// and instances that scripts have made since. `None` if the runtime was made without the extension.
+///
+/// Whatever a host adds to this state belongs to the scripts too: they reach stores, instances and functions by number.
+/// Guests that scripts must not reach belong into a [`WasmState`] of their own.
 pub fn state(state: &OpState) -> Option<Rc<WasmState>> {
     let bridge = state.try_borrow::<Rc<Bridge>>()?;
     Some(bridge.state.clone())

@@ -7,7 +7,7 @@ use ext_wasm::runtime::{
     ExternInfo, HostFunction, HostImports, Import, ImportInfo, Outcome, RefHandle, Stop,
     StoreOptions, WasmError, WasmInstance, WasmState, WasmStore, WasmValue,
 };
-use ext_wasm::{ExportKind, WasmCapabilities, WasmErrorCode};
+use ext_wasm::{CallOptions, ExportKind, WasmCapabilities, WasmErrorCode};
 use wasmtime::ValRaw;
 
 fn state() -> WasmState {
@@ -159,6 +159,37 @@ fn states_on_two_threads_share_a_memory_with_the_same_engines_only() {
     assert_eq!(bytes, [1, 9]);
     let error = on_thread(1 << 20, engines).unwrap_err();
     assert_eq!(error.code, WasmErrorCode::CompileError);
+}
+
+#[test]
+fn no_guest_runs_on_another_thread_while_a_buffer_shows_its_memory() {
+    let mut js = crate::js::Js::new();
+    let state = js.state();
+    let id = js.run(
+        "globalThis.kept = await fixture('memory', {}, { interruptible: true });
+         globalThis.view = kept.memory().buffer;
+         return kept.id;",
+    );
+    let instance = state.instance(id.as_u64().unwrap() as u32).unwrap();
+    let (_, handle) = instance.export("memory").unwrap();
+    let memory = instance.store().memory(handle).unwrap();
+    let module = state.compile(br#"(module (func (export "f")))"#).unwrap();
+    let store = js.run("return kept.store.id ?? 1;").as_u64().unwrap() as u32;
+    let made = state
+        .instantiate(module.id, store, vec![])
+        .unwrap()
+        .returned()
+        .unwrap();
+    let (_, func) = made.export("f").unwrap();
+    let start = || state.start_call(store, func, vec![], CallOptions::default());
+    let error = start().map(drop).unwrap_err();
+    assert_eq!(error.code, WasmErrorCode::RuntimeError);
+    assert!(error.message.contains("in use elsewhere"), "{error}");
+    js.run("Deno.core.ops.op_host_detach(view);");
+    let view = memory.view().unwrap();
+    start().map(drop).unwrap_err();
+    drop(view);
+    start().map(drop).unwrap();
 }
 
 #[test]

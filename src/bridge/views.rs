@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use deno_core::v8;
 
 use super::memory_buffer::{Buffer, LocalBuffer, buffer, is_shown};
-use crate::runtime::{WasmError, WasmErrorCode, WasmMemory, WasmStore};
+use crate::runtime::{WasmError, WasmMemory, WasmStore};
 
 /// Detaches a buffer, unless an app has detached it: QuickJS's facade would leave an exception pending.
 fn detach(buffer: v8::Local<'_, v8::ArrayBuffer>) {
@@ -145,10 +145,7 @@ impl Views {
         if of_store.bases.is_empty() {
             return Ok(());
         }
-        Err(WasmError::new(
-            WasmErrorCode::RuntimeError,
-            "a buffer of the store's memories is in use elsewhere: a guest cannot run beside it",
-        ))
+        Err(WasmError::bytes_in_use())
     }
 
     /// Detaches the buffers of a store that is dropped.

@@ -227,14 +227,18 @@ impl WasmMemory {
     /// Returns the address and the size of the memory's bytes.
     pub fn view(&self) -> Result<MemoryView, WasmError> {
         self.with(|store, memory| {
+            let shared = matches!(memory, LinearMemory::Shared(_));
             Ok(MemoryView {
                 base: match &memory {
                     LinearMemory::Own(memory) => memory.data_ptr(&store),
                     LinearMemory::Shared(memory) => memory.data().as_ptr().cast_mut().cast(),
                 },
                 len: memory.len(&store),
-                shared: matches!(memory, LinearMemory::Shared(_)),
-                lease: self.store.lease(),
+                shared,
+                lease: match shared {
+                    true => self.store.lease(),
+                    false => self.store.exclusive_lease(),
+                },
             })
         })
     }

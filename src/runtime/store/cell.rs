@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -41,6 +41,8 @@ pub(super) struct StoreCell {
     /// Whether the guest of an asynchronous call has the turn. Then the caller's thread must not access any other
     /// field. The caller's thread gives the turn to the guest and takes it back.
     pub(super) guest_turn: AtomicBool,
+    /// Number of leases for the bytes of unshared memories.
+    pub(super) exclusive_leases: AtomicU32,
     /// The number of nested uses of the store while the guest of an asynchronous call waits.
     pub(super) nested: Cell<u32>,
     /// Whether the guest resumes after the last nested use.

@@ -56,7 +56,19 @@ pub struct WasmStore {
 }
 
 /// Keeps a store's memories mapped, without access to the store. It can be held and dropped on any thread.
-pub struct StoreLease(#[expect(dead_code, reason = "held, never used")] Arc<StoreCell>);
+pub struct StoreLease {
+    cell: Arc<StoreCell>,
+    /// Whether it is for the bytes of an unshared memory, which no guest may change from another thread meanwhile.
+    is_exclusive: bool,
+}
+
+impl Drop for StoreLease {
+    fn drop(&mut self) {
+        if self.is_exclusive {
+            self.cell.exclusive_leases.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
 
 impl WasmStore {
     pub(crate) fn new(
@@ -107,6 +119,7 @@ impl WasmStore {
                 has_host_funcs: Cell::new(false),
                 guest: RefCell::new(None),
                 guest_turn: AtomicBool::new(false),
+                exclusive_leases: AtomicU32::new(0),
                 nested: Cell::new(0),
                 resume_pending: Cell::new(false),
                 released: RefCell::default(),
@@ -131,7 +144,19 @@ impl WasmStore {
 
     /// Returns a lease, which keeps this store's memories mapped while it is held.
     pub fn lease(&self) -> StoreLease {
-        StoreLease(self.cell.clone())
+        StoreLease {
+            cell: self.cell.clone(),
+            is_exclusive: false,
+        }
+    }
+
+    /// Returns a lease for the bytes of an unshared memory. While it is held, no [asynchronous call](Self::start) starts.
+    pub(crate) fn exclusive_lease(&self) -> StoreLease {
+        self.cell.exclusive_leases.fetch_add(1, Ordering::Relaxed);
+        StoreLease {
+            cell: self.cell.clone(),
+            is_exclusive: true,
+        }
     }
 
     /// Returns the default maximum duration of a call.

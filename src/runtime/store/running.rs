@@ -159,6 +159,9 @@ impl WasmStore {
         if !self.is_at_rest() {
             return Err(WasmError::busy());
         }
+        if self.cell.exclusive_leases.load(Ordering::Acquire) > 0 {
+            return Err(WasmError::bytes_in_use());
+        }
         let func = self.func_entry(func)?;
         let watch = self.begin(timeout, true)?;
         let thread = GuestThread::take()?;
