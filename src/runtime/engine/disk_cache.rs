@@ -167,6 +167,7 @@ mod tests {
     fn state(cache: Option<&Path>, preopens: &[PathBuf]) -> Result<WasmState, WasmError> {
         WasmState::new(WasmCapabilities {
             cache_path: cache.map(Path::to_owned),
+            allow_wasi: true,
             preopen_paths: preopens.to_vec(),
             ..Default::default()
         })
