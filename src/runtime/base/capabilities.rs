@@ -26,8 +26,8 @@ pub struct WasmCapabilities {
     pub compile_paths: Vec<PathBuf>,
     /// Glob patterns of files that `compileFile` may read, for example `plugins/**/*.wasm`. They apply whether or
     /// not `allow_file_compile` is set. `*` and `?` do not match `/`, `**` matches any number of folders, and
-    /// `{a,b}` and `[a-z]` match one of several alternatives. Links are resolved before a path is compared.
-    /// Default: none.
+    /// `{a,b}` and `[a-z]` match one of several alternatives; a pattern without such characters is the path of one
+    /// file. Links are resolved before a path is compared. Default: none.
     #[serde(alias = "load")]
     pub compile_globs: Vec<String>,
     /// The folder that relative patterns start from. Default: the working directory of the process when the state is
