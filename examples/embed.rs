@@ -4,6 +4,9 @@
 //! cargo run --example embed -- --max-fuel 1000000 app.ts
 //! ```
 
+#[path = "shared/loader.rs"]
+mod loader;
+
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
 
@@ -13,14 +16,10 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Parser;
-use deno_core::error::ModuleLoaderError;
-use deno_core::{
-    JsRuntime, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader,
-    ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, PollEventLoopOptions,
-    ResolutionKind, RuntimeOptions, op2, resolve_import, resolve_path,
-};
+use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, op2, resolve_path};
 use deno_error::JsErrorBox;
 use ext_wasm::{WasmCapabilities, WasmState};
+use loader::FileLoader;
 
 /// Runs a TypeScript or JavaScript file that may import `host:wasm`.
 #[derive(Parser)]
@@ -85,7 +84,7 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let wasm = WasmState::new(args.capabilities())?;
     let mut runtime = JsRuntime::new(RuntimeOptions {
         extensions: vec![ext_wasm::host_wasm::init(wasm), console::init()],
-        module_loader: Some(Rc::new(Loader)),
+        module_loader: Some(Rc::new(FileLoader::default())),
         ..Default::default()
     });
     // `host:wasm` is the only WebAssembly here: see crates/no-wamr.
@@ -144,49 +143,4 @@ fn op_print_line(#[string] line: &str, error: bool) -> Result<(), JsErrorBox> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         printed => printed.map_err(JsErrorBox::from_err),
     }
-}
-
-/// Loads files, stripping the types of TypeScript.
-struct Loader;
-
-impl ModuleLoader for Loader {
-    fn resolve(
-        &self,
-        specifier: &str,
-        referrer: &str,
-        _kind: ResolutionKind,
-    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        resolve_import(specifier, referrer).map_err(JsErrorBox::from_err)
-    }
-
-    fn load(
-        &self,
-        specifier: &ModuleSpecifier,
-        _referrer: Option<&ModuleLoadReferrer>,
-        _options: ModuleLoadOptions,
-    ) -> ModuleLoadResponse {
-        ModuleLoadResponse::Sync(load(specifier))
-    }
-}
-
-fn load(specifier: &ModuleSpecifier) -> Result<ModuleSource, ModuleLoaderError> {
-    let path = specifier
-        .to_file_path()
-        .map_err(|()| JsErrorBox::generic(format!("{specifier} is not a file")))?;
-    let source = std::fs::read_to_string(&path)
-        .map_err(|error| JsErrorBox::generic(format!("{specifier}: {error}")))?;
-    let typescript = path.extension().is_some_and(|extension| extension == "ts");
-    let code = if typescript {
-        forge_weld::transpile(specifier.as_str(), &source)
-            .map_err(|error| JsErrorBox::generic(error.to_string()))?
-            .with_inline_source_map()
-    } else {
-        source
-    };
-    Ok(ModuleSource::new(
-        ModuleType::JavaScript,
-        ModuleSourceCode::String(code.into()),
-        specifier,
-        None,
-    ))
 }

@@ -7,6 +7,8 @@
 //! Forge itself does more: this is the part that has to do with WebAssembly. See docs/FORGE.md.
 
 mod adapter;
+#[path = "../shared/loader.rs"]
+mod loader;
 
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
@@ -17,14 +19,9 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Parser;
-use deno_core::error::ModuleLoaderError;
-use deno_core::{
-    JsRuntime, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader,
-    ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, PollEventLoopOptions,
-    ResolutionKind, RuntimeOptions, resolve_import,
-};
-use deno_error::JsErrorBox;
+use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions};
 use ext_wasm::{WasmState, host_wasm};
+use loader::FileLoader;
 
 /// Runs a Forge app with what its manifest grants it.
 #[derive(Parser)]
@@ -63,9 +60,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     tokio.block_on(async {
         let mut runtime = JsRuntime::new(RuntimeOptions {
             extensions: vec![host_wasm::init(WasmState::new(capabilities)?)],
-            module_loader: Some(Rc::new(Loader)),
+            module_loader: Some(Rc::new(FileLoader {
+                alias: Some("runtime:wasm"),
+            })),
             ..Default::default()
         });
+        // `host:wasm` is the only WebAssembly here: the engine's own knows no manifest.
+        runtime.execute_script("app:setup", "delete globalThis.WebAssembly;")?;
         let module = runtime.load_main_es_module(&main).await?;
         let evaluated = runtime.mod_evaluate(module);
         runtime
@@ -74,48 +75,4 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         evaluated.await?;
         Ok(())
     })
-}
-
-/// Loads the files of an app, and knows what Forge calls `host:wasm`.
-struct Loader;
-
-impl ModuleLoader for Loader {
-    fn resolve(
-        &self,
-        specifier: &str,
-        referrer: &str,
-        _kind: ResolutionKind,
-    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        let specifier = match specifier {
-            "runtime:wasm" => "host:wasm",
-            specifier => specifier,
-        };
-        resolve_import(specifier, referrer).map_err(JsErrorBox::from_err)
-    }
-
-    fn load(
-        &self,
-        specifier: &ModuleSpecifier,
-        _referrer: Option<&ModuleLoadReferrer>,
-        _options: ModuleLoadOptions,
-    ) -> ModuleLoadResponse {
-        ModuleLoadResponse::Sync(load(specifier))
-    }
-}
-
-fn load(specifier: &ModuleSpecifier) -> Result<ModuleSource, ModuleLoaderError> {
-    let path = specifier
-        .to_file_path()
-        .map_err(|()| JsErrorBox::generic(format!("{specifier} is not a file")))?;
-    let source = std::fs::read_to_string(&path)
-        .map_err(|error| JsErrorBox::generic(format!("{specifier}: {error}")))?;
-    let code = forge_weld::transpile(specifier.as_str(), &source)
-        .map_err(|error| JsErrorBox::generic(error.to_string()))?
-        .code;
-    Ok(ModuleSource::new(
-        ModuleType::JavaScript,
-        ModuleSourceCode::String(code.into()),
-        specifier,
-        None,
-    ))
 }

@@ -56,15 +56,10 @@ unsafe extern "C" fn release(base: *mut c_void, _len: usize, _: *mut c_void) {
     drop(lease);
 }
 
-/// Whether a buffer shows the bytes at this address.
-pub fn is_shown(base: usize) -> bool {
-    leases().contains_key(&base)
-}
-
 /// Whether a value is an `ArrayBuffer` that shows a memory.
 pub fn shows_memory(value: v8::Local<'_, v8::Value>) -> bool {
     let base = as_unshared(value).and_then(|buffer| buffer.data());
-    base.is_some_and(|base| is_shown(base.addr().get()))
+    base.is_some_and(|base| leases().contains_key(&base.addr().get()))
 }
 
 /// The `ArrayBuffer` that a value is, if it is one.

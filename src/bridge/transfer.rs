@@ -77,18 +77,21 @@ fn transfer_unless_memory(
 ) {
     if memory_buffer::shows_memory(buffer) {
         let message = "the buffer of a WebAssembly memory cannot be transferred";
-        if let Some(message) = v8::String::new(scope, message) {
-            let error = v8::Exception::type_error(scope, message);
-            scope.throw_exception(error);
-        }
-        return;
+        return throw_type_error(scope, message);
     }
     let Some(transfer) = transfer_of(scope, args.data()) else {
-        return;
+        return throw_type_error(scope, "the guard has lost the function that transfers");
     };
     let all: Vec<v8::Local<'_, v8::Value>> = (0..args.length()).map(|i| args.get(i)).collect();
     if let Some(result) = transfer.call(scope, args.this().into(), &all) {
         returned.set(result);
+    }
+}
+
+fn throw_type_error(scope: &mut v8::PinScope<'_, '_>, message: &str) {
+    if let Some(message) = v8::String::new(scope, message) {
+        let error = v8::Exception::type_error(scope, message);
+        scope.throw_exception(error);
     }
 }
 

@@ -5,11 +5,11 @@
 //! writes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use deno_core::v8;
 
-use super::memory_buffer::{Buffer, LocalBuffer, buffer, is_shown};
+use super::memory_buffer::{Buffer, LocalBuffer, buffer};
 use crate::runtime::{WasmError, WasmMemory, WasmStore};
 
 /// Detaches a buffer, unless an app has detached it: QuickJS's facade would leave an exception pending.
@@ -22,16 +22,8 @@ fn detach(buffer: v8::Local<'_, v8::ArrayBuffer>) {
 /// The buffers that show the memories of a runtime's guests.
 #[derive(Default)]
 pub struct Views {
-    /// By the [key](WasmStore::key) of the store.
-    of_store: RefCell<HashMap<usize, StoreViews>>,
-}
-
-#[derive(Default)]
-struct StoreViews {
-    /// By the number of the memory.
-    views: BTreeMap<u32, View>,
-    /// The addresses of the unshared memories that have been shown, until no buffer shows them any more.
-    bases: BTreeSet<usize>,
+    /// By the [key](WasmStore::key) of the store, and the number of the memory.
+    views: RefCell<HashMap<usize, BTreeMap<u32, View>>>,
 }
 
 struct View {
@@ -79,10 +71,10 @@ impl Views {
         memory: &WasmMemory,
     ) -> Result<v8::Local<'s, v8::Value>, WasmError> {
         let bytes = memory.view()?;
-        let (base, len, shared) = (bytes.base.addr(), bytes.len, bytes.shared);
-        let mut of_store = self.of_store.borrow_mut();
-        let of_store = of_store.entry(store.key()).or_default();
-        if let Some(view) = of_store.views.get(&memory.handle()) {
+        let len = bytes.len;
+        let mut views = self.views.borrow_mut();
+        let views = views.entry(store.key()).or_default();
+        if let Some(view) = views.get(&memory.handle()) {
             let unshared = view.unshared(scope);
             let attached = unshared.is_none_or(|buffer| !buffer.was_detached());
             if view.len == len && attached {
@@ -94,20 +86,17 @@ impl Views {
         }
         let buffer = buffer(scope, bytes)?;
         let view = View::new(scope, &buffer, len);
-        of_store.views.insert(memory.handle(), view);
-        if !shared && len > 0 {
-            of_store.bases.insert(base);
-        }
+        views.insert(memory.handle(), view);
         Ok(buffer.into())
     }
 
     /// Detaches the buffers of memories that have grown.
     pub fn detach_grown(&self, scope: &mut v8::PinScope<'_, '_>, store: &WasmStore) {
-        let mut of_store = self.of_store.borrow_mut();
-        let Some(of_store) = of_store.get_mut(&store.key()) else {
+        let mut views = self.views.borrow_mut();
+        let Some(views) = views.get_mut(&store.key()) else {
             return;
         };
-        of_store.views.retain(|&memory, view| {
+        views.retain(|&memory, view| {
             let len = store.memory(memory).and_then(|memory| memory.byte_len());
             // Where the store is busy, `show` checks the length again.
             if len.is_err() || len.is_ok_and(|len| len == view.len) {
@@ -130,22 +119,16 @@ impl Views {
         scope: &mut v8::PinScope<'_, '_>,
         store: &WasmStore,
     ) -> Result<(), WasmError> {
-        let mut of_store = self.of_store.borrow_mut();
-        let Some(of_store) = of_store.get_mut(&store.key()) else {
-            return Ok(());
-        };
-        of_store.views.retain(|_, view| {
-            let unshared = view.unshared(scope);
-            if let Some(buffer) = unshared {
-                detach(buffer);
-            }
-            unshared.is_none()
-        });
-        of_store.bases.retain(|base| is_shown(*base));
-        if of_store.bases.is_empty() {
-            return Ok(());
+        if let Some(views) = self.views.borrow_mut().get_mut(&store.key()) {
+            views.retain(|_, view| {
+                let unshared = view.unshared(scope);
+                if let Some(buffer) = unshared {
+                    detach(buffer);
+                }
+                unshared.is_none()
+            });
         }
-        Err(WasmError::bytes_in_use())
+        store.check_bytes_unused()
     }
 
     /// Detaches the buffers of a store that is dropped.
@@ -158,6 +141,6 @@ impl Views {
     /// Forgets the buffers of a store whose JavaScript objects were collected. A buffer that an app still holds keeps
     /// its memory mapped.
     pub fn forget_store(&self, store: &WasmStore) {
-        self.of_store.borrow_mut().remove(&store.key());
+        self.views.borrow_mut().remove(&store.key());
     }
 }

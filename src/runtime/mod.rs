@@ -25,7 +25,6 @@ pub(crate) use base::text::quote;
 pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};
-pub(crate) use engine::native_stack::{ThreadStack, is_above};
 #[cfg(feature = "testing")]
 pub use engine::{MEMORY_RESERVATION, Tune};
 pub use instance::{Import, WasmInstance};
@@ -42,5 +41,6 @@ pub use objects::table::WasmTable;
 pub use state::StateEngines;
 pub use state::WasmState;
 pub use store::host_function::{HostFunction, Stop};
+pub(crate) use store::native_stack::{ThreadStack, is_above};
 pub use store::{Outcome, Progress, RunningCall, Signature, Stopped, StoreLease, WasmStore};
 pub use wasi::Outputs;

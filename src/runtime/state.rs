@@ -13,15 +13,19 @@ use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
+#[cfg(feature = "testing")]
+use crate::runtime::engine::Tune;
 use crate::runtime::engine::compile_queue::CompileQueue;
+use crate::runtime::engine::disk_cache;
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
 use crate::runtime::engine::limiter::Limits;
-use crate::runtime::engine::{Tune, disk_cache};
 use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
 use crate::runtime::linking::wasi;
 use crate::runtime::module::compiler::Compiler;
 use crate::runtime::module::{Code, CodeCache, WasmModule};
+#[cfg(feature = "testing")]
+use crate::runtime::store::native_stack::ThreadStack;
 use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore};
 use crate::runtime::wasi::Wasi;
 
@@ -70,7 +74,7 @@ impl WasmState {
     /// used, the capabilities grant guests access to a cache folder of this process, or one of their patterns is
     /// not valid.
     pub fn new(capabilities: WasmCapabilities) -> Result<Self, WasmError> {
-        Self::with_tune(capabilities, None)
+        Self::with_code_cache(capabilities, |disk_cache| CodeCache::new(None, disk_cache))
     }
 
     /// Returns an empty state whose engines are configured by `tune`. A conformance suite may need WebAssembly
@@ -83,7 +87,7 @@ impl WasmState {
         capabilities: WasmCapabilities,
         tune: Option<Tune>,
     ) -> Result<Self, WasmError> {
-        Self::with_tune(capabilities, tune)
+        Self::with_code_cache(capabilities, |disk_cache| CodeCache::new(tune, disk_cache))
     }
 
     /// Returns an empty state with the engines of another state, which may be on another thread: stores of both states
@@ -97,7 +101,7 @@ impl WasmState {
         capabilities: WasmCapabilities,
         engines: StateEngines,
     ) -> Result<Self, WasmError> {
-        if !engines.0.engines().fit_current_thread() {
+        if engines.0.engines().stack() != ThreadStack::current().class() {
             let message = "the engines are for threads with stacks of another size";
             return Err(WasmError::compile(message));
         }
@@ -112,10 +116,6 @@ impl WasmState {
     #[cfg(feature = "testing")]
     pub fn engines(&self) -> StateEngines {
         StateEngines(self.code_cache.clone())
-    }
-
-    fn with_tune(capabilities: WasmCapabilities, tune: Option<Tune>) -> Result<Self, WasmError> {
-        Self::with_code_cache(capabilities, |disk_cache| CodeCache::new(tune, disk_cache))
     }
 
     fn with_code_cache(

@@ -189,6 +189,19 @@ pub(super) struct Computation {
     operands: [Node; 3],
 }
 
+impl Computation {
+    fn new(opcode: Opcode, operands: &[Node]) -> Self {
+        let mut all = [Node::NONE; 3];
+        for (to, operand) in all.iter_mut().zip(operands) {
+            *to = *operand;
+        }
+        Self {
+            opcode,
+            operands: all,
+        }
+    }
+}
+
 /// A load: its instruction, the address, the memory and the offset, and the number of writes before it.
 pub(super) type Read = (Opcode, Node, (u32, u64), u64);
 
@@ -252,13 +265,7 @@ impl Numbering {
         if let ([], Some(constant)) = (operands, Constant::of(operator)) {
             return Numbered::Known(self.constant(constant));
         }
-        let mut computation = Computation {
-            opcode,
-            operands: [Node::NONE; 3],
-        };
-        for (to, operand) in computation.operands.iter_mut().zip(operands) {
-            *to = *operand;
-        }
+        let mut computation = Computation::new(opcode, operands);
         if !operands.is_empty() && operands.iter().all(|operand| operand.is_constant()) {
             return Numbered::Known(self.fold(computation));
         }
@@ -343,13 +350,7 @@ impl Numbering {
         if operands.contains(&Node::default()) {
             return next;
         }
-        let mut computation = Computation {
-            opcode,
-            operands: [Node::NONE; 3],
-        };
-        for (to, operand) in computation.operands.iter_mut().zip(operands) {
-            *to = *operand;
-        }
+        let computation = Computation::new(opcode, operands);
         *self.computations.entry(computation).or_insert(next)
     }
 

@@ -133,13 +133,6 @@ impl WasmError {
         Self::runtime("busy: a call is running in the store")
     }
 
-    /// Returns the error of an asynchronous call in a store whose memories' bytes are shown by a buffer.
-    pub(crate) fn bytes_in_use() -> Self {
-        Self::runtime(
-            "a buffer of the store's memories is in use elsewhere: a guest cannot run beside it",
-        )
-    }
-
     /// The error of a call that is interrupted because its store was dropped.
     pub(crate) fn given_up() -> Self {
         Self::runtime("the call was given up: its store was dropped")

@@ -7,15 +7,15 @@ pub(crate) mod disk_cache;
 pub(crate) mod grants;
 pub(crate) mod interrupt;
 pub(crate) mod limiter;
-pub(crate) mod native_stack;
 pub(crate) mod quota;
+pub(crate) mod stack_class;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::{Cache, Collector, Config, Engine, Strategy};
 
-use self::native_stack::StackClass;
+use self::stack_class::StackClass;
 use crate::runtime::admission::DENSE_IMAGE_BYTES;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::Checks;
@@ -67,10 +67,10 @@ impl Engines {
         self.disk_cache.as_ref().map_or(0, Cache::cache_hits)
     }
 
-    /// Whether the engines are for threads with a stack like the current one's.
+    /// Returns the class of the stacks that the engines are for.
     #[cfg(feature = "testing")]
-    pub(crate) fn fit_current_thread(&self) -> bool {
-        self.stack == native_stack::ThreadStack::current().class()
+    pub(crate) fn stack(&self) -> StackClass {
+        self.stack
     }
 
     /// Returns the engine whose code has these checks.

@@ -7,8 +7,9 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Code;
 use crate::runtime::base::error::WasmError;
-use crate::runtime::engine::native_stack::{StackClass, ThreadStack};
+use crate::runtime::engine::stack_class::StackClass;
 use crate::runtime::engine::{Engines, Tune};
+use crate::runtime::store::native_stack::ThreadStack;
 
 /// The engines, and the compiled code that is in use, by the binaries it was compiled from.
 pub(crate) struct CodeCache {

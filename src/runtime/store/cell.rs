@@ -12,7 +12,7 @@ use wasmtime::{AsContextMut, Store, StoreContextMut};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::deadline::{self, Watch};
 use crate::runtime::engine::interrupt::Interrupt;
-use crate::runtime::engine::native_stack::{ThreadStack, is_above};
+use crate::runtime::store::native_stack::{ThreadStack, is_above};
 use crate::runtime::store::running::Event;
 use crate::runtime::store::thread::{GuestChannel, OwnStack};
 use crate::runtime::store::{StoreData, WasmStore};

@@ -9,6 +9,7 @@ mod data;
 mod handle_table;
 mod host_call;
 pub(crate) mod host_function;
+pub(crate) mod native_stack;
 mod outcome;
 mod raw;
 pub(crate) mod references;
@@ -33,6 +34,7 @@ pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
 use self::handle_table::HandleTable;
 use self::host_call::host_call;
 use self::host_function::HostFunction;
+use self::native_stack::ThreadStack;
 pub use self::outcome::{Outcome, Stopped};
 pub(crate) use self::outcome::{outcome, ran};
 use self::raw::{lift, lower};
@@ -42,7 +44,6 @@ pub(crate) use self::shared::{read_shared, write_shared};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::Limits;
-use crate::runtime::engine::native_stack::ThreadStack;
 use crate::runtime::wasi::{Outputs, Wasi};
 
 /// A store: a group of instances that can import from each other, with all their objects. It is freed as a whole.
@@ -156,6 +157,19 @@ impl WasmStore {
         StoreLease {
             cell: self.cell.clone(),
             is_exclusive: true,
+        }
+    }
+
+    /// Checks that nothing uses the bytes of an unshared memory, so that another thread may write them.
+    ///
+    /// # Errors
+    /// `RuntimeError` if a [lease](Self::exclusive_lease) is held.
+    pub(crate) fn check_bytes_unused(&self) -> Result<(), WasmError> {
+        match self.cell.exclusive_leases.load(Ordering::Acquire) {
+            0 => Ok(()),
+            _ => Err(WasmError::runtime(
+                "a buffer of the store's memories is in use elsewhere: a guest cannot run beside it",
+            )),
         }
     }
 

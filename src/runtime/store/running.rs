@@ -159,9 +159,7 @@ impl WasmStore {
         if !self.is_at_rest() {
             return Err(WasmError::busy());
         }
-        if self.cell.exclusive_leases.load(Ordering::Acquire) > 0 {
-            return Err(WasmError::bytes_in_use());
-        }
+        self.check_bytes_unused()?;
         let func = self.func_entry(func)?;
         let watch = self.begin(timeout, true)?;
         let thread = GuestThread::take()?;

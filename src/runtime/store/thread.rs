@@ -20,11 +20,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::runtime::base::error::WasmError;
-use crate::runtime::engine::native_stack;
 use crate::runtime::engine::quota::{MAPPINGS, PER_THREAD, Share};
+use crate::runtime::engine::stack_class::LARGEST;
 
 /// The stack size: enough for a guest of any engine, and the reserve below it.
-const STACK_SIZE: usize = native_stack::LARGEST;
+const STACK_SIZE: usize = LARGEST;
 
 /// The maximum number of idle threads that are kept for later guests.
 const MAX_IDLE: usize = 8;

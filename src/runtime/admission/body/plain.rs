@@ -308,6 +308,14 @@ impl Bodies {
             self.counts.alternatives += DIVISION_BY_CONSTANT;
             self.counts.constant_divisions += 1;
         }
+        let operand = |distance: u64| self.values.get(self.height.saturating_sub(distance));
+        let operands = [operand(3), operand(2), operand(1)];
+        let first = operands.len() - (pops as usize).min(operands.len());
+        let (nodes, sums) = (
+            operands.map(|value| value.node),
+            operands.map(|value| value.sum),
+        );
+        let (nodes, sums) = (&nodes[first..], &sums[first..]);
         if has_effects(opcode, operator) && !is_arithmetic {
             let mut value = self.read(operator);
             match operator {
@@ -335,10 +343,7 @@ impl Bodies {
                 let place = (memarg.memory, memarg.offset);
                 value.node = self.deferred.read((code, address, place, written));
             } else if may_trap(opcode) {
-                let operands = [2, 1]
-                    .map(|distance| self.values.get(self.height.saturating_sub(distance)).node);
-                let operands = &operands[operands.len() - (pops as usize).min(operands.len())..];
-                value.node = self.deferred.add_trapping(code, operands);
+                value.node = self.deferred.add_trapping(code, nodes);
             } else {
                 value.node = self.deferred.push_results(pushes);
             }
@@ -348,18 +353,12 @@ impl Bodies {
             self.position.results = self.deferred.results();
             return value;
         }
-        let operand = |distance: u64| self.values.get(self.height.saturating_sub(distance));
-        let operands = [operand(3), operand(2), operand(1)];
-        let operands = &operands[operands.len() - (pops as usize).min(operands.len())..];
-        let sums = [operand(3).sum, operand(2).sum, operand(1).sum];
-        let (sum, length) = Sum::of(opcode, operator, &sums[3 - operands.len()..]);
+        let (sum, length) = Sum::of(opcode, operator, sums);
         match length {
             Length::Short => {}
             Length::Long => self.counts.long_sums += 1,
             Length::Longer => self.counts.longer_sums += 1,
         }
-        let nodes = [operand(3).node, operand(2).node, operand(1).node];
-        let nodes = &nodes[3 - operands.len()..];
         let node = self.deferred.add(code, operator, nodes, size);
         self.position.results = self.deferred.results();
         Value { sum, node }

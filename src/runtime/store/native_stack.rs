@@ -14,55 +14,10 @@
 use std::cell::Cell;
 
 use crate::runtime::base::error::WasmError;
-
-const KIB: usize = 1 << 10;
-const MIB: usize = 1 << 20;
+use crate::runtime::engine::stack_class::{LARGEST, StackClass};
 
 /// The number of bytes that are assumed to be left if the system does not report the end of the stack.
-const UNKNOWN: usize = 512 * KIB;
-
-/// The largest stack size that is used, in bytes. It is large enough for a guest of any engine.
-pub(crate) const LARGEST: usize = 8 * MIB;
-
-/// The reserve for the frames between the first measurement and the outermost entries into stores, in bytes.
-const BEFORE_ENTRY: usize = 64 * KIB;
-
-/// A size class of stacks. Threads with similar stack sizes share engines and their code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct StackClass {
-    /// The stack that a guest may use below the outermost entry into its store, in bytes.
-    guest: usize,
-    /// The reserve below the limit, in bytes.
-    reserve: usize,
-}
-
-impl StackClass {
-    /// The classes for stacks of 8, 4, 2 and 1 MiB, of 512 KiB, and for smaller stacks.
-    const ALL: [Self; 6] = [
-        Self::new(7 * MIB + MIB / 2, 256 * KIB),
-        Self::new(3 * MIB + MIB / 2, 256 * KIB),
-        Self::new(MIB + MIB / 2, 256 * KIB),
-        Self::new(768 * KIB, 128 * KIB),
-        Self::new(256 * KIB, 96 * KIB),
-        Self::new(64 * KIB, 96 * KIB),
-    ];
-
-    const fn new(guest: usize, reserve: usize) -> Self {
-        Self { guest, reserve }
-    }
-
-    /// Returns the largest class for a stack with `left` bytes left, or the smallest class if none fits.
-    fn of(left: usize) -> Self {
-        let fits = |class: &Self| class.guest + class.reserve + BEFORE_ENTRY <= left;
-        let [.., smallest] = Self::ALL;
-        Self::ALL.into_iter().find(fits).unwrap_or(smallest)
-    }
-
-    /// Returns the stack that a guest may use below the outermost entry into its store, in bytes.
-    pub(crate) fn guest_bytes(self) -> usize {
-        self.guest
-    }
-}
+const UNKNOWN: usize = 512 << 10;
 
 /// The stack of a thread, as it was first measured.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +47,7 @@ impl ThreadStack {
         let left = left.min(LARGEST);
         Self {
             class,
-            limit: stack_pointer() - left + class.reserve,
+            limit: stack_pointer() - left + class.reserve_bytes(),
         }
     }
 
@@ -167,19 +122,8 @@ fn stack_pointer() -> usize {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_class_fits_the_stacks_that_it_is_for() {
-        let sizes = [8 * MIB, 4 * MIB, 2 * MIB, MIB, 512 * KIB];
-        for (size, class) in sizes.into_iter().zip(StackClass::ALL) {
-            // A thread has already used some bytes when it is first measured.
-            assert_eq!(StackClass::of(size - 16 * KIB), class);
-            assert_ne!(StackClass::of(size - size / 4), class);
-        }
-        let [.., smallest] = StackClass::ALL;
-        for left in [0, 1, 64 * KIB, 256 * KIB] {
-            assert_eq!(StackClass::of(left), smallest);
-        }
-    }
+    const KIB: usize = 1 << 10;
+    const MIB: usize = 1 << 20;
 
     #[test]
     fn a_thread_is_measured_from_its_end() {
@@ -191,14 +135,15 @@ mod tests {
         });
         let (class, left) = deep.unwrap().join().unwrap();
         // The system may reuse the larger stack of a thread that has ended.
-        assert!(class.guest >= StackClass::ALL[2].guest, "{class:?}");
-        assert!(left > class.guest && left <= LARGEST, "{left}");
+        let of_size = StackClass::of(2 * MIB - 16 * KIB);
+        assert!(class.guest_bytes() >= of_size.guest_bytes(), "{class:?}");
+        assert!(left > class.guest_bytes() && left <= LARGEST, "{left}");
     }
 
     #[test]
     fn a_stack_pointer_below_the_limit_is_refused() {
         let here = stack_pointer();
-        let class = StackClass::ALL[0];
+        let class = StackClass::of(LARGEST);
         let short = ThreadStack {
             class,
             limit: here + KIB,
