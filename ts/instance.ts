@@ -1,8 +1,8 @@
 import { wrongCount } from "./call.ts";
 import { callAsync } from "./call_async.ts";
-import { copyOf } from "./check.ts";
+import { copyOf, own } from "./check.ts";
 import { illegal } from "./construct.ts";
-import { ArrayIsArray, ObjectFreeze, ObjectHasOwn, ReflectApply, SafeMap } from "./core.ts";
+import { ArrayIsArray, ObjectFreeze, ReflectApply, SafeMap } from "./core.ts";
 import { describe, quote } from "./describe.ts";
 import { FunctionNotFound, MemoryError, RuntimeError, TypeMismatch, WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
@@ -82,11 +82,10 @@ export class WasmInstance {
     const func = live.object as WasmFunction;
     const arity = live.arity;
     if (ArrayIsArray(args) && args.length === arity) {
-      // As `own` does: in an interpreter, calling it takes longer than what it does.
       if (arity === 0) return func();
-      const first = ObjectHasOwn(args, 0) ? args[0] : undefined;
+      const first = own(args, 0);
       if (arity === 1) return func(first);
-      if (arity === 2) return func(first, ObjectHasOwn(args, 1) ? args[1] : undefined);
+      if (arity === 2) return func(first, own(args, 1));
     }
     return ReflectApply(func, undefined, checkArguments(arity, args, name));
   }
