@@ -112,7 +112,10 @@ impl Instantiation<'_> {
         instantiate: impl FnOnce(StoreContextMut<'_, StoreData>) -> wasmtime::Result<Instance>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let outcome = self.store.run(|mut store| {
-            let limits = &mut store.data_mut().limits;
+            let debug_info = self.module.code.debug_info.as_ref();
+            let data = store.data_mut();
+            data.add_module(&self.code.module, self.module.id, debug_info);
+            let limits = &mut data.limits;
             limits.take_refusal();
             let mark = limits.mark();
             limits.reserve_shared(self.module.code.profile.shared_growth)?;

@@ -14,6 +14,7 @@ use crate::runtime::admission::ModuleProfile;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::Checks;
 use crate::runtime::base::types::{ExportInfo, ImportInfo};
+use crate::runtime::debug_info::DebugInfo;
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
 use crate::runtime::store::{HostType, StoreData};
 
@@ -71,7 +72,8 @@ impl WasmModule {
 
 /// A module's binary, and its machine code for each engine that it was compiled for.
 pub(crate) struct Code {
-    wasm: Box<[u8]>,
+    wasm: Arc<[u8]>,
+    pub(crate) debug_info: Option<Arc<DebugInfo>>,
     pub(crate) profile: ModuleProfile,
     /// Indexed by [`Checks::index`].
     compiled: [OnceLock<Compiled>; Checks::WAYS],
@@ -81,9 +83,11 @@ pub(crate) struct Code {
 
 impl Code {
     fn new(wasm: &[u8], profile: ModuleProfile) -> Self {
+        let wasm = wasm.into();
         Self {
             profile,
-            wasm: wasm.into(),
+            debug_info: DebugInfo::of(&wasm).map(Arc::new),
+            wasm,
             compiled: Default::default(),
             exports: OnceLock::new(),
             imports: OnceLock::new(),
