@@ -4,6 +4,7 @@ use conformance::features::{Feature, Features, Version};
 use conformance::host::{Failure, Host, InstanceId, ModuleId, NewThread, Source};
 use conformance::hosts::engine::EngineHost;
 use conformance::hosts::runtime::RuntimeHost;
+use conformance::hosts::script::{ScriptHost, Sessions};
 use conformance::hosts::wasmi::WasmiHost;
 use conformance::outcome::Verdict;
 use conformance::run::{self, FileRun, NewHost};
@@ -24,7 +25,7 @@ fn run_on(text: &str, new_host: NewHost<'_>) -> FileRun {
     run::run_file(&file, &features, &[], new_host)
 }
 
-/// Runs a script in the lanes that have threads, which do the same.
+/// Runs a script in the three lanes, which do the same.
 fn run(text: &str) -> FileRun {
     let engine = run_on(text, &|features| Ok(Box::new(EngineHost::new(features)?)));
     let runtime = run_on(text, &|features| Ok(Box::new(RuntimeHost::new(features)?)));
@@ -33,7 +34,12 @@ fn run(text: &str) -> FileRun {
         let verdicts = outcomes.map(|outcome| (outcome.line, outcome.verdict == Verdict::Passed));
         verdicts.collect::<Vec<_>>()
     };
+    let sessions = Sessions::default();
+    let script = run_on(text, &|features| {
+        Ok(Box::new(ScriptHost::new(features, &sessions)?))
+    });
     assert_eq!(verdicts(&engine), verdicts(&runtime));
+    assert_eq!(verdicts(&engine), verdicts(&script));
     engine
 }
 
