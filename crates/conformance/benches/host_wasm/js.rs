@@ -1,4 +1,4 @@
-//! A JavaScript runtime with `host:wasm`, and the native functions that it is measured against.
+//! A JavaScript runtime with `host:wasm`, and the ops that `host:wasm` is compared with.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use deno_core::{
 };
 use ext_wasm::{WasmCapabilities, WasmState};
 
-/// How many bytes [`op_bench_copy`] copies.
+/// The number of bytes that [`op_bench_copy`] copies.
 pub const MIB: usize = 1 << 20;
 
 /// A runtime whose scripts can be timed.
@@ -52,7 +52,7 @@ fn op_bench_mixed8(
     f64::from(a.wrapping_add(e)) + b.wrapping_add(f) as f64 + f64::from(c + g) + d + h
 }
 
-/// Calls a JavaScript function `n` times with a number, and uses the number it returns.
+/// Calls a JavaScript function `n` times with a number, and adds up the results.
 #[op2(nofast, reentrant)]
 fn op_bench_call_js(
     scope: &mut v8::PinScope<'_, '_>,
@@ -74,7 +74,7 @@ fn op_bench_call_js(
     sum
 }
 
-/// A copy of one MiB in a fresh buffer.
+/// Copies one MiB to a new buffer.
 #[op2]
 #[buffer]
 fn op_bench_copy(state: &mut OpState) -> Vec<u8> {
@@ -97,8 +97,7 @@ deno_core::extension!(
 );
 
 impl Js {
-    /// A runtime in which a script was evaluated that may import `host:wasm`, with the native functions
-    /// as `ops`.
+    /// A runtime that has evaluated a script. The script may use the exports of `host:wasm`, and `ops`.
     pub fn new(script: &str) -> anyhow::Result<Self> {
         let event_loop = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -148,7 +147,7 @@ impl Js {
         })
     }
 
-    /// Puts bytes where scripts find them, under this name.
+    /// Makes a global variable of this name with a buffer of these bytes.
     pub fn put(&self, name: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
         let inner = &mut *self.inner.borrow_mut();
         deno_core::scope!(scope, inner.runtime);
@@ -161,7 +160,7 @@ impl Js {
         Ok(())
     }
 
-    /// How long a script takes.
+    /// The time that a script takes.
     pub fn time(&self, script: &str) -> anyhow::Result<Duration> {
         let inner = &mut *self.inner.borrow_mut();
         let start = Instant::now();
@@ -171,12 +170,12 @@ impl Js {
         Ok(start.elapsed())
     }
 
-    /// How long the promise that a script makes takes to be fulfilled.
+    /// The time until the promise of a script is fulfilled.
     pub fn time_promise(&self, script: &str) -> anyhow::Result<Duration> {
         let inner = &mut *self.inner.borrow_mut();
         let start = Instant::now();
         let promise = {
-            // Compiling happens on the event loop's other threads.
+            // Modules are compiled on other threads of the event loop.
             let _entered = inner.event_loop.enter();
             inner
                 .runtime
