@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use deno_core::{JsBuffer, JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
+use deno_core::{JsBuffer, JsRuntime, ModuleSpecifier, PollEventLoopOptions, v8};
 use ext_wasm::{WasmCapabilities, WasmState};
 use tokio::sync::Notify;
 
@@ -126,20 +126,11 @@ impl Js {
 
     /// A runtime that grants these capabilities.
     pub fn with(capabilities: WasmCapabilities) -> Self {
-        let tokio = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
         let wasm = WasmState::new(capabilities).unwrap();
-        let _guard = tokio.enter();
-        let runtime = JsRuntime::new(RuntimeOptions {
-            extensions: vec![ext_wasm::host_wasm::init(wasm), host::init()],
-            ..Default::default()
-        });
-        drop(_guard);
+        let started = conformance::js::Js::new(wasm, host::init()).unwrap();
         let mut this = Self {
-            runtime,
-            tokio,
+            runtime: started.runtime,
+            tokio: started.event_loop,
             modules: 0,
             is_hostile: false,
         };
