@@ -21,7 +21,8 @@ const LEVELS: &str = r#"
                 (else (i32.add (i32.const 1)
                     (call $invoke (i32.const 1) (i32.sub (local.get 0) (i32.const 1))))))))`));
     let self, depth;
-    const calls = { function: (_, n) => depth(n),
+    const calls = {
+        function: (_, n) => depth(n),
         table: (f, n) => self.table("table").get(f)(n),
         instance: (_, n) => self.call("depth", [n]),
     };
