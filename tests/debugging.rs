@@ -29,7 +29,7 @@ fn frames_name_the_lines_of_c_and_rust() {
     let mut all = String::new();
     for name in ["c_dwarf4.wasm", "c_dwarf5.wasm", "rust.wasm"] {
         let error = failure(&guest(name));
-        let stack = error.wasm_stack.as_deref().unwrap();
+        let stack = error.wasm_stack().unwrap();
         let frames = serde_json::to_string_pretty(&error.frames).unwrap();
         all += &format!("{name}: {error}\n{stack}\n{frames}\n");
     }
@@ -47,7 +47,7 @@ fn scripts_see_the_same_frames() {
          return errors.map(({{ frames, wasmStack }}) => [frames, wasmStack]);",
         json!(wasm)
     ));
-    let same = json!([error.frames, error.wasm_stack]);
+    let same = json!([error.frames, error.wasm_stack()]);
     assert_eq!(seen, json!([same, same]));
 }
 

@@ -73,6 +73,7 @@ pub const RULES: &[Rule] = &[
             "global(<n>).value = <value>",
             "func(<n>)(<values>)",
             "store(<n>).fuel",
+            "store(<n>).stats()",
             "store(<n>).setFuel(<number>)",
             "<anyInstance>.exports",
             "<anyInstance>.moduleId",
