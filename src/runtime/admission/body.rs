@@ -44,6 +44,9 @@ pub(super) struct BodyProfile {
     pub validation_steps: u64,
     /// Whether the body contains `memory.atomic.wait`.
     pub waits: bool,
+    /// Whether the body has legacy exception instructions. Then its cost is that of the body that is written for it,
+    /// and not analysed here.
+    pub legacy_exceptions: bool,
 }
 
 /// The properties of the module that all of its bodies need.

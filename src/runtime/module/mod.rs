@@ -15,6 +15,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::Checks;
 use crate::runtime::base::types::{ExportInfo, ImportInfo};
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
+use crate::runtime::rewrite::OffsetMap;
 use crate::runtime::store::{HostType, StoreData};
 
 /// A compiled module.
@@ -73,6 +74,8 @@ impl WasmModule {
 pub(crate) struct Code {
     wasm: Box<[u8]>,
     pub(crate) profile: ModuleProfile,
+    /// `None` if the compiled instructions are at the offsets that they have in `wasm`.
+    offsets: Option<OffsetMap>,
     /// Indexed by [`Checks::index`].
     compiled: [OnceLock<Compiled>; Checks::WAYS],
     exports: OnceLock<Arc<[ExportInfo]>>,
@@ -80,9 +83,10 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    fn new(wasm: &[u8], profile: ModuleProfile) -> Self {
+    fn new(wasm: &[u8], profile: ModuleProfile, offsets: Option<OffsetMap>) -> Self {
         Self {
             profile,
+            offsets,
             wasm: wasm.into(),
             compiled: Default::default(),
             exports: OnceLock::new(),
@@ -93,6 +97,15 @@ impl Code {
     /// Returns the binary that the code was compiled from.
     pub(crate) fn wasm(&self) -> &[u8] {
         &self.wasm
+    }
+
+    /// Returns the offset in [`Code::wasm`] of the instruction that wasmtime has at `offset`: it compiled a rewritten
+    /// module if this one has legacy exceptions.
+    pub(crate) fn original_offset(&self, offset: usize) -> usize {
+        match &self.offsets {
+            Some(offsets) => offsets.original(offset),
+            None => offset,
+        }
     }
 
     /// Returns the machine code with these checks, if it was compiled.
