@@ -73,9 +73,9 @@ pub use wasmtime;
 
 pub use runtime::{
     CallOptions, ExportInfo, ExportKind, HostFunction, Import, ModuleLimits, Outcome, Preopen,
-    RefHandle, StdioConfig, Stop, StoreOptions, WasiConfig, WasmCapabilities,
-    WasmCapabilitiesBuilder, WasmError, WasmErrorCode, WasmFunc, WasmGlobal, WasmInstance,
-    WasmMemory, WasmModule, WasmState, WasmStore, WasmTable, WasmValue,
+    RefHandle, SourceLocation, StateStats, StdioConfig, Stop, StoreOptions, StoreStats, WasiConfig,
+    WasmCapabilities, WasmCapabilitiesBuilder, WasmError, WasmErrorCode, WasmFrame, WasmFunc,
+    WasmGlobal, WasmInstance, WasmMemory, WasmModule, WasmState, WasmStore, WasmTable, WasmValue,
 };
 
 include!(concat!(env!("OUT_DIR"), "/extension.rs"));

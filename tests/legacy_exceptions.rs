@@ -2,6 +2,7 @@
 
 use conformance::fuzz::legacy_exceptions::interpreter::{self, Exception, Outcome};
 use conformance::fuzz::legacy_exceptions::{Program, text, trace};
+use ext_wasm::{WasmCapabilities, WasmErrorCode, WasmState};
 use serde_json::{Value, json};
 
 use crate::js::Js;
@@ -32,6 +33,7 @@ fn expected(program: &Program, argument: i32) -> Option<[Value; 2]> {
 fn random_programs_end_as_the_proposal_says() {
     let count = std::env::var("EXT_WASM_PROGRAMS").map_or(400, |count| count.parse().unwrap());
     let arguments = [0, 1, 2, -7];
+    let is_v8 = cfg!(feature = "v8");
     let mut kinds = [0; 4];
     let mut js = Js::new();
     for seed in 0..count {
@@ -47,12 +49,12 @@ fn random_programs_end_as_the_proposal_says() {
         let module = text::module(&program);
         let binary = wat::parse_str(&module).unwrap();
         let by_engine = js.run(&format!(
-            "const [binary, arguments_] = [new Uint8Array({binary:?}), {arguments:?}];\n{RUN_PROGRAM}"
+            "const [binary, arguments_, isV8] = [new Uint8Array({binary:?}), {arguments:?}, {is_v8}];\n{RUN_PROGRAM}"
         ));
         for (engine, told) in by_engine.as_object().unwrap() {
             assert_eq!(told, &json!(runs), "{engine}, seed {seed}:\n{module}");
         }
-        assert_eq!(by_engine.get("v8").is_some(), cfg!(feature = "v8"));
+        assert_eq!(by_engine.get("v8").is_some(), is_v8);
     }
     assert!(kinds.iter().all(|kind| *kind > count / 20), "{kinds:?}");
 }
@@ -80,7 +82,7 @@ const RUN_PROGRAM: &str = r#"
         if (error.trap !== undefined) return "trap";
         return error.code === 5002 ? "exception" : String(error);
     });
-    if (globalThis.engineWebAssembly) {
+    if (isV8) {
         const { Module, Instance, Exception, RuntimeError } = engineWebAssembly;
         const { exports } = new Instance(new Module(binary), imports);
         byEngine.v8 = runs((name, args) => exports[name](...args), (error) => {
@@ -91,3 +93,184 @@ const RUN_PROGRAM: &str = r#"
     }
     return byEngine;
 "#;
+
+/// A module whose functions catch, delegate and rethrow, before one that traps.
+const MODULE: &str = r#"(module $m
+    (@custom "first" "1")
+    (import "host" "h" (func $h))
+    (tag $e (export "e") (param i32))
+    (memory (export "memory") 1)
+    (func $legacy (export "b") (param i32) (result i32)
+        try $t (result i32)
+            try
+                try (throw $e (local.get 0)) delegate $t
+            catch_all
+            end
+            i32.const 0
+        catch $e
+        end)
+    (func $trap (export "a") (result i32)
+        try (result i32)
+            call $h
+            i32.const 1
+            i32.const 0
+            i32.div_s
+        catch_all
+            rethrow 0
+        end)
+    (func (export "c") (result i32) (call $trap))
+    (@custom "sourceMappingURL" "m.map"))"#;
+
+#[test]
+fn a_script_sees_the_module_that_it_compiled() {
+    let seen = Js::new().run(&format!(
+        r#"
+        const module = await compile(text(`{MODULE}`));
+        const section = (name) => module.customSections(name).map((bytes) => Array.from(new Uint8Array(bytes)));
+        return [
+            module.exports.map(({{ name, kind }}) => [name, kind]),
+            module.imports.map(({{ module, name, kind }}) => [module, name, kind]),
+            section("first"), section("sourceMappingURL"), section("name").length,
+        ];
+        "#
+    ));
+    assert_eq!(
+        seen,
+        json!([
+            [
+                ["e", "tag"],
+                ["memory", "memory"],
+                ["b", "function"],
+                ["a", "function"],
+                ["c", "function"]
+            ],
+            [["host", "h", "function"]],
+            [[49]],
+            [[109, 46, 109, 97, 112]],
+            1
+        ])
+    );
+}
+
+/// The offset of the first instruction with this opcode.
+fn offset_of(wasm: &[u8], opcode: u8, operand: u8) -> usize {
+    let mut pairs = wasm.windows(2);
+    pairs.position(|pair| pair == [opcode, operand]).unwrap()
+}
+
+#[test]
+fn a_stack_has_the_names_and_offsets_of_the_module() {
+    let wasm = wat::parse_str(MODULE).unwrap();
+    let seen = Js::new().run(&format!(
+        r#"
+        const seen = [];
+        for (const options of [{{}}, {{ fuel: 1000 }}, {{ interruptible: true }}]) {{
+            const instance = await instantiate(await compile(new Uint8Array({wasm:?})), {{ host: {{ h() {{}} }} }}, options);
+            const error = await caught(() => instance.call("c"));
+            seen.push([error.wasmStack, error.frames.map(({{ offset }}) => offset)]);
+        }}
+        return seen;
+        "#
+    ));
+    // `i32.div_s` and the `catch_all` after it; the call of the function after that one.
+    let (trap, call) = (offset_of(&wasm, 0x6d, 0x19), offset_of(&wasm, 0x10, 2));
+    let stack = format!("trap (@{trap:#x})\n<function 3> (@{call:#x})");
+    let one = json!([stack, [trap, call]]);
+    assert_eq!(seen, json!([one, one, one]));
+}
+
+#[test]
+fn both_kinds_of_validation_know_legacy_exceptions() {
+    let seen = Js::new().run(&format!(
+        r#"
+        const valid = text(`{MODULE}`);
+        const invalid = text(`{}`);
+        return [validate(valid), await validateAsync(valid), validate(invalid), await validateAsync(invalid)];
+        "#,
+        MODULE.replace("rethrow 0", "rethrow 1")
+    ));
+    assert_eq!(seen, json!([true, true, false, false]));
+}
+
+#[test]
+fn a_host_may_refuse_legacy_exceptions() {
+    let allowed = WasmState::new(WasmCapabilities::default()).unwrap();
+    // Its code is in use, and so in the cache that both share.
+    let module = allowed.compile(MODULE.as_bytes()).unwrap();
+    let capabilities = WasmCapabilities::builder().allow_legacy_exceptions(false);
+    let error = {
+        let refusing = WasmState::new(capabilities.clone().build()).unwrap();
+        refusing.compile(MODULE.as_bytes()).map(drop).unwrap_err()
+    };
+    assert_eq!(error.code, WasmErrorCode::CompileError);
+    assert!(error.message.contains("allow_legacy_exceptions"), "{error}");
+    let seen = Js::with(capabilities.build()).run(&format!(
+        r#"
+        const wasm = text(`{MODULE}`);
+        const error = await caught(() => compile(wasm));
+        const standard = text("(module (tag $e) (func (block $l (try_table (catch $e $l)))))");
+        return [validate(wasm), await validateAsync(wasm), error.code, validate(standard)];
+        "#
+    ));
+    assert_eq!(seen, json!([false, false, 5000, true]));
+    drop(module);
+}
+
+/// Modules with more than the compiler could take are refused by the caps, which count what is compiled.
+#[test]
+fn what_is_compiled_counts() {
+    let state = WasmState::new(WasmCapabilities::default()).unwrap();
+    let compile = |functions: &str| {
+        let wasm = wat::parse_str(format!("(module (tag $e) {functions})")).unwrap();
+        state
+            .compile(&wasm)
+            .map(drop)
+            .map_err(|error| error.message)
+    };
+    let (tries, ends) = ("try ".repeat(4_000), "catch_all end ".repeat(4_000));
+    let refused = [
+        // Each `try` is three labels deep.
+        (format!("(func {tries} {ends})"), "max_nesting"),
+        (
+            format!(
+                "(func {} {})",
+                "try call 0 ".repeat(3_000),
+                "catch_all end ".repeat(3_000)
+            ),
+            "max_compile_",
+        ),
+        (
+            format!(
+                "(func (local {}) try catch_all rethrow 0 end)",
+                "i32 ".repeat(50_000)
+            ),
+            "max_locals",
+        ),
+        (
+            format!("(func try {} end)", "catch $e ".repeat(10_000)),
+            "max_nesting",
+        ),
+        (
+            format!("(func {})", "try call 0 catch_all end ".repeat(40_000)),
+            "max_compile_",
+        ),
+    ];
+    for (functions, cap) in refused {
+        let message = compile(&functions).expect_err(cap);
+        assert!(message.contains(cap), "{cap}: {message}");
+    }
+    // Smaller ones of their kinds.
+    let compiled = [
+        format!(
+            "(func {} {})",
+            "try ".repeat(300),
+            "catch_all end ".repeat(300)
+        ),
+        "(func (local i32 i64) try catch_all rethrow 0 end)".to_owned(),
+        format!("(func try {} end)", "catch $e ".repeat(100)),
+        format!("(func {})", "try call 0 catch_all end ".repeat(100)),
+    ];
+    for functions in compiled {
+        assert_eq!(compile(&functions), Ok(()), "{}", &functions[..40]);
+    }
+}

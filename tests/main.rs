@@ -17,6 +17,7 @@ mod compile_regions;
 mod compile_results;
 mod compile_sums;
 mod deadlines;
+mod debugging;
 mod declarations;
 mod error_codes;
 mod estimates;

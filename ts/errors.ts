@@ -36,6 +36,25 @@ export type WasmErrorCode = (typeof WasmErrorCode)[keyof typeof WasmErrorCode];
 /** The name of a {@linkcode WasmErrorCode}. */
 export type WasmErrorKind = keyof typeof WasmErrorCode;
 
+/** A function of a guest that was running when an error occurred. */
+export interface WasmFrame {
+  /** The function's name in the name section of its module, or `<function 3>` with its index if it has none. */
+  readonly func: string;
+  /** The module's name in its name section, or `<module 3>` with its `id` if it has none. */
+  readonly module: string;
+  /** The offset of the instruction in the module's binary, in bytes. */
+  readonly offset?: number;
+  /**
+   * The path of the source file, if the module has debug information (DWARF): relative to the folder in which the
+   * compiler ran, or absolute.
+   */
+  readonly file?: string;
+  /** The line in the source file, from 1. */
+  readonly line?: number;
+  /** The column in the source file, from 1. */
+  readonly column?: number;
+}
+
 /** The error that `host:wasm` throws. */
 export class WasmError extends Error {
   /** The kind of the error, as a number. */
@@ -46,6 +65,8 @@ export class WasmError extends Error {
   declare readonly trap?: string;
   /** If the guest was running: its stack, one frame a line, innermost frame first. */
   declare readonly wasmStack?: string;
+  /** If the guest was running: the frames of its stack, innermost frame first. Up to 20. */
+  declare readonly frames?: readonly WasmFrame[];
   /** If the guest called WASI's `proc_exit`: its exit status. */
   declare readonly exitCode?: number;
 
@@ -95,6 +116,8 @@ registerErrorBuilder("WasmError", (packed: string): WasmError => {
     define(error, names[i], value);
     append(given, names[i]);
   }
+  // Not printed: the stack says the same.
+  if (fields.frames !== null) define(error, "frames", fields.frames);
   ObjectDefineProperty(error, printed, { __proto__: null, value: toArray(given) });
   return error;
 });

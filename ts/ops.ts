@@ -62,6 +62,7 @@ export const {
   op_wasm_set_import_dispatcher,
   op_wasm_set_table,
   op_wasm_start_call,
+  op_wasm_store_stats,
   op_wasm_table_size,
   op_wasm_table_type,
   op_wasm_validate,

@@ -1,12 +1,38 @@
 import { isObject, toInteger } from "./check.ts";
 import { construct, internal } from "./construct.ts";
+import { JSONParse } from "./core.ts";
 import { RuntimeError } from "./errors.ts";
-import { op_wasm_fuel, op_wasm_is_metered, op_wasm_set_fuel } from "./ops.ts";
+import {
+  op_wasm_fuel,
+  op_wasm_is_metered,
+  op_wasm_set_fuel,
+  op_wasm_store_stats,
+} from "./ops.ts";
 import type { StoreOptions } from "./options.ts";
 import { StoreState } from "./store_state.ts";
 
 /** The state of a `WasmStore`; `undefined` for any other value. */
 export let storeStateOf: (value: unknown) => StoreState | undefined;
+
+/** How much a store uses. */
+export interface StoreStats {
+  /**
+   * The bytes of its memories and of its guests' garbage-collected objects, as they count against `maxMemoryBytes`: a
+   * shared memory counts with its maximum size.
+   */
+  readonly memoryBytes: number;
+  /** The elements of its tables. */
+  readonly tableElements: number;
+  /** The instances, including dropped ones: they are freed with their store. */
+  readonly instances: number;
+  /**
+   * The functions, memories, globals, tables, tags and references of its guests that JavaScript has, and the JavaScript
+   * values that its guests hold.
+   */
+  readonly handles: number;
+  /** The fuel that its guests have used. `undefined` if the store has no fuel budget. */
+  readonly fuelUsed?: number;
+}
 
 /** A store, which instances share that import from each other. Its limits hold for all of them together. */
 export class WasmStore {
@@ -35,6 +61,15 @@ export class WasmStore {
   /** Sets the fuel that is left, up to the host's cap. */
   setFuel(fuel: number): void {
     op_wasm_set_fuel(this.#state.id, toInteger(fuel, "fuel", RuntimeError));
+  }
+
+  /**
+   * How much the store uses now.
+   *
+   * @throws {WasmError} `RuntimeError` if the store is busy, or was dropped.
+   */
+  stats(): StoreStats {
+    return JSONParse(op_wasm_store_stats(this.#state.id));
   }
 
   /**

@@ -23,6 +23,24 @@ declare module "host:wasm" {
   export type WasmErrorCode = (typeof WasmErrorCode)[keyof typeof WasmErrorCode];
   /** The name of a {@linkcode WasmErrorCode}. */
   export type WasmErrorKind = keyof typeof WasmErrorCode;
+  /** A function of a guest that was running when an error occurred. */
+  export interface WasmFrame {
+    /** The function's name in the name section of its module, or `<function 3>` with its index if it has none. */
+    readonly func: string;
+    /** The module's name in its name section, or `<module 3>` with its `id` if it has none. */
+    readonly module: string;
+    /** The offset of the instruction in the module's binary, in bytes. */
+    readonly offset?: number;
+    /**
+     * The path of the source file, if the module has debug information (DWARF): relative to the folder in which the
+     * compiler ran, or absolute.
+     */
+    readonly file?: string;
+    /** The line in the source file, from 1. */
+    readonly line?: number;
+    /** The column in the source file, from 1. */
+    readonly column?: number;
+  }
   /** The error that `host:wasm` throws. */
   export class WasmError extends Error {
     /** The kind of the error, as a number. */
@@ -33,6 +51,8 @@ declare module "host:wasm" {
     readonly trap?: string;
     /** If the guest was running: its stack, one frame a line, innermost frame first. */
     readonly wasmStack?: string;
+    /** If the guest was running: the frames of its stack, innermost frame first. Up to 20. */
+    readonly frames?: readonly WasmFrame[];
     /** If the guest called WASI's `proc_exit`: its exit status. */
     readonly exitCode?: number;
     /**
@@ -219,6 +239,25 @@ declare module "host:wasm" {
    * @throws {WasmError} `CompileError` if it exceeds a cap, or the signal is aborted.
    */
   export function validateAsync(source: BufferSource, options?: CompileOptions): Promise<boolean>;
+  /** How much a store uses. */
+  export interface StoreStats {
+    /**
+     * The bytes of its memories and of its guests' garbage-collected objects, as they count against `maxMemoryBytes`: a
+     * shared memory counts with its maximum size.
+     */
+    readonly memoryBytes: number;
+    /** The elements of its tables. */
+    readonly tableElements: number;
+    /** The instances, including dropped ones: they are freed with their store. */
+    readonly instances: number;
+    /**
+     * The functions, memories, globals, tables, tags and references of its guests that JavaScript has, and the JavaScript
+     * values that its guests hold.
+     */
+    readonly handles: number;
+    /** The fuel that its guests have used. `undefined` if the store has no fuel budget. */
+    readonly fuelUsed?: number;
+  }
   /** A store, which instances share that import from each other. Its limits hold for all of them together. */
   export class WasmStore {
     #private;
@@ -228,6 +267,12 @@ declare module "host:wasm" {
     get fuel(): number | undefined;
     /** Sets the fuel that is left, up to the host's cap. */
     setFuel(fuel: number): void;
+    /**
+     * How much the store uses now.
+     *
+     * @throws {WasmError} `RuntimeError` if the store is busy, or was dropped.
+     */
+    stats(): StoreStats;
     /**
      * Frees the store with everything in it. A synchronous call that is running goes on until it returns; an
      * asynchronous call fails.

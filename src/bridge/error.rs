@@ -6,7 +6,7 @@ use deno_core::serde_json;
 use deno_error::{AdditionalProperties, JsErrorClass};
 use serde::Serialize;
 
-use crate::runtime::WasmError;
+use crate::runtime::{WasmError, WasmFrame};
 
 /// A [`WasmError`] as `ts/errors.ts` reads it.
 #[derive(Serialize)]
@@ -16,6 +16,7 @@ struct Fields<'a> {
     code: u16,
     trap: Option<&'a str>,
     wasm_stack: Option<&'a str>,
+    frames: Option<&'a [WasmFrame]>,
     exit_code: Option<i32>,
 }
 
@@ -34,6 +35,7 @@ impl JsErrorClass for WasmError {
             code: self.code.code(),
             trap: self.trap,
             wasm_stack: self.wasm_stack.as_deref(),
+            frames: (!self.frames.is_empty()).then_some(&self.frames),
             exit_code: self.exit_code,
         };
         // Strings and numbers can always be written.

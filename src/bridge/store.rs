@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
+use super::error::to_json;
 use super::state::Bridge;
 use super::wasi_config::wasi_config;
 use crate::runtime::{StoreOptions, WasmError, WasmErrorCode, WasmStore};
@@ -31,6 +32,14 @@ pub fn op_wasm_new_store(
     };
     let (id, _) = state.borrow::<Rc<Bridge>>().state.new_store(wanted)?;
     Ok(id)
+}
+
+/// How much a store uses, as JSON.
+#[op2(reentrant)]
+#[string]
+pub fn op_wasm_store_stats(state: &mut OpState, store: u32) -> Result<String, WasmError> {
+    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
+    Ok(to_json(&store.stats()?))
 }
 
 /// The bytes that the guests of a store have written to its standard output or error.

@@ -5,6 +5,7 @@
 
 mod admission;
 mod base;
+mod debug_info;
 mod engine;
 mod instance;
 mod linking;
@@ -18,9 +19,11 @@ mod wasi;
 pub use base::capabilities::WasmCapabilities;
 pub use base::capabilities_builder::WasmCapabilitiesBuilder;
 pub use base::error::{WasmError, WasmErrorCode};
+pub use base::frame::{SourceLocation, WasmFrame};
 pub use base::module_limits::ModuleLimits;
 pub(crate) use base::options::Checks;
 pub use base::options::{CallOptions, Preopen, StdioConfig, StoreOptions, WasiConfig};
+pub use base::stats::{StateStats, StoreStats};
 pub(crate) use base::text::quote;
 pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};

@@ -13,12 +13,13 @@ use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
+use crate::runtime::base::stats::StateStats;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
 use crate::runtime::engine::compile_queue::CompileQueue;
 use crate::runtime::engine::disk_cache;
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
-use crate::runtime::engine::limiter::Limits;
+use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
 use crate::runtime::linking::wasi;
@@ -323,6 +324,20 @@ impl WasmState {
         true
     }
 
+    /// Returns how much the modules, stores and calls of this state use together. Guests may be running.
+    pub fn stats(&self) -> StateStats {
+        let stores = self.stores.borrow();
+        let usages = || stores.values().map(|entry| entry.store.usage());
+        StateStats {
+            modules: self.live_modules(),
+            stores: stores.len(),
+            instances: self.live_instances(),
+            running_calls: self.running_calls.load(Ordering::Relaxed),
+            memory_bytes: usages().map(Usage::memory_bytes).sum(),
+            table_elements: usages().map(Usage::table_elements).sum(),
+        }
+    }
+
     /// Sets the fuel of a store, limited by the cap.
     ///
     /// # Errors
@@ -417,7 +432,8 @@ impl WasmState {
             code,
             store: &store,
         };
-        let outcome = instantiate(instantiation, checks)?;
+        let span = tracing::debug_span!("instantiate", id, module = module.id, store = store_id);
+        let outcome = span.in_scope(|| instantiate(instantiation, checks))?;
         if let Outcome::Returned(instance) = &outcome {
             // The start function may have dropped the store. Then the instance must not be added, since it would
             // never be dropped.
@@ -426,7 +442,7 @@ impl WasmState {
             let entry = entry.ok_or_else(|| dropped("store", store_id))?;
             entry.instances.push(id);
             self.instances.borrow_mut().insert(id, instance.clone());
-            tracing::debug!(id, module = module.id, "instantiated");
+            tracing::debug!(id, module = module.id, "instantiated a module");
         }
         Ok(outcome)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use crate::runtime::base::frame::WasmFrame;
 use crate::runtime::base::text;
 use crate::runtime::base::types::ImportInfo;
 
@@ -80,8 +81,10 @@ pub struct WasmError {
     pub message: String,
     /// The name of the trap as in the tests of the WebAssembly specification, if the guest trapped.
     pub trap: Option<&'static str>,
-    /// The guest's call stack, one frame per line, innermost first.
+    /// The guest's call stack, one frame per line, innermost first: [`frames`](Self::frames) as text.
     pub wasm_stack: Option<String>,
+    /// The guest's call stack, innermost frame first: up to 20 frames. Empty if no guest was running.
+    pub frames: Vec<WasmFrame>,
     /// The status that the guest passed to WASI's `proc_exit`, if it exited.
     pub exit_code: Option<i32>,
 }
@@ -94,6 +97,7 @@ impl WasmError {
             message: text::cut(message.into(), MAX_MESSAGE),
             trap: None,
             wasm_stack: None,
+            frames: Vec::new(),
             exit_code: None,
         }
     }
@@ -187,14 +191,21 @@ impl WasmError {
         }
     }
 
-    /// Converts an error that ended guest code. Returns `None` if no guest code ran: then wasmtime refused to start
-    /// it, and the caller knows the reason.
+    /// Returns this error with the frames of the guest that it ended, unless it has frames of another guest.
+    pub(crate) fn with_frames(mut self, frames: Vec<WasmFrame>) -> Self {
+        if self.frames.is_empty() && !frames.is_empty() {
+            let lines: Vec<_> = frames.iter().map(WasmFrame::to_string).collect();
+            self.wasm_stack = Some(lines.join("\n"));
+            self.frames = frames;
+        }
+        self
+    }
+
+    /// Converts an error that ended guest code, without its frames. Returns `None` if no guest code ran: then wasmtime
+    /// refused to start it, and the caller knows the reason.
     pub(crate) fn from_guest(error: &wasmtime::Error) -> Option<Self> {
-        let stack = || error.downcast_ref::<WasmBacktrace>().and_then(stack);
         if let Some(own) = error.downcast_ref::<WasmError>() {
-            let mut own = own.clone();
-            own.wasm_stack = own.wasm_stack.or_else(stack);
-            return Some(own);
+            return Some(own.clone());
         }
         if let Some(I32Exit(status)) = error.downcast_ref() {
             return Some(Self {
@@ -205,22 +216,17 @@ impl WasmError {
         let Some(&trap) = error.downcast_ref::<Trap>() else {
             // A WASI function failed with an error that has no WASI error number.
             let is_guests = error.is::<WasmBacktrace>();
-            return is_guests.then(|| Self {
-                wasm_stack: stack(),
-                ..Self::runtime(error.root_cause().to_string())
-            });
+            return is_guests.then(|| Self::runtime(error.root_cause().to_string()));
         };
-        let mut this = if trap == Trap::OutOfFuel {
-            Self::new(WasmErrorCode::FuelExhausted, "the fuel budget ran out")
-        } else {
-            let name = trap_name(trap);
-            Self {
-                trap: Some(name),
-                ..Self::runtime(format!("wasm trap: {name}"))
-            }
-        };
-        this.wasm_stack = stack();
-        Some(this)
+        if trap == Trap::OutOfFuel {
+            let message = "the fuel budget ran out";
+            return Some(Self::new(WasmErrorCode::FuelExhausted, message));
+        }
+        let name = trap_name(trap);
+        Some(Self {
+            trap: Some(name),
+            ..Self::runtime(format!("wasm trap: {name}"))
+        })
     }
 }
 
@@ -249,22 +255,4 @@ fn trap_name(trap: Trap) -> &'static str {
         Trap::ContinuationAlreadyConsumed => "continuation already consumed",
         _ => "trap",
     }
-}
-
-fn stack(backtrace: &WasmBacktrace) -> Option<String> {
-    let lines: Vec<String> = backtrace
-        .frames()
-        .iter()
-        .map(|frame| {
-            let function = match frame.func_name() {
-                Some(name) => text::show(name),
-                None => format!("<function {}>", frame.func_index()),
-            };
-            match frame.module_offset() {
-                Some(offset) => format!("{function} (@{offset:#x})"),
-                None => function,
-            }
-        })
-        .collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -3,8 +3,10 @@
 pub(crate) mod capabilities;
 pub(crate) mod capabilities_builder;
 pub(crate) mod error;
+pub(crate) mod frame;
 pub(crate) mod module_limits;
 pub(crate) mod options;
+pub(crate) mod stats;
 pub(crate) mod text;
 pub(crate) mod types;
 pub(crate) mod value;

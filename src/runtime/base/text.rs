@@ -6,7 +6,12 @@ const MAX_NAME: usize = 100;
 
 /// Returns a name on one line, cut if it is long.
 pub(crate) fn show(name: &str) -> String {
-    escape(name, MAX_NAME, breaks_lines)
+    show_at_most(name, MAX_NAME)
+}
+
+/// Returns a name on one line, cut to `most` characters.
+pub(crate) fn show_at_most(name: &str, most: usize) -> String {
+    escape(name, most, breaks_lines)
 }
 
 /// Returns a name in quotes, cut if it is long.

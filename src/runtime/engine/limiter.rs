@@ -1,7 +1,7 @@
 //! The limits on the memory and tables of one store. wasmtime asks before a memory or table grows.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wasmtime::ResourceLimiter;
 
@@ -40,6 +40,25 @@ pub(crate) struct Limits {
     pub(crate) grown: Arc<AtomicBool>,
 }
 
+/// The sums of one store. They can be read while a guest runs.
+#[derive(Clone, Default)]
+pub(crate) struct Usage {
+    memory_bytes: Arc<AtomicU64>,
+    table_elements: Arc<AtomicU64>,
+}
+
+impl Usage {
+    /// Returns the counted bytes of all memories.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns the counted elements of all tables.
+    pub(crate) fn table_elements(&self) -> u64 {
+        self.table_elements.load(Ordering::Relaxed)
+    }
+}
+
 impl Limits {
     pub(crate) fn new(options: &StoreOptions, capabilities: &WasmCapabilities) -> Self {
         Self {
@@ -58,20 +77,28 @@ impl Limits {
         }
     }
 
+    /// Returns the sums, which change with these limits.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            memory_bytes: self.memory.used.clone(),
+            table_elements: self.tables.used.clone(),
+        }
+    }
+
     /// Counts the maximum growth of shared memories. wasmtime does not ask about their growth, which happens
     /// without the store, so it has to be counted before they are made.
     ///
     /// # Errors
     /// `InstantiateError` if the sum exceeds the cap.
     pub(crate) fn reserve_shared(&mut self, bytes: u64) -> Result<(), WasmError> {
-        let sum = self.memory.used.saturating_add(bytes);
+        let sum = self.memory.used().saturating_add(bytes);
         if bytes > 0 && sum > self.memory.cap {
             return Err(WasmError::instantiate(format!(
                 "shared memories may grow to {sum} bytes, which exceeds the cap of {} bytes",
                 self.memory.cap
             )));
         }
-        self.memory.used = sum;
+        self.memory.set_used(sum);
         Ok(())
     }
 
@@ -79,8 +106,8 @@ impl Limits {
     pub(crate) fn mark(&mut self) -> Mark {
         (self.created, self.refused) = (false, false);
         Mark {
-            memory: self.memory.used,
-            tables: self.tables.used,
+            memory: self.memory.used(),
+            tables: self.tables.used(),
             mappings: self.mappings.as_ref().map_or(0, Share::count),
         }
     }
@@ -92,8 +119,8 @@ impl Limits {
         if self.created && !self.refused {
             return;
         }
-        self.memory.used = mark.memory;
-        self.tables.used = mark.tables;
+        self.memory.set_used(mark.memory);
+        self.tables.set_used(mark.tables);
         if let Some(share) = &mut self.mappings {
             let more = share.count() - mark.mappings;
             // The first mappings may be those of the store's garbage-collected heap. It stays, and has no bytes at
@@ -157,7 +184,8 @@ pub(crate) struct Mark {
 /// A sum with a cap.
 #[derive(Debug)]
 struct Account {
-    used: u64,
+    /// Only these limits change it, so no two threads do at a time.
+    used: Arc<AtomicU64>,
     cap: u64,
     /// The sum that a refused growth would have reached.
     refused: Option<u64>,
@@ -166,10 +194,18 @@ struct Account {
 impl Account {
     fn new(cap: u64) -> Self {
         Self {
-            used: 0,
+            used: Arc::default(),
             cap,
             refused: None,
         }
+    }
+
+    fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn set_used(&mut self, used: u64) {
+        self.used.store(used, Ordering::Relaxed);
     }
 
     fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool {
@@ -177,12 +213,12 @@ impl Account {
             return false;
         }
         let more = desired.saturating_sub(current) as u64;
-        let sum = self.used.saturating_add(more);
+        let sum = self.used().saturating_add(more);
         if sum > self.cap {
             self.refused = Some(sum);
             return false;
         }
-        self.used = sum;
+        self.set_used(sum);
         true
     }
 }

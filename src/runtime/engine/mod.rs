@@ -13,7 +13,7 @@ pub(crate) mod stack_class;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use wasmtime::{Cache, Collector, Config, Engine, Strategy};
+use wasmtime::{Cache, Collector, Config, Engine, Strategy, WasmBacktraceDetails};
 
 use self::stack_class::StackClass;
 use crate::runtime::admission::DENSE_IMAGE_BYTES;
@@ -97,6 +97,8 @@ impl Engines {
             .memory_reservation(MEMORY_RESERVATION)
             .memory_guaranteed_dense_image_size(DENSE_IMAGE_BYTES)
             .memory_may_move(false)
+            // An environment variable could turn it on. It reads debug information of any size.
+            .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .shared_memory(true)
             .wasm_threads(true)
             .wasm_reference_types(true)

@@ -89,6 +89,7 @@ impl Compiler {
     /// # Errors
     /// `CompileError` if the module is malformed, invalid, exceeds a limit, or uses a feature that is off.
     pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
+        let _span = tracing::debug_span!("compile", bytes = source.len()).entered();
         let wasm = admission::encode(source, &self.limits)?;
         let hash = self.cache.hash(&wasm);
         if let Some(code) = self.cache.find(hash, &wasm) {

@@ -14,6 +14,7 @@ use crate::runtime::admission::ModuleProfile;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::Checks;
 use crate::runtime::base::types::{ExportInfo, ImportInfo};
+use crate::runtime::debug_info::DebugInfo;
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
 use crate::runtime::rewrite::OffsetMap;
 use crate::runtime::store::{HostType, StoreData};
@@ -72,10 +73,12 @@ impl WasmModule {
 
 /// A module's binary, and its machine code for each engine that it was compiled for.
 pub(crate) struct Code {
-    wasm: Box<[u8]>,
+    wasm: Arc<[u8]>,
+    pub(crate) debug_info: Option<Arc<DebugInfo>>,
     pub(crate) profile: ModuleProfile,
-    /// `None` if the compiled instructions are at the offsets that they have in `wasm`.
-    offsets: Option<OffsetMap>,
+    /// The offsets in `wasm` of the instructions that were compiled, if they have others there: a module with legacy
+    /// exceptions is rewritten.
+    pub(crate) offsets: Option<Arc<OffsetMap>>,
     /// Indexed by [`Checks::index`].
     compiled: [OnceLock<Compiled>; Checks::WAYS],
     exports: OnceLock<Arc<[ExportInfo]>>,
@@ -84,10 +87,12 @@ pub(crate) struct Code {
 
 impl Code {
     fn new(wasm: &[u8], profile: ModuleProfile, offsets: Option<OffsetMap>) -> Self {
+        let wasm = wasm.into();
         Self {
             profile,
-            offsets,
-            wasm: wasm.into(),
+            offsets: offsets.map(Arc::new),
+            debug_info: DebugInfo::of(&wasm).map(Arc::new),
+            wasm,
             compiled: Default::default(),
             exports: OnceLock::new(),
             imports: OnceLock::new(),
@@ -97,15 +102,6 @@ impl Code {
     /// Returns the binary that the code was compiled from.
     pub(crate) fn wasm(&self) -> &[u8] {
         &self.wasm
-    }
-
-    /// Returns the offset in [`Code::wasm`] of the instruction that wasmtime has at `offset`: it compiled a rewritten
-    /// module if this one has legacy exceptions.
-    pub(crate) fn original_offset(&self, offset: usize) -> usize {
-        match &self.offsets {
-            Some(offsets) => offsets.original(offset),
-            None => offset,
-        }
     }
 
     /// Returns the machine code with these checks, if it was compiled.

@@ -12,6 +12,7 @@ use wasmtime::{AsContextMut, Store, StoreContextMut};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::deadline::{self, Watch};
 use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::limiter::Usage;
 use crate::runtime::store::native_stack::{ThreadStack, is_above};
 use crate::runtime::store::running::Event;
 use crate::runtime::store::thread::{GuestChannel, OwnStack};
@@ -34,6 +35,8 @@ pub(super) struct StoreCell {
     /// Whether a memory may have grown since the last `WasmStore::take_grown`. Shared with `Limits`. Not a part of the
     /// store, so that the check is cheap also while the store is borrowed.
     pub(super) grown: Arc<AtomicBool>,
+    /// How much the memories and tables use. Shared with `Limits`.
+    pub(super) usage: Usage,
     /// Whether host functions can run in the store. They may do anything with it.
     pub(super) has_host_funcs: Cell<bool>,
     /// The link to the guest's thread, while a guest runs on its own thread.

@@ -12,6 +12,7 @@ use wasmtime::{Table, Tag, ValType};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::Limits;
+use crate::runtime::store::backtrace::ModuleOfFrames;
 use crate::runtime::store::cell::StoreCell;
 use crate::runtime::store::handle_table::HandleTable;
 use crate::runtime::store::references::Refs;
@@ -33,8 +34,11 @@ pub(crate) struct StoreData {
     pub(crate) globals: HandleTable<Global>,
     pub(crate) tables: HandleTable<Table>,
     pub(crate) tags: HandleTable<Tag>,
+    /// The modules that have instances in this store, by the address of their machine code.
+    pub(super) modules: HashMap<usize, ModuleOfFrames>,
     /// The number of instances in this store, and the counter of the state's live instances, which includes them.
     pub(super) instances: u32,
+    pub(super) fuel: FuelMeter,
     pub(super) live_instances: Arc<AtomicU32>,
 }
 
@@ -42,6 +46,29 @@ impl Drop for StoreData {
     fn drop(&mut self) {
         self.live_instances
             .fetch_sub(self.instances, Ordering::Relaxed);
+    }
+}
+
+/// Counts the fuel that guests use. wasmtime knows only how much is left.
+#[derive(Default)]
+pub(super) struct FuelMeter {
+    /// The fuel used before the fuel was last set.
+    used_before: u64,
+    /// The value to which the fuel was last set.
+    set_to: u64,
+}
+
+impl FuelMeter {
+    /// Returns the fuel used so far, if this much is left.
+    pub(super) fn used(&self, left: u64) -> u64 {
+        let used = self.set_to.saturating_sub(left);
+        self.used_before.saturating_add(used)
+    }
+
+    /// Records that the fuel is set to another value. `left` is the value before.
+    pub(super) fn set(&mut self, left: u64, set_to: u64) {
+        self.used_before = self.used(left);
+        self.set_to = set_to;
     }
 }
 
@@ -111,6 +138,16 @@ impl StoreData {
             func,
             signature: Arc::new(Signature::new(&ty)),
         })
+    }
+
+    /// Returns the number of handles of the host, and of host values that guests hold.
+    pub(super) fn handles(&self) -> usize {
+        self.funcs.len()
+            + self.memories.len()
+            + self.globals.len()
+            + self.tables.len()
+            + self.tags.len()
+            + self.refs.len()
     }
 
     /// Counts an instance until the store is dropped.

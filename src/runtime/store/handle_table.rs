@@ -25,6 +25,11 @@ impl<T> HandleTable<T> {
         }
     }
 
+    /// Returns the number of handles.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// Returns the handle of the object with this key, if it has one. The key identifies an object in its store.
     pub(crate) fn find(&self, key: u64) -> Option<u32> {
         self.by_key.get(&key).copied()

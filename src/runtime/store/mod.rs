@@ -4,6 +4,7 @@
 //! that calls `malloc` is common. So the store is in a cell that records where the live borrow is. At rest, the
 //! cell hands out the store itself; in a host function, the context that wasmtime passed to that function.
 
+pub(crate) mod backtrace;
 mod cell;
 mod data;
 mod handle_table;
@@ -29,6 +30,7 @@ use wasmtime::ValRaw;
 use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Linker, Store, StoreContextMut};
 
 use self::cell::{Access, StoreCell};
+use self::data::FuelMeter;
 pub use self::data::Signature;
 pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
 use self::handle_table::HandleTable;
@@ -42,8 +44,9 @@ use self::references::Refs;
 pub use self::running::{Progress, RunningCall};
 pub(crate) use self::shared::{read_shared, write_shared};
 use crate::runtime::base::error::WasmError;
+use crate::runtime::base::stats::StoreStats;
 use crate::runtime::engine::interrupt::Interrupt;
-use crate::runtime::engine::limiter::Limits;
+use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::wasi::{Outputs, Wasi};
 
 /// A store: a group of instances that can import from each other, with all their objects. It is freed as a whole.
@@ -85,6 +88,7 @@ impl WasmStore {
         let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
         let waits = wasi.is_some();
         let grown = limits.grown.clone();
+        let usage = limits.usage();
         let cap = limits.max_references;
         let cell = Arc::new_cyclic(|cell| {
             let data = StoreData {
@@ -100,7 +104,9 @@ impl WasmStore {
                 globals: HandleTable::new("global", cap),
                 tables: HandleTable::new("table", cap),
                 tags: HandleTable::new("tag", cap),
+                modules: HashMap::new(),
                 instances: 0,
+                fuel: FuelMeter::default(),
                 live_instances,
             };
             let mut store = Store::new(engine, data);
@@ -117,6 +123,7 @@ impl WasmStore {
                 interrupt,
                 waits,
                 grown,
+                usage,
                 has_host_funcs: Cell::new(false),
                 guest: RefCell::new(None),
                 guest_turn: AtomicBool::new(false),
@@ -363,7 +370,36 @@ impl WasmStore {
     /// # Errors
     /// As [`WasmStore::fuel`].
     pub fn set_fuel(&self, fuel: u64) -> Result<(), WasmError> {
-        self.with(|mut store| store.set_fuel(fuel).map_err(|_| unmetered()))
+        self.with(|mut store| {
+            let left = store.get_fuel().map_err(|_| unmetered())?;
+            store.set_fuel(fuel).map_err(|_| unmetered())?;
+            store.data_mut().fuel.set(left, fuel);
+            Ok(())
+        })
+    }
+
+    /// Returns how much the store uses.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store is busy.
+    pub fn stats(&self) -> Result<StoreStats, WasmError> {
+        let usage = self.usage();
+        self.with(|store| {
+            let fuel_left = store.get_fuel().ok();
+            let data = store.data();
+            Ok(StoreStats {
+                memory_bytes: usage.memory_bytes(),
+                table_elements: usage.table_elements(),
+                instances: data.instances,
+                handles: data.handles() as u64,
+                fuel_used: fuel_left.map(|left| data.fuel.used(left)),
+            })
+        })
+    }
+
+    /// Returns how much the memories and tables use, also while a guest runs.
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.cell.usage
     }
 
     /// Whether a memory of the store may have grown since the last call of this method.

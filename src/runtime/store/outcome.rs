@@ -109,8 +109,9 @@ pub(crate) fn outcome<T>(
     if error.is::<Aborted>() {
         return Ok(Outcome::Aborted);
     }
+    let frames = store.data().frames(error);
     let error =
         WasmError::from_guest(error).unwrap_or_else(|| WasmError::runtime(text::one_line(error)));
     tracing::debug!(code = error.code.code(), trap = error.trap, "guest stopped");
-    Err(error)
+    Err(error.with_frames(frames))
 }

@@ -64,6 +64,11 @@ impl Refs {
         }
     }
 
+    /// Returns the number of objects that the host keeps alive, and of host values that guests hold.
+    pub(crate) fn len(&self) -> usize {
+        self.objects.len() + lock(&self.held).len()
+    }
+
     /// Releases an object of the host. Unknown numbers are ignored.
     pub(crate) fn release_object(&mut self, index: u32) {
         self.objects.try_remove(index as usize);

@@ -41,7 +41,7 @@ pub(crate) fn standard_exceptions(wasm: &[u8]) -> Result<Standard, WasmError> {
         .map_err(|error| {
             let (message, offset) = (error.message(), error.offset());
             WasmError::compile(format!(
-                "invalid WebAssembly module at offset {offset:#x}: {message}"
+                "Invalid input WebAssembly code at offset {offset}: {message}"
             ))
         })?;
     rewrite(wasm).ok_or_else(|| {
@@ -188,3 +188,6 @@ fn assemble(sections: &[Section], types: &Types, output: Output<'_>) -> Option<S
         offsets: offsets.finish(base),
     })
 }
+
+#[cfg(test)]
+mod tests;

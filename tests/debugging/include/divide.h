@@ -1,0 +1,3 @@
+__attribute__((noinline)) static int divide(int a, int b) {
+    return a / b;
+}
