@@ -231,10 +231,17 @@ impl Bodies {
         self.profile.locals = params;
         self.counts.moved += params + results;
         self.counts.has_references = types.takes_collected(ty);
+        self.counts.collected_locals = match self.counts.has_references {
+            true => params,
+            false => 0,
+        };
         for local in body.get_locals_reader().ok()? {
             let (count, ty) = local.ok()?;
             self.profile.locals += u64::from(count);
-            self.counts.has_references |= is_collected(&ty);
+            if is_collected(&ty) {
+                self.counts.has_references = true;
+                self.counts.collected_locals += u64::from(count);
+            }
         }
         if self.profile.locals > MAX_LOCALS || body.range().len() > MAX_BODY_BYTES {
             return None;
