@@ -59,17 +59,12 @@ impl Writer<'_, '_> {
     fn sequence(&mut self, height: usize, results: usize) -> Vec<Instruction> {
         let mut instructions = Vec::new();
         let mut height = height;
-        loop {
-            match self.instruction(&mut height) {
-                Ok(Some(instruction)) => {
-                    let ends = instruction.ends_sequence();
-                    instructions.push(instruction);
-                    if ends {
-                        // What follows is never reached, and finds an empty stack.
-                        height = 0;
-                    }
-                }
-                Ok(None) | Err(_) => break,
+        while let Ok(Some(instruction)) = self.instruction(&mut height) {
+            let ends = instruction.ends_sequence();
+            instructions.push(instruction);
+            if ends {
+                // What follows is never reached, and finds an empty stack.
+                height = 0;
             }
         }
         while height > results {
