@@ -58,6 +58,7 @@ const PRELUDE: &str = r#"
             await Deno.core.ops.op_wasm_yield_now();
         }
     };
+    globalThis.engineWebAssembly = globalThis.WebAssembly;
     delete globalThis.WebAssembly;
 "#;
 

@@ -30,6 +30,7 @@ mod fuel;
 mod hostile;
 mod hot_calls;
 mod js;
+mod legacy_exceptions;
 mod lifecycles;
 mod lifetimes;
 mod linking;

@@ -175,7 +175,13 @@ impl WasmState {
         let options = StoreOptions::default().capped(&self.capabilities);
         let limits = self.module_limits.clone();
         let queue = self.compiles.clone();
-        Compiler::new(self.code_cache.clone(), options.checks(), limits, queue)
+        Compiler::new(
+            self.code_cache.clone(),
+            options.checks(),
+            limits,
+            self.capabilities.allow_legacy_exceptions,
+            queue,
+        )
     }
 
     /// Compiles a module in the binary or the text format on this thread. It waits for its turn, since a process

@@ -42,7 +42,7 @@ enum Subcommand {
 
 #[derive(Debug, clap::Args)]
 struct Suites {
-    /// Scripts (.wast), fixtures (.wat) or folders of them to run, instead of the suites.
+    /// Scripts (.wast, or .json as wast2json writes it), fixtures (.wat) or folders of them to run, instead of the suites.
     paths: Vec<PathBuf>,
     /// The version of WebAssembly that scripts and folders given as PATHS run with. By default a checkout of an official
     /// repository runs with the features of its suite, and any other script with those of `host:wasm`.

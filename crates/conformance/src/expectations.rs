@@ -19,6 +19,8 @@ pub struct Expectation {
     /// The whole file if absent: then something in it does not pass.
     pub line: Option<u32>,
     lanes: Vec<Lane>,
+    /// Whether the entry is about these lanes and no other.
+    only: bool,
     pub outcome: ExpectedOutcome,
     pub reason: String,
 }
@@ -48,6 +50,8 @@ struct Entry {
     file: OneOrMore<String>,
     line: Option<OneOrMore<u32>>,
     lane: OneOrMore<Lane>,
+    #[serde(default)]
+    only: bool,
     outcome: ExpectedOutcome,
     reason: String,
 }
@@ -69,9 +73,10 @@ impl<T> OneOrMore<T> {
 }
 
 impl Expectation {
-    /// Whether the entry is about that lane. An entry for the lane `engine` is about all: they are built on wasmtime.
+    /// Whether the entry is about that lane. An entry for the lane `engine` is about all, since they are built on
+    /// wasmtime, unless it says `only`: the others do what wasmtime does not do.
     pub fn applies_to(&self, lane: Lane) -> bool {
-        self.lanes.contains(&lane) || self.lanes.contains(&Lane::Engine)
+        self.lanes.contains(&lane) || !self.only && self.lanes.contains(&Lane::Engine)
     }
 
     /// Whether the entry is about the directives on that line.
@@ -116,6 +121,7 @@ impl Expectations {
                     file: file.clone(),
                     line: *line,
                     lanes: lanes.clone(),
+                    only: entry.only,
                     outcome: entry.outcome,
                     reason: entry.reason.clone(),
                 }));

@@ -1,7 +1,8 @@
 //! Random inputs for `host:wasm`: `cargo conformance fuzz`.
 //!
 //! There are two kinds: modules that another engine runs beside it ([`differential`]), and programs over its API
-//! ([`api`]). Both are made of bytes. Here a seed makes the bytes, so that a seed is all that it takes to see an input
+//! ([`api`]). Tests use a third: programs with legacy exceptions and the result that each must have
+//! ([`legacy_exceptions`]). All are made of bytes. Here a seed makes the bytes, so that a seed is all that it takes to see an input
 //! again, and [`campaign`] runs many seeds in processes of their own. In the folder `fuzz/` of the repository, libFuzzer
 //! makes the bytes, guided by the code that they reach.
 
@@ -9,6 +10,7 @@ pub mod api;
 pub mod campaign;
 pub mod command;
 pub mod differential;
+pub mod legacy_exceptions;
 
 use crate::features::{Feature, Features, Version};
 

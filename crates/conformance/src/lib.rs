@@ -1,7 +1,7 @@
-//! Runs WebAssembly scripts (`.wast`) and fixtures (`.wat`) on any runtime.
+//! Runs WebAssembly scripts (`.wast`, or as JSON) and fixtures (`.wat`) on any runtime.
 //!
 //! A runtime implements [`host::Host`], five methods, and a sixth if it has threads. The harness has the rest: it finds
-//! the scripts ([`suite`]), parses them ([`script`]), runs them ([`wast`]), compares results ([`compare`]), knows the
+//! the scripts ([`suite`]), parses them ([`script`], [`wast_json`]), runs them ([`wast`]), compares results ([`compare`]), knows the
 //! directives that do not pass ([`expectations`]) and reports ([`report`]). [`run::run_file`] runs one file;
 //! [`hosts::wasmi`] is a whole host in under 200 lines.
 //!
@@ -56,4 +56,5 @@ pub mod suite;
 pub mod table;
 pub mod value;
 pub mod wast;
+pub mod wast_json;
 pub mod worker;

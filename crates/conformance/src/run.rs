@@ -13,10 +13,11 @@ use crate::features::Features;
 use crate::fixture;
 use crate::host::{self, Failure, Host, Source};
 use crate::outcome::{Mismatch, Outcome, Verdict};
-use crate::script;
+use crate::script::{self, Script};
 use crate::spectest;
 use crate::suite::ScriptFile;
 use crate::wast::run_script;
+use crate::wast_json;
 
 /// The name of the directive that stands for a whole file which cannot be run.
 pub const FILE: &str = "file";
@@ -101,13 +102,17 @@ fn run_wast(
     let text = file
         .read()
         .map_err(|error| broken_file(error.to_string()))?;
-    let parsed = script::parse(&text, |script| {
+    let mut run = |script: &Script<'_>| {
         let mut host = new(features, new_host)?;
         let skip = |line| expectations::skips(entries, line);
         let spectest = spectest::modules(features);
         run_script(host.as_mut(), script, &spectest, &skip, outcomes);
         Ok(())
-    });
+    };
+    let parsed = match file.json_folder() {
+        Some(folder) => wast_json::parse(&text, folder).map(|script| run(&script)),
+        None => script::parse(&text, run),
+    };
     parsed.unwrap_or_else(|error| {
         let mismatch = Mismatch::new("a script", error.message);
         Err(failed(error.line, "parse", mismatch))

@@ -87,6 +87,16 @@ fn located(text: &str, error: &wast::Error) -> ParseError {
     }
 }
 
+impl<'a> Script<'a> {
+    /// A script whose modules have these file names.
+    pub fn new(directives: Vec<Directive<'a>>, modules: HashMap<String, Vec<u8>>) -> Self {
+        Self {
+            directives,
+            modules,
+        }
+    }
+}
+
 impl Script<'_> {
     /// The module that a command names; `None` if the script does not hold it.
     pub fn module(&self, file: &WasmFile<'_>) -> Option<Source<'_>> {

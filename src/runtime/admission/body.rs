@@ -44,6 +44,9 @@ pub(super) struct BodyProfile {
     pub validation_steps: u64,
     /// Whether the body contains `memory.atomic.wait`.
     pub waits: bool,
+    /// Whether the body has legacy exception instructions. Then its cost is that of the body that is written for it,
+    /// and not analysed here.
+    pub legacy_exceptions: bool,
 }
 
 /// The properties of the module that all of its bodies need.
@@ -228,10 +231,17 @@ impl Bodies {
         self.profile.locals = params;
         self.counts.moved += params + results;
         self.counts.has_references = types.takes_collected(ty);
+        self.counts.collected_locals = match self.counts.has_references {
+            true => params,
+            false => 0,
+        };
         for local in body.get_locals_reader().ok()? {
             let (count, ty) = local.ok()?;
             self.profile.locals += u64::from(count);
-            self.counts.has_references |= is_collected(&ty);
+            if is_collected(&ty) {
+                self.counts.has_references = true;
+                self.counts.collected_locals += u64::from(count);
+            }
         }
         if self.profile.locals > MAX_LOCALS || body.range().len() > MAX_BODY_BYTES {
             return None;

@@ -42,6 +42,9 @@ pub(crate) struct ModuleProfile {
     pub(crate) shared_growth: u64,
     /// Whether its data segments are merged before compilation.
     pub(crate) merges_data: bool,
+    /// Whether it has legacy exception instructions. Then the costs to compile are those of the rewritten module, once
+    /// they are known: see [`ModuleProfile::of_standard`].
+    pub(crate) legacy_exceptions: bool,
     /// Whether it contains `memory.atomic.wait32` or `.wait64` and has a shared memory. On other memories these
     /// instructions trap, so they do not count.
     pub(crate) waits: bool,
@@ -55,12 +58,34 @@ impl ModuleProfile {
 
     /// Analyses a binary that will be compiled within these limits.
     pub(crate) fn of(wasm: &[u8], limits: &ModuleLimits) -> Self {
-        Walk::new(Some(bound(limits, wasm.len() as u64))).through(wasm)
+        let bytes = wasm.len() as u64;
+        Walk::new(Some(bound(limits, bytes))).through(wasm, bytes)
     }
 
-    /// Returns the work to validate a binary, in steps.
-    pub(crate) fn validation_steps(wasm: &[u8]) -> u64 {
-        Walk::new(None).through(wasm).validation_steps
+    /// Analyses a binary that was made from one of `original_bytes` bytes with legacy exceptions. What it may cost
+    /// depends on the size of the original, which a few small instructions can make many times larger.
+    pub(crate) fn of_standard(
+        standard: &[u8],
+        original_bytes: usize,
+        limits: &ModuleLimits,
+    ) -> Self {
+        let bytes = original_bytes as u64;
+        Self {
+            legacy_exceptions: true,
+            ..Walk::new(Some(bound(limits, bytes))).through(standard, bytes)
+        }
+    }
+
+    /// Returns the work to validate a binary, in steps, and whether it has legacy exceptions.
+    pub(crate) fn validation(wasm: &[u8]) -> (u64, bool) {
+        let profile = Walk::new(None).through(wasm, wasm.len() as u64);
+        let passes = match profile.legacy_exceptions {
+            // It is validated, rewritten, and validated again.
+            true => 3,
+            false => 1,
+        };
+        let steps = profile.validation_steps.saturating_mul(passes);
+        (steps, profile.legacy_exceptions)
     }
 
     /// Checks the limits.

@@ -43,9 +43,10 @@ impl Walk {
     }
 
     /// Returns the profile of a binary. The walk ends at the first error. The compiler reports it, and compiles
-    /// nothing after it.
-    pub fn through(mut self, wasm: &[u8]) -> ModuleProfile {
-        self.profile.binary_bytes = wasm.len() as u64;
+    /// nothing after it. `original_bytes` is the number of bytes of the binary that `wasm` was made from, by which the
+    /// cost is judged.
+    pub fn through(mut self, wasm: &[u8], original_bytes: u64) -> ModuleProfile {
+        self.profile.binary_bytes = original_bytes;
         for payload in Parser::new(0).parse_all(wasm) {
             let Ok(payload) = payload else { break };
             if self.payload(payload).is_none() {
@@ -353,7 +354,13 @@ impl Walk {
             .ok()
             .and_then(|function| self.types.type_of(function));
         let Some(ty) = ty else { return };
-        let body_profile = self.bodies.profile(&self.types, ty, body, self.context);
+        let mut body_profile = self.bodies.profile(&self.types, ty, body, self.context);
+        if body_profile.legacy_exceptions && !self.profile.legacy_exceptions {
+            // The cost to compile is that of the rewritten module. Of this one, only the cost to validate counts.
+            self.profile.legacy_exceptions = true;
+            self.bodies = Bodies::new(None);
+            body_profile = self.bodies.profile(&self.types, ty, body, self.context);
+        }
         self.profile.locals = self.profile.locals.max(body_profile.locals);
         self.profile.nesting = self.profile.nesting.max(body_profile.nesting);
         self.profile.regions = self.profile.regions.max(body_profile.regions);
@@ -369,6 +376,9 @@ impl Walk {
     }
 
     fn finish(mut self) -> ModuleProfile {
+        if self.profile.legacy_exceptions {
+            self.total = Total::default();
+        }
         let contents = self.images.finish(self.profile.binary_bytes);
         for _ in 0..contents.copies {
             self.startup.code(42_000, 6);

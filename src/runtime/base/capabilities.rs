@@ -50,6 +50,10 @@ pub struct WasmCapabilities {
     pub max_pending_compiles: u32,
     /// The caps on one module, which are checked before it is compiled.
     pub module_limits: ModuleLimits,
+    /// Whether modules may have legacy exception instructions (`try`, `catch`, `catch_all`, `rethrow`, `delegate`),
+    /// which compilers wrote by default before `try_table` was standardised. They are turned into the standard ones
+    /// before the module is compiled. Default: yes.
+    pub allow_legacy_exceptions: bool,
     /// Whether stores may have WASI. Default: no.
     pub allow_wasi: bool,
     /// Folders that guests with WASI may get as preopens, with everything in them. Links are resolved before a path
@@ -118,6 +122,7 @@ impl Default for WasmCapabilities {
             cache_path: None,
             max_pending_compiles: 1_000,
             module_limits: ModuleLimits::default(),
+            allow_legacy_exceptions: true,
             allow_wasi: false,
             preopen_paths: Vec::new(),
             preopen_globs: Vec::new(),

@@ -81,6 +81,7 @@ impl WasmCapabilitiesBuilder {
     setters! {
         max_pending_compiles: u32;
         module_limits: ModuleLimits;
+        allow_legacy_exceptions: bool;
         max_output_bytes: usize;
         max_wasi_descriptors: u32;
         max_wasi_subscriptions: u32;

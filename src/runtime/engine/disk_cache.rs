@@ -182,6 +182,7 @@ mod tests {
             code_cache.clone(),
             checks,
             Arc::default(),
+            true,
             CompileQueue::new(1),
         )
         .compile(MODULE)

@@ -123,7 +123,13 @@ mod tests {
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
         let cache = CodeCache::new(Some(tune), None).unwrap();
         let queue = CompileQueue::new(1);
-        let compiler = Compiler::new(cache.clone(), Checks::default(), Arc::default(), queue);
+        let compiler = Compiler::new(
+            cache.clone(),
+            Checks::default(),
+            Arc::default(),
+            true,
+            queue,
+        );
         let one = compiler.compile(b"(module)").unwrap();
         let same = compiler
             .compile(&wat::parse_str("(module)").unwrap())

@@ -11,7 +11,7 @@ use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::Checks;
 use crate::runtime::base::text;
 use crate::runtime::engine::compile_queue::{CompileQueue, Waiting};
-use crate::runtime::rewrite::merge_data_segments;
+use crate::runtime::rewrite::{merge_data_segments, standard_exceptions};
 
 /// The maximum size of a binary that is compared on the calling thread, in bytes: it takes less time than a switch
 /// of threads.
@@ -24,6 +24,7 @@ pub(crate) struct Compiler {
     cache: Arc<CodeCache>,
     checks: Checks,
     limits: Arc<ModuleLimits>,
+    allow_legacy_exceptions: bool,
     queue: CompileQueue,
 }
 
@@ -33,12 +34,14 @@ impl Compiler {
         cache: Arc<CodeCache>,
         checks: Checks,
         limits: Arc<ModuleLimits>,
+        allow_legacy_exceptions: bool,
         queue: CompileQueue,
     ) -> Self {
         Self {
             cache,
             checks,
             limits,
+            allow_legacy_exceptions,
             queue,
         }
     }
@@ -90,14 +93,27 @@ impl Compiler {
         let wasm = admission::encode(source, &self.limits)?;
         let hash = self.cache.hash(&wasm);
         if let Some(code) = self.cache.find(hash, &wasm) {
-            code.profile.check(&self.limits)?;
+            self.check(&code.profile)?;
             self.prepare(&code, self.checks)?;
             return Ok(code);
         }
         let profile = ModuleProfile::of(&wasm, &self.limits);
-        profile.check(&self.limits)?;
-        let code = Code::new(&wasm, profile);
-        self.prepare(&code, self.checks)?;
+        self.check(&profile)?;
+        let code = match profile.legacy_exceptions {
+            false => {
+                let code = Code::new(&wasm, profile, None);
+                self.prepare(&code, self.checks)?;
+                code
+            }
+            true => {
+                let standard = standard_exceptions(&wasm)?;
+                let profile = ModuleProfile::of_standard(&standard.wasm, wasm.len(), &self.limits);
+                self.check(&profile)?;
+                let code = Code::new(&wasm, profile, Some(standard.offsets));
+                self.prepare_from(&standard.wasm, &code, self.checks)?;
+                code
+            }
+        };
         tracing::debug!(bytes = wasm.len(), "compiled a module");
         Ok(self.cache.add(hash, code))
     }
@@ -109,7 +125,7 @@ impl Compiler {
             return None;
         }
         let code = self.cache.find(self.cache.hash(source), source)?;
-        code.profile.check(&self.limits).ok()?;
+        self.check(&code.profile).ok()?;
         code.is_ready(self.checks).then_some(code)
     }
 
@@ -121,16 +137,37 @@ impl Compiler {
         if code.is_ready(checks) {
             return Ok(());
         }
+        match code.profile.legacy_exceptions {
+            true => self.prepare_from(&standard_exceptions(&code.wasm)?.wasm, code, checks),
+            false => self.prepare_from(&code.wasm, code, checks),
+        }
+    }
+
+    /// Compiles `wasm` as the machine code of `code`.
+    fn prepare_from(&self, wasm: &[u8], code: &Code, checks: Checks) -> Result<(), WasmError> {
         let merged = match code.profile.merges_data {
-            true => merge_data_segments(&code.wasm),
+            true => merge_data_segments(wasm),
             false => None,
         };
-        let wasm = merged.as_deref().unwrap_or(&code.wasm);
+        let wasm = merged.as_deref().unwrap_or(wasm);
         let module = Module::from_binary(self.cache.engines().get(checks)?, wasm)
             .map_err(|error| WasmError::compile(text::one_line(&error)))?;
         let compiled = Compiled::new(module, &code.profile)?;
         code.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
+    }
+
+    /// Checks the content and the cost of a module.
+    ///
+    /// # Errors
+    /// `CompileError` if it exceeds a limit, or has legacy exceptions and may not have them.
+    fn check(&self, profile: &ModuleProfile) -> Result<(), WasmError> {
+        if profile.legacy_exceptions && !self.allow_legacy_exceptions {
+            return Err(WasmError::compile(
+                "the module has legacy exceptions, which are not allowed (allow_legacy_exceptions)",
+            ));
+        }
+        profile.check(&self.limits)
     }
 
     /// Whether `source` is a valid module, in the binary or the text format. Takes less than a tenth of a second
@@ -178,10 +215,17 @@ impl Compiler {
         let Ok(wasm) = admission::encode(source, &self.limits) else {
             return Ok(false);
         };
-        let steps = ModuleProfile::validation_steps(&wasm);
+        let (steps, legacy_exceptions) = ModuleProfile::validation(&wasm);
         if steps > cap {
             return refuse(steps);
         }
-        Ok(Module::validate(engine, &wasm).is_ok())
+        if !legacy_exceptions {
+            return Ok(Module::validate(engine, &wasm).is_ok());
+        }
+        let standard = match self.allow_legacy_exceptions {
+            true => standard_exceptions(&wasm).ok(),
+            false => None,
+        };
+        Ok(standard.is_some_and(|standard| Module::validate(engine, &standard.wasm).is_ok()))
     }
 }

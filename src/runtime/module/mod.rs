@@ -16,6 +16,7 @@ use crate::runtime::base::options::Checks;
 use crate::runtime::base::types::{ExportInfo, ImportInfo};
 use crate::runtime::debug_info::DebugInfo;
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
+use crate::runtime::rewrite::OffsetMap;
 use crate::runtime::store::{HostType, StoreData};
 
 /// A compiled module.
@@ -75,6 +76,9 @@ pub(crate) struct Code {
     wasm: Arc<[u8]>,
     pub(crate) debug_info: Option<Arc<DebugInfo>>,
     pub(crate) profile: ModuleProfile,
+    /// The offsets in `wasm` of the instructions that were compiled, if they have others there: a module with legacy
+    /// exceptions is rewritten.
+    pub(crate) offsets: Option<Arc<OffsetMap>>,
     /// Indexed by [`Checks::index`].
     compiled: [OnceLock<Compiled>; Checks::WAYS],
     exports: OnceLock<Arc<[ExportInfo]>>,
@@ -82,10 +86,11 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    fn new(wasm: &[u8], profile: ModuleProfile) -> Self {
+    fn new(wasm: &[u8], profile: ModuleProfile, offsets: Option<OffsetMap>) -> Self {
         let wasm = wasm.into();
         Self {
             profile,
+            offsets: offsets.map(Arc::new),
             debug_info: DebugInfo::of(&wasm).map(Arc::new),
             wasm,
             compiled: Default::default(),

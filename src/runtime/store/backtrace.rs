@@ -9,6 +9,7 @@ use wasmtime::{FrameInfo, Module, WasmBacktrace};
 use crate::runtime::base::frame::WasmFrame;
 use crate::runtime::base::text;
 use crate::runtime::debug_info::DebugInfo;
+use crate::runtime::rewrite::OffsetMap;
 use crate::runtime::store::StoreData;
 use crate::runtime::store::native_stack::{ThreadStack, is_above};
 
@@ -21,22 +22,20 @@ const DEMANGLER_STACK: usize = 1 << 20;
 
 /// What call stacks say of a module that has instances in the store.
 pub(crate) struct ModuleOfFrames {
-    id: u32,
-    debug_info: Option<Arc<DebugInfo>>,
+    /// The handle of the module.
+    pub(crate) id: u32,
+    pub(crate) debug_info: Option<Arc<DebugInfo>>,
+    /// The offsets in the module of the instructions that were compiled, if they have others there.
+    pub(crate) offsets: Option<Arc<OffsetMap>>,
 }
 
 impl StoreData {
-    /// Adds a module that is about to be instantiated in the store, for call stacks. `id` is its handle.
+    /// Adds a module that is about to be instantiated in the store, for call stacks.
     pub(crate) fn add_module(
         &mut self,
         module: &Module,
-        id: u32,
-        debug_info: Option<&Arc<DebugInfo>>,
+        module_of_frames: impl FnOnce() -> ModuleOfFrames,
     ) {
-        let module_of_frames = || ModuleOfFrames {
-            id,
-            debug_info: debug_info.cloned(),
-        };
         self.modules
             .entry(key(module))
             .or_insert_with(module_of_frames);
@@ -54,7 +53,11 @@ impl StoreData {
     fn frame(&self, frame: &FrameInfo) -> WasmFrame {
         let module = self.modules.get(&key(frame.module()));
         let debug_info = module.and_then(|module| module.debug_info.as_ref());
-        let offset = frame.module_offset();
+        let offsets = module.and_then(|module| module.offsets.as_ref());
+        let offset = frame.module_offset().map(|offset| match offsets {
+            Some(offsets) => offsets.original(offset),
+            None => offset,
+        });
         WasmFrame {
             func: match frame.func_name() {
                 Some(name) => text::show(&demangled(name)),

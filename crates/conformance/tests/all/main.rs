@@ -15,6 +15,7 @@ mod pool;
 mod report;
 mod selection;
 mod threads;
+mod wast_json;
 
 use conformance::features::{Features, Version};
 use conformance::hosts::engine::EngineHost;

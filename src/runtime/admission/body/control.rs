@@ -107,16 +107,26 @@ impl Bodies {
                 targets.dedup();
                 self.tries.push(targets);
             }
-            // Legacy exception instructions, which the compiler refuses.
+            // Legacy exception instructions, which the compiler never sees.
             Op::Try { blockty } => {
+                self.profile.legacy_exceptions = true;
+                if self.tracks_values {
+                    return None;
+                }
                 let (params, results) = types.block(*blockty)?;
                 self.push(FrameKind::Block, params, results);
             }
             Op::Catch { tag_index } => {
                 let frame = self.frames.last()?;
-                self.height = frame.height + types.tag(*tag_index)?;
+                let params = types.tag(*tag_index)?;
+                self.height = frame.height + params;
+                self.profile.validation_steps += frame.results + params;
             }
-            Op::CatchAll => self.height = self.frames.last()?.height,
+            Op::CatchAll => {
+                let frame = self.frames.last()?;
+                self.height = frame.height;
+                self.profile.validation_steps += frame.results;
+            }
             Op::Delegate { .. } => self.end()?,
             Op::Rethrow { .. } => {}
             Op::Else => {

@@ -69,6 +69,8 @@ pub struct Counts {
     pub types: u64,
     /// The maximum number of garbage-collected references that instructions produce.
     pub references: u64,
+    /// An upper bound on the number of locals that hold garbage-collected references.
+    pub collected_locals: u64,
     /// Whether the function has garbage-collected references at all.
     pub has_references: bool,
     /// The number of accesses to memories, tables and globals.

@@ -425,8 +425,8 @@ impl Bodies {
     /// Counts a safepoint: the garbage collector may run here, and needs the location of every live reference.
     fn safepoint(&mut self) {
         if self.counts.has_references {
-            let held = self.height + self.profile.locals;
-            let alive = held.min(self.counts.references + self.profile.locals);
+            let locals = self.counts.collected_locals;
+            let alive = (self.height + locals).min(self.counts.references + locals);
             self.counts.stack_maps += alive;
             self.counts.alive = self.counts.alive.max(alive);
         }
