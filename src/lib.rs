@@ -72,8 +72,8 @@ use deno_core::OpState;
 pub use wasmtime;
 
 pub use runtime::{
-    CallOptions, ExportInfo, ExportKind, HostFunction, Import, ModuleLimits, Outcome, Preopen,
-    RefHandle, StdioConfig, Stop, StoreOptions, WasiConfig, WasmCapabilities,
+    CallOptions, ExceededLimit, ExportInfo, ExportKind, HostFunction, Import, ModuleLimits,
+    Outcome, Preopen, RefHandle, StdioConfig, Stop, StoreOptions, WasiConfig, WasmCapabilities,
     WasmCapabilitiesBuilder, WasmError, WasmErrorCode, WasmFunc, WasmGlobal, WasmInstance,
     WasmMemory, WasmModule, WasmState, WasmStore, WasmTable, WasmValue,
 };

@@ -18,7 +18,7 @@ mod wasi;
 pub use base::capabilities::WasmCapabilities;
 pub use base::capabilities_builder::WasmCapabilitiesBuilder;
 pub use base::error::{WasmError, WasmErrorCode};
-pub use base::module_limits::ModuleLimits;
+pub use base::module_limits::{ExceededLimit, ModuleLimits};
 pub(crate) use base::options::Checks;
 pub use base::options::{CallOptions, Preopen, StdioConfig, StoreOptions, WasiConfig};
 pub(crate) use base::text::quote;

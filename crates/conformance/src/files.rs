@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::Context as _;
+use serde::de::DeserializeOwned;
 
 /// The text of a file, without the byte order mark that some editors put at the start.
 ///
@@ -17,6 +18,17 @@ pub fn read(path: &Path) -> io::Result<String> {
         text.drain(..'\u{feff}'.len_utf8());
     }
     Ok(text)
+}
+
+/// Reads a report that an earlier run has written as JSON.
+///
+/// # Errors
+///
+/// When the file cannot be read, or has no such report.
+pub fn read_json<R: DeserializeOwned>(path: &Path) -> anyhow::Result<R> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no report", path.display()))
 }
 
 /// Writes a file.
