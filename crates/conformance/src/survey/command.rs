@@ -1,5 +1,6 @@
 //! `cargo conformance survey`.
 
+use std::env;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,6 +14,7 @@ use clap::Args;
 
 use super::report::{Fence, ModuleReport, Report};
 use super::sources::{self, Found};
+use super::text::show;
 use super::worker::{self, Worker};
 use super::{html, markdown, table};
 use crate::{files, progress};
@@ -78,10 +80,16 @@ impl Survey {
     ///
     /// When there are no modules, no process can be started, or a report cannot be read or written.
     pub fn run(&self, start: &(dyn Fn() -> Command + Sync)) -> anyhow::Result<(String, bool)> {
-        // Before the long part, in case that a file cannot be read.
+        // Before the long part, in case that a file cannot be read or written.
         let beside = self.beside.iter().map(|path| files::read_json(path));
         let beside = beside.collect::<anyhow::Result<Vec<Report>>>()?;
         let sources = sources::find(&self.paths, self.largest)?;
+        for path in [&self.json, &self.html, &self.markdown]
+            .into_iter()
+            .flatten()
+        {
+            files::check_writable(path)?;
+        }
         let fence = Fence {
             fuel: self.fuel,
             timeout_ms: self.deadline,
@@ -102,10 +110,20 @@ impl Survey {
             files::write(path, &html::render(&reports))?;
         }
         if let Some(path) = &self.markdown {
-            files::write(path, &markdown::render(&reports))?;
+            files::write(path, &markdown::render(&reports, &command_line()))?;
         }
         Ok((table::render(&report), report.is_success()))
     }
+}
+
+/// Returns the command that this process was started with.
+fn command_line() -> String {
+    let args = env::args_os().skip(1);
+    let args = args.map(|arg| show(&arg.to_string_lossy()));
+    std::iter::once("cargo conformance".to_owned())
+        .chain(args)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Surveys modules, so many at a time. The reports are in the order of the modules.

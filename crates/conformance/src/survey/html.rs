@@ -63,7 +63,7 @@ fn matrix(report: &Report, reports: &[&Report]) -> Markup {
                 tbody {
                     @for module in &report.modules {
                         tr {
-                            th scope="row" { (module.name) }
+                            th scope="row" { (module.short_name(report.folder())) }
                             td { (bytes(module.bytes)) }
                             td { (verdict(module)) }
                             td { (compile(&module.wasmtime)) }
@@ -91,7 +91,7 @@ fn verdict(module: &ModuleReport) -> Markup {
     let verdict = module.verdict();
     let class = match verdict {
         Verdict::Taken => "good",
-        Verdict::NeedsCaps => "left",
+        Verdict::NeedsCaps | Verdict::OnlyUnfenced => "left",
         Verdict::Refused | Verdict::NotInstantiated | Verdict::Lost => "bad",
     };
     html! { span class=(class) { (verdict) } }
@@ -122,6 +122,9 @@ fn details(module: &ModuleReport, reports: &[&Report]) -> Markup {
                     @for report in reports {
                         dt { "TypeScript API · " (report.engine) }
                         dd { (ended(script(report, module))) }
+                    }
+                    @if module.unfenced.is_some() {
+                        dt { "Rust API, no fence" } dd { (ended(module.unfenced.as_ref())) }
                     }
                 }
             }
@@ -157,6 +160,12 @@ fn contents(contents: &Contents) -> Markup {
 fn outcome(compile: &Compile) -> String {
     match compile {
         Compile::Refused { message } | Compile::Lost { message } => message.clone(),
+        Compile::Compiled {
+            cpu_seconds: Some(cpu),
+            ..
+        } => {
+            format!("{}, {cpu:.2} s of all processors", self::compile(compile))
+        }
         compiled => self::compile(compiled),
     }
 }
@@ -167,7 +176,7 @@ fn ended(run: Option<&Run>) -> Markup {
             None => "not run",
             Some(Run { instantiate, call }) => {
                 "start: " (instantiate)
-                @if let Some(Call { name, ended }) = call { ", " code { (name) } ": " (ended) }
+                @if let Some(Call { name, ended }) = call { ", " code { (name) "()" } " " (ended) }
             },
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ext_wasm::runtime::WASI_MODULES;
+use ext_wasm::runtime::{ExternInfo, ImportInfo, WASI_MODULES};
 use serde::{Deserialize, Serialize};
 
 /// The toolchain, or the standard, that an import belongs to.
@@ -30,40 +30,28 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The functions of WASI preview 1. Preview 0 has the same names.
-const PREVIEW_1: [&str; 46] = [
+/// The functions of WASI preview 1 without a parameter of 64 bits. Preview 0 has the same names.
+const NARROW_FUNCTIONS: [&str; 34] = [
     "args_get",
     "args_sizes_get",
     "clock_res_get",
-    "clock_time_get",
     "environ_get",
     "environ_sizes_get",
-    "fd_advise",
-    "fd_allocate",
     "fd_close",
     "fd_datasync",
     "fd_fdstat_get",
     "fd_fdstat_set_flags",
-    "fd_fdstat_set_rights",
     "fd_filestat_get",
-    "fd_filestat_set_size",
-    "fd_filestat_set_times",
-    "fd_pread",
     "fd_prestat_dir_name",
     "fd_prestat_get",
-    "fd_pwrite",
     "fd_read",
-    "fd_readdir",
     "fd_renumber",
-    "fd_seek",
     "fd_sync",
     "fd_tell",
     "fd_write",
     "path_create_directory",
     "path_filestat_get",
-    "path_filestat_set_times",
     "path_link",
-    "path_open",
     "path_readlink",
     "path_remove_directory",
     "path_rename",
@@ -80,9 +68,34 @@ const PREVIEW_1: [&str; 46] = [
     "sock_shutdown",
 ];
 
+/// The functions of WASI preview 1 that have such a parameter. Older versions of Emscripten import them with two
+/// parameters in its place, since JavaScript had no such numbers.
+const WIDE_FUNCTIONS: [&str; 12] = [
+    "clock_time_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_fdstat_set_rights",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_pwrite",
+    "fd_readdir",
+    "fd_seek",
+    "path_filestat_set_times",
+    "path_open",
+];
+
 /// Whether `host:wasm` has a WASI function for an import.
-pub fn is_wasi_function(module: &str, name: &str) -> bool {
-    WASI_MODULES.contains(&module) && PREVIEW_1.contains(&name)
+pub fn is_wasi_function(import: &ImportInfo) -> bool {
+    let name = import.name.as_str();
+    let ExternInfo::Function { params, .. } = &import.ty else {
+        return false;
+    };
+    let is_known = match params.iter().any(|ty| ty == "i64") {
+        true => WIDE_FUNCTIONS.contains(&name),
+        false => NARROW_FUNCTIONS.contains(&name),
+    };
+    is_known && WASI_MODULES.contains(&import.module.as_str())
 }
 
 /// Names that only Emscripten's JavaScript has begin with these.

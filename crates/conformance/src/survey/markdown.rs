@@ -4,17 +4,24 @@ use super::report::{Compile, Fence, ModuleReport, Report};
 use super::table::{beyond_2, compile, counts, imports, largest_body, memories, run};
 use super::text::bytes;
 
-/// The table of the first report, with the runs of the others beside it, and what stands in the way.
-pub fn render(reports: &[&Report]) -> String {
+/// The table of the first report, with the runs of the others beside it, and what stands in the way. `command` is the
+/// command that made the page.
+pub fn render(reports: &[&Report], command: &str) -> String {
     let Some(report) = reports.first() else {
         return String::new();
     };
     let Fence { fuel, timeout_ms } = report.fence;
     let mut text = format!(
-        "{}. Runs have {fuel} fuel and {timeout_ms} ms.{}\n\n",
+        "# Modules on `host:wasm`\n\n\
+         Made by {}: {}.\n\n\
+         Imports are stand-ins: functions that return zeros, memories and tables of the size that the module asks for, \
+         and WASI without any rights. A run is the start function, and then one export that has no parameters, with \
+         {fuel} fuel and {timeout_ms} ms for each. *wasmtime* is wasmtime alone with its own settings, in the same run, \
+         with the same checks for fuel and deadlines.{}\n\n",
+        code(command),
         counts(report),
         match report.debug_build {
-            true => " Compilers were built with debug assertions, which make them slower.",
+            true => " Both compilers were built with debug assertions, which make them slower.",
             false => "",
         }
     );
@@ -43,11 +50,12 @@ pub fn render(reports: &[&Report]) -> String {
         })
         .collect();
     text += &line(&alignment);
+    let folder = report.folder();
     for module in &report.modules {
-        text += &line(&row(module, reports));
+        text += &line(&row(module, folder, reports));
     }
     let obstacles = report.modules.iter().flat_map(|module| {
-        let name = code(&module.name);
+        let name = code(module.short_name(folder));
         let refused = match &module.wasmtime {
             Compile::Refused { message } | Compile::Lost { message } => {
                 Some(format!("- {name}: wasmtime alone: {}\n", code(message)))
@@ -66,10 +74,10 @@ pub fn render(reports: &[&Report]) -> String {
     text
 }
 
-fn row(module: &ModuleReport, reports: &[&Report]) -> Vec<String> {
+fn row(module: &ModuleReport, folder: &str, reports: &[&Report]) -> Vec<String> {
     let contents = |f: fn(&_) -> String| module.contents().map_or_else(String::new, f);
     let mut row = vec![
-        code(&module.name),
+        code(module.short_name(folder)),
         bytes(module.bytes),
         contents(imports),
         contents(beyond_2),
@@ -96,10 +104,10 @@ fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "'").replace('|', "\\|"))
 }
 
-/// A summary, in which the name of an export can have any character.
+/// A summary. The name of an export can have any character.
 fn plain(text: &str) -> String {
-    match text.rsplit_once(": ") {
-        Some(_) if text.contains(['|', '`', '*', '_', '<', '[', '\\', '&', '~']) => code(text),
-        _ => text.replace('|', "\\|"),
+    match text.contains(|c: char| !c.is_alphanumeric() && !" (),:".contains(c)) {
+        true => code(text),
+        false => text.to_owned(),
     }
 }

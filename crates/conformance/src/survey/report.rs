@@ -55,6 +55,8 @@ pub struct ModuleReport {
     pub runtime: Option<Run>,
     /// How it ran through the TypeScript API, if it was compiled.
     pub script: Option<Run>,
+    /// How it ran without fuel and deadline, if it can only run so: it waits on shared memory.
+    pub unfenced: Option<Run>,
 }
 
 /// The contents of a module, or the reason why they could not be read.
@@ -71,6 +73,8 @@ pub enum Read {
 pub enum Compile {
     Compiled {
         seconds: f64,
+        /// The time of all processors, where the system says it.
+        cpu_seconds: Option<f64>,
         /// The peak memory of the process, where the system says it.
         peak_bytes: Option<u64>,
     },
@@ -145,6 +149,8 @@ pub enum Verdict {
     NeedsCaps,
     /// It does not compile.
     Refused,
+    /// It compiles, and its start function runs, without fuel and deadline only.
+    OnlyUnfenced,
     /// It compiles, and cannot be instantiated.
     NotInstantiated,
     /// A process ended that had to do with it.
@@ -157,6 +163,7 @@ impl fmt::Display for Verdict {
             Verdict::Taken => "taken",
             Verdict::NeedsCaps => "needs caps",
             Verdict::Refused => "refused",
+            Verdict::OnlyUnfenced => "only unfenced",
             Verdict::NotInstantiated => "not instantiated",
             Verdict::Lost => "lost",
         })
@@ -175,6 +182,18 @@ impl Report {
         }
     }
 
+    /// The folder that all modules are in, with a slash at its end, or nothing.
+    pub fn folder(&self) -> &str {
+        let names = || self.modules.iter().map(|module| module.name.as_str());
+        let first = names().next().unwrap_or_default();
+        let in_all = |folder: &str| names().all(|name| name.starts_with(folder));
+        let slashes = first.match_indices('/').map(|(at, _)| &first[..=at]);
+        slashes
+            .take_while(|folder| in_all(folder))
+            .last()
+            .unwrap_or_default()
+    }
+
     /// Whether everything was read and is taken.
     pub fn is_success(&self) -> bool {
         let mut modules = self.modules.iter();
@@ -190,19 +209,37 @@ impl ModuleReport {
             Compile::Refused { .. } | Compile::NotTried => return Verdict::Refused,
             Compile::Lost { .. } => return Verdict::Lost,
         }
-        let mut verdict = match self.caps.is_empty() {
+        let mut runs = self.runs();
+        if runs.any(|(_, run)| run.is_lost()) {
+            return Verdict::Lost;
+        }
+        let is_instantiated = |run: &Option<Run>| run.as_ref().is_some_and(Run::is_instantiated);
+        if !is_instantiated(&self.runtime) || !is_instantiated(&self.script) {
+            return match is_instantiated(&self.unfenced) {
+                true => Verdict::OnlyUnfenced,
+                false => Verdict::NotInstantiated,
+            };
+        }
+        match self.caps.is_empty() {
             true => Verdict::Taken,
             false => Verdict::NeedsCaps,
-        };
-        for run in self.runtime.iter().chain(&self.script) {
-            if run.ended().any(|ended| matches!(ended, Ended::Lost { .. })) {
-                return Verdict::Lost;
-            }
-            if let Ended::Failed { .. } = run.instantiate {
-                verdict = Verdict::NotInstantiated;
-            }
         }
-        verdict
+    }
+
+    /// The runs, each with the API that it went through.
+    fn runs(&self) -> impl Iterator<Item = (&'static str, &Run)> {
+        let runs = [
+            ("Rust API", &self.runtime),
+            ("TypeScript API", &self.script),
+            ("Rust API without fence", &self.unfenced),
+        ];
+        runs.into_iter()
+            .filter_map(|(api, run)| Some((api, run.as_ref()?)))
+    }
+
+    /// The name without the folder that all modules are in.
+    pub fn short_name(&self, folder: &str) -> &str {
+        self.name.strip_prefix(folder).unwrap_or(&self.name)
     }
 
     /// The contents, if they could be read.
@@ -224,12 +261,7 @@ impl ModuleReport {
             Compile::Lost { message } => lines.push(format!("compiling: {message}")),
             Compile::Compiled { .. } | Compile::NotTried => {}
         }
-        let runs = [
-            ("Rust API", &self.runtime),
-            ("TypeScript API", &self.script),
-        ];
-        for (api, run) in runs {
-            let Some(run) = run else { continue };
+        for (api, run) in self.runs() {
             if let Ended::Failed { message } | Ended::Lost { message } = &run.instantiate {
                 lines.push(format!("{api}: not instantiated: {message}"));
             }
@@ -264,15 +296,26 @@ impl fmt::Display for NeededCap {
 
 impl Run {
     /// How the instantiation and the call ended.
-    pub fn ended(&self) -> impl Iterator<Item = &Ended> {
+    fn ended(&self) -> impl Iterator<Item = &Ended> {
         let call = self.call.as_ref().map(|call| &call.ended);
         std::iter::once(&self.instantiate).chain(call)
+    }
+
+    /// Whether the process was lost.
+    pub fn is_lost(&self) -> bool {
+        let mut ended = self.ended();
+        ended.any(|ended| matches!(ended, Ended::Lost { .. }))
+    }
+
+    /// Whether the module was instantiated, so that its start function ran.
+    pub fn is_instantiated(&self) -> bool {
+        !matches!(self.instantiate, Ended::Failed { .. } | Ended::Lost { .. })
     }
 
     /// How the guest ended, in a few words.
     pub fn summary(&self) -> String {
         match (&self.instantiate, &self.call) {
-            (Ended::Returned, Some(Call { name, ended })) => format!("{name}: {ended}"),
+            (Ended::Returned, Some(Call { name, ended })) => format!("{name}() {ended}"),
             (Ended::Returned, None) => "instantiated".to_owned(),
             (Ended::Failed { .. }, _) => "not instantiated".to_owned(),
             (ended, _) => format!("start: {ended}"),

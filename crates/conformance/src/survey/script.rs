@@ -96,7 +96,7 @@ pub fn run(
         fuel: fence.fuel,
         timeout_ms: fence.timeout_ms,
         wasi: imports
-            .filter(|(_, import)| is_wasi_function(&import.module, &import.name))
+            .filter(|(_, import)| is_wasi_function(import))
             .map(|(index, _)| index)
             .collect(),
         call,

@@ -39,8 +39,8 @@ pub fn callable(exports: &[ExportInfo]) -> Option<&str> {
     export.map(|export| export.name.as_str())
 }
 
-/// Instantiates a module, and calls an export.
-pub fn run(state: &WasmState, module: &WasmModule, fence: Fence) -> Run {
+/// Instantiates a module, and calls an export, under a fence if there is one.
+pub fn run(state: &WasmState, module: &WasmModule, fence: Option<Fence>) -> Run {
     let instance = match instantiate(state, module, fence) {
         Ok(Outcome::Returned(instance)) => instance,
         outcome => {
@@ -74,12 +74,12 @@ fn ended<T>(outcome: Result<Outcome<T>, WasmError>) -> Ended {
 fn instantiate(
     state: &WasmState,
     module: &WasmModule,
-    fence: Fence,
+    fence: Option<Fence>,
 ) -> Result<Outcome<WasmInstance>, WasmError> {
-    let options = StoreOptions::default()
-        .with_fuel(fence.fuel)
-        .with_timeout_ms(fence.timeout_ms)
-        .with_wasi(WasiConfig::default());
+    let mut options = StoreOptions::default().with_wasi(WasiConfig::default());
+    if let Some(Fence { fuel, timeout_ms }) = fence {
+        options = options.with_fuel(fuel).with_timeout_ms(timeout_ms);
+    }
     let (id, store) = state.new_store(options)?;
     let imports = module.imports.iter().map(|import| stand_in(&store, import));
     let imports = imports.collect::<Result<Vec<_>, _>>()?;
@@ -88,9 +88,7 @@ fn instantiate(
 
 fn stand_in(store: &WasmStore, import: &ImportInfo) -> Result<Import, WasmError> {
     let stand_in = match &import.ty {
-        ExternInfo::Function { .. } if is_wasi_function(&import.module, &import.name) => {
-            Ok(Import::Wasi)
-        }
+        _ if is_wasi_function(import) => Ok(Import::Wasi),
         ExternInfo::Function { results, .. } => Ok(function(results)),
         ExternInfo::Memory {
             minimum,

@@ -20,25 +20,25 @@ pub fn render(report: &Report) -> String {
         "verdict",
         "imports",
         "beyond 2.0",
-        "exports",
         "memory",
         "largest body",
         "wasmtime",
         "host:wasm",
-        "Rust API",
-        "TypeScript API",
+        "run",
     ]);
+    let folder = report.folder();
     for module in &report.modules {
-        table.add_row(row(module));
+        table.add_row(row(module, folder));
     }
     let mut text = format!("{table}\n");
     for module in &report.modules {
+        let own = module.short_name(folder);
         for obstacle in module.obstacles() {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{}: {obstacle}", module.name);
+            let _ = writeln!(text, "{own}: {obstacle}");
         }
         for name in &module.also {
-            let _ = writeln!(text, "{name}: the same as {}", module.name);
+            let _ = writeln!(text, "{name}: the same as {own}");
         }
     }
     for unreadable in &report.unreadable {
@@ -48,6 +48,9 @@ pub fn render(report: &Report) -> String {
             unreadable.name, unreadable.why
         );
     }
+    if !folder.is_empty() {
+        let _ = write!(text, "{folder}: ");
+    }
     text + &counts(report) + "\n"
 }
 
@@ -56,6 +59,7 @@ pub fn counts(report: &Report) -> String {
     let verdicts = [
         Verdict::Taken,
         Verdict::NeedsCaps,
+        Verdict::OnlyUnfenced,
         Verdict::NotInstantiated,
         Verdict::Refused,
         Verdict::Lost,
@@ -64,7 +68,10 @@ pub fn counts(report: &Report) -> String {
         let modules = report.modules.iter();
         modules.filter(|module| module.verdict() == verdict).count()
     };
-    let mut text = format!("{} modules", report.modules.len());
+    let mut text = match report.modules.len() {
+        1 => "1 module".to_owned(),
+        count => format!("{count} modules"),
+    };
     for verdict in verdicts {
         let count = count(verdict);
         if count > 0 {
@@ -72,26 +79,24 @@ pub fn counts(report: &Report) -> String {
         }
     }
     if !report.unreadable.is_empty() {
-        text += &format!(", {} files cannot be read", report.unreadable.len());
+        text += &format!(", {} that cannot be read", report.unreadable.len());
     }
     text
 }
 
-fn row(module: &ModuleReport) -> Vec<Cell> {
+fn row(module: &ModuleReport, folder: &str) -> Vec<Cell> {
     let contents = |f: fn(&Contents) -> String| module.contents().map_or_else(String::new, f);
     vec![
-        Cell::new(&module.name),
+        Cell::new(module.short_name(folder)),
         right(bytes(module.bytes)),
         Cell::new(module.verdict()),
         Cell::new(contents(imports)),
         Cell::new(contents(beyond_2)),
-        right(contents(exports)),
         Cell::new(contents(memories)),
         right(contents(largest_body)),
         right(compile(&module.wasmtime)),
         right(compile(&module.host_wasm)),
-        Cell::new(run(module.runtime.as_ref())),
-        Cell::new(run(module.script.as_ref())),
+        Cell::new(runs(module)),
     ]
 }
 
@@ -109,10 +114,6 @@ pub fn beyond_2(contents: &Contents) -> String {
             .filter(|name| !proposals::is_common(name))
             .cloned(),
     )
-}
-
-fn exports(contents: &Contents) -> String {
-    contents.exports.values().sum::<u64>().to_string()
 }
 
 /// The memories, with their limits.
@@ -160,6 +161,7 @@ pub fn compile(compile: &Compile) -> String {
         Compile::Compiled {
             seconds,
             peak_bytes,
+            ..
         } => {
             let peak = peak_bytes.map_or_else(String::new, |peak| format!(", {} MiB", peak >> 20));
             format!("{seconds:.2} s{peak}")
@@ -173,6 +175,15 @@ pub fn compile(compile: &Compile) -> String {
 /// How a run ended.
 pub fn run(run: Option<&Run>) -> String {
     run.map_or_else(String::new, Run::summary)
+}
+
+/// How a module ran through both APIs.
+fn runs(module: &ModuleReport) -> String {
+    let (runtime, script) = (run(module.runtime.as_ref()), run(module.script.as_ref()));
+    match runtime == script {
+        true => runtime,
+        false => format!("Rust API: {runtime}; TypeScript API: {script}"),
+    }
 }
 
 fn list(parts: impl Iterator<Item = String>) -> String {

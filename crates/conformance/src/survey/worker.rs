@@ -32,6 +32,8 @@ enum Step {
     Runtime,
     /// The same through the TypeScript API.
     Script,
+    /// Run it through the Rust API without fuel and deadline.
+    Unfenced,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,13 +85,23 @@ impl Surveyor {
             }
             Step::Runtime => {
                 let (state, module) = self.compiled.as_ref().context("it is not compiled")?;
-                serde_json::to_value(stand_ins::run(state, module, fence))?
+                serde_json::to_value(stand_ins::run(state, module, Some(fence)))?
             }
             Step::Script => {
                 let (_, module) = self.compiled.as_ref().context("it is not compiled")?;
                 let state = WasmState::new(self.capabilities.clone())?;
-                let source = self.source.take().context("it was not read")?;
+                let source = self.source.clone().context("it was not read")?;
                 serde_json::to_value(script::run(state, source, module, fence)?)?
+            }
+            Step::Unfenced => {
+                // The code without checks is other code.
+                self.compiled = None;
+                self.capabilities.max_fuel = None;
+                self.capabilities.max_timeout_ms = None;
+                let state = WasmState::new(self.capabilities.clone())?;
+                let source = self.source.as_deref().context("it was not read")?;
+                let module = state.compile(source)?;
+                serde_json::to_value(stand_ins::run(&state, &module, None))?
             }
         })
     }
@@ -175,15 +187,25 @@ fn raised(caps: &[NeededCap]) -> anyhow::Result<ModuleLimits> {
     Ok(limits)
 }
 
+/// Whether a module was refused since neither fuel nor a deadline ends its waiting.
+fn waits(run: &Run) -> bool {
+    match &run.instantiate {
+        Ended::Failed { message } => message.contains("memory.atomic.wait"),
+        _ => false,
+    }
+}
+
 /// Measures a compilation.
 fn compile(compile: impl FnOnce() -> Result<(), String>) -> anyhow::Result<Compile> {
     reset_peak();
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), cpu_seconds());
     let done = compile();
     let seconds = start.elapsed().as_secs_f64();
+    let cpu = cpu.zip(cpu_seconds());
     Ok(match done {
         Ok(()) => Compile::Compiled {
             seconds,
+            cpu_seconds: cpu.map(|(before, after)| after - before),
             peak_bytes: peak(),
         },
         Err(message) => Compile::Refused {
@@ -224,6 +246,17 @@ fn peak() -> Option<u64> {
     Some(kib << 10)
 }
 
+/// Returns the time that this process has had of all processors, where the system is Linux.
+fn cpu_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program is in parentheses and can have spaces. User and system time are fields 14 and 15, in
+    // hundredths of a second.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    Some((ticks()? + ticks()?) as f64 / 100.0)
+}
+
 /// Surveys modules in processes that `start` starts.
 pub struct Worker<'a> {
     pub start: &'a (dyn Fn() -> Command + Sync),
@@ -249,6 +282,7 @@ impl Worker<'_> {
             caps: Vec::new(),
             runtime: None,
             script: None,
+            unfenced: None,
         };
         let mut process = Process::new(self.start, self.timeout);
         report.contents = self
@@ -267,10 +301,13 @@ impl Worker<'_> {
         }
         if let Compile::Compiled { .. } = report.host_wasm {
             report.runtime = Some(self.run(&mut process, found, Step::Runtime)?);
-            let is_lost = |run: &Run| run.ended().any(|ended| matches!(ended, Ended::Lost { .. }));
             // A process that is lost has lost the code too.
-            if !report.runtime.as_ref().is_some_and(is_lost) {
+            if !report.runtime.as_ref().is_some_and(Run::is_lost) {
                 report.script = Some(self.run(&mut process, found, Step::Script)?);
+            }
+            let has_code = report.script.as_ref().is_some_and(|run| !run.is_lost());
+            if has_code && report.runtime.as_ref().is_some_and(waits) {
+                report.unfenced = Some(self.run(&mut process, found, Step::Unfenced)?);
             }
         }
         Ok(report)

@@ -162,6 +162,7 @@ fn what_it_says_of_itself() {
     for (name, args) in [
         ("help", &["--help"][..]),
         ("help_fuzz", &["fuzz", "--help"]),
+        ("help_survey", &["survey", "--help"]),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
         // As wide everywhere.
