@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::contents::Contents;
 use super::report::{Call, Compile, ModuleReport, Report, Run, Verdict};
-use super::table::{beyond_2, compile, counts, imports, largest_body, memories, run};
+use super::table::{beyond_2, compile, counts, imports, largest_body, memories, run, rust_run};
 use super::text::bytes;
 
 /// The page about the first report, with the runs of the others beside it.
@@ -68,7 +68,7 @@ fn matrix(report: &Report, reports: &[&Report]) -> Markup {
                             td { (verdict(module)) }
                             td { (compile(&module.wasmtime)) }
                             td { (compile(&module.host_wasm)) }
-                            td { (run(module.runtime.as_ref())) }
+                            td { (rust_run(module)) }
                             @for report in reports { td { (run(script(report, module))) } }
                         }
                     }

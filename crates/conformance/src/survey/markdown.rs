@@ -1,7 +1,7 @@
 //! The report as a page in Markdown.
 
 use super::report::{Compile, Fence, ModuleReport, Report};
-use super::table::{beyond_2, compile, counts, imports, largest_body, memories, run};
+use super::table::{beyond_2, compile, counts, imports, largest_body, memories, run, rust_run};
 use super::text::bytes;
 
 /// The table of the first report, with the runs of the others beside it, and what stands in the way. `command` is the
@@ -28,6 +28,7 @@ pub fn render(reports: &[&Report], command: &str) -> String {
     let mut header = vec![
         "module".to_owned(),
         "size".to_owned(),
+        "verdict".to_owned(),
         "imports".to_owned(),
         "beyond 2.0".to_owned(),
         "memory".to_owned(),
@@ -79,13 +80,14 @@ fn row(module: &ModuleReport, folder: &str, reports: &[&Report]) -> Vec<String> 
     let mut row = vec![
         code(module.short_name(folder)),
         bytes(module.bytes),
+        module.verdict().to_string(),
         contents(imports),
         contents(beyond_2),
         contents(memories),
         contents(largest_body),
         compile(&module.wasmtime),
         compile(&module.host_wasm),
-        plain(&run(module.runtime.as_ref())),
+        plain(&rust_run(module)),
     ];
     row.extend(reports.iter().map(|report| {
         let mut modules = report.modules.iter();

@@ -177,10 +177,18 @@ pub fn run(run: Option<&Run>) -> String {
     run.map_or_else(String::new, Run::summary)
 }
 
+/// How the run through the Rust API ended, or the one without a fence if there is no other way.
+pub fn rust_run(module: &ModuleReport) -> String {
+    match &module.unfenced {
+        Some(unfenced) => format!("without fence: {}", unfenced.summary()),
+        None => run(module.runtime.as_ref()),
+    }
+}
+
 /// How a module ran through both APIs.
 fn runs(module: &ModuleReport) -> String {
-    let (runtime, script) = (run(module.runtime.as_ref()), run(module.script.as_ref()));
-    match runtime == script {
+    let (runtime, script) = (rust_run(module), run(module.script.as_ref()));
+    match runtime == script || module.unfenced.is_some() {
         true => runtime,
         false => format!("Rust API: {runtime}; TypeScript API: {script}"),
     }

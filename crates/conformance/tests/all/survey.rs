@@ -151,7 +151,7 @@ fn everything(folder: &Path) {
     write(
         folder,
         "no-stand-in.wat",
-        "(module (type $s (struct)) (import \"a\" \"b\" (global (ref $s))))",
+        "(module (type $s (struct)) (import \"host\" \"b\" (global (ref $s))))",
     );
     let caps = format!(
         "(module (table 10000001 funcref) (func $f) {})",
