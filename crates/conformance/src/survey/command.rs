@@ -101,10 +101,12 @@ impl Survey {
             timeout: Duration::from_secs(self.timeout.get()),
             fence,
         };
-        report.modules = survey(&sources.modules, &worker, self.jobs)?;
-        if let Some(path) = &self.json {
-            files::write(path, &serde_json::to_string_pretty(&report)?)?;
-        }
+        // After each module, in case that the run is ended before the last.
+        let save = |report: &Report| match &self.json {
+            Some(path) => files::write(path, &serde_json::to_string_pretty(report)?),
+            None => Ok(()),
+        };
+        survey(&sources.modules, &worker, self.jobs, &mut report, save)?;
         let reports: Vec<&Report> = std::iter::once(&report).chain(&beside).collect();
         if let Some(path) = &self.html {
             files::write(path, &html::render(&reports))?;
@@ -126,15 +128,18 @@ fn command_line() -> String {
         .join(" ")
 }
 
-/// Surveys modules, so many at a time. The reports are in the order of the modules.
+/// Surveys modules, so many at a time, and adds their reports, in the order of the modules. `save` gets the whole report
+/// after each of them.
 fn survey(
     modules: &[Found],
     worker: &Worker<'_>,
     jobs: NonZeroUsize,
-) -> anyhow::Result<Vec<ModuleReport>> {
+    report: &mut Report,
+    save: impl Fn(&Report) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let next = AtomicUsize::new(0);
     let progress = progress::bar(modules.len());
-    let (sender, reports) = mpsc::channel();
+    let (sender, surveyed) = mpsc::channel();
     let work = |sender: mpsc::Sender<anyhow::Result<(usize, ModuleReport)>>| {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -142,14 +147,15 @@ fn survey(
                 return;
             };
             progress.set_message(module.name.clone());
-            let report = worker.survey(module);
-            let is_broken = report.is_err();
-            if sender.send(report.map(|report| (number, report))).is_err() || is_broken {
+            let surveyed = worker.survey(module);
+            let is_broken = surveyed.is_err();
+            let sent = sender.send(surveyed.map(|module| (number, module)));
+            if sent.is_err() || is_broken {
                 return;
             }
         }
     };
-    let mut surveyed: Vec<(usize, ModuleReport)> = Vec::new();
+    let mut numbers: Vec<usize> = Vec::new();
     thread::scope(|scope| -> anyhow::Result<()> {
         for _ in 0..jobs.get().min(modules.len()) {
             let sender = sender.clone();
@@ -158,22 +164,24 @@ fn survey(
                 .context("cannot start a thread")?;
         }
         drop(sender);
-        for report in reports {
-            let (number, report) = report?;
+        for surveyed in surveyed {
+            let (number, module) = surveyed?;
             progress.inc(1);
-            let count = surveyed.len() + 1;
+            let count = numbers.len() + 1;
             let line = format!(
                 "{count}/{}  {}  {}",
                 modules.len(),
-                report.name,
-                report.verdict()
+                module.name,
+                module.verdict()
             );
             progress::line_without_terminal(&progress, &line);
-            surveyed.push((number, report));
+            let at = numbers.partition_point(|before| *before < number);
+            numbers.insert(at, number);
+            report.modules.insert(at, module);
+            save(report)?;
         }
         Ok(())
     })?;
     progress.finish_and_clear();
-    surveyed.sort_by_key(|(number, _)| *number);
-    Ok(surveyed.into_iter().map(|(_, report)| report).collect())
+    Ok(())
 }

@@ -85,17 +85,30 @@ const WIDE_FUNCTIONS: [&str; 12] = [
     "path_open",
 ];
 
-/// Whether `host:wasm` has a WASI function for an import.
-pub fn is_wasi_function(import: &ImportInfo) -> bool {
+/// Returns for each import whether it is a function of WASI that `host:wasm` gives it. The app gives all functions of a
+/// module name or none of them: where one of them is not WASI's, the others are stand-ins too.
+pub fn given_by_wasi(imports: &[ImportInfo]) -> Vec<bool> {
+    let is_given = |module: &str| {
+        let mut of_module = imports.iter().filter(|import| import.module == module);
+        WASI_MODULES.contains(&module) && of_module.all(is_wasi_function)
+    };
+    let given = WASI_MODULES.map(|module| (module, is_given(module)));
+    imports
+        .iter()
+        .map(|import| given.contains(&(import.module.as_str(), true)))
+        .collect()
+}
+
+/// Whether WASI has a function with the name and the parameters of an import.
+fn is_wasi_function(import: &ImportInfo) -> bool {
     let name = import.name.as_str();
     let ExternInfo::Function { params, .. } = &import.ty else {
         return false;
     };
-    let is_known = match params.iter().any(|ty| ty == "i64") {
+    match params.iter().any(|ty| ty == "i64") {
         true => WIDE_FUNCTIONS.contains(&name),
         false => NARROW_FUNCTIONS.contains(&name),
-    };
-    is_known && WASI_MODULES.contains(&import.module.as_str())
+    }
 }
 
 /// Names that only Emscripten's JavaScript has begin with these.

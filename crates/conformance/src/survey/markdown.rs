@@ -72,6 +72,16 @@ pub fn render(reports: &[&Report], command: &str) -> String {
         text += "\nWhat stands in the way:\n\n";
         text += &obstacles;
     }
+    let same = report.modules.iter().flat_map(|module| {
+        let name = code(module.short_name(folder));
+        let also = module.also.iter();
+        also.map(move |also| format!("- {}: {name}\n", code(also)))
+    });
+    let same: String = same.collect();
+    if !same.is_empty() {
+        text += "\nFiles with the same contents as another one:\n\n";
+        text += &same;
+    }
     text
 }
 

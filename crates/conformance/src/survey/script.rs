@@ -9,9 +9,9 @@ use deno_core::{OpState, op2};
 use ext_wasm::{WasmModule, WasmState};
 use serde::{Deserialize, Serialize};
 
-use super::imports::is_wasi_function;
+use super::imports::given_by_wasi;
 use super::report::{Call, Ended, Fence, Run};
-use super::stand_ins::callable;
+use super::stand_ins::{INITIALIZE, callable};
 use super::text::show;
 use crate::js::Js;
 
@@ -90,16 +90,17 @@ pub fn run(
     module: &WasmModule,
     fence: Fence,
 ) -> anyhow::Result<Run> {
-    let imports = module.imports.iter().enumerate();
+    let wasi = given_by_wasi(&module.imports).into_iter().enumerate();
     let call = callable(&module.exports);
     let request = Request {
         fuel: fence.fuel,
         timeout_ms: fence.timeout_ms,
-        wasi: imports
-            .filter(|(_, import)| is_wasi_function(import))
+        wasi: wasi
+            .filter(|(_, is_wasi)| *is_wasi)
             .map(|(index, _)| index)
             .collect(),
-        call,
+        // It has been called by then, and may be called only once.
+        call: call.filter(|name| *name != INITIALIZE),
     };
     let exchange = Exchange(Rc::new(RefCell::new(ExchangeData {
         source,
@@ -113,10 +114,14 @@ pub fn run(
     )?;
     let answer = exchange.0.borrow_mut().answer.take();
     let answer: Answer = serde_json::from_str(&answer.context("the script has no answer")?)?;
-    let mut called = answer.called.into_iter();
+    let instantiate = ended(answer.instantiation);
+    let called = match call {
+        Some(INITIALIZE) if instantiate == Ended::Returned => Some(None),
+        _ => answer.called.into_iter().next(),
+    };
     Ok(Run {
-        instantiate: ended(answer.instantiation),
-        call: call.zip(called.next()).map(|(name, error)| Call {
+        instantiate,
+        call: call.zip(called).map(|(name, error)| Call {
             name: show(name),
             ended: ended(error),
         }),

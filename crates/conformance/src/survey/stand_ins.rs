@@ -11,17 +11,20 @@ use ext_wasm::{
 };
 use wasmtime::{GlobalType, MemoryTypeBuilder, Mutability, RefType, TableType, ValRaw, ValType};
 
-use super::imports::is_wasi_function;
+use super::imports::given_by_wasi;
 use super::report::{Call, Ended, Fence, Run};
 use super::text::show;
 
 /// The exports that are called rather than others, since they are made to be the first.
 const FIRST: [&str; 4] = [
-    "_initialize",
+    INITIALIZE,
     "_start",
     "__wasm_call_ctors",
     "__wbindgen_start",
 ];
+
+/// The function that `host:wasm` for TypeScript calls when it instantiates a module with WASI.
+pub const INITIALIZE: &str = "_initialize";
 
 /// Returns the name of the export that is called: a function without parameters.
 pub fn callable(exports: &[ExportInfo]) -> Option<&str> {
@@ -81,14 +84,18 @@ fn instantiate(
         options = options.with_fuel(fuel).with_timeout_ms(timeout_ms);
     }
     let (id, store) = state.new_store(options)?;
-    let imports = module.imports.iter().map(|import| stand_in(&store, import));
+    let wasi = given_by_wasi(&module.imports);
+    let imports = module.imports.iter().zip(wasi);
+    let imports = imports.map(|(import, is_wasi)| match is_wasi {
+        true => Ok(Import::Wasi),
+        false => stand_in(&store, import),
+    });
     let imports = imports.collect::<Result<Vec<_>, _>>()?;
     state.instantiate(module.id, id, imports)
 }
 
 fn stand_in(store: &WasmStore, import: &ImportInfo) -> Result<Import, WasmError> {
     let stand_in = match &import.ty {
-        _ if is_wasi_function(import) => Ok(Import::Wasi),
         ExternInfo::Function { results, .. } => Ok(function(results)),
         ExternInfo::Memory {
             minimum,

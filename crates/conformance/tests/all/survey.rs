@@ -96,7 +96,17 @@ const EMSCRIPTEN: &str = r#"(module
     (import "env" "__stack_pointer" (global $sp (mut i32)))
     (import "env" "__cpp_exception" (tag (param i32)))
     (import "wasi_snapshot_preview1" "fd_seek" (func (param i32 i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_close" (func (param i32) (result i32)))
     (func (export "__wasm_call_ctors") (global.set $sp (i32.const 1))))"#;
+
+/// Its first function may be called once only.
+const REACTOR: &str = r#"(module
+    (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
+    (memory (export "memory") 1)
+    (global $calls (mut i32) (i32.const 0))
+    (func (export "_initialize")
+        (if (global.get $calls) (then unreachable))
+        (global.set $calls (i32.const 1))))"#;
 
 const WASM_BINDGEN: &str = r#"(module
     (import "__wbindgen_placeholder__" "__wbindgen_throw" (func (param i32 i32)))
@@ -135,6 +145,7 @@ fn everything(folder: &Path) {
         wat::parse_str(WASM_BINDGEN).unwrap(),
     );
     write(folder, "go.wat", GO);
+    write(folder, "reactor.wat", REACTOR);
     write(folder, "other.wat", OTHER);
     write(folder, "waits.wat", WAITS);
     write(
@@ -232,6 +243,9 @@ fn everything_is_taken() {
         "{}",
         stdout(&output)
     );
+    let args = [".", "--fuel", "1", "--json", "r.json"];
+    assert_eq!(survey(&folder, &args).status.code(), Some(0));
+    assert_eq!(read_report(&folder.join("r.json")).fence.fuel, 1);
     // Without a terminal there is a line for each module instead of a bar.
     for line in ["1/2  ", "2/2  ", "./a.wat  taken\n", "./b/c.wat  taken\n"] {
         assert!(stderr(&output).contains(line), "{}", stderr(&output));
