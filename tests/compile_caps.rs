@@ -16,6 +16,17 @@ fn compile(limits: &ModuleLimits, source: &[u8]) -> Result<(), WasmError> {
     WasmState::new(capabilities)?.compile(source).map(drop)
 }
 
+/// The limits that a module exceeds: names, values and what is allowed.
+fn exceeded(limits: &ModuleLimits, source: &[u8]) -> Vec<(&'static str, u64, u64)> {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.module_limits = limits.clone();
+    let state = WasmState::new(capabilities).unwrap();
+    let exceeded = state.exceeded_limits(source).unwrap().into_iter();
+    exceeded
+        .map(|limit| (limit.name, limit.value, limit.allowed))
+        .collect()
+}
+
 #[test]
 fn a_message_does_not_carry_the_source() {
     let result = Js::new().run(

@@ -13,9 +13,10 @@ use std::time::Duration;
 use wasmtime::SharedMemory;
 use wasmtime::{Linker, MemoryType, ValRaw};
 
+use crate::runtime::admission;
 use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
-use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
 use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
 #[cfg(feature = "testing")]
@@ -201,6 +202,15 @@ impl WasmState {
     pub fn compile_file(&self, path: &Path) -> Result<WasmModule, WasmError> {
         let cap = self.capabilities.module_limits.max_source_bytes();
         self.compile(&self.files.read(path, cap)?)
+    }
+
+    /// Returns every limit on modules that a module in the binary or the text format exceeds; none if the limits let it
+    /// through. It is not compiled, and may be invalid.
+    ///
+    /// # Errors
+    /// `CompileError` if the source is malformed text, or neither binary nor text.
+    pub fn exceeded_limits(&self, source: &[u8]) -> Result<Vec<ExceededLimit>, WasmError> {
+        admission::exceeded_limits(source, &self.module_limits)
     }
 
     /// Adds a module that a [`Compiler`] of this state compiled.

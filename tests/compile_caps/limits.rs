@@ -1,8 +1,8 @@
 //! Caps on the contents of a module.
 
-use ext_wasm::{ModuleLimits, WasmErrorCode};
+use ext_wasm::{ModuleLimits, WasmCapabilities, WasmErrorCode, WasmState};
 
-use super::compile;
+use super::{compile, exceeded};
 
 /// A cap on one kind of content.
 struct Cap {
@@ -84,7 +84,46 @@ fn a_module_at_a_cap_compiles_and_one_above_names_the_cap() {
         assert!(above.message.contains(&expected), "{name}: {above}");
         let value = format!(" {} ", cap + 1);
         assert!(above.message.contains(&value), "{name}: {above}");
+        assert_eq!(exceeded(&limits, held.module(cap).as_bytes()), []);
+        assert_eq!(
+            exceeded(&limits, held.module(cap + 1).as_bytes()),
+            [(name, cap + 1, cap)]
+        );
     }
+}
+
+#[test]
+fn all_exceeded_limits_are_known_at_once() {
+    let mut limits = ModuleLimits::default();
+    let text = b"(module (memory 1) (memory 1) (global i32 (i32.const 0)) (func (block)))";
+    let binary = wat::parse_bytes(text).unwrap();
+    (limits.max_memories, limits.max_globals) = (1, 0);
+    let both = [("max_memories", 2, 1), ("max_globals", 1, 0)];
+    assert_eq!(exceeded(&limits, text), both);
+    assert_eq!(exceeded(&limits, &binary), both);
+    (limits.max_text_bytes, limits.max_text_nesting) = (10, 2);
+    let size = text.len() as u64;
+    let of_text = [("max_text_bytes", size, 10), ("max_text_nesting", 3, 2)];
+    assert_eq!(exceeded(&limits, text), of_text);
+    assert_eq!(exceeded(&limits, &binary), both);
+    limits = ModuleLimits::default();
+    limits.max_compile_ms = 0;
+    limits.max_compile_ns_per_byte = 0;
+    limits.max_compile_bytes = 0;
+    limits.max_compile_bytes_per_byte = 0;
+    let costs = exceeded(&limits, text);
+    let names: Vec<&str> = costs.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, ["max_compile_ms", "max_compile_bytes"]);
+    // The values of the module are enough.
+    (limits.max_compile_ms, limits.max_compile_bytes) = (costs[0].1, costs[1].1);
+    assert_eq!(exceeded(&limits, text), []);
+    assert!(compile(&limits, text).is_ok());
+    assert!(
+        WasmState::new(WasmCapabilities::default())
+            .unwrap()
+            .exceeded_limits(b"(module")
+            .is_err()
+    );
 }
 
 #[test]

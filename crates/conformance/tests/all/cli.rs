@@ -162,6 +162,7 @@ fn the_help_texts_match_their_snapshots() {
     for (name, args) in [
         ("help", &["--help"][..]),
         ("help_fuzz", &["fuzz", "--help"]),
+        ("help_survey", &["survey", "--help"]),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
         // The same width on every machine.

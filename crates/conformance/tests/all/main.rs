@@ -14,6 +14,7 @@ mod fuzz_api;
 mod pool;
 mod report;
 mod selection;
+mod survey;
 mod threads;
 mod wast_json;
 
