@@ -8,12 +8,15 @@
 mod body;
 mod cost;
 mod deferred;
+mod format;
 mod images;
+mod invalid;
 mod liveness;
 mod locals;
 mod numbering;
 mod ops;
 mod profile;
+mod searches;
 mod startup;
 mod sums;
 mod text;
@@ -22,5 +25,6 @@ mod values;
 mod walk;
 
 pub(crate) use images::DENSE_IMAGE_BYTES;
+pub(crate) use invalid::invalid;
 pub(crate) use profile::ModuleProfile;
-pub(crate) use text::{check_bytes, check_size, encode, least_steps, parse_steps};
+pub(crate) use text::{check_bytes, check_size, encode, is_module, least_steps, parse_steps};

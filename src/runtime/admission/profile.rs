@@ -6,6 +6,7 @@ use super::cost::Bound;
 use super::walk::Walk;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::rewrite::ExportOrder;
 
 /// The content and cost of a module, up to its first error. Most fields are counts, capped by the limit of the same
 /// name: see [`ModuleLimits`].
@@ -42,6 +43,8 @@ pub(crate) struct ModuleProfile {
     pub(crate) shared_growth: u64,
     /// Whether its data segments are merged before compilation.
     pub(crate) merges_data: bool,
+    /// The order in which its exports are compiled. `None` for its own.
+    pub(crate) export_order: Option<ExportOrder>,
     /// Whether it contains `memory.atomic.wait32` or `.wait64` and has a shared memory. On other memories these
     /// instructions trap, so they do not count.
     pub(crate) waits: bool,
@@ -58,9 +61,26 @@ impl ModuleProfile {
         Walk::new(Some(bound(limits, wasm.len() as u64))).through(wasm)
     }
 
+    /// Counts the content of a binary, without an estimate of the cost to compile it.
+    fn content_of(wasm: &[u8]) -> Self {
+        Walk::new(None).through(wasm)
+    }
+
     /// Returns the work to validate a binary, in steps.
     pub(crate) fn validation_steps(wasm: &[u8]) -> u64 {
-        Walk::new(None).through(wasm).validation_steps
+        Self::content_of(wasm).validation_steps
+    }
+
+    /// Checks whether a binary may be validated within these limits.
+    ///
+    /// # Errors
+    /// `CompileError` if the module exceeds a limit on its content, or if its validation alone exceeds the limit on the
+    /// time to compile it.
+    pub(crate) fn check_content(wasm: &[u8], limits: &ModuleLimits) -> Result<(), WasmError> {
+        let content = Self::content_of(wasm);
+        content.check_counts(limits)?;
+        let ns = content.validation_steps.saturating_mul(VALIDATION_STEP_NS);
+        check_time(ns, bound(limits, content.binary_bytes))
     }
 
     /// Checks the limits.
@@ -68,6 +88,21 @@ impl ModuleProfile {
     /// # Errors
     /// `CompileError` if the module exceeds a limit. The message has the name of the limit and both values.
     pub(crate) fn check(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        self.check_counts(limits)?;
+        let bound = bound(limits, self.binary_bytes);
+        check_time(self.compile_ns, bound)?;
+        if self.compile_bytes > bound.bytes {
+            let estimate = self.compile_bytes;
+            return Err(exceeds(
+                format_args!("would take an estimated {estimate} bytes of memory to compile"),
+                bound.bytes,
+                "max_compile_bytes and max_compile_bytes_per_byte",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_counts(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
         macro_rules! counts {
             ($($field:ident: $what:literal, $limit:ident;)*) => {
                 [$((self.$field, $what, limits.$limit, stringify!($limit))),*]
@@ -103,28 +138,26 @@ impl ModuleProfile {
                 return Err(exceeds(format_args!("has {value} {what}"), cap, name));
             }
         }
-        let Bound { ns, bytes } = bound(limits, self.binary_bytes);
-        if self.compile_ns > ns {
-            let estimate = match self.compile_ns {
-                u64::MAX => "more than can be estimated".to_owned(),
-                ns => format!("an estimated {} ms", ns / 1_000_000),
-            };
-            return Err(exceeds(
-                format_args!("would take {estimate} to compile"),
-                ns / 1_000_000,
-                "max_compile_ms and max_compile_ns_per_byte",
-            ));
-        }
-        if self.compile_bytes > bytes {
-            let estimate = self.compile_bytes;
-            return Err(exceeds(
-                format_args!("would take an estimated {estimate} bytes of memory to compile"),
-                bytes,
-                "max_compile_bytes and max_compile_bytes_per_byte",
-            ));
-        }
         Ok(())
     }
+}
+
+/// The time of one validation step, in nanoseconds.
+pub(super) const VALIDATION_STEP_NS: u64 = 20;
+
+fn check_time(ns: u64, bound: Bound) -> Result<(), WasmError> {
+    if ns <= bound.ns {
+        return Ok(());
+    }
+    let estimate = match ns {
+        u64::MAX => "more than can be estimated".to_owned(),
+        ns => format!("an estimated {} ms", ns / 1_000_000),
+    };
+    Err(exceeds(
+        format_args!("would take {estimate} to compile"),
+        bound.ns / 1_000_000,
+        "max_compile_ms and max_compile_ns_per_byte",
+    ))
 }
 
 /// Returns the maximum cost to compile a binary of `binary_bytes` bytes.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::format::Format;
 use super::profile::exceeds;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
@@ -25,16 +26,20 @@ pub(crate) fn parse_steps(source: &[u8]) -> u64 {
     least_steps(source).saturating_add(Nesting::of(source).lookups / LABELS_PER_STEP)
 }
 
-/// Checks the size of a source.
+/// Whether a source is in one of the formats of WebAssembly, by its first bytes.
+pub(crate) fn is_module(source: &[u8]) -> bool {
+    Format::of(source).is_ok()
+}
+
+/// Checks the format and the size of a source.
 ///
 /// # Errors
-/// `CompileError` if `source` has more bytes than the limit for its format.
+/// `CompileError` if `source` is another kind of file, or has more bytes than the limit for its format.
 pub(crate) fn check_bytes(source: &[u8], limits: &ModuleLimits) -> Result<(), WasmError> {
     let bytes = source.len() as u64;
-    let (what, cap, name) = if is_binary(source) {
-        ("bytes", limits.max_binary_bytes, "max_binary_bytes")
-    } else {
-        ("bytes of text", limits.max_text_bytes, "max_text_bytes")
+    let (what, cap, name) = match Format::of(source)? {
+        Format::Binary => ("bytes", limits.max_binary_bytes, "max_binary_bytes"),
+        Format::Text => ("bytes of text", limits.max_text_bytes, "max_text_bytes"),
     };
     if bytes > cap {
         return Err(exceeds(format_args!("has {bytes} {what}"), cap, name));
@@ -42,7 +47,7 @@ pub(crate) fn check_bytes(source: &[u8], limits: &ModuleLimits) -> Result<(), Wa
     Ok(())
 }
 
-/// Checks the size of a source, and the nesting depth of a text.
+/// Checks the format and the size of a source, and the nesting depth of a text.
 ///
 /// # Errors
 /// `CompileError` as [`check_bytes`], or if `source` is text with nesting deeper than the limit.
@@ -73,9 +78,8 @@ pub(crate) fn encode<'a>(
     if is_binary(source) {
         return Ok(Cow::Borrowed(source));
     }
-    let text = std::str::from_utf8(source).map_err(|_| {
-        WasmError::compile("not WebAssembly: neither the binary magic `\\0asm` nor UTF-8 text")
-    })?;
+    let text = std::str::from_utf8(source)
+        .map_err(|_| WasmError::compile("not a WebAssembly module: the text is not UTF-8"))?;
     let wasm =
         wat::parse_str(text).map_err(|error| WasmError::compile(first_line_and_place(&error)))?;
     Ok(Cow::Owned(wasm))

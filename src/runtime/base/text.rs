@@ -4,9 +4,17 @@
 /// The maximum number of characters of a name in a message.
 const MAX_NAME: usize = 100;
 
+/// The maximum number of characters of another message inside a message.
+const MAX_TEXT: usize = 300;
+
 /// Returns a name on one line, cut if it is long.
 pub(crate) fn show(name: &str) -> String {
     escape(name, MAX_NAME, breaks_lines)
+}
+
+/// Returns a text on one line, cut if it is very long.
+pub(crate) fn show_long(text: &str) -> String {
+    escape(text, MAX_TEXT, breaks_lines)
 }
 
 /// Returns a name in quotes, cut if it is long.

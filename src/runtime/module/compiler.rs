@@ -93,6 +93,10 @@ impl Compiler {
             self.prepare(&code, self.checks)?;
             return Ok(code);
         }
+        // The compiler validates each function when it comes to it, which may be after minutes.
+        ModuleProfile::check_content(&wasm, &self.limits)?;
+        Module::validate(self.cache.engines().get(self.checks)?, &wasm)
+            .map_err(|error| admission::invalid(&wasm, &error))?;
         let profile = ModuleProfile::of(&wasm, &self.limits);
         profile.check(&self.limits)?;
         let code = Code::new(&wasm, profile);
@@ -125,9 +129,12 @@ impl Compiler {
             false => None,
         };
         let wasm = merged.as_deref().unwrap_or(&code.wasm);
+        let order = code.profile.export_order.as_ref();
+        let (reordered, names) = order.and_then(|order| order.apply(wasm)).unzip();
+        let wasm = reordered.as_deref().unwrap_or(wasm);
         let module = Module::from_binary(self.cache.engines().get(checks)?, wasm)
             .map_err(|error| WasmError::compile(text::one_line(&error)))?;
-        let compiled = Compiled::new(module, &code.profile)?;
+        let compiled = Compiled::new(module, names, &code.profile)?;
         code.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
     }
@@ -169,6 +176,9 @@ impl Compiler {
             return refuse(steps);
         }
         let engine = self.cache.engines().get(self.checks)?;
+        if !admission::is_module(source) {
+            return Ok(false);
+        }
         admission::check_size(source, &self.limits)?;
         let steps = admission::parse_steps(source);
         if steps > cap {
