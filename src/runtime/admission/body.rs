@@ -43,6 +43,8 @@ pub(super) struct BodyProfile {
     pub regions: u64,
     /// The work to validate the body: one step per instruction, operand and branch target.
     pub validation_steps: u64,
+    /// Whether the body catches exceptions.
+    pub catches: bool,
     /// Whether the body contains `memory.atomic.wait`.
     pub waits: bool,
 }

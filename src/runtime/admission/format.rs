@@ -1,13 +1,8 @@
-//! The format of a source: WebAssembly in one of its two formats, or another kind of file.
+//! The kinds of files that are not modules.
+
+use std::borrow::Cow;
 
 use crate::runtime::base::error::WasmError;
-
-/// The format of a source that may be a module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    Binary,
-    Text,
-}
 
 /// The bytes that every WebAssembly binary begins with.
 const MAGIC: &[u8] = b"\0asm";
@@ -37,51 +32,52 @@ const OTHERS: &[(&[u8], &str)] = &[
 /// The number of bytes that are enough to know the kind of a text.
 const LONGEST_START: usize = 256;
 
-impl Format {
-    /// Returns the format of a source by its first bytes. It may still be no valid module.
-    ///
-    /// # Errors
-    /// `CompileError` with the kind of file that the source is, if it is no module.
-    pub fn of(source: &[u8]) -> Result<Self, WasmError> {
-        if let Some(rest) = source.strip_prefix(MAGIC) {
-            return match rest.first_chunk() {
-                None | Some([1, 0, 0, 0]) => Ok(Self::Binary),
-                Some([version, _, 1, 0]) => Err(not_a_module(&match version {
-                    0x0d => "a WebAssembly component".to_owned(),
-                    version => format!("a WebAssembly component of the draft version {version}"),
-                })),
-                Some(version) => {
-                    let version = u32::from_le_bytes(*version);
-                    Err(not_a_module(&format!(
-                        "WebAssembly of version {version}, not 1"
-                    )))
-                }
-            };
-        }
-        if source.is_empty() {
-            return Err(not_a_module("empty"));
-        }
-        if let [0xca, 0xfe, 0xba, 0xbe, rest @ ..] = source {
-            // Universal binaries begin with the number of their architectures, classes with a version above 44.
-            let is_class = rest
-                .first_chunk()
-                .is_some_and(|count| u32::from_be_bytes(*count) > 44);
-            let kind = if is_class {
-                "a Java class"
-            } else {
-                "a Mach-O file"
-            };
-            return Err(not_a_module(kind));
-        }
-        let other = OTHERS.iter().find(|(start, _)| source.starts_with(start));
-        if let Some((_, kind)) = other {
-            return Err(not_a_module(kind));
-        }
-        match kind_of_text(source) {
-            Some(kind) => Err(not_a_module(kind)),
-            None => Ok(Self::Text),
-        }
+/// Checks whether a source is in one of the formats of WebAssembly, by its first bytes. It may still be no valid module.
+///
+/// # Errors
+/// `CompileError` with the kind of file that it is, if it is another one.
+pub(crate) fn check_format(source: &[u8]) -> Result<(), WasmError> {
+    let kind = kind_of(source);
+    kind.map_or(Ok(()), |kind| {
+        Err(WasmError::compile(format!(
+            "not a WebAssembly module: the source is {kind}"
+        )))
+    })
+}
+
+/// Returns the kind of a source. `None` if it may be a module.
+fn kind_of(source: &[u8]) -> Option<Cow<'static, str>> {
+    if let Some(rest) = source.strip_prefix(MAGIC) {
+        return match *rest.first_chunk()? {
+            [1, 0, 0, 0] => None,
+            [0x0d, _, 1, 0] => Some("a WebAssembly component".into()),
+            [draft, _, 1, 0] => {
+                Some(format!("a WebAssembly component of the draft version {draft}").into())
+            }
+            version => {
+                let version = u32::from_le_bytes(version);
+                Some(format!("WebAssembly of version {version}, not 1").into())
+            }
+        };
     }
+    if source.is_empty() {
+        return Some("empty".into());
+    }
+    if let [0xca, 0xfe, 0xba, 0xbe, rest @ ..] = source {
+        // Files for several machines begin with their number, and classes with a version above 44.
+        let is_class = rest
+            .first_chunk()
+            .is_some_and(|count| u32::from_be_bytes(*count) > 44);
+        let kind = if is_class {
+            "a Java class"
+        } else {
+            "a Mach-O file"
+        };
+        return Some(kind.into());
+    }
+    let other = OTHERS.iter().find(|(start, _)| source.starts_with(start));
+    let kind = other.map(|(_, kind)| *kind);
+    kind.or_else(|| kind_of_text(source)).map(Cow::Borrowed)
 }
 
 /// Returns the kind of a text that is not in WebAssembly's text format. `None` if it may be.
@@ -107,8 +103,4 @@ fn kind_of_text(source: &[u8]) -> Option<&'static str> {
             _ => Some("text, but not of WebAssembly, which begins with `(`"),
         },
     }
-}
-
-fn not_a_module(kind: &str) -> WasmError {
-    WasmError::compile(format!("not a WebAssembly module: the source is {kind}"))
 }

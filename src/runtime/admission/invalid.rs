@@ -22,14 +22,11 @@ pub(crate) fn invalid(wasm: &[u8], error: &wasmtime::Error) -> WasmError {
             let _ = write!(message, "{} ", text::quote(name));
         }
     }
-    let _ = write!(
-        message,
-        "at {offset:#x}: {}",
-        text::show_long(found.message())
-    );
+    let _ = write!(message, "at {offset:#x}: ");
     if let Some(proposal) = found.missing_wasm_feature().and_then(proposal) {
-        let _ = write!(message, ", and requires the {proposal} proposal");
+        let _ = write!(message, "requires the {proposal} proposal: ");
     }
+    message.push_str(&text::show_long(found.message()));
     WasmError::compile(message)
 }
 

@@ -24,7 +24,8 @@ mod types;
 mod values;
 mod walk;
 
+pub(crate) use format::check_format;
 pub(crate) use images::DENSE_IMAGE_BYTES;
 pub(crate) use invalid::invalid;
 pub(crate) use profile::ModuleProfile;
-pub(crate) use text::{check_bytes, check_size, encode, is_module, least_steps, parse_steps};
+pub(crate) use text::{check_bytes, check_size, encode, least_steps, parse_steps};

@@ -38,11 +38,13 @@ pub(crate) struct ModuleProfile {
     pub(super) compile_ns: u64,
     pub(super) compile_bytes: u64,
     /// The work to validate the module, in steps.
-    pub(super) validation_steps: u64,
+    pub(crate) validation_steps: u64,
     /// The maximum number of bytes by which the shared memories that it defines may grow.
     pub(crate) shared_growth: u64,
     /// Whether its data segments are merged before compilation.
     pub(crate) merges_data: bool,
+    /// Whether it is compiled with the single-pass register allocator: see [`SINGLE_PASS_BYTES`].
+    pub(crate) single_pass: bool,
     /// The order in which its exports are compiled. `None` for its own.
     pub(crate) export_order: Option<ExportOrder>,
     /// Whether it contains `memory.atomic.wait32` or `.wait64` and has a shared memory. On other memories these
@@ -62,25 +64,15 @@ impl ModuleProfile {
     }
 
     /// Counts the content of a binary, without an estimate of the cost to compile it.
-    fn content_of(wasm: &[u8]) -> Self {
+    pub(crate) fn content_of(wasm: &[u8]) -> Self {
         Walk::new(None).through(wasm)
     }
 
-    /// Returns the work to validate a binary, in steps.
-    pub(crate) fn validation_steps(wasm: &[u8]) -> u64 {
-        Self::content_of(wasm).validation_steps
-    }
-
-    /// Checks whether a binary may be validated within these limits.
-    ///
-    /// # Errors
-    /// `CompileError` if the module exceeds a limit on its content, or if its validation alone exceeds the limit on the
-    /// time to compile it.
-    pub(crate) fn check_content(wasm: &[u8], limits: &ModuleLimits) -> Result<(), WasmError> {
-        let content = Self::content_of(wasm);
-        content.check_counts(limits)?;
-        let ns = content.validation_steps.saturating_mul(VALIDATION_STEP_NS);
-        check_time(ns, bound(limits, content.binary_bytes))
+    /// Whether the module may be validated before its cost is estimated. If not, validation alone takes longer than the
+    /// limit on the time to compile it, and [`ModuleProfile::check`] refuses it.
+    pub(crate) fn may_be_validated(&self, limits: &ModuleLimits) -> bool {
+        let ns = self.validation_steps.saturating_mul(VALIDATION_STEP_NS);
+        ns <= bound(limits, self.binary_bytes).ns
     }
 
     /// Checks the limits.
@@ -90,7 +82,17 @@ impl ModuleProfile {
     pub(crate) fn check(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
         self.check_counts(limits)?;
         let bound = bound(limits, self.binary_bytes);
-        check_time(self.compile_ns, bound)?;
+        if self.compile_ns > bound.ns {
+            let estimate = match self.compile_ns {
+                u64::MAX => "more than can be estimated".to_owned(),
+                ns => format!("an estimated {} ms", ns / 1_000_000),
+            };
+            return Err(exceeds(
+                format_args!("would take {estimate} to compile"),
+                bound.ns / 1_000_000,
+                "max_compile_ms and max_compile_ns_per_byte",
+            ));
+        }
         if self.compile_bytes > bound.bytes {
             let estimate = self.compile_bytes;
             return Err(exceeds(
@@ -102,7 +104,11 @@ impl ModuleProfile {
         Ok(())
     }
 
-    fn check_counts(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+    /// Checks the limits on the content.
+    ///
+    /// # Errors
+    /// As [`ModuleProfile::check`].
+    pub(crate) fn check_counts(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
         macro_rules! counts {
             ($($field:ident: $what:literal, $limit:ident;)*) => {
                 [$((self.$field, $what, limits.$limit, stringify!($limit))),*]
@@ -142,23 +148,14 @@ impl ModuleProfile {
     }
 }
 
+/// The size of a function body from which on its module is compiled with the single-pass register allocator, in bytes.
+///
+/// The time of the other allocator grows faster than the size: for a body of 4.5 MB, of a published module, it takes
+/// 13 minutes. Its code is faster, so it compiles everything else.
+pub(super) const SINGLE_PASS_BYTES: u64 = 2_000_000;
+
 /// The time of one validation step, in nanoseconds.
 pub(super) const VALIDATION_STEP_NS: u64 = 20;
-
-fn check_time(ns: u64, bound: Bound) -> Result<(), WasmError> {
-    if ns <= bound.ns {
-        return Ok(());
-    }
-    let estimate = match ns {
-        u64::MAX => "more than can be estimated".to_owned(),
-        ns => format!("an estimated {} ms", ns / 1_000_000),
-    };
-    Err(exceeds(
-        format_args!("would take {estimate} to compile"),
-        bound.ns / 1_000_000,
-        "max_compile_ms and max_compile_ns_per_byte",
-    ))
-}
 
 /// Returns the maximum cost to compile a binary of `binary_bytes` bytes.
 fn bound(limits: &ModuleLimits, binary_bytes: u64) -> Bound {

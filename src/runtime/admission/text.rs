@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::format::Format;
+use super::format::check_format;
 use super::profile::exceeds;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
@@ -26,20 +26,16 @@ pub(crate) fn parse_steps(source: &[u8]) -> u64 {
     least_steps(source).saturating_add(Nesting::of(source).lookups / LABELS_PER_STEP)
 }
 
-/// Whether a source is in one of the formats of WebAssembly, by its first bytes.
-pub(crate) fn is_module(source: &[u8]) -> bool {
-    Format::of(source).is_ok()
-}
-
-/// Checks the format and the size of a source.
+/// Checks the size of a source.
 ///
 /// # Errors
-/// `CompileError` if `source` is another kind of file, or has more bytes than the limit for its format.
+/// `CompileError` if `source` has more bytes than the limit for its format.
 pub(crate) fn check_bytes(source: &[u8], limits: &ModuleLimits) -> Result<(), WasmError> {
     let bytes = source.len() as u64;
-    let (what, cap, name) = match Format::of(source)? {
-        Format::Binary => ("bytes", limits.max_binary_bytes, "max_binary_bytes"),
-        Format::Text => ("bytes of text", limits.max_text_bytes, "max_text_bytes"),
+    let (what, cap, name) = if is_binary(source) {
+        ("bytes", limits.max_binary_bytes, "max_binary_bytes")
+    } else {
+        ("bytes of text", limits.max_text_bytes, "max_text_bytes")
     };
     if bytes > cap {
         return Err(exceeds(format_args!("has {bytes} {what}"), cap, name));
@@ -47,7 +43,7 @@ pub(crate) fn check_bytes(source: &[u8], limits: &ModuleLimits) -> Result<(), Wa
     Ok(())
 }
 
-/// Checks the format and the size of a source, and the nesting depth of a text.
+/// Checks the size of a source, and the nesting depth of a text.
 ///
 /// # Errors
 /// `CompileError` as [`check_bytes`], or if `source` is text with nesting deeper than the limit.
@@ -69,11 +65,12 @@ pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), Was
 /// source is parsed as text.
 ///
 /// # Errors
-/// `CompileError` if the source is malformed text, or neither binary nor text; or as [`check_size`].
+/// `CompileError` if the source is malformed text; or as [`check_format`] and [`check_size`].
 pub(crate) fn encode<'a>(
     source: &'a [u8],
     limits: &ModuleLimits,
 ) -> Result<Cow<'a, [u8]>, WasmError> {
+    check_format(source)?;
     check_size(source, limits)?;
     if is_binary(source) {
         return Ok(Cow::Borrowed(source));

@@ -12,6 +12,7 @@ use crate::runtime::base::options::Checks;
 use crate::runtime::base::text;
 use crate::runtime::engine::compile_queue::{CompileQueue, Waiting};
 use crate::runtime::rewrite::merge_data_segments;
+use crate::runtime::store::move_module::move_to_engine;
 
 /// The maximum size of a binary that is compared on the calling thread, in bytes: it takes less time than a switch
 /// of threads.
@@ -72,6 +73,14 @@ impl Compiler {
         self.limits.max_source_bytes()
     }
 
+    /// Checks the format of a source before it is copied.
+    ///
+    /// # Errors
+    /// `CompileError` if it is another kind of file.
+    pub fn check_format(&self, source: &[u8]) -> Result<(), WasmError> {
+        admission::check_format(source)
+    }
+
     /// Checks the size of a source before it is copied.
     ///
     /// # Errors
@@ -93,10 +102,13 @@ impl Compiler {
             self.prepare(&code, self.checks)?;
             return Ok(code);
         }
-        // The compiler validates each function when it comes to it, which may be after minutes.
-        ModuleProfile::check_content(&wasm, &self.limits)?;
-        Module::validate(self.cache.engines().get(self.checks)?, &wasm)
-            .map_err(|error| admission::invalid(&wasm, &error))?;
+        let content = ModuleProfile::content_of(&wasm);
+        content.check_counts(&self.limits)?;
+        if content.may_be_validated(&self.limits) {
+            // The compiler validates each function when it comes to it, which may be after minutes.
+            Module::validate(self.cache.engines().get(self.checks)?, &wasm)
+                .map_err(|error| admission::invalid(&wasm, &error))?;
+        }
         let profile = ModuleProfile::of(&wasm, &self.limits);
         profile.check(&self.limits)?;
         let code = Code::new(&wasm, profile);
@@ -129,14 +141,36 @@ impl Compiler {
             false => None,
         };
         let wasm = merged.as_deref().unwrap_or(&code.wasm);
-        let order = code.profile.export_order.as_ref();
-        let (reordered, names) = order.and_then(|order| order.apply(wasm)).unzip();
+        let reordered =
+            match &code.profile.export_order {
+                Some(order) => Some(order.apply(wasm).ok_or_else(|| {
+                    WasmError::compile("the exports cannot be put in another order")
+                })?),
+                None => None,
+            };
+        let (reordered, names) = reordered.unzip();
         let wasm = reordered.as_deref().unwrap_or(wasm);
-        let module = Module::from_binary(self.cache.engines().get(checks)?, wasm)
-            .map_err(|error| WasmError::compile(text::one_line(&error)))?;
+        let module = self.machine_code(wasm, checks, code.profile.single_pass)?;
         let compiled = Compiled::new(module, names, &code.profile)?;
         code.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
+    }
+
+    fn machine_code(
+        &self,
+        wasm: &[u8],
+        checks: Checks,
+        single_pass: bool,
+    ) -> Result<Module, WasmError> {
+        let engines = self.cache.engines();
+        let engine = engines.get(checks)?;
+        let module = if single_pass {
+            Module::from_binary(engines.single_pass(checks)?, wasm)
+                .and_then(|module| move_to_engine(&module, engine))
+        } else {
+            Module::from_binary(engine, wasm)
+        };
+        module.map_err(|error| WasmError::compile(text::one_line(&error)))
     }
 
     /// Whether `source` is a valid module, in the binary or the text format. Takes less than a tenth of a second
@@ -176,7 +210,7 @@ impl Compiler {
             return refuse(steps);
         }
         let engine = self.cache.engines().get(self.checks)?;
-        if !admission::is_module(source) {
+        if admission::check_format(source).is_err() {
             return Ok(false);
         }
         admission::check_size(source, &self.limits)?;
@@ -187,7 +221,7 @@ impl Compiler {
         let Ok(wasm) = admission::encode(source, &self.limits) else {
             return Ok(false);
         };
-        let steps = ModuleProfile::validation_steps(&wasm);
+        let steps = ModuleProfile::content_of(&wasm).validation_steps;
         if steps > cap {
             return refuse(steps);
         }

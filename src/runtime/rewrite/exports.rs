@@ -7,7 +7,7 @@
 //!
 //! So the exports of the objects with the most accesses become the first in the list, and objects that are not
 //! exported get a hidden export. The code section keeps its place in the binary, since stack traces have offsets into
-//! it: the bytes for hidden exports come from exported functions, which get shorter names. [`ExportNames`] knows the
+//! it: the bytes for hidden exports come from other exports, which get shorter names. [`ExportNames`] knows the
 //! names; the module's own list of exports remains the one of the original binary.
 
 use std::cmp::Reverse;
@@ -52,8 +52,7 @@ impl Object {
 pub(crate) struct ExportOrder {
     /// The objects whose exports come first.
     first: Box<[Object]>,
-    /// The exported functions that get shorter names, by the positions of their exports. The first of them gets the
-    /// bytes that remain.
+    /// The positions of the exports that get shorter names. The last of them gets the bytes that remain.
     renamed: Box<[usize]>,
     /// No name in the module begins with it. `None` if there is no such prefix.
     prefix: Option<Box<str>>,
@@ -84,14 +83,14 @@ impl Searches {
             steps: searches.saturating_mul(exports),
             order: None,
         };
-        let Some(ExportSection { exports, .. }) = ExportSection::find(wasm) else {
+        let Some(section) = ExportSection::find(wasm) else {
             return own_order(0);
         };
-        let as_it_is = own_order(exports.len() as u64);
+        let as_it_is = own_order(section.exports.len() as u64);
         if as_it_is.steps < FEW_STEPS {
             return as_it_is;
         }
-        let shortened = ExportOrder::plan(&exports, uses);
+        let shortened = ExportOrder::plan(&section, uses);
         match shortened {
             Some(shortened) if shortened.steps < as_it_is.steps / 2 => shortened,
             _ => as_it_is,
@@ -100,27 +99,25 @@ impl Searches {
 }
 
 impl ExportOrder {
-    fn plan(exports: &[Export<'_>], mut uses: Vec<(Object, u64)>) -> Option<Searches> {
+    fn plan(section: &ExportSection<'_>, mut uses: Vec<(Object, u64)>) -> Option<Searches> {
+        let exports = &section.exports;
         uses.sort_by_key(|(_, count)| Reverse(*count));
         let exported: HashSet<_> = exports.iter().filter_map(|export| export.object).collect();
-        let mut room = Room::new(exports);
+        let used = uses.iter().map(|(object, _)| *object).collect();
+        let mut room = Room::new(section, &used);
         let mut first = Vec::new();
-        let mut hidden = 0;
         let mut steps = 0_u64;
         let mut other_searches = sum(&uses);
         let mut best: Option<(u64, usize, usize)> = None;
         for (object, count) in uses {
-            if !exported.contains(&object) {
-                if !room.take(object, exports.len() + hidden + 1) {
-                    break;
-                }
-                hidden += 1;
+            if !exported.contains(&object) && !room.take(object) {
+                break;
             }
             first.push(object);
             steps = steps.saturating_add(count.saturating_mul(first.len() as u64));
             other_searches = other_searches.saturating_sub(count);
             // A search for an object that is not among the first takes at most all exports.
-            let all = (exports.len() + hidden) as u64;
+            let all = (exports.len() + room.hidden) as u64;
             let total = steps.saturating_add(other_searches.saturating_mul(all));
             if best.is_none_or(|(least, ..)| total < least) {
                 best = Some((total, first.len(), room.renamed.len()));
@@ -142,7 +139,9 @@ impl ExportOrder {
     /// Returns the module with its exports in this order, and their names. Returns `None` if `wasm` is not the module
     /// that the order was planned for.
     pub(crate) fn apply(&self, wasm: &[u8]) -> Option<(Vec<u8>, ExportNames)> {
-        let ExportSection { range, exports } = ExportSection::find(wasm)?;
+        let found = ExportSection::find(wasm)?;
+        let count_bytes = found.count_bytes();
+        let ExportSection { range, exports } = found;
         let mut own: HashMap<Object, usize> = HashMap::new();
         for (position, export) in exports.iter().enumerate() {
             if let Some(object) = export.object {
@@ -151,37 +150,33 @@ impl ExportOrder {
         }
         let is_hidden = |object: &&Object| !own.contains_key(*object);
         let hidden = self.first.iter().filter(is_hidden).count();
-        let mut names = Names::new(self.prefix.as_deref().unwrap_or_default());
         let mut section = Vec::with_capacity(range.len());
-        if hidden == 0 {
-            let first = exports.first()?.start;
-            section.extend_from_slice(wasm.get(range.start..first)?);
-        } else {
-            u32::try_from(exports.len() + hidden)
-                .ok()?
-                .encode(&mut section);
-        }
+        let count = exports.len() + hidden;
+        encode_length(count, leb_bytes(count).max(count_bytes), &mut section)?;
         let mut is_first = vec![false; exports.len()];
+        let mut hidden_names = 0;
         for object in &self.first {
             if let Some(&position) = own.get(object) {
                 is_first[position] = true;
                 section.extend_from_slice(exports[position].bytes);
             } else {
-                names.next()?.as_str().encode(&mut section);
+                self.new_name(Use::Hidden, hidden_names)
+                    .as_str()
+                    .encode(&mut section);
                 object.encode(&mut section);
+                hidden_names += 1;
             }
         }
         let mut new_names = vec![None; exports.len()];
-        for &position in &self.renamed {
-            *new_names.get_mut(position)? = Some(names.next()?);
+        for (count, &position) in self.renamed.iter().enumerate() {
+            *new_names.get_mut(position)? = Some(self.new_name(Use::Renamed, count));
         }
-        let filled = self.renamed.first();
-        let size = |position: usize| match &new_names[position] {
-            None => exports[position].bytes.len(),
-            Some(name) if filled == Some(&position) => {
-                WIDEST_LENGTH + name.len() + exports[position].end.len()
+        let size = |position: usize| {
+            let export = &exports[position];
+            match &new_names[position] {
+                None => export.bytes.len(),
+                Some(name) => 1 + name.len() + export.end.len(),
             }
-            Some(name) => 1 + name.len() + exports[position].end.len(),
         };
         let rest = (0..exports.len()).filter(|position| !is_first[*position]);
         let used = section.len() + rest.clone().map(size).sum::<usize>();
@@ -193,9 +188,11 @@ impl ExportOrder {
                 section.extend_from_slice(export.bytes);
                 continue;
             };
-            if filled == Some(&position) {
-                name.extend(std::iter::repeat_n(FILLER, left));
-                encode_widest(u32::try_from(name.len()).ok()?, &mut section);
+            if self.renamed.last() == Some(&position) {
+                let length_bytes = export.bytes.len() - export.name.len() - export.end.len();
+                let filled = (1 + name.len() + left).checked_sub(length_bytes)?;
+                name.extend(std::iter::repeat_n(FILLER, filled.checked_sub(name.len())?));
+                encode_length(name.len(), length_bytes, &mut section)?;
                 section.extend_from_slice(name.as_bytes());
             } else {
                 name.as_str().encode(&mut section);
@@ -211,6 +208,35 @@ impl ExportOrder {
         place.copy_from_slice(&section);
         let prefix = self.prefix.clone().filter(|_| hidden > 0);
         Some((reordered, ExportNames { prefix, renamed }))
+    }
+
+    fn new_name(&self, of: Use, count: usize) -> String {
+        new_name(self.prefix.as_deref().unwrap_or_default(), of, count)
+    }
+}
+
+/// The use of a new name.
+#[derive(Clone, Copy)]
+enum Use {
+    /// An object that the module does not export.
+    Hidden,
+    /// An export of the module with a longer name.
+    Renamed,
+}
+
+/// Returns the new name with this number. The first ones are the shortest.
+fn new_name(prefix: &str, of: Use, count: usize) -> String {
+    const SYMBOLS: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    let mut name = prefix.to_owned();
+    let mut number = 2 * count + usize::from(matches!(of, Use::Renamed));
+    loop {
+        name.push(SYMBOLS[number % SYMBOLS.len()].into());
+        number /= SYMBOLS.len();
+        if number == 0 {
+            return name;
+        }
+        // So that no name is another one with zeros at its end.
+        number -= 1;
     }
 }
 
@@ -247,7 +273,6 @@ struct Export<'a> {
     name: &'a str,
     /// `None` for functions and tags, for which the compiler does not search.
     object: Option<Object>,
-    is_function: bool,
     /// Where the entry starts in the binary.
     start: usize,
     bytes: &'a [u8],
@@ -274,6 +299,15 @@ impl<'a> ExportSection<'a> {
         Self::read(wasm, found??)
     }
 
+    /// Returns the number of bytes of the number of exports.
+    fn count_bytes(&self) -> usize {
+        let end = self
+            .exports
+            .first()
+            .map_or(self.range.end, |export| export.start);
+        end - self.range.start
+    }
+
     fn read(wasm: &'a [u8], section: ExportSectionReader<'a>) -> Option<Self> {
         let range = section.range();
         let mut exports: Vec<Export<'a>> = Vec::new();
@@ -282,7 +316,6 @@ impl<'a> ExportSection<'a> {
             exports.push(Export {
                 name: export.name,
                 object: Object::of(export.kind, export.index),
-                is_function: export.kind == ExternalKind::Func,
                 start,
                 bytes: &[],
                 end: &[],
@@ -300,109 +333,88 @@ impl<'a> ExportSection<'a> {
     }
 }
 
-/// The number of bytes for a length of any size.
-const WIDEST_LENGTH: usize = 5;
-
-fn encode_widest(length: u32, bytes: &mut Vec<u8>) {
-    for group in 0..WIDEST_LENGTH - 1 {
-        bytes.push((length >> (7 * group)) as u8 | 0x80);
-    }
-    bytes.push((length >> 28) as u8);
-}
-
 /// Fills the rest of a name.
 const FILLER: char = '.';
+
+/// Appends the length of a name or of the list in so many bytes, if that is enough.
+fn encode_length(mut length: usize, bytes: usize, section: &mut Vec<u8>) -> Option<()> {
+    for byte in 1..=bytes {
+        let more = if byte < bytes { 0x80 } else { 0 };
+        section.push((length & 0x7f) as u8 | more);
+        length >>= 7;
+    }
+    (length == 0).then_some(())
+}
 
 /// The bytes for hidden exports.
 struct Room<'a> {
     exports: &'a [Export<'a>],
+    /// The number of bytes of the number of exports.
+    count_bytes: usize,
     prefix: Option<String>,
-    /// The functions that may get shorter names, the longest name first.
-    functions: std::vec::IntoIter<usize>,
+    /// The exports that may get shorter names, the longest name first.
+    renameable: std::vec::IntoIter<usize>,
     renamed: Vec<usize>,
+    /// The number of hidden exports.
+    hidden: usize,
     /// The bytes that shorter names have left.
     left: usize,
-    /// The number of bytes for the number of exports.
-    count_bytes: usize,
 }
 
 impl<'a> Room<'a> {
-    fn new(exports: &'a [Export<'a>]) -> Self {
-        let functions = exports
-            .iter()
-            .enumerate()
-            .filter(|(_, export)| export.is_function);
-        let mut functions: Vec<_> = functions.map(|(position, _)| position).collect();
-        functions.sort_by_key(|position| Reverse(exports[*position].name.len()));
+    fn new(section: &'a ExportSection<'a>, used: &HashSet<Object>) -> Self {
+        let exports = &section.exports;
+        let may_rename = |export: &Export<'_>| match &export.object {
+            // WASI looks for the name of a memory.
+            Some(Object::Memory(_)) => false,
+            Some(object) => !used.contains(object),
+            None => true,
+        };
+        let renameable = exports.iter().enumerate();
+        let mut renameable: Vec<_> = renameable
+            .filter(|(_, export)| may_rename(export))
+            .map(|(position, _)| position)
+            .collect();
+        renameable.sort_by_key(|position| Reverse(exports[*position].name.len()));
         Self {
             exports,
+            count_bytes: section.count_bytes(),
             prefix: unused_prefix(exports),
-            functions: functions.into_iter(),
+            renameable: renameable.into_iter(),
             renamed: Vec::new(),
+            hidden: 0,
             left: 0,
-            count_bytes: leb_bytes(exports.len()),
         }
     }
 
-    /// Takes the bytes for a hidden export of `object`. `exports` is the number of exports with it. Returns whether
-    /// there are enough.
-    fn take(&mut self, object: Object, exports: usize) -> bool {
+    /// Takes the bytes for a hidden export of `object`. Returns whether there are enough.
+    fn take(&mut self, object: Object) -> bool {
         let Some(prefix) = &self.prefix else {
             return false;
         };
         let mut entry = Vec::new();
+        new_name(prefix, Use::Hidden, self.hidden)
+            .as_str()
+            .encode(&mut entry);
         object.encode(&mut entry);
-        let name = 1 + prefix.len() + DIGITS;
-        let count = leb_bytes(exports);
-        let wanted = entry.len() + name + (count - self.count_bytes);
+        let count_bytes = |hidden| leb_bytes(self.exports.len() + hidden).max(self.count_bytes);
+        let wanted = entry.len() + count_bytes(self.hidden + 1) - count_bytes(self.hidden);
         while self.left < wanted {
-            let Some(position) = self.functions.next() else {
+            let Some(position) = self.renameable.next() else {
                 return false;
             };
             let export = &self.exports[position];
-            let shortened = if self.renamed.is_empty() {
-                name - 1 + WIDEST_LENGTH
-            } else {
-                name
-            };
-            let Some(saved) = (export.bytes.len() - export.end.len()).checked_sub(shortened) else {
-                return false;
-            };
-            if saved == 0 {
+            let new = 1 + new_name(prefix, Use::Renamed, self.renamed.len()).len();
+            let old = export.bytes.len() - export.end.len();
+            if old <= new {
                 return false;
             }
             self.renamed.push(position);
-            self.left += saved;
+            self.left += old - new;
         }
         self.left -= wanted;
-        self.count_bytes = count;
+        self.hidden += 1;
         true
-    }
-}
-
-/// The number of digits of a new name. A module has fewer new names than it has bytes.
-const DIGITS: usize = 4;
-
-/// Makes new names.
-struct Names<'a> {
-    prefix: &'a str,
-    count: u32,
-}
-
-impl<'a> Names<'a> {
-    fn new(prefix: &'a str) -> Self {
-        Self { prefix, count: 0 }
-    }
-
-    fn next(&mut self) -> Option<String> {
-        const SYMBOLS: &[u8; 64] =
-            b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
-        let mut name = self.prefix.to_owned();
-        for digit in 0..DIGITS {
-            name.push(SYMBOLS[(self.count >> (6 * digit)) as usize % SYMBOLS.len()].into());
-        }
-        self.count += 1;
-        (self.count <= 1 << (6 * DIGITS)).then_some(name)
     }
 }
 
@@ -436,4 +448,187 @@ fn unused_prefix(exports: &[Export<'_>]) -> Option<String> {
 fn leb_bytes(number: usize) -> usize {
     let bits = usize::BITS - (number | 1).leading_zeros();
     bits.div_ceil(7) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use wasmparser::Validator;
+
+    use super::*;
+
+    /// A module with these exports, an unexported memory, table and global, and a function.
+    fn module(exports: &str) -> Vec<u8> {
+        let module = format!(
+            "(module (func $f) (memory $m 1) (table $t 1 funcref) (global $g (mut i32) (i32.const 0))
+                (global $shown (mut i32) (i32.const 0)) (tag $tag) {exports}
+                (func (drop (i32.load (global.get $g)))))"
+        );
+        wat::parse_str(module).unwrap()
+    }
+
+    fn functions(count: usize, name: impl Fn(usize) -> String) -> String {
+        (0..count).fold(String::new(), |mut exports, i| {
+            write!(exports, "(export {:?} (func $f))", name(i)).unwrap();
+            exports
+        })
+    }
+
+    /// Each of the three unexported objects is used more than the exported global.
+    fn uses() -> Vec<(Object, u64)> {
+        vec![
+            (Object::Global(1), 1_000_000),
+            (Object::Memory(0), 5_000_000),
+            (Object::Table(0), 3_000_000),
+            (Object::Global(0), 4_000_000),
+        ]
+    }
+
+    fn entries(wasm: &[u8]) -> Vec<(String, ExternalKind, u32)> {
+        let section = Parser::new(0).parse_all(wasm).find_map(|payload| {
+            let Ok(Payload::ExportSection(section)) = payload else {
+                return None;
+            };
+            Some(section)
+        });
+        let exports = section.unwrap().into_iter().map(Result::unwrap);
+        exports
+            .map(|export| (export.name.to_owned(), export.kind, export.index))
+            .collect()
+    }
+
+    fn code_section(wasm: &[u8]) -> Range<usize> {
+        let found = Parser::new(0)
+            .parse_all(wasm)
+            .find_map(|payload| match payload {
+                Ok(Payload::CodeSectionStart { range, .. }) => Some(range),
+                _ => None,
+            });
+        found.unwrap()
+    }
+
+    /// Reorders a module and checks that nothing but the list of exports differs.
+    fn reorder(wasm: &[u8]) -> (Vec<(String, ExternalKind, u32)>, ExportNames) {
+        let Searches { steps, order } = Searches::plan(wasm, uses());
+        assert_eq!(
+            steps,
+            5_000_000 + 2 * 4_000_000 + 3 * 3_000_000 + 4 * 1_000_000
+        );
+        let (reordered, names) = order.unwrap().apply(wasm).unwrap();
+        assert_eq!(reordered.len(), wasm.len());
+        assert_eq!(code_section(&reordered), code_section(wasm));
+        Validator::new().validate_all(&reordered).unwrap();
+        let after = entries(&reordered);
+        for (name, kind, index) in entries(wasm) {
+            let new = names.resolve(&name).unwrap();
+            assert!(after.contains(&(new.to_owned(), kind, index)), "{name}");
+        }
+        (after, names)
+    }
+
+    #[test]
+    fn objects_come_first_by_the_number_of_their_accesses() {
+        let names = functions(2_000, |i| format!("a function with a long name {i}"));
+        let wasm = module(&format!("{names} (export \"shown\" (global $shown))"));
+        let (after, names) = reorder(&wasm);
+        let first: Vec<_> = after[..4]
+            .iter()
+            .map(|(_, kind, index)| (*kind, *index))
+            .collect();
+        assert_eq!(
+            first,
+            [
+                (ExternalKind::Memory, 0),
+                (ExternalKind::Global, 0),
+                (ExternalKind::Table, 0),
+                (ExternalKind::Global, 1),
+            ]
+        );
+        assert_eq!(after.len(), 2_004);
+        assert_eq!(after[3].0, "shown");
+        for (name, ..) in &after[..3] {
+            assert_eq!(names.resolve(name), None, "{name:?}");
+        }
+        assert_eq!(names.resolve("nothing"), Some("nothing"));
+    }
+
+    #[test]
+    fn names_of_any_length_make_room() {
+        let shown = "(export \"shown\" (global $shown))";
+        for length in [
+            4, 5, 126, 127, 128, 129, 130, 131, 300, 16_383, 16_384, 16_400,
+        ] {
+            let names = functions(1_500, |i| format!("{i:.>length$}"));
+            reorder(&module(&format!("{shown} {names}")));
+        }
+        // The number of exports takes one more byte with the hidden ones.
+        let names = functions(16_382, |i| format!("{i:.>6}"));
+        reorder(&module(&format!("{shown} {names}")));
+        let tags: String = (0..2_000)
+            .map(|i| format!("(export \"tag {i}\" (tag $tag))"))
+            .collect();
+        reorder(&module(&format!("{shown} {tags}")));
+    }
+
+    #[test]
+    fn a_prefix_that_the_module_uses_is_not_taken() {
+        let shown = "(export \"shown\" (global $shown))";
+        let mut names = functions(128, |i| char::from(i as u8).to_string());
+        names += &functions(128, |i| format!("\0{}", char::from(i as u8)));
+        names += &functions(1_000, |i| format!("a name {i}"));
+        let escaped = names.replace("\\0", "\\00").replace("\\'", "'");
+        let escaped = escaped.replace("\\u{7f}", "\\7f");
+        let wasm = module(&format!("{shown} {escaped}"));
+        let (_, names) = reorder(&wasm);
+        assert_eq!(names.prefix.as_deref(), Some("\u{1}\0"));
+    }
+
+    #[test]
+    fn what_has_no_room_stays_as_it_is() {
+        // Names of two bytes cannot become shorter, and WASI needs the name of a memory.
+        let two = |i: usize| {
+            format!(
+                "{}{}",
+                char::from(b'!' + (i / 60) as u8),
+                char::from(b'A' + (i % 60) as u8)
+            )
+        };
+        let names = functions(3_000, two)
+            .replace("\\\\", "\\5c")
+            .replace("\\\"", "\\22");
+        let Searches { steps, order } =
+            Searches::plan(&module(&names), vec![(Object::Memory(0), 5_000_000)]);
+        assert_eq!((steps, order.is_none()), (3_000 * 5_000_000, true));
+        let memories: String = (0..2_000)
+            .map(|i| format!("(export \"memory {i}\" (memory $m))"))
+            .collect();
+        let Searches { order, .. } =
+            Searches::plan(&module(&memories), vec![(Object::Global(0), 5_000_000)]);
+        assert!(order.is_none());
+    }
+
+    #[test]
+    fn few_accesses_change_nothing() {
+        let wasm = module(&functions(1_000, |i| format!("function {i}")));
+        let Searches { steps, order } = Searches::plan(&wasm, vec![(Object::Memory(0), 4_999)]);
+        assert_eq!((steps, order.is_none()), (4_999_000, true));
+        let Searches { order, .. } = Searches::plan(&wasm, vec![(Object::Memory(0), 5_001)]);
+        assert!(order.is_some());
+    }
+
+    #[test]
+    fn rarely_used_objects_do_not_displace_others() {
+        let globals = "(global (mut i32) (i32.const 0))".repeat(3_000);
+        let wasm = module(&format!(
+            "{globals} {}",
+            functions(1_000, |i| format!("a function {i}"))
+        ));
+        let mut uses: Vec<_> = (0..3_000).map(|index| (Object::Global(index), 1)).collect();
+        uses.push((Object::Memory(0), 1_000_000));
+        let Searches { steps, order } = Searches::plan(&wasm, uses);
+        assert!(steps < 1_000_000 + 3_000 * 2_000, "{steps}");
+        let (reordered, _) = order.unwrap().apply(&wasm).unwrap();
+        assert_eq!(entries(&reordered)[0].1, ExternalKind::Memory);
+    }
 }

@@ -83,6 +83,7 @@ impl Bodies {
                 });
             }
             Op::TryTable { try_table } => {
+                self.profile.catches = true;
                 let (params, results) = types.block(try_table.ty)?;
                 self.size += 1_300;
                 let mut targets = Vec::new();
@@ -109,6 +110,7 @@ impl Bodies {
             }
             // Legacy exception instructions, which the compiler refuses.
             Op::Try { blockty } => {
+                self.profile.catches = true;
                 let (params, results) = types.block(*blockty)?;
                 self.push(FrameKind::Block, params, results);
             }
