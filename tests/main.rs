@@ -14,6 +14,7 @@ mod compile_data;
 mod compile_deferred;
 mod compile_exports;
 mod compile_joins;
+mod compile_large;
 mod compile_regions;
 mod compile_results;
 mod compile_sums;

@@ -43,8 +43,8 @@ pub(crate) struct ModuleProfile {
     pub(crate) shared_growth: u64,
     /// Whether its data segments are merged before compilation.
     pub(crate) merges_data: bool,
-    /// Whether it is compiled with the single-pass register allocator: see [`SINGLE_PASS_BYTES`].
-    pub(crate) single_pass: bool,
+    /// Whether a function catches exceptions.
+    pub(super) catches: bool,
     /// The order in which its exports are compiled. `None` for its own.
     pub(crate) export_order: Option<ExportOrder>,
     /// Whether it contains `memory.atomic.wait32` or `.wait64` and has a shared memory. On other memories these
@@ -104,6 +104,12 @@ impl ModuleProfile {
         Ok(())
     }
 
+    /// Whether these limits let the single-pass register allocator compile the module. The allocator panics for some
+    /// calls with handlers around them.
+    pub(crate) fn takes_single_pass(&self, limits: &ModuleLimits) -> bool {
+        self.largest_body > limits.single_pass_above_body_bytes && !self.catches
+    }
+
     /// Checks the limits on the content.
     ///
     /// # Errors
@@ -148,12 +154,6 @@ impl ModuleProfile {
     }
 }
 
-/// The size of a function body from which on its module is compiled with the single-pass register allocator, in bytes.
-///
-/// The time of the other allocator grows faster than the size: for a body of 4.5 MB, of a published module, it takes
-/// 13 minutes. Its code is faster, so it compiles everything else.
-pub(super) const SINGLE_PASS_BYTES: u64 = 2_000_000;
-
 /// The time of one validation step, in nanoseconds.
 pub(super) const VALIDATION_STEP_NS: u64 = 20;
 
@@ -176,4 +176,27 @@ pub(super) fn exceeds(what: fmt::Arguments<'_>, cap: u64, name: &str) -> WasmErr
     WasmError::compile(format!(
         "the module {what}, which exceeds the cap of {cap} ({name})"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn takes_single_pass(body: &str, above: u64) -> bool {
+        let wasm = wat::parse_str(format!("(module (func {body} nop nop nop))")).unwrap();
+        let mut limits = ModuleLimits::default();
+        let profile = ModuleProfile::of(&wasm, &limits);
+        assert!(!profile.takes_single_pass(&limits));
+        limits.single_pass_above_body_bytes = above;
+        profile.takes_single_pass(&limits)
+    }
+
+    #[test]
+    fn large_bodies_take_a_single_pass_where_the_host_says_so_unless_they_catch_exceptions() {
+        let catches = "(block $label (try_table (catch_all $label)))";
+        // The number of locals, three instructions, and the end.
+        assert!(!takes_single_pass("", 5));
+        assert!(takes_single_pass("", 4));
+        assert!(!takes_single_pass(catches, 4));
+    }
 }

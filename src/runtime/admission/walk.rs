@@ -8,7 +8,7 @@ use wasmparser::{
 use super::body::{Bodies, ModuleContext};
 use super::cost::{self, Bound, Cost, Total};
 use super::images::Images;
-use super::profile::{ModuleProfile, SINGLE_PASS_BYTES, VALIDATION_STEP_NS};
+use super::profile::{ModuleProfile, VALIDATION_STEP_NS};
 use super::searches;
 use super::startup::Startup;
 use super::types::{Types, is_collected};
@@ -31,8 +31,6 @@ pub(super) struct Walk {
     imported_tables: u64,
     images: Images,
     shares: bool,
-    /// Whether a function catches exceptions.
-    catches: bool,
     startup: Startup,
 }
 
@@ -372,7 +370,7 @@ impl Walk {
         self.profile.nesting = self.profile.nesting.max(body_profile.nesting);
         self.profile.regions = self.profile.regions.max(body_profile.regions);
         self.profile.validation_steps += body_profile.validation_steps;
-        self.catches |= body_profile.catches;
+        self.profile.catches |= body_profile.catches;
         self.profile.waits |= body_profile.waits && self.shares;
         self.total.add(body_profile.cost);
         if self.escaping.get(function) == Some(&true) {
@@ -398,8 +396,6 @@ impl Walk {
         let made = self.startup.types.min(self.types.count());
         let regions = self.startup.globals + made + self.startup.alive;
         self.profile.regions = self.profile.regions.max(regions);
-        // The single-pass allocator panics for some calls with handlers around them.
-        self.profile.single_pass = self.profile.largest_body > SINGLE_PASS_BYTES && !self.catches;
         self.profile.types = self.types.count();
         self.profile.tags = self.types.tags();
         // The compiler also validates the module.

@@ -86,7 +86,7 @@ impl Engines {
     }
 
     /// Returns an engine with these checks whose register allocator takes time in proportion to the size of a
-    /// function. No store uses it: its modules have to be moved to the engine of [`Engines::get`].
+    /// function. No store uses the engine: its modules have to be moved to the engine of [`Engines::get`].
     ///
     /// # Errors
     /// As [`Engines::new`].

@@ -1,8 +1,9 @@
 //! Compilation of a source to machine code.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use wasmtime::Module;
+use wasmtime::{Engine, Module};
 
 use super::{Code, CodeCache, Compiled};
 use crate::runtime::admission::{self, ModuleProfile};
@@ -97,7 +98,7 @@ impl Compiler {
     pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
         let wasm = admission::encode(source, &self.limits)?;
         let hash = self.cache.hash(&wasm);
-        if let Some(code) = self.cache.find(hash, &wasm) {
+        if let Some(code) = self.find(hash, &wasm) {
             code.profile.check(&self.limits)?;
             self.prepare(&code, self.checks)?;
             return Ok(code);
@@ -111,7 +112,8 @@ impl Compiler {
         }
         let profile = ModuleProfile::of(&wasm, &self.limits);
         profile.check(&self.limits)?;
-        let code = Code::new(&wasm, profile);
+        let single_pass = profile.takes_single_pass(&self.limits);
+        let code = Code::new(&wasm, profile, single_pass);
         self.prepare(&code, self.checks)?;
         tracing::debug!(bytes = wasm.len(), "compiled a module");
         Ok(self.cache.add(hash, code))
@@ -123,9 +125,15 @@ impl Compiler {
         if source.len() > SMALL {
             return None;
         }
-        let code = self.cache.find(self.cache.hash(source), source)?;
+        let code = self.find(self.cache.hash(source), source)?;
         code.profile.check(&self.limits).ok()?;
         code.is_ready(self.checks).then_some(code)
+    }
+
+    /// Returns the code of this binary if it is in use, and was compiled as these limits say.
+    fn find(&self, hash: u64, wasm: &[u8]) -> Option<Arc<Code>> {
+        let fits = |code: &Code| code.single_pass == code.profile.takes_single_pass(&self.limits);
+        self.cache.find(hash, wasm, fits)
     }
 
     /// Compiles `code` for stores with these checks, unless it is compiled.
@@ -150,7 +158,7 @@ impl Compiler {
             };
         let (reordered, names) = reordered.unzip();
         let wasm = reordered.as_deref().unwrap_or(wasm);
-        let module = self.machine_code(wasm, checks, code.profile.single_pass)?;
+        let module = self.machine_code(wasm, checks, code.single_pass)?;
         let compiled = Compiled::new(module, names, &code.profile)?;
         code.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
@@ -164,11 +172,13 @@ impl Compiler {
     ) -> Result<Module, WasmError> {
         let engines = self.cache.engines();
         let engine = engines.get(checks)?;
-        let module = if single_pass {
-            Module::from_binary(engines.single_pass(checks)?, wasm)
-                .and_then(|module| move_to_engine(&module, engine))
-        } else {
-            Module::from_binary(engine, wasm)
+        let quick = match single_pass {
+            true => compile_in_single_pass(engines.single_pass(checks)?, wasm),
+            false => None,
+        };
+        let module = match quick {
+            Some(module) => module.and_then(|module| move_to_engine(&module, engine)),
+            None => Module::from_binary(engine, wasm),
         };
         module.map_err(|error| WasmError::compile(text::one_line(&error)))
     }
@@ -227,4 +237,14 @@ impl Compiler {
         }
         Ok(Module::validate(engine, &wasm).is_ok())
     }
+}
+
+/// Compiles a module with the single-pass register allocator. Returns `None` if the allocator panicked, since it does not
+/// support all code.
+fn compile_in_single_pass(engine: &Engine, wasm: &[u8]) -> Option<wasmtime::Result<Module>> {
+    let compiled = std::panic::catch_unwind(AssertUnwindSafe(|| Module::from_binary(engine, wasm)));
+    if compiled.is_err() {
+        tracing::warn!("the single-pass register allocator failed");
+    }
+    compiled.ok()
 }

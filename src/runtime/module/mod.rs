@@ -74,6 +74,8 @@ impl WasmModule {
 pub(crate) struct Code {
     wasm: Box<[u8]>,
     pub(crate) profile: ModuleProfile,
+    /// Whether it is compiled with the single-pass register allocator.
+    single_pass: bool,
     /// Indexed by [`Checks::index`].
     compiled: [OnceLock<Compiled>; Checks::WAYS],
     exports: OnceLock<Arc<[ExportInfo]>>,
@@ -81,9 +83,10 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    fn new(wasm: &[u8], profile: ModuleProfile) -> Self {
+    fn new(wasm: &[u8], profile: ModuleProfile, single_pass: bool) -> Self {
         Self {
             profile,
+            single_pass,
             wasm: wasm.into(),
             compiled: Default::default(),
             exports: OnceLock::new(),
