@@ -87,6 +87,8 @@ pub async fn op_wasm_compile(
     cancellation: u32,
 ) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
+    // Before the size, which has other caps for text.
+    bridge.state.compiler().check_format(&source)?;
     let bytes = bridge.copy(&source)?;
     drop(source);
     let code = match bridge.state.compiler().find_small(&bytes) {

@@ -14,6 +14,7 @@ use crate::runtime::linking::wasi;
 use crate::runtime::module::{Compiled, WasmModule};
 use crate::runtime::objects::func::WasmFunc;
 use crate::runtime::objects::memory::WasmMemory;
+use crate::runtime::rewrite::ExportNames;
 use crate::runtime::store::backtrace::ModuleOfFrames;
 use crate::runtime::store::host_function::{HostFunction, Stop, ValuesFn, ValuesFunction};
 use crate::runtime::store::{LinearMemory, Outcome, StoreData, WasmStore, outcome, ran};
@@ -28,6 +29,8 @@ pub struct WasmInstance {
     pub module_id: u32,
     /// The exports, in the module's order.
     pub exports: Arc<[ExportInfo]>,
+    /// The names of the exports in wasmtime's instance, if they differ.
+    export_names: Option<Arc<ExportNames>>,
     store: WasmStore,
     instance: Instance,
 }
@@ -137,6 +140,7 @@ impl Instantiation<'_> {
             id: self.id,
             module_id: self.module.id,
             exports: self.module.exports.clone(),
+            export_names: self.code.export_names.clone(),
             store: self.store.clone(),
             instance,
         }))
@@ -258,7 +262,11 @@ impl WasmInstance {
     /// `FunctionNotFound` if there is no export of this name.
     pub fn export(&self, name: &str) -> Result<(ExportKind, u32), WasmError> {
         self.store.with(|mut store| {
-            let export = self.instance.get_export(&mut store, name);
+            let own_name = match &self.export_names {
+                Some(names) => names.resolve(name),
+                None => Some(name),
+            };
+            let export = own_name.and_then(|name| self.instance.get_export(&mut store, name));
             let export = export.ok_or_else(|| {
                 WasmError::not_found(format!("no export named {}", text::quote(name)))
             })?;

@@ -19,6 +19,7 @@ use super::liveness::{Liveness, MAX_NESTING};
 use super::locals::{Locals, Position};
 use super::numbering::Node;
 use super::ops::{LEAST_SIZE, Opcode, Weight};
+use super::searches::Accesses;
 use super::types::{Types, is_collected};
 use super::values::{Value, Values};
 
@@ -42,6 +43,8 @@ pub(super) struct BodyProfile {
     pub regions: u64,
     /// The work to validate the body: one step per instruction, operand and branch target.
     pub validation_steps: u64,
+    /// Whether the body catches exceptions.
+    pub catches: bool,
     /// Whether the body contains `memory.atomic.wait`.
     pub waits: bool,
     /// Whether the body has legacy exception instructions. Then its cost is that of the body that is written for it,
@@ -52,8 +55,6 @@ pub(super) struct BodyProfile {
 /// The properties of the module that all of its bodies need.
 #[derive(Clone, Copy, Default)]
 pub(super) struct ModuleContext {
-    /// The number of exports. The compiler searches all of them at each access to an object that may be exported.
-    pub exports: u64,
     /// The number of memories and tables.
     pub places: u64,
 }
@@ -142,6 +143,8 @@ pub(super) struct Bodies {
     arguments_left: u64,
     /// Whether values are tracked. Only the cost estimate needs it.
     tracks_values: bool,
+    /// The accesses of all bodies so far. Only the cost estimate needs them.
+    pub accesses: Accesses,
     /// The serial number of the current function.
     function: u64,
 }

@@ -8,12 +8,15 @@
 mod body;
 mod cost;
 mod deferred;
+mod format;
 mod images;
+mod invalid;
 mod liveness;
 mod locals;
 mod numbering;
 mod ops;
 mod profile;
+mod searches;
 mod startup;
 mod sums;
 mod text;
@@ -21,6 +24,8 @@ mod types;
 mod values;
 mod walk;
 
+pub(crate) use format::check_format;
 pub(crate) use images::DENSE_IMAGE_BYTES;
+pub(crate) use invalid::{invalid, invalid_at};
 pub(crate) use profile::ModuleProfile;
 pub(crate) use text::{check_bytes, check_size, encode, exceeded_limits, least_steps, parse_steps};

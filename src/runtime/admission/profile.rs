@@ -6,6 +6,7 @@ use super::cost::Bound;
 use super::walk::Walk;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
+use crate::runtime::rewrite::{ExportOrder, standard_exceptions, validate_legacy};
 
 /// The content and cost of a module, up to its first error. Most fields are counts, capped by the limit of the same
 /// name: see [`ModuleLimits`].
@@ -37,7 +38,7 @@ pub(crate) struct ModuleProfile {
     pub(super) compile_ns: u64,
     pub(super) compile_bytes: u64,
     /// The work to validate the module, in steps.
-    pub(super) validation_steps: u64,
+    pub(crate) validation_steps: u64,
     /// The maximum number of bytes by which the shared memories that it defines may grow.
     pub(crate) shared_growth: u64,
     /// Whether its data segments are merged before compilation.
@@ -45,6 +46,10 @@ pub(crate) struct ModuleProfile {
     /// Whether it has legacy exception instructions. Then the costs to compile are those of the rewritten module, once
     /// they are known: see [`ModuleProfile::of_standard`].
     pub(crate) legacy_exceptions: bool,
+    /// Whether a function catches exceptions.
+    pub(super) catches: bool,
+    /// The order in which its exports are compiled. `None` for its own.
+    pub(crate) export_order: Option<ExportOrder>,
     /// Whether it contains `memory.atomic.wait32` or `.wait64` and has a shared memory. On other memories these
     /// instructions trap, so they do not count.
     pub(crate) waits: bool,
@@ -76,16 +81,40 @@ impl ModuleProfile {
         }
     }
 
-    /// Returns the work to validate a binary, in steps, and whether it has legacy exceptions.
-    pub(crate) fn validation(wasm: &[u8]) -> (u64, bool) {
-        let profile = Walk::new(None).through(wasm, wasm.len() as u64);
-        let passes = match profile.legacy_exceptions {
+    /// Analyses a binary as it is compiled: without legacy exceptions, if it has any and is valid.
+    pub(super) fn of_compiled(wasm: &[u8], limits: &ModuleLimits) -> Self {
+        let profile = Self::of(wasm, limits);
+        if !profile.legacy_exceptions || validate_legacy(wasm).is_err() {
+            return profile;
+        }
+        match standard_exceptions(wasm) {
+            Ok(standard) => Self::of_standard(&standard.wasm, wasm.len(), limits),
+            Err(_) => profile,
+        }
+    }
+
+    /// Counts the content of a binary, without an estimate of the cost to compile it.
+    pub(crate) fn content_of(wasm: &[u8]) -> Self {
+        Walk::new(None).through(wasm, wasm.len() as u64)
+    }
+
+    /// Whether the module may be validated before its cost is estimated. If not, validation alone takes longer than the
+    /// limit on the time to compile it, and [`ModuleProfile::check`] refuses it.
+    pub(crate) fn may_be_validated(&self, limits: &ModuleLimits) -> bool {
+        let ns = self
+            .whole_validation_steps()
+            .saturating_mul(VALIDATION_STEP_NS);
+        ns <= bound(limits, self.binary_bytes).ns
+    }
+
+    /// Returns the work to validate the module before it is compiled, in steps.
+    pub(crate) fn whole_validation_steps(&self) -> u64 {
+        let passes = match self.legacy_exceptions {
             // It is validated, rewritten, and validated again.
             true => 3,
             false => 1,
         };
-        let steps = profile.validation_steps.saturating_mul(passes);
-        (steps, profile.legacy_exceptions)
+        self.validation_steps.saturating_mul(passes)
     }
 
     /// Returns each count with its description, and the limit on it with its name.
@@ -123,7 +152,7 @@ impl ModuleProfile {
     }
 
     /// Returns every limit that the module exceeds.
-    pub(crate) fn exceeded(&self, limits: &ModuleLimits) -> Vec<ExceededLimit> {
+    pub(super) fn exceeded(&self, limits: &ModuleLimits) -> Vec<ExceededLimit> {
         let mut exceeded: Vec<ExceededLimit> = self
             .counts(limits)
             .into_iter()
@@ -160,34 +189,52 @@ impl ModuleProfile {
     /// # Errors
     /// `CompileError` if the module exceeds a limit. The message has the name of the limit and both values.
     pub(crate) fn check(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
-        for (value, what, cap, name) in self.counts(limits) {
-            if value > cap {
-                return Err(exceeds(format_args!("has {value} {what}"), cap, name));
-            }
-        }
-        let Bound { ns, bytes } = bound(limits, self.binary_bytes);
-        if self.compile_ns > ns {
+        self.check_counts(limits)?;
+        let bound = bound(limits, self.binary_bytes);
+        if self.compile_ns > bound.ns {
             let estimate = match self.compile_ns {
                 u64::MAX => "more than can be estimated".to_owned(),
                 ns => format!("an estimated {} ms", ns / 1_000_000),
             };
             return Err(exceeds(
                 format_args!("would take {estimate} to compile"),
-                ns / 1_000_000,
+                bound.ns / 1_000_000,
                 "max_compile_ms and max_compile_ns_per_byte",
             ));
         }
-        if self.compile_bytes > bytes {
+        if self.compile_bytes > bound.bytes {
             let estimate = self.compile_bytes;
             return Err(exceeds(
                 format_args!("would take an estimated {estimate} bytes of memory to compile"),
-                bytes,
+                bound.bytes,
                 "max_compile_bytes and max_compile_bytes_per_byte",
             ));
         }
         Ok(())
     }
+
+    /// Whether these limits let the single-pass register allocator compile the module. The allocator panics for some
+    /// calls with handlers around them.
+    pub(crate) fn takes_single_pass(&self, limits: &ModuleLimits) -> bool {
+        self.largest_body > limits.single_pass_above_body_bytes && !self.catches
+    }
+
+    /// Checks the limits on the content.
+    ///
+    /// # Errors
+    /// As [`ModuleProfile::check`].
+    pub(crate) fn check_counts(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        for (value, what, cap, name) in self.counts(limits) {
+            if value > cap {
+                return Err(exceeds(format_args!("has {value} {what}"), cap, name));
+            }
+        }
+        Ok(())
+    }
 }
+
+/// The time of one validation step, in nanoseconds.
+pub(super) const VALIDATION_STEP_NS: u64 = 20;
 
 /// Returns the maximum cost to compile a binary of `binary_bytes` bytes.
 fn bound(limits: &ModuleLimits, binary_bytes: u64) -> Bound {
@@ -208,4 +255,27 @@ pub(super) fn exceeds(what: fmt::Arguments<'_>, cap: u64, name: &str) -> WasmErr
     WasmError::compile(format!(
         "the module {what}, which exceeds the cap of {cap} ({name})"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn takes_single_pass(body: &str, above: u64) -> bool {
+        let wasm = wat::parse_str(format!("(module (func {body} nop nop nop))")).unwrap();
+        let mut limits = ModuleLimits::default();
+        let profile = ModuleProfile::of(&wasm, &limits);
+        assert!(!profile.takes_single_pass(&limits));
+        limits.single_pass_above_body_bytes = above;
+        profile.takes_single_pass(&limits)
+    }
+
+    #[test]
+    fn large_bodies_take_a_single_pass_where_the_host_says_so_unless_they_catch_exceptions() {
+        let catches = "(block $label (try_table (catch_all $label)))";
+        // The number of locals, three instructions, and the end.
+        assert!(!takes_single_pass("", 5));
+        assert!(takes_single_pass("", 4));
+        assert!(!takes_single_pass(catches, 4));
+    }
 }

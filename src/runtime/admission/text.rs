@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::format::check_format;
 use super::profile::{ModuleProfile, exceeds};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
@@ -69,7 +70,7 @@ pub(crate) fn exceeded_limits(
     limits: &ModuleLimits,
 ) -> Result<Vec<ExceededLimit>, WasmError> {
     if is_binary(source) {
-        return Ok(ModuleProfile::of(source, limits).exceeded(limits));
+        return Ok(ModuleProfile::of_compiled(source, limits).exceeded(limits));
     }
     let text = [
         ("max_text_bytes", source.len() as u64, limits.max_text_bytes),
@@ -93,25 +94,25 @@ pub(crate) fn exceeded_limits(
         return Ok(exceeded);
     }
     let wasm = encode(source, limits)?;
-    Ok(ModuleProfile::of(&wasm, limits).exceeded(limits))
+    Ok(ModuleProfile::of_compiled(&wasm, limits).exceeded(limits))
 }
 
 /// Converts `source` to the binary format. A source with the binary magic number is returned as it is; any other
 /// source is parsed as text.
 ///
 /// # Errors
-/// `CompileError` if the source is malformed text, or neither binary nor text; or as [`check_size`].
+/// `CompileError` if the source is malformed text; or as [`check_format`] and [`check_size`].
 pub(crate) fn encode<'a>(
     source: &'a [u8],
     limits: &ModuleLimits,
 ) -> Result<Cow<'a, [u8]>, WasmError> {
+    check_format(source)?;
     check_size(source, limits)?;
     if is_binary(source) {
         return Ok(Cow::Borrowed(source));
     }
-    let text = std::str::from_utf8(source).map_err(|_| {
-        WasmError::compile("not WebAssembly: neither the binary magic `\\0asm` nor UTF-8 text")
-    })?;
+    let text = std::str::from_utf8(source)
+        .map_err(|_| WasmError::compile("not a WebAssembly module: the text is not UTF-8"))?;
     let wasm =
         wat::parse_str(text).map_err(|error| WasmError::compile(first_line_and_place(&error)))?;
     Ok(Cow::Owned(wasm))

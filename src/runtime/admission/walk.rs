@@ -8,10 +8,11 @@ use wasmparser::{
 use super::body::{Bodies, ModuleContext};
 use super::cost::{self, Bound, Cost, Total};
 use super::images::Images;
-use super::profile::ModuleProfile;
+use super::profile::{ModuleProfile, VALIDATION_STEP_NS};
+use super::searches;
 use super::startup::Startup;
 use super::types::{Types, is_collected};
-use crate::runtime::rewrite::constant_offset;
+use crate::runtime::rewrite::{Object, constant_offset};
 
 /// The state of the walk.
 #[derive(Default)]
@@ -53,7 +54,7 @@ impl Walk {
                 break;
             }
         }
-        self.finish()
+        self.finish(wasm)
     }
 
     fn payload(&mut self, payload: Payload<'_>) -> Option<()> {
@@ -215,6 +216,7 @@ impl Walk {
             }
             TypeRef::Global(ty) => {
                 self.types.push_global(&ty.content_type);
+                self.bodies.accesses.push_global(false);
                 self.profile.globals += 1;
             }
             TypeRef::Tag(ty) => self.types.push_tag(ty.func_type_idx),
@@ -223,10 +225,14 @@ impl Walk {
 
     fn global(&mut self, ty: &GlobalType, init: &ConstExpr<'_>) -> Option<()> {
         self.total.add(Cost::of_items(1, 1_000, 200));
-        if self.expression(init)? > 0 || is_collected(&ty.content_type) {
+        let needs_code = self.expression(init)? > 0 || is_collected(&ty.content_type);
+        if needs_code {
             self.startup.code(1_500, 0);
             self.startup.globals += 1;
         }
+        let index = u32::try_from(self.profile.globals - 1).ok()?;
+        self.bodies.accesses.push_global(!ty.mutable && !needs_code);
+        self.bodies.accesses.add(Object::Global(index), 1);
         Some(())
     }
 
@@ -277,9 +283,11 @@ impl Walk {
 
     fn element_segment(&mut self, segment: Element<'_>) -> Option<()> {
         self.profile.element_segments += 1;
+        let before = self.profile.elements;
         self.total.add(Cost::of_items(1, 2_000, 300));
         // Function elements of a table that the module defines are initialised without code.
         let mut needs_code = !matches!(segment.kind, ElementKind::Declared);
+        let mut table = None;
         if let ElementKind::Active {
             table_index,
             offset_expr,
@@ -289,6 +297,7 @@ impl Walk {
             let own = u64::from(table_index.unwrap_or(0)) >= self.imported_tables;
             needs_code = non_constant > 0 || !own;
             self.startup.code(25_000, 4);
+            table = Some(Object::Table(table_index.unwrap_or(0)));
         }
         if let ElementKind::Passive = segment.kind {
             self.startup.code(4_000, 0);
@@ -310,6 +319,11 @@ impl Walk {
                 }
             }
         }
+        if let Some(table) = table {
+            self.bodies
+                .accesses
+                .add(table, self.profile.elements - before);
+        }
         Some(())
     }
 
@@ -322,6 +336,7 @@ impl Walk {
 
     fn active_data(&mut self, memory: u32, offset: &ConstExpr<'_>, bytes: usize) -> Option<()> {
         self.expression(offset)?;
+        self.bodies.accesses.add(Object::Memory(memory), 1);
         self.images
             .add_segment(memory, constant_offset(offset), bytes as u64);
         Some(())
@@ -342,10 +357,7 @@ impl Walk {
     fn body(&mut self, body: &FunctionBody<'_>) {
         if self.next_body == 0 {
             let places = self.profile.memories + self.profile.tables;
-            self.context = ModuleContext {
-                exports: self.profile.exports,
-                places,
-            };
+            self.context = ModuleContext { places };
         }
         let function = self.imported_functions + self.next_body;
         self.next_body += 1;
@@ -365,6 +377,7 @@ impl Walk {
         self.profile.nesting = self.profile.nesting.max(body_profile.nesting);
         self.profile.regions = self.profile.regions.max(body_profile.regions);
         self.profile.validation_steps += body_profile.validation_steps;
+        self.profile.catches |= body_profile.catches;
         self.profile.waits |= body_profile.waits && self.shares;
         self.total.add(body_profile.cost);
         if self.escaping.get(function) == Some(&true) {
@@ -375,7 +388,7 @@ impl Walk {
         }
     }
 
-    fn finish(mut self) -> ModuleProfile {
+    fn finish(mut self, wasm: &[u8]) -> ModuleProfile {
         if self.profile.legacy_exceptions {
             self.total = Total::default();
         }
@@ -396,8 +409,13 @@ impl Walk {
         self.profile.types = self.types.count();
         self.profile.tags = self.types.tags();
         // The compiler also validates the module.
-        let validation = self.profile.validation_steps.saturating_mul(20);
+        let steps = self.profile.validation_steps;
+        let validation = steps.saturating_mul(VALIDATION_STEP_NS);
+        let searches = self.bodies.accesses.searches(wasm);
         let ns = self.total.wall_ns().saturating_add(validation);
+        // One function may have all accesses, so the second core may not help.
+        let ns = ns.saturating_add(searches::time_of(searches.steps));
+        self.profile.export_order = searches.order;
         let binary_bytes = self.profile.binary_bytes;
         self.profile.compile_ns = cost::with_margin(ns, binary_bytes);
         self.profile.compile_bytes = cost::with_margin(self.total.peak_bytes(), binary_bytes);

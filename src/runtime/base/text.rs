@@ -4,6 +4,9 @@
 /// The maximum number of characters of a name in a message.
 const MAX_NAME: usize = 100;
 
+/// The maximum number of characters of another message inside a message.
+const MAX_TEXT: usize = 300;
+
 /// Returns a name on one line, cut if it is long.
 pub(crate) fn show(name: &str) -> String {
     show_at_most(name, MAX_NAME)
@@ -12,6 +15,11 @@ pub(crate) fn show(name: &str) -> String {
 /// Returns a name on one line, cut to `most` characters.
 pub(crate) fn show_at_most(name: &str, most: usize) -> String {
     escape(name, most, breaks_lines)
+}
+
+/// Returns a text on one line, cut if it is very long.
+pub(crate) fn show_long(text: &str) -> String {
+    escape(text, MAX_TEXT, breaks_lines)
 }
 
 /// Returns a name in quotes, cut if it is long.

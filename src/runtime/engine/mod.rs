@@ -13,7 +13,9 @@ pub(crate) mod stack_class;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use wasmtime::{Cache, Collector, Config, Engine, Strategy, WasmBacktraceDetails};
+use wasmtime::{
+    Cache, Collector, Config, Engine, RegallocAlgorithm, Strategy, WasmBacktraceDetails,
+};
 
 use self::stack_class::StackClass;
 use crate::runtime::admission::DENSE_IMAGE_BYTES;
@@ -33,6 +35,8 @@ pub type Tune = Arc<dyn Fn(&mut Config) + Send + Sync>;
 pub(crate) struct Engines {
     /// Each is made on first use.
     engines: [OnceLock<Engine>; Checks::WAYS],
+    /// The engines with the single-pass register allocator. They only compile.
+    single_pass: [OnceLock<Engine>; Checks::WAYS],
     /// The class of the native stacks that guests run on.
     stack: StackClass,
     tune: Option<Tune>,
@@ -53,6 +57,7 @@ impl Engines {
     ) -> Result<Self, WasmError> {
         let this = Self {
             engines: Default::default(),
+            single_pass: Default::default(),
             stack,
             tune,
             disk_cache: cache.map(disk_cache::open).transpose()?,
@@ -79,18 +84,38 @@ impl Engines {
     /// As [`Engines::new`].
     pub(crate) fn get(&self, checks: Checks) -> Result<&Engine, WasmError> {
         let slot = &self.engines[checks.index()];
+        self.get_or_make(slot, checks, RegallocAlgorithm::Backtracking)
+    }
+
+    /// Returns an engine with these checks whose register allocator takes time in proportion to the size of a
+    /// function. No store uses the engine: its modules have to be moved to the engine of [`Engines::get`].
+    ///
+    /// # Errors
+    /// As [`Engines::new`].
+    pub(crate) fn single_pass(&self, checks: Checks) -> Result<&Engine, WasmError> {
+        let slot = &self.single_pass[checks.index()];
+        self.get_or_make(slot, checks, RegallocAlgorithm::SinglePass)
+    }
+
+    fn get_or_make<'a>(
+        &'a self,
+        slot: &'a OnceLock<Engine>,
+        checks: Checks,
+        allocator: RegallocAlgorithm,
+    ) -> Result<&'a Engine, WasmError> {
         if let Some(engine) = slot.get() {
             return Ok(engine);
         }
-        let engine = self.engine(checks)?;
+        let engine = self.engine(checks, allocator)?;
         Ok(slot.get_or_init(|| engine))
     }
 
-    fn engine(&self, checks: Checks) -> Result<Engine, WasmError> {
+    fn engine(&self, checks: Checks, allocator: RegallocAlgorithm) -> Result<Engine, WasmError> {
         let mut config = Config::new();
         config
             .cache(self.disk_cache.clone())
             .strategy(Strategy::Cranelift)
+            .cranelift_regalloc_algorithm(allocator)
             .collector(Collector::Auto)
             .consume_fuel(checks.fuel)
             .epoch_interruption(checks.interrupt)

@@ -74,9 +74,14 @@ impl CodeCache {
         self.hasher.hash_one(wasm)
     }
 
-    /// Returns the code of this binary if it is in use. `hash` is the binary's hash.
-    pub(crate) fn find(&self, hash: u64, wasm: &[u8]) -> Option<Arc<Code>> {
-        find(self.codes().by_hash.get(&hash)?, wasm)
+    /// Returns the code of this binary if it is in use and `fits`. `hash` is the binary's hash.
+    pub(crate) fn find(
+        &self,
+        hash: u64,
+        wasm: &[u8],
+        fits: impl Fn(&Code) -> bool,
+    ) -> Option<Arc<Code>> {
+        find(self.codes().by_hash.get(&hash)?, wasm, fits)
     }
 
     /// Adds new code and returns it. If another thread has added code of the same binary in the meantime, returns
@@ -85,7 +90,8 @@ impl CodeCache {
         debug_assert_eq!(hash, self.hash(code.wasm()));
         let codes = &mut *self.codes();
         let same_hash = codes.by_hash.entry(hash).or_default();
-        if let Some(found) = find(same_hash, code.wasm()) {
+        let is_same = |other: &Code| other.single_pass == code.single_pass;
+        if let Some(found) = find(same_hash, code.wasm(), is_same) {
             return found;
         }
         let code = Arc::new(code);
@@ -106,17 +112,44 @@ impl CodeCache {
     }
 }
 
-fn find(codes: &[Weak<Code>], wasm: &[u8]) -> Option<Arc<Code>> {
+fn find(codes: &[Weak<Code>], wasm: &[u8], fits: impl Fn(&Code) -> bool) -> Option<Arc<Code>> {
     let mut alive = codes.iter().filter_map(Weak::upgrade);
-    alive.find(|code| code.wasm() == wasm)
+    alive.find(|code| code.wasm() == wasm && fits(code))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::base::module_limits::ModuleLimits;
     use crate::runtime::base::options::Checks;
     use crate::runtime::engine::compile_queue::CompileQueue;
     use crate::runtime::module::compiler::Compiler;
+
+    #[test]
+    fn code_of_one_register_allocator_does_not_serve_states_with_the_other() {
+        let tune = Arc::new(|_: &mut wasmtime::Config| {});
+        let cache = CodeCache::new(Some(tune), None).unwrap();
+        let compiler = |above| {
+            let mut limits = ModuleLimits::default();
+            limits.single_pass_above_body_bytes = above;
+            let queue = CompileQueue::new(1);
+            Compiler::new(
+                cache.clone(),
+                Checks::default(),
+                Arc::new(limits),
+                true,
+                queue,
+            )
+        };
+        let (usual, single_pass) = (compiler(u64::MAX), compiler(0));
+        let wasm = wat::parse_str("(module (func (drop (i32.const 1))))").unwrap();
+        let one = single_pass.compile(&wasm).unwrap();
+        assert!(usual.find_small(&wasm).is_none());
+        let other = usual.compile(&wasm).unwrap();
+        assert!(one.single_pass && !other.single_pass);
+        assert!(Arc::ptr_eq(&one, &single_pass.compile(&wasm).unwrap()));
+        assert!(Arc::ptr_eq(&other, &usual.find_small(&wasm).unwrap()));
+    }
 
     #[test]
     fn code_is_found_for_as_long_as_it_is_used() {
@@ -140,9 +173,9 @@ mod tests {
         let wasm = one.wasm().to_vec();
         drop(one);
         let hash = cache.hash(&wasm);
-        assert!(cache.find(hash, &wasm).is_some());
+        assert!(cache.find(hash, &wasm, |_| true).is_some());
         drop(same);
-        assert!(cache.find(hash, &wasm).is_none());
+        assert!(cache.find(hash, &wasm, |_| true).is_none());
         for pages in 0..100 {
             compiler
                 .compile(format!("(module (memory {pages}))").as_bytes())

@@ -1,8 +1,9 @@
 //! Compilation of a source to machine code.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use wasmtime::Module;
+use wasmtime::{Engine, Module};
 
 use super::{Code, CodeCache, Compiled};
 use crate::runtime::admission::{self, ModuleProfile};
@@ -11,7 +12,10 @@ use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::Checks;
 use crate::runtime::base::text;
 use crate::runtime::engine::compile_queue::{CompileQueue, Waiting};
-use crate::runtime::rewrite::{merge_data_segments, standard_exceptions};
+use crate::runtime::rewrite::{
+    Standard, merge_data_segments, standard_exceptions, validate_legacy,
+};
+use crate::runtime::store::move_module::move_to_engine;
 
 /// The maximum size of a binary that is compared on the calling thread, in bytes: it takes less time than a switch
 /// of threads.
@@ -75,6 +79,14 @@ impl Compiler {
         self.limits.max_source_bytes()
     }
 
+    /// Checks the format of a source before it is copied.
+    ///
+    /// # Errors
+    /// `CompileError` if it is another kind of file.
+    pub fn check_format(&self, source: &[u8]) -> Result<(), WasmError> {
+        admission::check_format(source)
+    }
+
     /// Checks the size of a source before it is copied.
     ///
     /// # Errors
@@ -92,25 +104,36 @@ impl Compiler {
         let _span = tracing::debug_span!("compile", bytes = source.len()).entered();
         let wasm = admission::encode(source, &self.limits)?;
         let hash = self.cache.hash(&wasm);
-        if let Some(code) = self.cache.find(hash, &wasm) {
+        if let Some(code) = self.find(hash, &wasm) {
             self.check(&code.profile)?;
             self.prepare(&code, self.checks)?;
             return Ok(code);
         }
-        let profile = ModuleProfile::of(&wasm, &self.limits);
+        let content = ModuleProfile::content_of(&wasm);
+        self.check_content(&content)?;
+        // The compiler validates each function when it comes to it, which may be after minutes.
+        let standard = match content.may_be_validated(&self.limits) {
+            true => self.validate_whole(&wasm, &content)?,
+            false => None,
+        };
+        let profile = match &standard {
+            None => ModuleProfile::of(&wasm, &self.limits),
+            Some(standard) => ModuleProfile::of_standard(&standard.wasm, wasm.len(), &self.limits),
+        };
         self.check(&profile)?;
-        let code = match profile.legacy_exceptions {
-            false => {
-                let code = Code::new(&wasm, profile, None);
-                self.prepare(&code, self.checks)?;
+        let single_pass = profile.takes_single_pass(&self.limits);
+        let code = match standard {
+            None => {
+                let code = Code::new(&wasm, profile, None, single_pass);
+                self.prepare_from(&wasm, &code, self.checks)?;
                 code
             }
-            true => {
-                let standard = standard_exceptions(&wasm)?;
-                let profile = ModuleProfile::of_standard(&standard.wasm, wasm.len(), &self.limits);
-                self.check(&profile)?;
-                let code = Code::new(&wasm, profile, Some(standard.offsets));
-                self.prepare_from(&standard.wasm, &code, self.checks)?;
+            Some(Standard {
+                wasm: standard,
+                offsets,
+            }) => {
+                let code = Code::new(&wasm, profile, Some(offsets), single_pass);
+                self.prepare_from(&standard, &code, self.checks)?;
                 code
             }
         };
@@ -124,9 +147,15 @@ impl Compiler {
         if source.len() > SMALL {
             return None;
         }
-        let code = self.cache.find(self.cache.hash(source), source)?;
+        let code = self.find(self.cache.hash(source), source)?;
         self.check(&code.profile).ok()?;
         code.is_ready(self.checks).then_some(code)
+    }
+
+    /// Returns the code of this binary if it is in use, and was compiled as these limits say.
+    fn find(&self, hash: u64, wasm: &[u8]) -> Option<Arc<Code>> {
+        let fits = |code: &Code| code.single_pass == code.profile.takes_single_pass(&self.limits);
+        self.cache.find(hash, wasm, fits)
     }
 
     /// Compiles `code` for stores with these checks, unless it is compiled.
@@ -150,9 +179,17 @@ impl Compiler {
             false => None,
         };
         let wasm = merged.as_deref().unwrap_or(wasm);
-        let module = Module::from_binary(self.cache.engines().get(checks)?, wasm)
-            .map_err(|error| WasmError::compile(text::one_line(&error)))?;
-        let compiled = Compiled::new(module, &code.profile)?;
+        let reordered =
+            match &code.profile.export_order {
+                Some(order) => Some(order.apply(wasm).ok_or_else(|| {
+                    WasmError::compile("the exports cannot be put in another order")
+                })?),
+                None => None,
+            };
+        let (reordered, names) = reordered.unzip();
+        let wasm = reordered.as_deref().unwrap_or(wasm);
+        let module = self.machine_code(wasm, checks, code.single_pass)?;
+        let compiled = Compiled::new(module, names, &code.profile)?;
         code.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
     }
@@ -162,12 +199,69 @@ impl Compiler {
     /// # Errors
     /// `CompileError` if it exceeds a limit, or has legacy exceptions and may not have them.
     fn check(&self, profile: &ModuleProfile) -> Result<(), WasmError> {
-        if profile.legacy_exceptions && !self.allow_legacy_exceptions {
+        self.check_content(profile)?;
+        profile.check(&self.limits)
+    }
+
+    /// Checks the content of a module, without its cost.
+    ///
+    /// # Errors
+    /// As [`Compiler::check`].
+    fn check_content(&self, content: &ModuleProfile) -> Result<(), WasmError> {
+        if content.legacy_exceptions && !self.allow_legacy_exceptions {
             return Err(WasmError::compile(
                 "the module has legacy exceptions, which are not allowed (allow_legacy_exceptions)",
             ));
         }
-        profile.check(&self.limits)
+        content.check_counts(&self.limits)
+    }
+
+    /// Validates a whole module. If it has legacy exceptions, returns it without them.
+    ///
+    /// # Errors
+    /// `CompileError` if it is not valid.
+    fn validate_whole(
+        &self,
+        wasm: &[u8],
+        content: &ModuleProfile,
+    ) -> Result<Option<Standard>, WasmError> {
+        let engine = self.cache.engines().get(self.checks)?;
+        if !content.legacy_exceptions {
+            Module::validate(engine, wasm).map_err(|error| admission::invalid(wasm, &error))?;
+            return Ok(None);
+        }
+        // By the legacy rules, and then by those of the engine, which may have other features off.
+        validate_legacy(wasm)
+            .map_err(|error| admission::invalid_at(wasm, &error, error.offset()))?;
+        let standard = standard_exceptions(wasm)?;
+        Module::validate(engine, &standard.wasm).map_err(|error| {
+            match error.downcast_ref::<wasmparser::Error>() {
+                Some(found) => {
+                    admission::invalid_at(wasm, found, standard.offsets.original(found.offset()))
+                }
+                None => admission::invalid(wasm, &error),
+            }
+        })?;
+        Ok(Some(standard))
+    }
+
+    fn machine_code(
+        &self,
+        wasm: &[u8],
+        checks: Checks,
+        single_pass: bool,
+    ) -> Result<Module, WasmError> {
+        let engines = self.cache.engines();
+        let engine = engines.get(checks)?;
+        let quick = match single_pass {
+            true => compile_in_single_pass(engines.single_pass(checks)?, wasm),
+            false => None,
+        };
+        let module = match quick {
+            Some(module) => module.and_then(|module| move_to_engine(&module, engine)),
+            None => Module::from_binary(engine, wasm),
+        };
+        module.map_err(|error| WasmError::compile(text::one_line(&error)))
     }
 
     /// Whether `source` is a valid module, in the binary or the text format. Takes less than a tenth of a second
@@ -206,7 +300,9 @@ impl Compiler {
         if steps > cap {
             return refuse(steps);
         }
-        let engine = self.cache.engines().get(self.checks)?;
+        if admission::check_format(source).is_err() {
+            return Ok(false);
+        }
         admission::check_size(source, &self.limits)?;
         let steps = admission::parse_steps(source);
         if steps > cap {
@@ -215,17 +311,24 @@ impl Compiler {
         let Ok(wasm) = admission::encode(source, &self.limits) else {
             return Ok(false);
         };
-        let (steps, legacy_exceptions) = ModuleProfile::validation(&wasm);
+        let content = ModuleProfile::content_of(&wasm);
+        let steps = content.whole_validation_steps();
         if steps > cap {
             return refuse(steps);
         }
-        if !legacy_exceptions {
-            return Ok(Module::validate(engine, &wasm).is_ok());
+        if content.legacy_exceptions && !self.allow_legacy_exceptions {
+            return Ok(false);
         }
-        let standard = match self.allow_legacy_exceptions {
-            true => standard_exceptions(&wasm).ok(),
-            false => None,
-        };
-        Ok(standard.is_some_and(|standard| Module::validate(engine, &standard.wasm).is_ok()))
+        Ok(self.validate_whole(&wasm, &content).is_ok())
     }
+}
+
+/// Compiles a module with the single-pass register allocator. Returns `None` if the allocator panicked, since it does not
+/// support all code.
+fn compile_in_single_pass(engine: &Engine, wasm: &[u8]) -> Option<wasmtime::Result<Module>> {
+    let compiled = std::panic::catch_unwind(AssertUnwindSafe(|| Module::from_binary(engine, wasm)));
+    if compiled.is_err() {
+        tracing::warn!("the single-pass register allocator failed");
+    }
+    compiled.ok()
 }

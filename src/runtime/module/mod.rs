@@ -16,7 +16,7 @@ use crate::runtime::base::options::Checks;
 use crate::runtime::base::types::{ExportInfo, ImportInfo};
 use crate::runtime::debug_info::DebugInfo;
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
-use crate::runtime::rewrite::OffsetMap;
+use crate::runtime::rewrite::{ExportNames, OffsetMap, export_names};
 use crate::runtime::store::{HostType, StoreData};
 
 /// A compiled module.
@@ -34,11 +34,11 @@ pub struct WasmModule {
 
 impl WasmModule {
     pub(crate) fn new(id: u32, code: Arc<Code>) -> Self {
-        let module = code.any_module();
-        let export = |export: ExportType<'_>| ExportInfo::new(export.name(), &export.ty());
+        let compiled = code.any();
+        let module = &compiled.module;
         let exports = code
             .exports
-            .get_or_init(|| module.exports().map(export).collect());
+            .get_or_init(|| compiled.exports(&code.wasm).into());
         let import =
             |import: ImportType<'_>| ImportInfo::new(import.module(), import.name(), &import.ty());
         let imports = code
@@ -79,6 +79,8 @@ pub(crate) struct Code {
     /// The offsets in `wasm` of the instructions that were compiled, if they have others there: a module with legacy
     /// exceptions is rewritten.
     pub(crate) offsets: Option<Arc<OffsetMap>>,
+    /// Whether it is compiled with the single-pass register allocator.
+    single_pass: bool,
     /// Indexed by [`Checks::index`].
     compiled: [OnceLock<Compiled>; Checks::WAYS],
     exports: OnceLock<Arc<[ExportInfo]>>,
@@ -86,10 +88,16 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    fn new(wasm: &[u8], profile: ModuleProfile, offsets: Option<OffsetMap>) -> Self {
+    fn new(
+        wasm: &[u8],
+        profile: ModuleProfile,
+        offsets: Option<OffsetMap>,
+        single_pass: bool,
+    ) -> Self {
         let wasm = wasm.into();
         Self {
             profile,
+            single_pass,
             offsets: offsets.map(Arc::new),
             debug_info: DebugInfo::of(&wasm).map(Arc::new),
             wasm,
@@ -115,16 +123,17 @@ impl Code {
         self.get(checks).is_some()
     }
 
-    fn any_module(&self) -> &Module {
+    fn any(&self) -> &Compiled {
         let compiled = self.compiled.iter().find_map(OnceLock::get);
-        let compiled = compiled.expect("a `Code` is only made together with its first module");
-        &compiled.module
+        compiled.expect("a `Code` is only made together with its first module")
     }
 }
 
 /// A module's machine code for one engine.
 pub(crate) struct Compiled {
     pub(crate) module: Module,
+    /// The names of its exports, if they differ from those in the binary.
+    pub(crate) export_names: Option<Arc<ExportNames>>,
     /// The types of its imported functions; the list has an entry for each import. Kept, since wasmtime takes
     /// longer to return the type of an import than the rest of its linking takes.
     pub(crate) functions: Box<[Option<HostType>]>,
@@ -148,7 +157,11 @@ impl Compiled {
     /// # Errors
     /// `CompileError` if there are too few mappings left for the code, or too few descriptors for the initial
     /// contents of its memories.
-    fn new(module: Module, profile: &ModuleProfile) -> Result<Self, WasmError> {
+    fn new(
+        module: Module,
+        export_names: Option<ExportNames>,
+        profile: &ModuleProfile,
+    ) -> Result<Self, WasmError> {
         // wasmtime makes an image of each memory with data when the module is first instantiated.
         let images = profile.images();
         let shares = MAPPINGS
@@ -160,9 +173,23 @@ impl Compiled {
         let functions = module.imports().map(function).collect();
         Ok(Self {
             module,
+            export_names: export_names.map(Arc::new),
             functions,
             host_linked: OnceLock::new(),
             _shares: shares,
         })
+    }
+
+    /// Returns the exports in the order of the binary that the module was compiled from.
+    fn exports(&self, wasm: &[u8]) -> Vec<ExportInfo> {
+        let Some(names) = &self.export_names else {
+            let export = |export: ExportType<'_>| ExportInfo::new(export.name(), &export.ty());
+            return self.module.exports().map(export).collect();
+        };
+        let info = |name| {
+            let ty = self.module.get_export(names.resolve(name)?)?;
+            Some(ExportInfo::new(name, &ty))
+        };
+        export_names(wasm).into_iter().filter_map(info).collect()
     }
 }

@@ -10,6 +10,7 @@ mod data;
 mod handle_table;
 mod host_call;
 pub(crate) mod host_function;
+pub(crate) mod move_module;
 pub(crate) mod native_stack;
 mod outcome;
 mod raw;

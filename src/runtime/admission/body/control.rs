@@ -83,6 +83,7 @@ impl Bodies {
                 });
             }
             Op::TryTable { try_table } => {
+                self.profile.catches = true;
                 let (params, results) = types.block(try_table.ty)?;
                 self.size += 1_300;
                 let mut targets = Vec::new();
@@ -110,6 +111,7 @@ impl Bodies {
             // Legacy exception instructions, which the compiler never sees.
             Op::Try { blockty } => {
                 self.profile.legacy_exceptions = true;
+                self.profile.catches = true;
                 if self.tracks_values {
                     return None;
                 }

@@ -73,8 +73,6 @@ pub struct Counts {
     pub collected_locals: u64,
     /// Whether the function has garbage-collected references at all.
     pub has_references: bool,
-    /// The number of accesses to memories, tables and globals.
-    pub accesses: u64,
     /// The number of instructions with side effects, whose order the compiler keeps.
     pub effects: u64,
     pub ops: u64,
@@ -154,8 +152,6 @@ impl Counts {
         let edges = self.edges.saturating_mul(self.edges);
         cost.add(Cost::of_pairs(edges, 4, 0));
         cost.add(Cost::of_pairs(self.stack_maps, 50, 60));
-        let exported = self.accesses.saturating_mul(context.exports);
-        cost.add(Cost::of_pairs(exported, 2, 0));
         // The compiler tracks the state of each separate region of memory at every merge point.
         let regions = context.places + self.regions;
         let region_states = (self.effects + end.blocks).saturating_mul(regions);

@@ -37,17 +37,17 @@ impl Bodies {
             | Op::ReturnCallIndirect { type_index, .. }
             | Op::CallRef { type_index }
             | Op::ReturnCallRef { type_index } => {
-                self.counts.accesses += 1;
+                self.count_accesses(operator);
                 self.counts.types += 1;
                 self.call(pops, pushes, types.returns_collected(*type_index));
             }
             Op::Throw { .. } | Op::ThrowRef => self.call(pops, pushes, false),
             Op::MemoryAtomicWait32 { .. } | Op::MemoryAtomicWait64 { .. } => {
                 self.profile.waits = true;
-                self.access();
+                self.access(operator);
             }
             Op::GlobalGet { global_index } | Op::GlobalSet { global_index } => {
-                self.access();
+                self.access(operator);
                 self.global(*global_index);
                 if let Op::GlobalSet { .. } = operator {
                     self.counts.regions = self.counts.globals;
@@ -56,7 +56,7 @@ impl Bodies {
             }
             // Loads, stores, and other accesses to memories and tables.
             _ if matches!(opcode.first, 0x25 | 0x26 | 0x28..=0x40 | 0xfc..=0xfe) => {
-                self.access();
+                self.access(operator);
                 self.record_store(opcode.first, operator);
                 if !self.counts.has_accessed {
                     self.counts.has_accessed = true;
@@ -167,12 +167,18 @@ impl Bodies {
     }
 
     /// Counts an access to a memory, table or global.
-    fn access(&mut self) {
-        self.counts.accesses += 1;
+    fn access(&mut self, operator: &Operator<'_>) {
+        self.count_accesses(operator);
         self.counts.effects += 1;
         self.writes += 1;
         // The access may read a reference from a table or a global.
         self.counts.references += 1;
+    }
+
+    fn count_accesses(&mut self, operator: &Operator<'_>) {
+        if self.tracks_values {
+            self.accesses.count(operator);
+        }
     }
 
     /// Counts a global at its first access in the function.

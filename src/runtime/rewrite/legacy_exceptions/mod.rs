@@ -30,20 +30,21 @@ const FEATURES: WasmFeatures = WasmFeatures::WASM3
     .union(WasmFeatures::CUSTOM_PAGE_SIZES)
     .union(WasmFeatures::WIDE_ARITHMETIC);
 
-/// Returns the module with the standard exception instructions in place of the legacy ones. Time and memory are linear
-/// in its size.
+/// Validates a module that may have legacy exceptions.
 ///
 /// # Errors
-/// `CompileError` if the module is not valid, or its handlers need too many types.
+/// If the module is not valid.
+pub(crate) fn validate_legacy(wasm: &[u8]) -> Result<(), wasmparser::Error> {
+    Validator::new_with_features(FEATURES).validate_all(wasm)?;
+    Ok(())
+}
+
+/// Returns a [valid](validate_legacy) module with the standard exception instructions in place of the legacy ones. Time
+/// and memory are linear in its size.
+///
+/// # Errors
+/// `CompileError` if its handlers need too many types.
 pub(crate) fn standard_exceptions(wasm: &[u8]) -> Result<Standard, WasmError> {
-    Validator::new_with_features(FEATURES)
-        .validate_all(wasm)
-        .map_err(|error| {
-            let (message, offset) = (error.message(), error.offset());
-            WasmError::compile(format!(
-                "Invalid input WebAssembly code at offset {offset}: {message}"
-            ))
-        })?;
     rewrite(wasm).ok_or_else(|| {
         WasmError::compile("the types of the module's legacy exception handlers are too large")
     })
