@@ -189,7 +189,7 @@ fn code_without_long_sums_costs_little() {
     for (kind, link) in kinds {
         let of = |n: usize| {
             estimate(&format!(
-                "(module (func $f (param i32) (result i32) local.get 0)
+                "(module (memory 1) (func $f (param i32) (result i32) local.get 0)
                     (func (param i32) (result i32) local.get 0 {}))",
                 format!("{link} ").repeat(n)
             ))

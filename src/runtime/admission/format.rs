@@ -92,7 +92,7 @@ fn kind_of_text(source: &[u8]) -> Option<&'static str> {
     match start {
         [] | [b'(' | b';', ..] => None,
         // The error of the decoder is as good.
-        _ if start.iter().any(|byte| *byte == 0) => Some("neither a WebAssembly binary nor text"),
+        _ if start.contains(&0) => Some("neither a WebAssembly binary nor text"),
         _ if begins_with("<!doctype html") || begins_with("<html") => Some("an HTML page"),
         [b'<', ..] => Some("an HTML or XML document"),
         [b'{' | b'[', ..] => Some("JSON"),

@@ -263,11 +263,12 @@ mod tests {
 
     fn takes_single_pass(body: &str, above: u64) -> bool {
         let wasm = wat::parse_str(format!("(module (func {body} nop nop nop))")).unwrap();
-        let mut limits = ModuleLimits::default();
-        let profile = ModuleProfile::of(&wasm, &limits);
-        assert!(!profile.takes_single_pass(&limits));
-        limits.single_pass_above_body_bytes = above;
-        profile.takes_single_pass(&limits)
+        let profile = ModuleProfile::of(&wasm, &ModuleLimits::default());
+        assert!(!profile.takes_single_pass(&ModuleLimits::default()));
+        profile.takes_single_pass(&ModuleLimits {
+            single_pass_above_body_bytes: above,
+            ..ModuleLimits::default()
+        })
     }
 
     #[test]

@@ -130,8 +130,10 @@ mod tests {
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
         let cache = CodeCache::new(Some(tune), None).unwrap();
         let compiler = |above| {
-            let mut limits = ModuleLimits::default();
-            limits.single_pass_above_body_bytes = above;
+            let limits = ModuleLimits {
+                single_pass_above_body_bytes: above,
+                ..ModuleLimits::default()
+            };
             let queue = CompileQueue::new(1);
             Compiler::new(
                 cache.clone(),
