@@ -258,6 +258,9 @@ fn what_is_compiled_counts() {
     for (functions, cap) in refused {
         let message = compile(&functions).expect_err(cap);
         assert!(message.contains(cap), "{cap}: {message}");
+        let counts = cap != "max_compile_";
+        let rewritten = message.contains("with its legacy exceptions rewritten");
+        assert_eq!(counts, rewritten, "{message}");
     }
     // Smaller ones of their kinds.
     let compiled = [

@@ -45,6 +45,8 @@ pub(crate) struct ModuleProfile {
     /// Whether it has legacy exception instructions. Then the costs to compile are those of the rewritten module, once
     /// they are known: see [`ModuleProfile::of_standard`].
     pub(crate) legacy_exceptions: bool,
+    /// Whether the counts are those of the rewritten module.
+    rewritten: bool,
     /// Whether it contains `memory.atomic.wait32` or `.wait64` and has a shared memory. On other memories these
     /// instructions trap, so they do not count.
     pub(crate) waits: bool,
@@ -72,6 +74,7 @@ impl ModuleProfile {
         let bytes = original_bytes as u64;
         Self {
             legacy_exceptions: true,
+            rewritten: true,
             ..Walk::new(Some(bound(limits, bytes))).through(standard, bytes)
         }
     }
@@ -123,9 +126,14 @@ impl ModuleProfile {
             custom_sections: "custom sections", max_custom_sections;
             custom_section_bytes: "bytes in custom sections", max_custom_section_bytes;
         };
+        let rewritten = match self.rewritten {
+            true => "with its legacy exceptions rewritten ",
+            false => "",
+        };
         for (value, what, cap, name) in counts {
             if value > cap {
-                return Err(exceeds(format_args!("has {value} {what}"), cap, name));
+                let has = format_args!("{rewritten}has {value} {what}");
+                return Err(exceeds(has, cap, name));
             }
         }
         let Bound { ns, bytes } = bound(limits, self.binary_bytes);
