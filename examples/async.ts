@@ -12,7 +12,7 @@ const program = `(module
     (local.get $sum))
   (func (export "forever") (loop $again (br $again))))`;
 
-/** Stands for anything that takes time: a database, a network. */
+/** An example of a slow function, such as a query to a database. */
 async function price(item: number): Promise<number> {
   await Promise.resolve();
   return item * 1.5;
@@ -31,7 +31,7 @@ try {
   if (error instanceof WasmError) console.log(`${error.code}: ${error.message}`);
 }
 
-// A busy store says so, and an instance that was stopped can be used again.
+// A call on a busy store is an error. An instance can be used again after its call was stopped.
 const busy = a.callAsync("total", [5]);
 try {
   a.call("total", [1]);

@@ -29,22 +29,22 @@ struct Args {
     /// Lets `compileFile` read files in this folder. May be given several times.
     #[arg(long, value_name = "DIR")]
     allow_compile: Vec<PathBuf>,
-    /// Lets instances have WASI.
+    /// Lets instances use WASI.
     #[arg(long)]
     allow_wasi: bool,
-    /// Lets instances with WASI be given this folder, and those in it. May be given several times.
+    /// Lets instances with WASI preopen this folder and its subfolders. May be given several times.
     #[arg(long, value_name = "DIR", requires = "allow_wasi")]
     allow_preopen: Vec<PathBuf>,
-    /// Keeps machine code in this folder, for the next time.
+    /// Caches machine code in this folder.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// The most bytes that the memories of one store may hold.
     #[arg(long, value_name = "BYTES")]
     max_memory: Option<u64>,
-    /// The longest that a call may take, in milliseconds; gives every call a deadline.
+    /// The longest time that a call may take, in milliseconds. Gives every call a deadline.
     #[arg(long, value_name = "MS")]
     max_timeout: Option<u64>,
-    /// The most fuel that an instance may have; meters every instance.
+    /// The most fuel that an instance may have. Meters every instance.
     #[arg(long, value_name = "UNITS")]
     max_fuel: Option<u64>,
 }
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     match tokio.block_on(run(&args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where that cannot be written either, the exit status still says it.
+            // If stderr is closed too, the exit status still reports the failure.
             let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
@@ -139,7 +139,7 @@ fn op_print_line(#[string] line: &str, error: bool) -> Result<(), JsErrorBox> {
         writeln!(std::io::stdout(), "{line}")
     };
     match printed {
-        // Nobody reads on, as in `embed FILE | head -1`: there is nothing left to do.
+        // The reader has closed the pipe, as in `embed FILE | head -1`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         printed => printed.map_err(JsErrorBox::from_err),
     }

@@ -1,6 +1,7 @@
-//! Shows that memory and threads stay flat: for instances that are dropped, with WASI, called
-//! asynchronously, dropped while they run, and left to the garbage collector, of which nothing is left
-//! when their runtime has ended; and for a call that calls imports again and again. Fails if they do not.
+//! Shows that memory and threads do not grow with the number of instances: instances that are dropped, that use WASI,
+//! that are called asynchronously, that are dropped while they run, and that are left to the garbage collector.
+//! Nothing of them is left when their runtime has ended. The same holds for a call that calls imports many times.
+//! Fails if memory or threads grow.
 //!
 //! ```sh
 //! cargo run --example memory
@@ -12,7 +13,7 @@ extern crate no_wamr as _;
 use deno_core::{JsRuntime, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions, op2};
 use ext_wasm::{WasmCapabilities, WasmState};
 
-/// Each round is a tenth of the whole.
+/// The script. Each kind of instance has ten rounds.
 const SCRIPT: &str = r#"
     import { compile, instantiate } from "host:wasm";
     const { op_memory_report, op_wasm_live_instances, op_wasm_collect_js, op_wasm_yield_now } =
@@ -67,10 +68,10 @@ const SCRIPT: &str = r#"
                 (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))`));
     const env = Object.fromEntries(names.map((name) => [name, () => {}]));
     op_memory_report("start", 0, op_wasm_live_instances());
-    const rounds = async (what, count, make) => {
+    const rounds = async (kind, count, make) => {
         for (let round = 1; round <= 10; round++) {
             for (let i = 0; i < count; i++) await make();
-            op_memory_report(`${round * count} ${what}`, round, op_wasm_live_instances());
+            op_memory_report(`${round * count} ${kind}`, round, op_wasm_live_instances());
         }
     };
     await rounds("dropped", 10_000, async () => (await make()).drop());
@@ -94,11 +95,11 @@ const SCRIPT: &str = r#"
     op_memory_report("alive when the runtime ends", 0, op_wasm_live_instances());
 "#;
 
-/// What the system tells of this process.
+/// The resources that this process uses.
 #[derive(Clone, Copy)]
 struct Usage {
     resident_mib: f64,
-    /// Of which most is reserved for the guests' memories: 4 GiB and more for each.
+    /// Address space. Most of it is reserved for memories of guests: at least 4 GiB for each.
     mapped_gib: f64,
     threads: u32,
 }
@@ -124,20 +125,21 @@ impl Usage {
     }
 }
 
-/// How much memory may be more in the last round of a kind than in its third: what a collector may
-/// leave for later.
+/// The growth of memory that is allowed from the third to the last round of a kind: a collector may free some of it
+/// later.
 const SLACK_MIB: f64 = 16.0;
 
-/// How many threads may be more: those of guests that are just ending.
+/// The growth in threads that is allowed: threads of guests that are about to end.
 const SLACK_THREADS: u32 = 200;
 
-/// How much address space may be kept: for stacks and heaps of threads, but for no guest's memory.
+/// The address space that may be kept at the end, for stacks and heaps of threads. It has no room for the memory of a
+/// guest.
 const KEPT_GIB: f64 = 3.0;
 
-/// How many threads are kept: for guests, for deadlines, and for compiling.
+/// The number of threads that may be kept at the end: for guests, for deadlines, and for compiling.
 const KEPT_THREADS: u32 = 12;
 
-/// What was in use after the third round of a kind, and whether it was much more after the last.
+/// The usage at the start and after the third round of a kind, and whether it grew much until the last round.
 #[derive(Default)]
 struct Rounds {
     start: Option<Usage>,
@@ -146,10 +148,10 @@ struct Rounds {
 }
 
 #[op2(fast)]
-fn op_memory_report(state: &mut OpState, #[string] what: &str, round: u32, live: u32) {
+fn op_memory_report(state: &mut OpState, #[string] kind: &str, round: u32, live: u32) {
     let usage = Usage::now();
     let rounds = state.borrow_mut::<Rounds>();
-    if what == "start" {
+    if kind == "start" {
         rounds.start = usage;
     }
     match round {
@@ -160,10 +162,10 @@ fn op_memory_report(state: &mut OpState, #[string] what: &str, round: u32, live:
         }
         _ => {}
     }
-    print(what, &live.to_string(), usage);
+    print(kind, &live.to_string(), usage);
 }
 
-fn print(what: &str, live: &str, usage: Option<Usage>) {
+fn print(kind: &str, live: &str, usage: Option<Usage>) {
     let (resident, threads) = match usage {
         Some(usage) => (
             format!("{:.1}", usage.resident_mib),
@@ -171,7 +173,7 @@ fn print(what: &str, live: &str, usage: Option<Usage>) {
         ),
         None => ("unknown".to_owned(), "unknown".to_owned()),
     };
-    println!("{what:<32} {live:>10} {resident:>14} {threads:>10}");
+    println!("{kind:<32} {live:>10} {resident:>14} {threads:>10}");
 }
 
 deno_core::extension!(
@@ -191,8 +193,7 @@ fn main() {
     }
 }
 
-/// Waits until the guests that were running have ended, which takes them no more than a moment, and
-/// nothing is left of any guest.
+/// Waits a short time until all running guests have ended and their memory is freed. Returns whether this happened.
 fn guests_end(start: Usage) -> bool {
     for _ in 0..1_000 {
         let Some(now) = Usage::now() else { return true };
@@ -222,7 +223,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let main = ModuleSpecifier::parse("memory:main")?;
     let module = runtime.load_main_es_module_from_code(&main, SCRIPT).await?;
     let evaluated = runtime.mod_evaluate(module);
-    // Until the script has ended: some of what it started never does.
+    // Waits for the script only: some of its calls never end.
     runtime
         .with_event_loop_promise(evaluated, PollEventLoopOptions::default())
         .await?;
@@ -232,7 +233,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
     drop(runtime);
     if start.is_some_and(|start| !guests_end(start)) {
-        return Err("guests go on, or keep their memory, when their runtime has ended".into());
+        return Err(
+            "guests still run, or keep their memory, after the end of their runtime".into(),
+        );
     }
     Ok(())
 }

@@ -1,9 +1,8 @@
 // A program for WASI, with files and piped output:
 //
 //     cargo run --example embed -- --allow-wasi --allow-preopen . examples/wasi.ts
-//
-// The program, which is written out here so that nothing has to be compiled, is a small `cat`: it
-// copies the file that its standard input names to its standard output.
+// The program is a small `cat`: it reads the name of a file from standard input, and copies the file to standard
+// output. It is in the text format here, so that the example needs no compiler.
 import { compile, instantiate, WasmError } from "host:wasm";
 
 const program = `(module
@@ -17,7 +16,7 @@ const program = `(module
   (memory (export "memory") 1)
   (func $try (param $errno i32)
     (if (local.get $errno) (then (call $exit (local.get $errno)))))
-  ;; Reads from a file to address 1024, and returns how much.
+  ;; Reads from a file to address 1024, and returns the number of bytes.
   (func $more (param $fd i32) (result i32)
     (i32.store (i32.const 0) (i32.const 1024))
     (i32.store (i32.const 4) (i32.const 4096))
@@ -25,7 +24,7 @@ const program = `(module
     (i32.load (i32.const 8)))
   (func (export "_start") (local $fd i32) (local $length i32)
     (local.set $length (call $more (i32.const 0)))
-    ;; The first preopened folder has the number 3; 2 is the right to read.
+    ;; The first preopened folder is descriptor 3. The number 2 is the right to read.
     (call $try (call $open (i32.const 3) (i32.const 1) (i32.const 1024) (local.get $length)
       (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 12)))
     (local.set $fd (i32.load (i32.const 12)))

@@ -72,10 +72,11 @@ use deno_core::OpState;
 pub use wasmtime;
 
 pub use runtime::{
-    CallOptions, ExportInfo, ExportKind, HostFunction, Import, ModuleLimits, Outcome, Preopen,
-    RefHandle, SourceLocation, StateStats, StdioConfig, Stop, StoreOptions, StoreStats, WasiConfig,
-    WasmCapabilities, WasmCapabilitiesBuilder, WasmError, WasmErrorCode, WasmFrame, WasmFunc,
-    WasmGlobal, WasmInstance, WasmMemory, WasmModule, WasmState, WasmStore, WasmTable, WasmValue,
+    CallOptions, ExceededLimit, ExportInfo, ExportKind, HostFunction, Import, ModuleLimits,
+    Outcome, Preopen, RefHandle, SourceLocation, StateStats, StdioConfig, Stop, StoreOptions,
+    StoreStats, WasiConfig, WasmCapabilities, WasmCapabilitiesBuilder, WasmError, WasmErrorCode,
+    WasmFrame, WasmFunc, WasmGlobal, WasmInstance, WasmMemory, WasmModule, WasmState, WasmStore,
+    WasmTable, WasmValue,
 };
 
 include!(concat!(env!("OUT_DIR"), "/extension.rs"));

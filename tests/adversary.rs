@@ -1,7 +1,7 @@
-//! What hostile modules and scripts try, each attack in a process of its own and within bounds: a crash, a
-//! hang or bloat fails its test and nothing else.
+//! Attacks by hostile modules and scripts. Each attack runs in a process of its own, within bounds: a crash, a hang
+//! or too much memory fails its own test only.
 //!
-//! `EXT_WASM_LONG=1` has those that repeat something do so more often.
+//! With `EXT_WASM_LONG=1`, attacks that repeat an action repeat it ten times as often.
 
 mod bloat;
 mod buffers;
@@ -19,10 +19,10 @@ use serde_json::{Value, json};
 use crate::child::{self, Child};
 use crate::js::Js;
 
-/// Whether to repeat more often.
+/// The environment variable that makes attacks repeat their action more often.
 const LONG: &str = "EXT_WASM_LONG";
 
-/// A script that attacks, and what its process may use.
+/// A script that attacks, and the caps of its process.
 pub struct Attack {
     script: String,
     capabilities: WasmCapabilities,
@@ -33,7 +33,8 @@ pub struct Attack {
 }
 
 impl Attack {
-    /// The body of an async function: see [`Js::run`]. It finds the number of repetitions in `many`.
+    /// An attack whose script is the body of an async function: see [`Js::run`]. In the script, `many` is the number
+    /// of repetitions.
     pub fn new(script: impl Into<String>) -> Self {
         Self {
             script: script.into(),
@@ -65,29 +66,29 @@ impl Attack {
         self
     }
 
-    /// Runs the attack in a process of its own, which runs the test of this path, and returns what it
-    /// returned.
+    /// Runs the attack in a process of its own and returns the script's result. `test` is the path of the test that
+    /// calls this.
     pub fn run(self, test: &str) -> Value {
         if child::is_child() {
             self.attack();
         }
-        let told = Child::new(test).run();
-        for (what, most) in [
+        let answer = Child::new(test).run();
+        for (resource, cap) in [
             ("mebibytes", self.mebibytes),
             ("threads", self.threads),
             ("descriptors", self.descriptors),
         ] {
-            let used = told[what].as_u64().unwrap();
-            assert!(used <= most, "{what}: {used}, of {most} at most");
+            let used = answer[resource].as_u64().unwrap();
+            assert!(used <= cap, "{resource}: {used}, the cap is {cap}");
         }
-        told["returned"].clone()
+        answer["returned"].clone()
     }
 
-    /// Runs the attack in this process, prints what came of it, and ends the process.
+    /// Runs the attack in this process, prints the result and the use of resources, and ends the process.
     fn attack(self) -> ! {
         thread::spawn(move || {
             thread::sleep(Duration::from_secs(self.seconds));
-            eprintln!("it takes longer than {} seconds", self.seconds);
+            eprintln!("the attack takes longer than {} seconds", self.seconds);
             process::abort();
         });
         let many = if env::var_os(LONG).is_some() {
@@ -97,33 +98,33 @@ impl Attack {
         };
         let mut js = Js::with(self.capabilities);
         let returned = js.run(&format!("const many = {many};\n{}", self.script));
-        let told = json!({
+        let answer = json!({
             "returned": returned,
             "mebibytes": status("VmHWM:") >> 10,
             "threads": status("Threads:"),
             "descriptors": fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
         });
-        child::answer(&told);
+        child::answer(&answer);
         process::exit(0);
     }
 }
 
-/// A number that Linux tells of this process; elsewhere 0.
-fn status(what: &str) -> u64 {
+/// A field of `/proc/self/status` as a number; 0 on systems without this file.
+fn status(field: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(what));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let number = line.and_then(|line| line.split_whitespace().next());
     number.map_or(0, |number| number.parse().unwrap())
 }
 
-/// A test that an attack comes to this.
+/// A test for each attack, which asserts the result of its script.
 macro_rules! attacks {
-    ($($(#[$attribute:meta])* fn $name:ident() { $attack:expr => $told:expr })*) => {$(
+    ($($(#[$attribute:meta])* fn $name:ident() { $attack:expr => $expected:expr })*) => {$(
         $(#[$attribute])*
         #[test]
         fn $name() {
-            let told = $attack.run(concat!(module_path!(), "::", stringify!($name)));
-            assert_eq!(told, $told);
+            let result = $attack.run(concat!(module_path!(), "::", stringify!($name)));
+            assert_eq!(result, $expected);
         }
     )*};
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::js::Js;
 
-/// Computes, loops for ever, and asks the host.
+/// A guest with functions that compute, loop for ever, and call imports.
 const GUEST: &str = r#"(module
     (import "env" "ask" (func $ask (param i32) (result i32)))
     (import "env" "give" (func $give (param externref) (result externref)))
@@ -36,8 +36,8 @@ const GUEST: &str = r#"(module
         (i32.const -1))
     (func (export "grow") (result i32) (memory.grow (i32.const 1))))"#;
 
-/// `guest(options, ask, give)` makes an instance, `mark(instance)` reads what one wrote, `turn()`
-/// lets the event loop go round, and `AbortController` is what a host brings.
+/// `guest(options, ask, give)` makes an instance, `mark(instance)` reads the number that the guest wrote, `turn()`
+/// lets the event loop run once, and `AbortController` stands in for the class of a host.
 pub const HELPERS: &str = r#"
     const guest = (options, ask = () => 0, give = (value) => value) =>
         load(GUEST, { env: { ask, give } }, options);

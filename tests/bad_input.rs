@@ -1,4 +1,4 @@
-//! Nothing that an app passes breaks anything: each is an error, and then everything still works.
+//! Every bad value that an app passes is an error, and afterwards everything still works.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::js::Js;
 
 #[test]
 fn import_objects_of_every_kind() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const module = await compile(text(fixtures.callback));
         const thrower = { get env() { throw new RangeError("mine") } };
@@ -14,58 +14,58 @@ fn import_objects_of_every_kind() {
         const twice = (x) => 2 * x;
         const proxy = new Proxy({ env: new Proxy({ twice }, {}) }, {});
         const refusing = new Proxy({}, { getOwnPropertyDescriptor() { throw new RangeError("mine") } });
-        const told = [];
+        const results = [];
         for (const imports of [null, 5, "env", [], { env: null }, { env: 5 }, { env: {} },
             { env: { twice: {} } }, { env: { twice: "x" } }]) {
-            told.push(await codeOf(() => instantiate(module, imports)));
+            results.push(await codeOf(() => instantiate(module, imports)));
         }
         for (const imports of [thrower, inner, refusing]) {
-            told.push((await caught(() => instantiate(module, imports))).message);
+            results.push((await caught(() => instantiate(module, imports))).message);
         }
-        told.push((await instantiate(module, proxy)).call("run", [4]));
+        results.push((await instantiate(module, proxy)).call("run", [4]));
         const namespace = Object.assign(() => {}, { twice: (x) => 2 * x });
-        told.push((await instantiate(module, { env: namespace })).call("run", [4]));
-        return told;
+        results.push((await instantiate(module, { env: namespace })).call("run", [4]));
+        return results;
         "#,
     );
     let refused = [5001; 9].map(|code| json!(code));
     let thrown = ["mine"; 3].map(|message| json!(message));
     let worked = [json!(12), json!(12)];
     assert_eq!(
-        told,
+        result,
         json!([&refused[..], &thrown[..], &worked[..]].concat())
     );
 }
 
 #[test]
 fn arguments_that_run_code() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await fixture("add");
         const { add } = instance.namespace;
-        const told = [];
-        // A getter that calls the same function must not disturb the call it is read for.
+        const results = [];
+        // A getter of an argument calls the same function. The outer call still gets the right arguments.
         const nested = [1, 2];
         Object.defineProperty(nested, 1, { get: () => add(10, 20) });
-        told.push(instance.call("add", nested));
-        told.push(instance.call("add", new Proxy([3, 4], {})));
+        results.push(instance.call("add", nested));
+        results.push(instance.call("add", new Proxy([3, 4], {})));
         const endless = new Proxy([], { get: (_, key) => key === "length" ? 2 ** 32 - 1 : 0 });
-        told.push(await codeOf(() => instance.call("add", endless)));
+        results.push(await codeOf(() => instance.call("add", endless)));
         const throwing = new Proxy([1, 2], { get() { throw new RangeError("mine") } });
-        told.push((await caught(() => instance.call("add", throwing))).message);
+        results.push((await caught(() => instance.call("add", throwing))).message);
         const spoiling = [1, 2];
         Object.defineProperty(spoiling, 0, { get() { instance.drop(); return 1 } });
-        told.push(await codeOf(() => instance.call("add", spoiling)));
-        told.push((await fixture("add")).call("add", [5, 6]));
-        return told;
+        results.push(await codeOf(() => instance.call("add", spoiling)));
+        results.push((await fixture("add")).call("add", [5, 6]));
+        return results;
         "#,
     );
-    assert_eq!(told, json!([31, 7, 5005, "mine", 5002, 11]));
+    assert_eq!(result, json!([31, 7, 5005, "mine", 5002, 11]));
 }
 
 #[test]
 fn buffers_that_are_detached() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const bytes = new Uint8Array(8);
         Deno.core.ops.op_host_detach(bytes.buffer);
@@ -79,12 +79,12 @@ fn buffers_that_are_detached() {
         ];
         "#,
     );
-    assert_eq!(told, json!([5000, 5000, 5005, 5005, 104]));
+    assert_eq!(result, json!([5000, 5000, 5005, 5005, 104]));
 }
 
 #[test]
 fn offsets_and_lengths_of_every_kind() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await fixture("memory");
         const codes = [];
@@ -104,12 +104,12 @@ fn offsets_and_lengths_of_every_kind() {
         ];
         "#,
     );
-    assert_eq!(told, json!([true, 104, 0, 0]));
+    assert_eq!(result, json!([true, 104, 0, 0]));
 }
 
 #[test]
 fn names_of_every_kind() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await fixture("names");
         const module = await compile(text(fixtures.custom));
@@ -129,12 +129,12 @@ fn names_of_every_kind() {
         ];
         "#,
     );
-    assert_eq!(told, json!([7, 7, true, 5005, 5000]));
+    assert_eq!(result, json!([7, 7, true, 5005, 5000]));
 }
 
 #[test]
 fn options_of_every_kind() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const module = await compile(text("(module (memory 1))"));
         const codes = [];
@@ -164,29 +164,29 @@ fn options_of_every_kind() {
         return [codes.filter((code) => code !== 5001), types];
         "#,
     );
-    assert_eq!(told, json!([[], [5005, 5005, 5005, 5005]]));
+    assert_eq!(result, json!([[], [5005, 5005, 5005, 5005]]));
 }
 
 #[test]
 fn classes_that_apps_do_not_construct() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
-        const told = [];
+        const results = [];
         for (const type of [WasmModule, WasmInstance, WasmReference]) {
-            told.push((await caught(() => new type())).name);
-            told.push((await caught(() => Reflect.construct(type, [1, {}, 2, 3]))).name);
+            results.push((await caught(() => new type())).name);
+            results.push((await caught(() => Reflect.construct(type, [1, {}, 2, 3]))).name);
         }
         const { call } = WasmInstance.prototype;
-        told.push((await caught(() => call.call({}, "add", []))).name);
-        return told;
+        results.push((await caught(() => call.call({}, "add", []))).name);
+        return results;
         "#,
     );
-    assert_eq!(told, json!(vec!["TypeError"; 7]));
+    assert_eq!(result, json!(vec!["TypeError"; 7]));
 }
 
 #[test]
-fn what_an_app_does_to_javascript_does_not_reach_in() {
-    let told = Js::new().run(
+fn patched_builtins_do_not_change_host_wasm() {
+    let result = Js::new().run(
         r#"
         const { prototype } = Map;
         const { get, set } = prototype;
@@ -212,13 +212,13 @@ fn what_an_app_does_to_javascript_does_not_reach_in() {
         }
         "#,
     );
-    assert_eq!(told, json!(["5n", "x", "5n", "x"]));
+    assert_eq!(result, json!(["5n", "x", "5n", "x"]));
 }
 
-/// `undefined` would fit an `externref`, but a missing argument is none.
+/// `undefined` fits an `externref`, but a missing argument is not `undefined`.
 #[test]
 fn arguments_are_counted() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const guest = await load(`(module
             (func (export "none"))
@@ -244,7 +244,7 @@ fn arguments_are_counted() {
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             [5005, "\"none\" takes 0 arguments, got 1"],
             [5005, "\"extern\" takes 1 arguments, got 0"],
@@ -266,9 +266,9 @@ fn arguments_are_counted() {
     );
 }
 
-/// Apps may get at the ops, and the numbers of functions are those of a thread.
+/// Apps can call the ops, and functions are numbered by thread and not by runtime.
 #[test]
-fn a_runtime_cannot_call_another_ones_guests() {
+fn a_runtime_cannot_call_guests_of_another_runtime() {
     let script = r#"
         globalThis.guest = await load(`(module
             (import "env" "f" (func $f (param i64) (result i64)))
@@ -280,7 +280,7 @@ fn a_runtime_cannot_call_another_ones_guests() {
     "#;
     let mut one = Js::new();
     assert_eq!(one.run(script), json!([1, "1n"]));
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const { ops } = Deno.core;
         const failures = [];
@@ -302,5 +302,5 @@ fn a_runtime_cannot_call_another_ones_guests() {
         return [failures.length, [...new Set(failures)]];
         "#,
     );
-    assert_eq!(told, json!([16, ["7 no such function"]]));
+    assert_eq!(result, json!([16, ["7 no such function"]]));
 }

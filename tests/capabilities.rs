@@ -1,4 +1,4 @@
-//! What the host does not grant, an app does not get.
+//! An app gets only what the host grants.
 
 use std::path::PathBuf;
 
@@ -66,7 +66,7 @@ fn only_granted_files_compile() {
 }
 
 #[test]
-fn a_message_does_not_tell_whether_a_file_exists() {
+fn a_message_does_not_reveal_whether_a_file_exists() {
     let files = Files::new("existence");
     let mut capabilities = WasmCapabilities::default();
     capabilities.allow_file_compile = true;
@@ -74,16 +74,16 @@ fn a_message_does_not_tell_whether_a_file_exists() {
     let mut js = Js::with(capabilities);
     let mut message = |path: &str| {
         let path = files.path(path);
-        let told = js.run(&format!(
+        let result = js.run(&format!(
             "return (await caught(() => compileFile({path:?}))).message"
         ));
-        told.as_str().unwrap().replace(&path, "PATH")
+        result.as_str().unwrap().replace(&path, "PATH")
     };
     assert_eq!(message("outside/add.wat"), message("outside/missing.wat"));
 }
 
 #[test]
-fn no_file_compiles_where_no_list_is_given() {
+fn no_file_compiles_without_a_list_of_paths() {
     let files = Files::new("none");
     let mut capabilities = WasmCapabilities::default();
     capabilities.allow_file_compile = true;
@@ -101,38 +101,38 @@ fn a_pipe_is_not_waited_for() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.allow_file_compile = true;
     capabilities.compile_paths = vec![files.0.clone()];
-    // Nobody ever writes to it.
+    // No process ever writes to this pipe.
     let pipe = files.path("inside/pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    let told =
+    let result =
         Js::with(capabilities).run(&format!("return await codeOf(() => compileFile({pipe:?}))"));
-    assert_eq!(told, json!(5000));
+    assert_eq!(result, json!(5000));
 }
 
 #[test]
-fn a_fuel_cap_meters_everyone_and_wins() {
+fn a_fuel_cap_holds_for_every_store_and_wins_over_larger_requests() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_fuel = Some(1000);
-    let told = Js::with(capabilities).run(
+    let result = Js::with(capabilities).run(
         r#"
         const plain = await fixture("spin");
         const greedy = await fixture("spin", {}, { fuel: 1_000_000 });
         const modest = await fixture("spin", {}, { fuel: 10 });
-        const told = [plain.fuel, greedy.fuel, modest.fuel];
+        const results = [plain.fuel, greedy.fuel, modest.fuel];
         plain.setFuel(2 ** 53 - 1);
-        told.push(plain.fuel, await codeOf(() => plain.call("forever")), plain.fuel);
-        return told;
+        results.push(plain.fuel, await codeOf(() => plain.call("forever")), plain.fuel);
+        return results;
         "#,
     );
-    assert_eq!(told, json!([1000, 1000, 10, 1000, 5006, 0]));
+    assert_eq!(result, json!([1000, 1000, 10, 1000, 5006, 0]));
 }
 
 #[test]
-fn a_memory_cap_wins_and_is_for_all_memories_together() {
+fn a_memory_cap_wins_and_covers_all_memories_together() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_memory_bytes = Some(4 * 65536);
-    let told = Js::with(capabilities).run(
+    let result = Js::with(capabilities).run(
         r#"
         const growth = await fixture("growth", {}, { maxMemoryBytes: 2 ** 40 });
         const small = await fixture("growth", {}, { maxMemoryBytes: 65536 });
@@ -146,12 +146,12 @@ fn a_memory_cap_wins_and_is_for_all_memories_together() {
         ];
         "#,
     );
-    assert_eq!(told, json!([4, 1, 1, -1, 5001]));
+    assert_eq!(result, json!([4, 1, 1, -1, 5001]));
 }
 
 #[test]
 fn a_failed_growth_does_not_give_memory_back() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await load(`(module (memory (export "memory") 0)
             (func (export "try") (param i32) (result i32) (memory.grow (local.get 0))))`,
@@ -165,14 +165,14 @@ fn a_failed_growth_does_not_give_memory_back() {
         return [granted, instance.memory().byteLength];
         "#,
     );
-    assert_eq!(told, json!([4, 4 * 65536]));
+    assert_eq!(result, json!([4, 4 * 65536]));
 }
 
 #[test]
-fn shared_memories_count_with_all_that_they_may_grow_to() {
+fn shared_memories_count_with_their_maximum() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_memory_bytes = Some(4 * 65536);
-    let told = Js::with(capabilities).run(
+    let result = Js::with(capabilities).run(
         r#"
         const shared = (minimum, maximum) => load(`(module (memory (export "memory") ${minimum}
             ${maximum} shared) (func (export "grow") (result i32) (memory.grow (i32.const 1))))`);
@@ -186,14 +186,14 @@ fn shared_memories_count_with_all_that_they_may_grow_to() {
         ];
         "#,
     );
-    assert_eq!(told, json!([1, 2, 3, -1, 5001, 262144, 5001]));
+    assert_eq!(result, json!([1, 2, 3, -1, 5001, 262144, 5001]));
 }
 
 #[test]
-fn a_memory_does_not_grow_past_where_it_would_move() {
+fn a_memory_does_not_grow_where_it_would_have_to_move() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_memory_bytes = Some(5 << 30);
-    let told = Js::with(capabilities).run(
+    let result = Js::with(capabilities).run(
         r#"
         const store = new WasmStore();
         const [large, small] = [1, 2].map((minimum) => new WasmMemory(store, { minimum, address: "i64" }));
@@ -203,14 +203,14 @@ fn a_memory_does_not_grow_past_where_it_would_move() {
         ];
         "#,
     );
-    assert_eq!(told, json!([5003, 1, 1u64 << 32, 5003, 2, 5003]));
+    assert_eq!(result, json!([5003, 1, 1u64 << 32, 5003, 2, 5003]));
 }
 
 #[test]
-fn a_table_cap_is_for_all_tables_together() {
+fn a_table_cap_covers_all_tables_together() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_table_elements = 10;
-    let told = Js::with(capabilities).run(
+    let result = Js::with(capabilities).run(
         r#"
         const tables = await fixture("tables");
         return [
@@ -221,27 +221,27 @@ fn a_table_cap_is_for_all_tables_together() {
         ];
         "#,
     );
-    assert_eq!(told, json!([3, 5001, null, 5001]));
+    assert_eq!(result, json!([3, 5001, null, 5001]));
 }
 
 #[test]
 fn shared_memories_may_grow_to_the_cap_and_not_beyond() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_memory_bytes = Some(4 * 65536);
-    let told = Js::with(capabilities).run(
+    let result = Js::with(capabilities).run(
         r#"
         const shared = (maximum) => load(`(module (memory 1 ${maximum} shared))`);
-        const told = [];
-        for (const pages of [3, 4, 5]) told.push(await codeOf(() => shared(pages)) ?? null);
+        const results = [];
+        for (const pages of [3, 4, 5]) results.push(await codeOf(() => shared(pages)) ?? null);
         const store = new WasmStore();
         const two = () => new WasmMemory(store, { minimum: 1, maximum: 2, shared: true });
         two();
         two();
-        told.push(await codeOf(two), await codeOf(() => load("(module (memory 0 0 shared))", {}, { store })) ?? null);
-        return told;
+        results.push(await codeOf(two), await codeOf(() => load("(module (memory 0 0 shared))", {}, { store })) ?? null);
+        return results;
         "#,
     );
-    assert_eq!(told, json!([null, null, 5001, 5001, null]));
+    assert_eq!(result, json!([null, null, 5001, 5001, null]));
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! A test that runs itself again, in a process of its own.
+//! Tests that run themselves again in a child process.
 
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// Set in such a process.
+/// The environment variable that is set in a child process.
 const CHILD: &str = "EXT_WASM_TEST_CHILD";
 
-/// What stands before the answer, in a line of its own.
+/// The prefix of the line with the answer.
 const ANSWER: &str = "answer: ";
 
 /// Whether this is the process of a [`Child`].
@@ -15,12 +15,12 @@ pub fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// Tells the process that has started this one what came of it.
+/// Sends the result to the parent process.
 pub fn answer(value: &Value) {
     println!("\n{ANSWER}{value}");
 }
 
-/// The path of the test in which this stands.
+/// The path of the test that contains the call of this macro.
 macro_rules! this_test {
     () => {{
         fn here() {}
@@ -29,7 +29,7 @@ macro_rules! this_test {
 }
 pub(crate) use this_test;
 
-/// The path of the test in which a function stands: see [`this_test`].
+/// The path of the test that contains a function: see [`this_test`].
 pub fn test_around<F>(_: F) -> &'static str {
     let path = std::any::type_name::<F>();
     let (test, _) = path.rsplit_once("::").unwrap();
@@ -43,7 +43,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// It runs the test of this [path](this_test).
+    /// A process that runs the test with this [path](this_test).
     pub fn new(test: &str) -> Self {
         Self::of(test, Command::new(std::env::current_exe().unwrap()))
     }
@@ -82,10 +82,10 @@ impl Child {
         self
     }
 
-    /// Runs it, and returns what it [answers](answer).
+    /// Runs the process, and returns its [answer].
     pub fn run(mut self) -> Value {
         let child = self.command.spawn().unwrap();
-        // Its own ends of pipes, which others would wait for to be closed.
+        // The command holds ends of pipes. A reader would wait until they are closed.
         drop(self.command);
         let output = child.wait_with_output().unwrap();
         let out = String::from_utf8_lossy(&output.stdout);

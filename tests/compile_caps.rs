@@ -1,4 +1,4 @@
-//! What a module may hold, and what it may cost to compile, before it is compiled.
+//! Caps on the contents of a module, and on the estimated cost of its compilation.
 
 mod bombs;
 mod limits;
@@ -16,9 +16,20 @@ fn compile(limits: &ModuleLimits, source: &[u8]) -> Result<(), WasmError> {
     WasmState::new(capabilities)?.compile(source).map(drop)
 }
 
+/// The limits that a module exceeds: names, values and what is allowed.
+fn exceeded(limits: &ModuleLimits, source: &[u8]) -> Vec<(&'static str, u64, u64)> {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.module_limits = limits.clone();
+    let state = WasmState::new(capabilities).unwrap();
+    let exceeded = state.exceeded_limits(source).unwrap().into_iter();
+    exceeded
+        .map(|limit| (limit.name, limit.value, limit.allowed))
+        .collect()
+}
+
 #[test]
 fn a_message_does_not_carry_the_source() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const lengths = [];
         for (const source of [
@@ -35,15 +46,15 @@ fn a_message_does_not_carry_the_source() {
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([5000, true, 5000, true, 5000, true, 5000, true, 5000, true])
     );
 }
 
-/// The parser compares a label with the blocks around it, one by one.
+/// The parser compares a label with each of the blocks around it.
 #[test]
 fn labels_in_many_blocks_are_not_looked_up_while_javascript_waits() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const labels = (blocks, branches) => text(`(module (func block $a ${"block ".repeat(blocks)}
             ${"br $a ".repeat(branches)} ${"end ".repeat(blocks)} end))`);
@@ -54,14 +65,14 @@ fn labels_in_many_blocks_are_not_looked_up_while_javascript_waits() {
         ];
         "#,
     );
-    assert_eq!(told, json!([5000, true, true, true]));
+    assert_eq!(result, json!([5000, true, true, true]));
 }
 
 #[test]
-fn validate_answers_what_is_small_and_says_who_takes_the_rest() {
-    let told = Js::new().run(
+fn validate_takes_small_modules_and_names_the_function_for_large_ones() {
+    let result = Js::new().run(
         r#"
-        const told = [validate(text("(module)")), validate(text("(module (func i32.add))"))];
+        const results = [validate(text("(module)")), validate(text("(module (func i32.add))"))];
         const large = text("(module (func " + "nop ".repeat(300_000) + "))");
         const wide = "i64 ".repeat(999);
         const costly = text(`(module (type $t (func (result ${wide}))) (func (param i32)
@@ -69,15 +80,15 @@ fn validate_answers_what_is_small_and_says_who_takes_the_rest() {
             ${"drop ".repeat(999)}))`);
         for (const source of [large, costly]) {
             const error = await caught(() => validate(source));
-            told.push(error.code, /\(max_validation_steps\).*validateAsync/.test(error.message));
+            results.push(error.code, /\(max_validation_steps\).*validateAsync/.test(error.message));
         }
-        told.push(await validateAsync(large), await validateAsync(costly));
-        told.push(await validateAsync(text("(module (func i32.add))")));
-        return told;
+        results.push(await validateAsync(large), await validateAsync(costly));
+        results.push(await validateAsync(text("(module (func i32.add))")));
+        return results;
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([true, false, 5000, true, 5000, true, true, true, false])
     );
 }

@@ -1,4 +1,4 @@
-//! Data segments: which of them become images of memories, and that their contents are the same.
+//! Data segments: which of them become images of memories, and whether the memories have the right contents.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::js::Js;
 
-/// How many segments there are in [`sparse`], and how far apart they start.
+/// The number of segments in [`sparse`], and the distance between their starts in bytes.
 const SEGMENTS: usize = 20_000;
 const GAP: usize = 16;
 
-/// How many bytes the image of [`sparse`] has.
+/// The length of the image of [`sparse`] in bytes.
 const SPAN: usize = (SEGMENTS - 1) * GAP + 1;
 
-/// A binary of so many bytes, most of whose memory's image is gaps between segments.
+/// A binary of `bytes` bytes. The image of its memory consists mostly of gaps between segments.
 fn sparse(bytes: usize) -> Vec<u8> {
     let mut module = "(module (memory 5)".to_owned();
     for i in 0..SEGMENTS {
@@ -24,7 +24,7 @@ fn sparse(bytes: usize) -> Vec<u8> {
         let custom = format!("(@custom \"padding\" \"{padding}\")");
         wat::parse_str(format!("{module}{custom})")).unwrap()
     };
-    // The length of a section so large is written in three bytes.
+    // The length of such a large section is encoded in three bytes.
     let least = binary(&"x".repeat(100_000)).len() - 100_000;
     let padded = binary(&"x".repeat(bytes - least));
     assert_eq!(padded.len(), bytes);
@@ -37,7 +37,7 @@ fn compile(binary: &[u8]) -> Result<(), WasmError> {
 }
 
 #[test]
-fn segments_far_apart_become_an_image_that_is_no_larger_than_the_binary() {
+fn sparse_segments_become_an_image_only_if_it_is_no_larger_than_the_binary() {
     compile(&sparse(SPAN)).unwrap();
     let error = compile(&sparse(SPAN - 1)).unwrap_err();
     assert!(error.message.contains("max_compile_ms"), "{error}");
@@ -45,9 +45,9 @@ fn segments_far_apart_become_an_image_that_is_no_larger_than_the_binary() {
 
 #[test]
 fn merged_segments_have_the_same_contents() {
-    // Each memory's image is mostly a gap, and all are smaller than the binary.
+    // The image of each memory is mostly a gap, and smaller than the binary.
     let padding = "x".repeat(1_000_000);
-    let told = Js::new().run(&format!(
+    let result = Js::new().run(&format!(
         r#"
         const instance = await load(`(module
             (memory $other i64 4) (memory $main 4) (memory $empty 1)
@@ -65,9 +65,9 @@ fn merged_segments_have_the_same_contents() {
             (func (export "initDropped") (param i32) (memory.init $main $active
                 (i32.const 300) (i32.const 0) (local.get 0)))
             (@custom "padding" "{padding}"))`);
-        const told = [];
+        const results = [];
         const read = (at, length, memory = "main") =>
-            told.push(String.fromCharCode(...instance.readMemory(at, length, memory)));
+            results.push(String.fromCharCode(...instance.readMemory(at, length, memory)));
         read(100, 11);
         read(200000, 4);
         read(70, 5, "other");
@@ -78,12 +78,12 @@ fn merged_segments_have_the_same_contents() {
         instance.call("init", []);
         read(300, 7);
         instance.call("initDropped", [0]);
-        told.push((await caught(() => instance.call("initDropped", [1]))).trap);
-        return told;
+        results.push((await caught(() => instance.call("initDropped", [1]))).trap);
+        return results;
         "#
     ));
     assert_eq!(
-        told,
+        result,
         json!([
             "overWROTEen",
             "last",

@@ -1,11 +1,11 @@
-//! Instructions without effects are computed where something needs them, and what they are given is kept until then. The
-//! compiler looks at pairs of values that are kept at the same time.
+//! The compiler computes an instruction without effects where its result is used, and keeps its operands alive until
+//! then. The compiler's work grows with the number of pairs of values that are alive at the same time.
 
 use ext_wasm::ModuleLimits;
 
 use crate::estimates::{compile, milliseconds as estimate, only_more_is_refused};
 
-/// A function that does so much `n` times. `N` is another number each time.
+/// A module with a function that repeats `link` `n` times. Each repetition has another number for `N`.
 fn module(link: &str, n: usize) -> String {
     let links: String = (0..n)
         .map(|i| link.replace('N', &(16 + 4 * i).to_string()) + "\n")
@@ -26,7 +26,7 @@ fn module(link: &str, n: usize) -> String {
 }
 
 #[test]
-fn what_keeps_many_values_at_a_time_is_refused() {
+fn code_that_keeps_many_values_alive_is_refused() {
     for (kind, link) in [
         (
             "loads",
@@ -54,19 +54,19 @@ fn what_keeps_many_values_at_a_time_is_refused() {
             "local.get 0 i32.const N i32.load i32.add i32.const 1 i32.div_u local.set 0",
         ),
         (
-            "what dead stores write",
+            "values of dead stores",
             "i32.const N local.get 0 i32.shl local.set 0 i32.const 0 local.get 0 i32.store",
         ),
         (
-            "what dead stores to a global write",
+            "values of dead stores to a global",
             "i32.const N local.get 0 i32.shl local.tee 0 global.set 0",
         ),
         (
-            "what dead stores to two globals write",
+            "values of dead stores to two globals",
             "i32.const N local.get 0 i32.shl local.tee 0 global.set 0 local.get 0 global.set 1",
         ),
         (
-            "what goes through a memory",
+            "values through a memory",
             "i32.const 0 local.get 0 i32.const N i32.load offset=4 i32.add i32.store i32.const 0 i32.load local.set 0",
         ),
     ] {
@@ -75,9 +75,9 @@ fn what_keeps_many_values_at_a_time_is_refused() {
     }
 }
 
-/// Where control need not have come through the place where something was computed, it is computed again.
+/// Code that can run without the earlier computation of a value computes the value again.
 #[test]
-fn what_many_branches_need_is_counted_in_each() {
+fn values_that_many_branches_need_are_counted_in_each() {
     let chain: String = (0..600)
         .map(|i| format!("i32.const {i} i32.xor i32.popcnt local.get 1 i32.add "))
         .collect();
@@ -88,7 +88,7 @@ fn what_many_branches_need_is_counted_in_each() {
             "local.get 1 if i32.const 0 local.get 0 i32.store end ",
         ),
         (
-            "other ways",
+            "else arms",
             "",
             "local.get 1 if else i32.const 0 local.get 0 i32.store end ",
         ),
@@ -120,14 +120,14 @@ fn what_many_branches_need_is_counted_in_each() {
 }
 
 #[test]
-fn what_is_computed_again_is_kept_meanwhile() {
+fn values_that_are_computed_again_are_kept_meanwhile() {
     for (kind, link) in [
         (
             "integers",
             "local.get 0 local.get 1 i32.const N i32.mul i32.popcnt i32.xor local.set 0",
         ),
         (
-            "sums and products, written in other ways",
+            "equal sums and products of different form",
             "local.get 0
                 local.get 1 i32.const 0 i32.or i32.const 1 i32.sub i32.const N i32.add i32.popcnt
                 i32.const 1 i32.mul i32.xor local.set 0",
@@ -167,9 +167,9 @@ fn what_is_computed_again_is_kept_meanwhile() {
     }
 }
 
-/// A value that is kept is carried through each block that begins meanwhile.
+/// A value that is alive is carried through each block that begins before its use.
 #[test]
-fn what_is_kept_across_blocks_is_counted() {
+fn values_that_are_kept_across_blocks_are_counted() {
     let link = "loop local.get 1 br_if 0 end global.get 0 local.get 0 i32.xor ";
     let kept = estimate(&module(&format!("{link} local.set 0"), 1_000));
     let used_at_once = estimate(&module(&format!("{link} global.set 1"), 1_000));
@@ -177,7 +177,7 @@ fn what_is_kept_across_blocks_is_counted() {
 }
 
 #[test]
-fn divisions_by_constants_are_counted_with_each_other() {
+fn divisions_by_constants_are_counted_in_pairs() {
     for ty in ["div_u", "div_s", "rem_u", "rem_s"] {
         let link = format!("local.get 1 i32.const N i32.{ty} global.set 0");
         let error = compile(&ModuleLimits::default(), &module(&link, 12_000)).expect_err(ty);
@@ -199,7 +199,7 @@ fn locals_that_are_kept_are_counted() {
 }
 
 #[test]
-fn what_is_needed_at_once_costs_little() {
+fn values_that_are_used_soon_cost_little() {
     for (kind, link) in [
         (
             "stores to different places",
@@ -216,8 +216,8 @@ fn what_is_needed_at_once_costs_little() {
             "local.get 0 local.get 1 f32.load offset=N local.get 0 f32.load offset=N f32.mul local.get 2 f32.add
                 f32.store offset=N",
         ),
-        ("constants after it", "local.get 2 f32.const N f32.sub local.set 2"),
-        ("what nothing needs", "local.get 0 i32.const N i32.load i32.add drop"),
+        ("constants as second operands", "local.get 2 f32.const N f32.sub local.set 2"),
+        ("unused values", "local.get 0 i32.const N i32.load i32.add drop"),
     ] {
         let (few, many) = (estimate(&module(link, 1_000)), estimate(&module(link, 8_000)));
         assert!(many < 12 * few + 20, "{kind}: {few} ms, {many} ms");

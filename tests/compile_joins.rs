@@ -1,16 +1,17 @@
-//! Where control flow joins, values are needed on each way there, and locals that loops set are other values in them.
+//! Joins of control flow: each path to a join needs its values, and a local that a loop sets has another value inside
+//! the loop.
 
 use ext_wasm::ModuleLimits;
 
 use crate::estimates::{bytes, compile, milliseconds, only_more_is_refused};
 
-/// One more link of a chain of instructions without effects.
+/// One link of a chain of instructions without effects.
 const LINK: &str = "local.get 0 i32.const N i32.xor i32.popcnt local.get 1 i32.add local.set 0 ";
 
-/// A condition in which the chain's end is needed.
+/// A condition that uses the end of the chain.
 const CONDITION: &str = "local.get 1 if i32.const 0 local.get 0 i32.store end ";
 
-/// The text so many times, with another number for `N` each.
+/// The text, `times` times, each time with another number for `N`.
 fn repeat(text: &str, times: usize) -> String {
     let numbers = (0..times).map(|number| (16 + number).to_string());
     numbers.map(|number| text.replace('N', &number)).collect()
@@ -25,7 +26,7 @@ fn module(body: &str) -> String {
 }
 
 #[test]
-fn what_each_way_needs_is_counted_on_each() {
+fn values_are_counted_on_each_path_that_needs_them() {
     let chain = |n| repeat(LINK, n);
     let conditions = |n| repeat(CONDITION, n);
     let kinds: [(&str, &dyn Fn(usize) -> String); 22] = [
@@ -37,8 +38,8 @@ fn what_each_way_needs_is_counted_on_each() {
                 "i32.const 0 local.get 0 local.get 1 i32.add i32.const 0 i32.mul i32.store ";
             repeat(&format!("{LINK} {stored}"), n) + &conditions(n)
         }),
-        ("sums that are the first value now and then", &|n| {
-            // 16 ^ 20 ^ 24 ^ 28 is 0, and so on.
+        ("results that sometimes equal the first value", &|n| {
+            // 16 ^ 20 ^ 24 ^ 28 is 0, and the same holds for the next four numbers.
             let link = "i32.const N local.get 0 i32.xor local.set 0 local.get 1 if local.get 1 local.get 1 i32.store8 br $out end ";
             let links = (0..5 * n).map(|i| link.replace('N', &(16 + 4 * i).to_string()));
             format!("block $out {} end ", links.collect::<String>())
@@ -55,15 +56,15 @@ fn what_each_way_needs_is_counted_on_each() {
                 repeat(&format!("{LINK} local.get 1 if br 1 end "), n)
             )
         }),
-        ("arms that go on elsewhere", &|n| {
+        ("arms that branch out with a new value", &|n| {
             let arm = "local.get 1 if local.get 0 i32.const N i32.mul local.set 0 br $out end ";
             format!("block $out {} {} end ", chain(n), repeat(arm, n))
         }),
-        ("arms that leave the chain alone", &|n| {
+        ("arms that branch out without the chain", &|n| {
             let link = format!("{LINK} local.get 1 if i32.const N local.set 0 br $out end ");
             format!("block $out {} {} end ", repeat(&link, n), conditions(n))
         }),
-        ("arms that go on with another value", &|n| {
+        ("arms before the local gets another value", &|n| {
             let arm = "local.get 1 if br $out end ";
             format!(
                 "block $out {} {} i32.const 7 local.set 0 end ",
@@ -71,7 +72,7 @@ fn what_each_way_needs_is_counted_on_each() {
                 repeat(arm, n)
             )
         }),
-        ("arms that begin again", &|n| {
+        ("arms that restart a loop", &|n| {
             let link = format!("{LINK} local.get 1 if br $again end ");
             format!(
                 "loop $again local.get 0 global.set 0 {} end ",
@@ -106,25 +107,31 @@ fn what_each_way_needs_is_counted_on_each() {
                     i32.const 7 local.set 0 end end end end "
             )
         }),
-        ("another arm, which has what was before", &|n| {
-            let (chain, conditions) = (chain(n), conditions(n));
-            format!("{chain} local.get 1 if i32.const 7 local.set 0 else {conditions} end ")
-        }),
-        ("another arm, which has the parameters", &|n| {
+        (
+            "an else arm, which has the values from before the condition",
+            &|n| {
+                let (chain, conditions) = (chain(n), conditions(n));
+                format!("{chain} local.get 1 if i32.const 7 local.set 0 else {conditions} end ")
+            },
+        ),
+        ("an else arm, which has the parameters", &|n| {
             let (chain, conditions) = (chain(n), conditions(n));
             format!(
                 "{chain} local.get 0 local.get 1 if (param i32) drop else local.set 0 {conditions} end "
             )
         }),
-        ("the same chain in a loop, where it is another", &|n| {
-            let again = "local.get 1 local.set 0 ";
-            let (chain, conditions) = (chain(n), conditions(n));
-            format!(
-                "local.get $other local.set 0 {chain} local.get 0 global.set 0
+        (
+            "an equal chain in a loop, where its values are different",
+            &|n| {
+                let again = "local.get 1 local.set 0 ";
+                let (chain, conditions) = (chain(n), conditions(n));
+                format!(
+                    "local.get $other local.set 0 {chain} local.get 0 global.set 0
                     loop local.get $other local.set 0 {chain} {conditions} {again}
                         local.get 0 local.set $other local.get 1 br_if 0 end "
-            )
-        }),
+                )
+            },
+        ),
         ("a loop that sets it only where it ends", &|n| {
             let (chain, conditions) = (chain(n), conditions(n));
             format!("{chain} loop {conditions} local.get 1 br_if 0 i32.const 7 local.set 0 end ")
@@ -160,7 +167,7 @@ fn what_each_way_needs_is_counted_on_each() {
 }
 
 #[test]
-fn what_is_put_before_a_loop_is_kept_in_it() {
+fn values_that_are_hoisted_before_a_loop_are_kept_in_it() {
     let kinds = [
         (
             "products of a value from before",
@@ -171,7 +178,7 @@ fn what_is_put_before_a_loop_is_kept_in_it() {
             "i32.const N i32.popcnt global.set 0 ",
         ),
         (
-            "a constant that is handed on",
+            "a constant that is copied",
             "i32.const N i32.popcnt local.set 0 ",
         ),
         (
@@ -179,7 +186,7 @@ fn what_is_put_before_a_loop_is_kept_in_it() {
             "v128.const i32x4 N 1 2 3 v128.any_true global.set 0 ",
         ),
         (
-            "what a local that is set to itself gives",
+            "products of a local that is set to itself",
             "local.get 1 local.set 1 local.get 1 i32.const N i32.mul global.set 0 ",
         ),
         (
@@ -200,14 +207,14 @@ fn what_is_put_before_a_loop_is_kept_in_it() {
         };
         let around = |n| of(n, "loop $again", "end");
         only_more_is_refused(kind, &around(2_000), &around(50));
-        // A loop that does not begin again is none.
+        // A loop that is never repeated costs no more than a block.
         let none = of(1_000, "block $again", "end");
         compile(&ModuleLimits::default(), &none).expect(kind);
     }
 }
 
 #[test]
-fn what_is_kept_past_branches_to_where_it_is_not_is_counted() {
+fn values_that_are_kept_past_branches_out_are_counted() {
     let exits = "local.get 1 br_if $out ".repeat(4);
     let rounds = |n: usize, text: &str| repeat(text, n).repeat(4);
     let kinds: [(&str, &dyn Fn(usize) -> String); 3] = [
@@ -217,7 +224,7 @@ fn what_is_kept_past_branches_to_where_it_is_not_is_counted() {
                 &format!("local.get 0 i32.const N i32.mul global.set 0 {exits} "),
             )
         }),
-        ("values that branches take along", &|n| {
+        ("values that branches carry", &|n| {
             rounds(
                 n,
                 &format!("local.get 1 i32.const N i32.mul local.set $other {exits} "),
@@ -240,14 +247,14 @@ fn what_is_kept_past_branches_to_where_it_is_not_is_counted() {
             module(&format!("{locals} block $out {body} end "))
         };
         only_more_is_refused(kind, &of(400), &of(20));
-        // A branch to where it is kept too costs little.
+        // A branch to a place where the value is kept too costs little.
         let near = of(300).replace(&exits, "block local.get 1 br_if 0 end ");
         compile(&ModuleLimits::default(), &near).expect(kind);
     }
 }
 
 #[test]
-fn what_an_instruction_computes_of_its_operand_is_put_before_a_loop_too() {
+fn hidden_computations_of_an_instruction_are_hoisted_too() {
     let value =
         "local.get 1 i32.const N i32.mul array.new_default $array drop local.get 1 br_if $out ";
     let body = repeat(value, 400);
@@ -260,7 +267,7 @@ fn what_an_instruction_computes_of_its_operand_is_put_before_a_loop_too() {
 }
 
 #[test]
-fn many_locals_with_other_values_on_many_ways_are_counted() {
+fn many_locals_with_different_values_on_many_paths_are_counted() {
     let set = |n| repeat("i32.const N local.set $N ", n);
     let kinds: [(&str, &dyn Fn(usize) -> String); 3] = [
         ("branches", &|n| {
@@ -289,23 +296,23 @@ fn many_locals_with_other_values_on_many_ways_are_counted() {
 }
 
 #[test]
-fn what_joins_with_little_to_compute_costs_little() {
+fn joins_with_short_computations_cost_little() {
     for (kind, link) in [
         (
-            "loops that count on",
+            "loops that count",
             "loop local.get 0 i32.const N i32.add local.tee 0 i32.load br_if 0 end ",
         ),
         (
-            "conditions that count on",
+            "conditions that count",
             "local.get 1 if local.get 0 i32.const N i32.mul i32.const 3 i32.add local.set 0 end ",
         ),
         (
-            "a chain that nothing reads after the join",
+            "a chain that is not read after the join",
             "block local.get 0 i32.const N i32.mul i32.popcnt i32.popcnt i32.popcnt local.tee $other
                 i32.load br_if 0 i32.const 7 local.set $other end i32.const 3 local.set $other ",
         ),
         (
-            "a loop that takes another value round",
+            "a loop that carries a new value",
             "loop local.get 0 i32.const 1 i32.shr_u i32.popcnt i32.popcnt i32.popcnt local.tee 0 br_if 0 end ",
         ),
     ] {

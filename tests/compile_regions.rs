@@ -1,5 +1,6 @@
-//! Places that the compiler keeps apart in one function: globals, types and references. It numbers them,
-//! and panics where there are too many, however much time and memory a module may take.
+//! Regions of memory that the compiler tells apart in one function: globals, types and references. The compiler
+//! numbers them and panics if there are too many, so their number has a cap of its own, whatever time and memory a
+//! module may take.
 
 use ext_wasm::{ModuleLimits, WasmCapabilities, WasmError, WasmErrorCode, WasmState};
 
@@ -11,7 +12,7 @@ fn compile(limits: &ModuleLimits, module: &str) -> Result<(), WasmError> {
         .map(drop)
 }
 
-/// Limits that no estimate exceeds, so that only counts are left.
+/// Limits without caps on estimates, so that only counts can be exceeded.
 fn without_estimates() -> ModuleLimits {
     let mut limits = ModuleLimits::default();
     limits.max_text_bytes = 1 << 30;
@@ -24,7 +25,7 @@ fn repeat(n: usize, each: impl Fn(usize) -> String) -> String {
     (0..n).map(each).collect()
 }
 
-/// A kind of module, and its member with so many things to keep apart.
+/// A name, and a function that makes a module with this number of regions.
 type Kind = (&'static str, fn(usize) -> String);
 
 const KINDS: &[Kind] = &[
@@ -69,7 +70,7 @@ const KINDS: &[Kind] = &[
         )
     }),
     ("objects in globals", |n| {
-        // Each is one, its type is another, and one object is alive at a time.
+        // Each global is a region, its type is another, and one object at a time is a reference.
         let types = "(type (struct))".repeat((n - 1) / 2);
         let globals = repeat((n - 1) / 2, |i| {
             format!("(global (ref {i}) (struct.new_default {i}))")
@@ -110,8 +111,8 @@ fn more_than_the_compiler_can_number_is_refused() {
 }
 
 #[test]
-fn what_a_call_settles_is_not_kept_apart_after_it() {
-    // As a relocatable module of DuckDB's begins: it sets thousands of globals, then copies its data.
+fn a_call_forgets_earlier_writes_to_globals() {
+    // A relocatable module of DuckDB begins in this form: it sets thousands of globals, then copies its data.
     let globals = "(global (mut i32) (i32.const 0))".repeat(3_000);
     let sets = repeat(3_000, |i| format!("(global.set {i} (i32.const {i}))"));
     let copies = |fill: &str| {

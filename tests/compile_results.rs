@@ -1,4 +1,4 @@
-//! Blocks with results, for each of which the compiler keeps a table of the blocks before it.
+//! Blocks with results. For each of them the compiler keeps a table of the blocks before it.
 
 use ext_wasm::{WasmCapabilities, WasmError, WasmState};
 
@@ -9,7 +9,7 @@ fn compile(module: &str) -> Result<(), WasmError> {
         .map(drop)
 }
 
-/// Each leaves a result many times, in the same function.
+/// Code that leaves a result. Each test repeats it in one function.
 const KINDS: [(&str, &str); 3] = [
     ("blocks", "block (result i32) i32.const 0 end drop "),
     (
@@ -28,7 +28,7 @@ fn many_blocks_with_results_are_refused() {
         let function = |n: usize| format!("(func (param i32) {})", code.repeat(n));
         let error = compile(&format!("(module {})", function(20_000))).expect_err(kind);
         assert!(error.message.contains("max_compile_"), "{kind}: {error}");
-        // In functions of their own they are not in each other's way.
+        // The same number in many functions does not grow such tables.
         let functions = function(20).repeat(20);
         compile(&format!("(module {functions})")).expect(kind);
     }

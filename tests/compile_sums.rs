@@ -1,4 +1,4 @@
-//! Sums of many constants: short to write, and a hundred times the work of other additions.
+//! Sums of many constants: their code is short, and they cost the compiler a hundred times as much as other additions.
 
 use ext_wasm::ModuleLimits;
 
@@ -25,8 +25,8 @@ fn long_sums_are_refused() {
 }
 
 #[test]
-fn sums_are_followed_wherever_a_value_goes() {
-    /// What one addition more costs, beside the instructions that it is made of.
+fn sums_are_followed_through_every_kind_of_value() {
+    /// The least cost of one more addition to a long sum, beyond the cost of its instructions.
     const LONG: u64 = 10_000;
     let kinds: [(&str, &str, &str); 22] = [
         ("operands", "local.get 0", "i32.const 7 i32.add"),
@@ -83,7 +83,7 @@ fn sums_are_followed_wherever_a_value_goes() {
             "i32.const 7 i32.add i32.const 1 i32.mul",
         ),
         (
-            "by 1",
+            "divided by 1",
             "local.get 0",
             "i32.const 7 i32.add i32.const 1 i32.div_u",
         ),
@@ -104,12 +104,12 @@ fn sums_are_followed_wherever_a_value_goes() {
             "i32.const 7 i32.add i32.const -1 i32.xor i32.const -1 i32.xor",
         ),
         (
-            "less and more the same",
+            "minus and plus the same value",
             "local.get 0",
             "i32.const 7 i32.add local.get 2 i32.sub local.get 2 i32.add",
         ),
         (
-            "the same xor twice",
+            "xor with the same value twice",
             "local.get 0",
             "i32.const 7 i32.add local.get 2 i32.xor local.get 2 i32.xor",
         ),
@@ -124,7 +124,7 @@ fn sums_are_followed_wherever_a_value_goes() {
             "i32.const 7 i32.add local.tee 1 local.get 2 i32.and local.get 1 i32.or",
         ),
         (
-            "the same either way",
+            "select of two equal values",
             "local.get 0",
             "i32.const 7 i32.add local.tee 1 local.get 1 local.get 2 select",
         ),
@@ -175,7 +175,7 @@ fn sums_are_followed_through_rotations() {
 }
 
 #[test]
-fn what_is_no_long_sum_costs_little() {
+fn code_without_long_sums_costs_little() {
     let kinds = [
         ("no constants", "local.get 0 i32.add"),
         (

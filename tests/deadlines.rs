@@ -1,11 +1,11 @@
-//! A call takes no longer than it may.
+//! Deadlines: no call takes longer than its store allows.
 
 use ext_wasm::WasmCapabilities;
 use serde_json::{Value, json};
 
 use crate::js::Js;
 
-/// Loops for ever, or as often as it is told, or around an import.
+/// Functions that loop for ever, loop a given number of times, or call an import first.
 const LOOPS: &str = r#"(module
     (import "env" "back" (func $back))
     (memory (export "memory") 1)
@@ -40,8 +40,8 @@ fn passed(timeout: u64) -> Value {
 }
 
 #[test]
-fn a_loop_without_end_ends() {
-    let told = run(
+fn a_deadline_ends_an_endless_loop() {
+    let result = run(
         WasmCapabilities::default(),
         "const guest = await loops({ timeoutMs: 10 });
          const errors = [];
@@ -50,21 +50,21 @@ fn a_loop_without_end_ends() {
          return [errors, guest.readMemory(0, 1)[0], (await caught(() => guest.call('spin'))).wasmStack !== undefined];",
     );
     let ten = passed(10);
-    assert_eq!(told, json!([[ten, ten, ten], 7, true]));
+    assert_eq!(result, json!([[ten, ten, ten], 7, true]));
 }
 
 #[test]
 fn a_start_function_has_a_deadline() {
-    let told = run(
+    let result = run(
         WasmCapabilities::default(),
         "return tell(await caught(() => load('(module (func $f (loop $l (br $l))) (start $f))', {}, { timeoutMs: 5 })));",
     );
-    assert_eq!(told, passed(5));
+    assert_eq!(result, passed(5));
 }
 
 #[test]
 fn the_time_of_imports_and_inner_calls_counts() {
-    let told = run(
+    let result = run(
         WasmCapabilities::default(),
         "const wait = () => { const until = Date.now() + 30; while (Date.now() < until); };
          const waits = await loops({ timeoutMs: 20 }, wait);
@@ -73,12 +73,12 @@ fn the_time_of_imports_and_inner_calls_counts() {
          const inner = await caught(() => nests.call('back_and_spin'));
          return [late, inner.code, inner.cause?.trap ?? inner.trap];",
     );
-    assert_eq!(told, json!([5002, 5002, "interrupt"]));
+    assert_eq!(result, json!([5002, 5002, "interrupt"]));
 }
 
 #[test]
-fn the_deadline_of_one_store_is_not_that_of_another() {
-    let told = run(
+fn each_store_has_its_own_deadline() {
+    let result = run(
         WasmCapabilities::default(),
         "const short = await loops({ timeoutMs: 5 });
          let inner;
@@ -92,27 +92,27 @@ fn the_deadline_of_one_store_is_not_that_of_another() {
          none.call('back_and_count', [1000]);
          return inner;",
     );
-    assert_eq!(told, "interruptinterrupt");
+    assert_eq!(result, "interruptinterrupt");
 }
 
 #[test]
 fn an_early_deadline_does_not_wait_for_a_later_one() {
-    let told = run(
+    let result = run(
         WasmCapabilities::default(),
         "const long = await loops({ timeoutMs: 1e9 });
          const short = await loops({ timeoutMs: 5 });
          const waits = long.callAsync('count', [1e8]);
-         const told = [];
-         for (let i = 0; i < 3; i++) told.push((await caught(() => short.call('spin'))).trap);
+         const results = [];
+         for (let i = 0; i < 3; i++) results.push((await caught(() => short.call('spin'))).trap);
          await waits;
-         return told;",
+         return results;",
     );
-    assert_eq!(told, json!(["interrupt", "interrupt", "interrupt"]));
+    assert_eq!(result, json!(["interrupt", "interrupt", "interrupt"]));
 }
 
 #[test]
 fn no_guest_catches_a_deadline() {
-    let told = run(
+    let result = run(
         WasmCapabilities::default(),
         "const short = await loops({ timeoutMs: 5 });
          const outer = await loops({}, () => short.call('spin'));
@@ -124,26 +124,26 @@ fn no_guest_catches_a_deadline() {
     let message = "import \"env\".\"back\" threw";
     let outer =
         json!({ "code": 5002, "kind": "RuntimeError", "message": message, "cause": passed(5) });
-    assert_eq!(told, json!([outer, 1, "interrupt"]));
+    assert_eq!(result, json!([outer, 1, "interrupt"]));
 }
 
 #[test]
 fn the_cap_of_the_host_wins() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_timeout_ms = Some(5);
-    let told = run(
+    let result = run(
         capabilities,
         "return Promise.all([{}, { timeoutMs: 1e9 }, { timeoutMs: 3 }].map(async (options) =>
              tell(await caught(async () => (await loops(options)).call('spin')))));",
     );
-    assert_eq!(told, json!([passed(5), passed(5), passed(3)]));
+    assert_eq!(result, json!([passed(5), passed(5), passed(3)]));
 }
 
 #[test]
-fn deadlines_go_with_fuel_and_with_wasi() {
+fn deadlines_work_together_with_fuel_and_with_wasi() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.allow_wasi = true;
-    let told = run(
+    let result = run(
         capabilities,
         "const trap = async (options) => {
              const guest = await loops(options);
@@ -155,26 +155,26 @@ fn deadlines_go_with_fuel_and_with_wasi() {
                  await codeOf(async () => (await loops({ timeoutMs: 1e9, fuel: 1000 })).call('spin'))];",
     );
     assert_eq!(
-        told,
+        result,
         json!([[5002, "interrupt"], [5002, "interrupt"], 5006])
     );
 }
 
 #[test]
-fn deadlines_that_never_come() {
-    let told = run(
+fn very_late_deadlines_and_invalid_ones() {
+    let result = run(
         WasmCapabilities::default(),
         "const guest = await loops({ timeoutMs: Number.MAX_SAFE_INTEGER });
          for (let i = 0; i < 1000; i++) guest.call('count', [10]);
          return Promise.all([-1, 1.5, NaN, '1', null, 2 ** 53].map((timeoutMs) => codeOf(() => loops({ timeoutMs }))));",
     );
-    assert_eq!(told, json!(vec![5001; 6]));
+    assert_eq!(result, json!(vec![5001; 6]));
 }
 
-/// Nothing ends a wait on memory, and nobody could wake the guest up.
+/// Neither fuel nor a deadline can end a wait on memory, and no other thread can wake the guest up.
 #[test]
-fn what_waits_on_memory_has_no_fence() {
-    let told = run(
+fn modules_that_wait_on_memory_are_refused_where_calls_are_limited() {
+    let result = run(
         WasmCapabilities::default(),
         "const waits = (memory, wait) => `(module (memory ${memory}) (func (export \"f\") (result i32) ${wait}))`;
          const wait32 = '(memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 0))';
@@ -188,7 +188,7 @@ fn what_waits_on_memory_has_no_fence() {
              const store = new WasmStore(options);
              const m = new WasmMemory(store, { minimum: 1, maximum: 1, shared: true });
              codes.push(await codeOf(() => load(imported, { m: { m } }, { store })));
-             // On memory that nobody shares it is a trap, and without a wait there is none.
+             // A wait on memory that is not shared traps. A module without a wait is taken.
              codes.push((await caught(async () => (await load(waits(own, wait32), {}, options)).call('f'))).trap);
              codes.push((await load(waits(shared, '(memory.atomic.notify (i32.const 0) (i32.const 1))'), {}, options)).call('f'));
          }
@@ -201,5 +201,5 @@ fn what_waits_on_memory_has_no_fence() {
         .collect();
     let message = "the module waits on shared memory (memory.atomic.wait), which neither fuel nor a \
                    deadline can end";
-    assert_eq!(told, json!([fenced, 2, message]));
+    assert_eq!(result, json!([fenced, 2, message]));
 }

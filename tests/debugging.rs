@@ -1,4 +1,4 @@
-//! Debugging a guest: the frames of errors, and the numbers of stores.
+//! Debugging a guest: the frames of errors, and the statistics of stores.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,7 @@ fn frames_name_the_lines_of_c_and_rust() {
     let mut all = String::new();
     for name in ["c_dwarf4.wasm", "c_dwarf5.wasm", "rust.wasm"] {
         let error = failure(&guest(name));
-        let stack = error.wasm_stack.as_deref().unwrap();
+        let stack = error.wasm_stack().unwrap();
         let frames = serde_json::to_string_pretty(&error.frames).unwrap();
         all += &format!("{name}: {error}\n{stack}\n{frames}\n");
     }
@@ -47,7 +47,7 @@ fn scripts_see_the_same_frames() {
          return errors.map(({{ frames, wasmStack }}) => [frames, wasmStack]);",
         json!(wasm)
     ));
-    let same = json!([error.frames, error.wasm_stack]);
+    let same = json!([error.frames, error.wasm_stack()]);
     assert_eq!(seen, json!([same, same]));
 }
 
@@ -72,8 +72,8 @@ fn frames_without_names_have_numbers_and_the_offset_of_the_instruction() {
     for (frame, index, opcode) in [(inner, 0, unreachable), (outer, 1, call)] {
         let offset = frame["offset"].as_u64().unwrap() as usize;
         let func = format!("<function {index}>");
-        let want = json!({ "func": func, "module": module, "offset": offset });
-        assert_eq!((frame, wasm[offset]), (&want, opcode));
+        let expected = json!({ "func": func, "module": module, "offset": offset });
+        assert_eq!((frame, wasm[offset]), (&expected, opcode));
     }
 }
 
@@ -102,7 +102,7 @@ fn frames_come_with_each_error_that_ends_a_guest() {
 }
 
 #[test]
-fn names_that_are_long_to_demangle_take_no_more_stack_than_there_is() {
+fn demangling_a_long_name_does_not_exhaust_the_stack() {
     let name = format!("_RNvMC1a{}h1f", "R".repeat(480));
     let text = format!(
         r#"(module (import "" "again" (func $again)) (func (@name "{name}") (export "f") (call $again) unreachable))"#
@@ -131,13 +131,13 @@ fn names_that_are_long_to_demangle_take_no_more_stack_than_there_is() {
         });
         shown.push(thread.unwrap().join().unwrap());
     }
-    // Where there is not enough stack, the name is as in the module.
+    // A thread with too little stack left shows the name as it is in the module.
     assert_eq!(shown[0], format!("{}…", &name[..100]));
     assert_eq!(shown[3], format!("<{}…", "&".repeat(99)));
 }
 
 #[test]
-fn stores_count_what_they_use() {
+fn stores_count_the_resources_that_they_use() {
     let seen = Js::new().run(
         "const module = await compile(text(`(module
              (memory (export \"memory\") 1) (table (export \"table\") 10 externref) (global (export \"global\") i32 (i32.const 1))

@@ -1,4 +1,5 @@
-//! What ships beside the code is that of the code: declarations, and positions in stack traces.
+//! Files that are generated from the code are current: declarations, the API page, the list of ops, positions in
+//! stack traces.
 
 #[test]
 fn the_checked_in_declarations_are_current() {
@@ -21,9 +22,9 @@ fn the_checked_in_api_page_is_current() {
 }
 
 #[test]
-fn the_ops_are_these() {
+fn the_list_of_ops_is_current() {
     let ops = crate::js::Js::new().run(
-        // `deno_core` has some of its own that are named like ours.
+        // `deno_core` has ops for streaming with the same prefix.
         "return Object.keys(Deno.core.ops).filter((name) => /^op_wasm_(?!streaming_)/.test(name)).sort()",
     );
     let ops: Vec<&str> = ops
@@ -37,11 +38,11 @@ fn the_ops_are_these() {
 
 #[test]
 fn stack_traces_name_the_functions_and_lines_of_the_source() {
-    let told = crate::js::Js::new().run(
+    let result = crate::js::Js::new().run(
         "const instance = await fixture('add');
          return (await caught(() => instance.call('add', [1]))).stack",
     );
-    let stack = told.as_str().unwrap();
+    let stack = result.as_str().unwrap();
     let frame = stack.split("checkArguments (host:wasm/instance.ts:").nth(1);
     let line = frame.and_then(|frame| frame.split(':').next()?.parse::<usize>().ok());
     let line = line.unwrap_or_else(|| panic!("no frame of `checkArguments` in {stack}"));

@@ -1,4 +1,4 @@
-//! Every error code, provoked from TypeScript: the whole error is in `snapshots/`.
+//! Every error code, provoked from TypeScript. The complete errors are in `snapshots/`.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use ext_wasm::WasmCapabilities;
 
 use crate::js::Js;
 
-/// Runs each script, each of which must throw, and snapshots what they throw.
+/// Runs the scripts, each of which must throw, and compares the errors with a snapshot.
 fn snapshot(code: u16, scripts: &[(&str, &str)]) {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_instances = 50;
@@ -16,15 +16,15 @@ fn snapshot(code: u16, scripts: &[(&str, &str)]) {
 /// The same in a runtime with these capabilities.
 fn snapshot_with(capabilities: WasmCapabilities, name: &str, code: u16, scripts: &[(&str, &str)]) {
     let mut js = Js::with(capabilities);
-    let mut told = String::new();
-    for (what, script) in scripts {
+    let mut errors = String::new();
+    for (case, script) in scripts {
         let error = js.run(&format!(
             "return tell(await caught(async () => {{ {script} }}))"
         ));
-        assert_eq!(error["code"], code, "{what}: {error:#}");
-        writeln!(told, "{what}\n{error:#}\n").unwrap();
+        assert_eq!(error["code"], code, "{case}: {error:#}");
+        writeln!(errors, "{case}\n{error:#}\n").unwrap();
     }
-    crate::snapshots(|| insta::assert_snapshot!(name, told.trim_end()));
+    crate::snapshots(|| insta::assert_snapshot!(name, errors.trim_end()));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn files_that_are_refused() {
     ];
     snapshot_with(capabilities.clone(), "refused_files", 5000, &cases);
 
-    // The other refusals come from a runtime that compiles files.
+    // The same runtime does compile a file that is granted.
     let exports =
         Js::with(capabilities).run("return (await compileFile('wat/add.wat')).exports.length");
     assert_eq!(exports, 1);
@@ -441,7 +441,7 @@ fn fuel_exhausted() {
 #[test]
 fn errors_that_apps_make() {
     let mut js = Js::new();
-    let told = js.run(
+    let result = js.run(
         "const cause = {};
          const kinds = [undefined, ...Object.values(WasmErrorCode)].map((code) => new WasmError('m', code));
          const { cause: kept, message } = new WasmError('m', 5000, { cause });
@@ -457,5 +457,5 @@ fn errors_that_apps_make() {
         "5005 TypeMismatch",
         "5006 FuelExhausted",
     ];
-    assert_eq!(told, serde_json::json!([all, true, "m"]));
+    assert_eq!(result, serde_json::json!([all, true, "m"]));
 }

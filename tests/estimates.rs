@@ -1,8 +1,8 @@
-//! What compiling a module is estimated to take, as the error tells that refuses it.
+//! Estimates of the time and the memory that compiling a module takes, read from the error that refuses it.
 
 use ext_wasm::{ModuleLimits, WasmCapabilities, WasmError, WasmState};
 
-/// Compiles the text of a module within these limits, where it is not refused.
+/// Compiles a module in the text format under these limits.
 pub fn compile(limits: &ModuleLimits, module: &str) -> Result<(), WasmError> {
     let mut capabilities = WasmCapabilities::default();
     capabilities.module_limits = limits.clone();
@@ -10,24 +10,24 @@ pub fn compile(limits: &ModuleLimits, module: &str) -> Result<(), WasmError> {
     WasmState::new(capabilities)?.compile(&binary).map(drop)
 }
 
-/// Sees to it that one module is refused by default for what it takes to compile, and a smaller one of its kind is not.
+/// Asserts that the default limits refuse one module for its estimated cost, and take a smaller one of the same kind.
 pub fn only_more_is_refused(kind: &str, more: &str, less: &str) {
     let error = compile(&ModuleLimits::default(), more).expect_err(kind);
     assert!(error.message.contains("max_compile_"), "{kind}: {error}");
     compile(&ModuleLimits::default(), less).expect(kind);
 }
 
-/// The size of a binary from which on an estimate is not raised. See `with_margin` in `src/runtime/admission/cost.rs`.
+/// The size from which the estimate for a binary is not raised. See `with_margin` in `src/runtime/admission/cost.rs`.
 const LARGE_BYTES: u64 = 1 << 20;
 
-/// For how many milliseconds a module is estimated to compile, as if it were large.
+/// The estimated time for compiling a module in milliseconds, without the increase for small modules.
 pub fn milliseconds(module: &str) -> u64 {
     let mut limits = ModuleLimits::default();
     (limits.max_compile_ms, limits.max_compile_ns_per_byte) = (0, 0);
     estimated(&limits, module)
 }
 
-/// How many bytes of memory compiling a module is estimated to take, as if it were large.
+/// The estimated memory for compiling a module in bytes, without the increase for small modules.
 pub fn bytes(module: &str) -> u64 {
     let mut limits = ModuleLimits::default();
     (limits.max_compile_bytes, limits.max_compile_bytes_per_byte) = (0, 0);

@@ -1,11 +1,11 @@
-//! `examples/embed.rs` as a program, which `cargo test` builds beside the tests; and the README's first program, which
-//! `.ci/starter` builds and runs.
+//! The program `examples/embed.rs`, which `cargo test` builds together with the tests, and the first program of the
+//! README, which `.ci/starter` builds and runs.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// `embed` with these arguments, started at the root of the repository.
+/// A command that runs `embed` with these arguments at the root of the repository.
 fn embed(args: &[&str]) -> Command {
     let tests = std::env::current_exe().unwrap();
     let built = tests.parent().and_then(Path::parent).unwrap();
@@ -146,7 +146,7 @@ fn the_readme_shows_the_starter() {
         let block = format!("```{language}\n{}\n```\n", text.trim_end());
         assert!(
             readme.contains(&block),
-            "README.md has another program than this:\n{block}"
+            "README.md does not contain this block:\n{block}"
         );
     }
 }

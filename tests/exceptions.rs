@@ -1,42 +1,42 @@
-//! Exceptions on their way through guests and JavaScript.
+//! Exceptions that pass through guests and JavaScript.
 
 use serde_json::json;
 
 use crate::js::Js;
 
 #[test]
-fn what_an_import_throws_arrives_as_the_cause_unchanged() {
-    let told = Js::new().run(
+fn the_cause_is_the_value_that_an_import_threw() {
+    let result = Js::new().run(
         r#"
         const values = [new RangeError("x"), {}, "text", 5, undefined, null, Symbol("s"), NaN,
             () => {}, new Proxy({}, { getPrototypeOf() { throw 1 }, get() { throw 2 } })];
         let thrown;
         const instance = await fixture("callback", { env: { twice() { throw thrown } } });
-        const told = [];
+        const results = [];
         for (thrown of values) {
             const error = await caught(() => instance.call("run", [1]));
-            told.push(error.code === 5002 && "cause" in error && Object.is(error.cause, thrown));
+            results.push(error.code === 5002 && "cause" in error && Object.is(error.cause, thrown));
         }
-        return told;
+        return results;
         "#,
     );
-    assert_eq!(told, json!(vec![true; 10]));
+    assert_eq!(result, json!(vec![true; 10]));
 }
 
 #[test]
-fn a_guest_may_catch_what_an_import_throws() {
-    let told = Js::new().run(
+fn a_guest_may_catch_an_exception_of_an_import() {
+    let result = Js::new().run(
         r#"
         const instance = await fixture("callback", { env: { twice() { throw new Error("x") } } });
         return [instance.call("catch", [1]), instance.call("catch", [2])];
         "#,
     );
-    assert_eq!(told, json!([-1, -1]));
+    assert_eq!(result, json!([-1, -1]));
 }
 
 #[test]
-fn what_a_guest_throws_again_is_the_identical_value() {
-    let told = Js::new().run(
+fn a_value_that_a_guest_rethrows_is_identical() {
+    let result = Js::new().run(
         r#"
         const thrown = { mine: true };
         const instance = await load(`(module
@@ -49,45 +49,45 @@ fn what_a_guest_throws_again_is_the_identical_value() {
         return (await caught(() => instance.call("again"))).cause === thrown;
         "#,
     );
-    assert_eq!(told, json!(true));
+    assert_eq!(result, json!(true));
 }
 
 #[test]
-fn a_guest_cannot_catch_what_stopped_another() {
-    let told = Js::new().run(
+fn a_guest_cannot_catch_a_trap_or_fuel_exhaustion_of_another() {
+    let result = Js::new().run(
         r#"
         const traps = await fixture("traps");
         const spin = await fixture("spin", {}, { fuel: 1000 });
         let stop;
         const instance = await fixture("callback", { env: { twice: () => stop() } });
-        const told = [];
+        const results = [];
         for (stop of [() => traps.call("divide"), () => spin.call("forever")]) {
             const { code, cause } = await caught(() => instance.call("catch", [1]));
-            told.push([code, cause.code, cause.trap ?? null]);
+            results.push([code, cause.code, cause.trap ?? null]);
         }
-        return told;
+        return results;
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([[5002, 5002, "integer divide by zero"], [5002, 5006, null]])
     );
 }
 
 #[test]
 fn a_guest_cannot_catch_an_unusable_result() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await fixture("callback", { env: { twice: () => "x" } });
         return await codeOf(() => instance.call("catch", [1]));
         "#,
     );
-    assert_eq!(told, json!(5005));
+    assert_eq!(result, json!(5005));
 }
 
 #[test]
 fn a_guests_exception_passes_javascript_and_is_caught_by_its_tag() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const store = new WasmStore();
         const thrower = await fixture("exceptions", {}, { store });
@@ -114,17 +114,17 @@ fn a_guests_exception_passes_javascript_and_is_caught_by_its_tag() {
         return [value, seen.code, seen.message];
         "#,
     );
-    assert_eq!(told, json!([42, 5002, "uncaught WebAssembly exception"]));
+    assert_eq!(result, json!([42, 5002, "uncaught WebAssembly exception"]));
 }
 
 #[test]
-fn a_thousand_exceptions_are_not_kept() {
-    let told = Js::new().run(
+fn thousands_of_exceptions_are_freed() {
+    let result = Js::new().run(
         r#"
         const instance = await fixture("callback", { env: { twice() { throw new Error("x") } } });
         for (let i = 0; i < 20_000; i++) instance.call("catch", [1]);
         return instance.call("catch", [1]);
         "#,
     );
-    assert_eq!(told, json!(-1));
+    assert_eq!(result, json!(-1));
 }

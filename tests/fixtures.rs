@@ -1,4 +1,4 @@
-//! What every fixture exports and imports: the whole list is in `snapshots/`.
+//! The exports and imports of every fixture. The complete list is in `snapshots/`.
 
 use std::fmt::Write;
 
@@ -9,16 +9,16 @@ use ext_wasm::{WasmCapabilities, WasmState};
 fn exports_and_imports() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("wat");
     let state = WasmState::new(WasmCapabilities::default()).unwrap();
-    let mut told = String::new();
+    let mut list = String::new();
     for fixture in fixture::discover(&folder).unwrap() {
         let module = state.compile(fixture.text.as_bytes()).unwrap();
-        writeln!(told, "{}: {}", fixture.name, fixture.purpose().unwrap()).unwrap();
+        writeln!(list, "{}: {}", fixture.name, fixture.purpose().unwrap()).unwrap();
         for import in &*module.imports {
-            writeln!(told, "  import {}", serde_json::to_string(import).unwrap()).unwrap();
+            writeln!(list, "  import {}", serde_json::to_string(import).unwrap()).unwrap();
         }
         for export in &*module.exports {
-            writeln!(told, "  export {}", serde_json::to_string(export).unwrap()).unwrap();
+            writeln!(list, "  export {}", serde_json::to_string(export).unwrap()).unwrap();
         }
     }
-    crate::snapshots(|| insta::assert_snapshot!("fixtures", told));
+    crate::snapshots(|| insta::assert_snapshot!("fixtures", list));
 }

@@ -1,4 +1,4 @@
-//! Imports point downwards: `floors.txt` says which file or folder stands on which floor.
+//! Imports point downwards: `floors.txt` lists the floor of each file and folder.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// What each unit (a file or a folder, directly below the folder that is checked) imports.
+/// The imports of each unit. A unit is a file or a folder directly below the folder that is checked.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
@@ -20,7 +20,7 @@ fn imports_point_downwards() {
 }
 
 #[test]
-fn the_check_finds_what_is_wrong() {
+fn the_check_finds_each_kind_of_error() {
     let sections = sections("# A comment.\n[ts]\na b c low\n\nhigh\ngone\n");
     let (folder, floors) = &sections[0];
     let imports: Imports = [
@@ -52,7 +52,7 @@ fn the_check_finds_what_is_wrong() {
 }
 
 #[test]
-fn rust_paths_are_found_wherever_they_are() {
+fn rust_paths_are_found_everywhere_in_a_file() {
     let source = r#"
         //! Not `super::comment::here`.
         use super::one::{Two, Three};
@@ -98,7 +98,7 @@ fn sections(table: &str) -> Vec<(String, Vec<Vec<String>>)> {
     sections
 }
 
-/// All that is wrong with the imports of a folder.
+/// All errors in the imports of a folder.
 fn check(folder: &str, floors: &[Vec<String>], imports: &Imports) -> Vec<String> {
     let mut wrong = Vec::new();
     let floor_of = |unit: &String| floors.iter().position(|floor| floor.contains(unit));
@@ -133,31 +133,31 @@ fn check(folder: &str, floors: &[Vec<String>], imports: &Imports) -> Vec<String>
     wrong
 }
 
-/// A shortest way from a unit along imports back to itself.
+/// A shortest circle of imports from a unit back to itself.
 fn circle_from(unit: &str, imports: &Imports) -> Option<Vec<String>> {
     let mut seen = BTreeSet::new();
-    let mut ways = VecDeque::from([vec![unit.to_owned()]]);
-    while let Some(way) = ways.pop_front() {
-        for next in way
+    let mut paths = VecDeque::from([vec![unit.to_owned()]]);
+    while let Some(path) = paths.pop_front() {
+        for next in path
             .last()
             .and_then(|last| imports.get(last))
             .into_iter()
             .flatten()
         {
             if next == unit {
-                return Some(way);
+                return Some(path);
             }
             if seen.insert(next.clone()) {
-                let mut longer = way.clone();
+                let mut longer = path.clone();
                 longer.push(next.clone());
-                ways.push_back(longer);
+                paths.push_back(longer);
             }
         }
     }
     None
 }
 
-/// The imports of all source files below a folder of this package, without those of a unit from itself.
+/// The imports of all source files below a folder of this package, without imports of a unit from itself.
 fn imports_in(folder: &str) -> Imports {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut imports = Imports::new();
@@ -191,14 +191,14 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The file or folder directly below `folder` that a file is, or is in; without its extension.
+/// The unit of a file: the file itself or the folder that contains it, directly below `folder`, without its extension.
 fn unit_of(folder: &str, file: &str) -> Option<String> {
     let inner = file.strip_prefix(folder)?.strip_prefix('/')?;
     let unit = inner.split('/').next()?;
     Some(unit.split('.').next()?.to_owned())
 }
 
-/// The files that the paths of a Rust file lead to.
+/// The files that the paths in a Rust file refer to.
 fn rust_imports(root: &Path, file: &str, text: &str) -> Vec<String> {
     let tokens: TokenStream = text
         .parse()
@@ -227,7 +227,7 @@ fn module_of(file: &str) -> Vec<String> {
     module
 }
 
-/// The file of the module that a path leads to, as deep as modules have files of their own.
+/// The file of the innermost module on a path that has a file of its own.
 fn file_of(root: &Path, module: &[String], path: &[String]) -> Option<String> {
     let mut at = module.to_vec();
     let mut path = path.iter().map(String::as_str).peekable();
@@ -237,7 +237,7 @@ fn file_of(root: &Path, module: &[String], path: &[String]) -> Option<String> {
         "super" => {
             at.pop();
         }
-        // A module of this one, or anything else.
+        // A child module of this module, or a name of another kind.
         first => {
             at.push(first.to_owned());
             module_file(root, &at)?;
@@ -265,55 +265,55 @@ fn module_file(root: &Path, module: &[String]) -> Option<String> {
     files.into_iter().find(|file| root.join(file).is_file())
 }
 
-/// The paths of several names in tokens: those of `use` items, one by one, and those in code. `prefix` is the beginning of
-/// each of them, in the list of a `use` item; `depth` is the number of modules that the tokens are in, in their file.
+/// Finds the paths of several names in tokens: each path of a `use` item, and paths in code. `prefix` is the part of
+/// a `use` item before its list. `depth` is the number of inline modules around the tokens.
 fn find_paths(tokens: TokenStream, prefix: &[String], depth: usize, paths: &mut Vec<Vec<String>>) {
     let mut tokens = tokens.into_iter().peekable();
     let mut path = prefix.to_vec();
     // Whether the next name belongs to the path.
-    let mut goes_on = !prefix.is_empty();
+    let mut continues = !prefix.is_empty();
     // Whether the next name is the name of a module, or the next group is its body.
     let mut is_module = false;
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Ident(name) => {
-                let after_mod = !goes_on && path == ["mod"];
-                if !goes_on {
+                let after_mod = !continues && path == ["mod"];
+                if !continues {
                     end_path(&mut path, depth, paths);
                 }
                 path.push(name.to_string());
-                goes_on = false;
+                continues = false;
                 is_module = after_mod;
                 continue;
             }
-            TokenTree::Group(group) if goes_on && group.delimiter() == Delimiter::Brace => {
+            TokenTree::Group(group) if continues && group.delimiter() == Delimiter::Brace => {
                 find_paths(group.stream(), &path, depth, paths);
                 path.clear();
-                goes_on = false;
+                continues = false;
             }
-            // Unit tests may use what stands above.
+            // Unit tests may import from higher floors.
             TokenTree::Group(_) if is_module && path == ["tests"] => path.clear(),
             TokenTree::Group(group) => {
                 end_path(&mut path, depth, paths);
                 let depth = depth + usize::from(is_module);
                 find_paths(group.stream(), &[], depth, paths);
-                goes_on = false;
+                continues = false;
             }
             TokenTree::Punct(colon) if colon.as_char() == ':' => {
                 let is_colon = |token: &TokenTree| matches!(token, TokenTree::Punct(second) if second.as_char() == ':');
-                goes_on = tokens.next_if(is_colon).is_some() && !path.is_empty();
-                if !goes_on {
+                continues = tokens.next_if(is_colon).is_some() && !path.is_empty();
+                if !continues {
                     end_path(&mut path, depth, paths);
                 }
             }
             TokenTree::Punct(comma) if comma.as_char() == ',' && !prefix.is_empty() => {
                 end_path(&mut path, depth, paths);
                 path = prefix.to_vec();
-                goes_on = true;
+                continues = true;
             }
             TokenTree::Punct(_) | TokenTree::Literal(_) => {
                 end_path(&mut path, depth, paths);
-                goes_on = false;
+                continues = false;
             }
         }
         is_module = false;
@@ -321,7 +321,7 @@ fn find_paths(tokens: TokenStream, prefix: &[String], depth: usize, paths: &mut 
     end_path(&mut path, depth, paths);
 }
 
-/// Keeps a path of several names. In a module inside of a file, the first `super` is the file itself.
+/// Adds a path of several names to the list. In an inline module, the first `super` is the module of the file.
 fn end_path(path: &mut Vec<String>, depth: usize, paths: &mut Vec<Vec<String>>) {
     let mut path = std::mem::take(path);
     let supers = path.iter().take_while(|name| *name == "super").count();

@@ -13,7 +13,7 @@ fn granted(manifest: &str) -> WasmCapabilities {
 }
 
 #[test]
-fn a_manifest_without_a_word_on_webassembly_grants_nothing() {
+fn a_manifest_without_a_section_for_wasm_grants_nothing() {
     let mut expected = WasmCapabilities::builder().max_instances(10).build();
     expected.base_folder = "/app".into();
     for manifest in ["", "[app]\nname = \"a\"", "[permissions.fs]\nread = []"] {
@@ -42,7 +42,7 @@ fn both_names_of_the_section_are_read() {
 }
 
 #[test]
-fn what_is_developed_may_load_everything() {
+fn an_app_in_development_may_load_everything() {
     let granted = adapter::capabilities("", Path::new("/app"), true).unwrap();
     assert_eq!(granted.compile_globs, ["/**"]);
     assert_eq!(granted.preopen_globs, ["/**"]);

@@ -1,4 +1,4 @@
-//! Fuel runs out, when it should, and nothing else is lost.
+//! Fuel runs out at the right instruction, and the state of the guest is kept.
 
 use std::cell::RefCell;
 
@@ -11,26 +11,26 @@ use crate::js::Js;
 use crate::marshalling::runner;
 
 #[test]
-fn an_endless_loop_ends_and_what_it_wrote_is_there() {
-    let told = Js::new().run(
+fn an_endless_loop_ends_and_its_writes_are_kept() {
+    let result = Js::new().run(
         r#"
         const instance = await fixture("spin", {}, { fuel: 1_000_000 });
-        const told = [await codeOf(() => instance.call("forever")), instance.fuel];
-        told.push(await codeOf(() => instance.call("count", [1])));
+        const results = [await codeOf(() => instance.call("forever")), instance.fuel];
+        results.push(await codeOf(() => instance.call("count", [1])));
         instance.setFuel(10_000);
-        told.push(await codeOf(() => instance.call("count", [1_000_000])));
-        told.push(new Uint32Array(instance.memory().buffer)[0] > 100);
+        results.push(await codeOf(() => instance.call("count", [1_000_000])));
+        results.push(new Uint32Array(instance.memory().buffer)[0] > 100);
         instance.setFuel(1000);
-        told.push(instance.call("count", [3]), instance.fuel < 1000);
-        return told;
+        results.push(instance.call("count", [3]), instance.fuel < 1000);
+        return results;
         "#,
     );
-    assert_eq!(told, json!([5006, 0, 5006, 5006, true, 3, true]));
+    assert_eq!(result, json!([5006, 0, 5006, 5006, true, 3, true]));
 }
 
 #[test]
 fn the_same_call_costs_the_same_each_time() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const costs = [];
         for (let i = 0; i < 3; i++) {
@@ -51,17 +51,17 @@ fn the_same_call_costs_the_same_each_time() {
         return [
             costs.every((cost) => cost === costs[0]),
             await enough(least), await enough(least), await enough(least - 1),
-            // Fuel is checked where code may loop: the last stretch may run on credit.
+            // Fuel is checked where code may loop. The code after the last check may use a little more than is left.
             costs[0] - least < 20,
         ];
         "#,
     );
-    assert_eq!(told, json!([true, true, true, false, true]));
+    assert_eq!(result, json!([true, true, true, false, true]));
 }
 
 #[test]
 fn instances_of_one_store_share_its_budget() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const store = new WasmStore({ fuel: 10_000 });
         const a = await fixture("spin", {}, { store });
@@ -70,12 +70,12 @@ fn instances_of_one_store_share_its_budget() {
         return [code, b.fuel, store.fuel, await codeOf(() => b.call("count", [1]))];
         "#,
     );
-    assert_eq!(told, json!([5006, 0, 0, 5006]));
+    assert_eq!(result, json!([5006, 0, 0, 5006]));
 }
 
 #[test]
-fn a_module_runs_metered_and_not() {
-    let told = Js::new().run(
+fn a_module_runs_with_and_without_fuel() {
+    let result = Js::new().run(
         r#"
         const module = await compile(text(fixtures.add));
         const plain = await instantiate(module);
@@ -84,10 +84,11 @@ fn a_module_runs_metered_and_not() {
             metered.call("add", [3, 4])];
         "#,
     );
-    assert_eq!(told, json!([null, 100, 3, 7]));
+    assert_eq!(result, json!([null, 100, 3, 7]));
 }
 
-/// Writes how far it has come: around a loop, in functions that call each other, through a table, and in bulk.
+/// A guest that records its progress in memory: in a loop, in functions that call each other, in calls through a
+/// table, and in a bulk operation.
 const WORK: &str = r#"(module
     (memory (export "memory") 1)
     (table 2 funcref)
@@ -115,19 +116,20 @@ const WORK: &str = r#"(module
             (br_if $again (i32.lt_u (local.get $i) (local.get $n))))
         (i32.load (i32.const 4))))"#;
 
-/// Where a run stops: what it returned, if it did; how far it has come, as it wrote down; what is left of its fuel.
+/// The end of a run: the result if the function returned, the progress that the guest recorded, and the fuel that is
+/// left.
 type Stopped = (Option<i32>, [u32; 2], u64);
 
-/// The place of a run in TypeScript.
+/// Runs the guest from TypeScript.
 fn in_typescript(js: &RefCell<Js>, n: i32, fuel: u64) -> Stopped {
-    let told = js.borrow_mut().wait(&format!("run({n}, {fuel})"));
-    let mark = |i: usize| told["marks"][i].as_u64().unwrap() as u32;
-    let result = told["result"].as_i64().map(|result| result as i32);
-    assert!(result.is_some() || told["code"] == 5006, "{told}");
-    (result, [mark(0), mark(1)], told["fuel"].as_u64().unwrap())
+    let end = js.borrow_mut().wait(&format!("run({n}, {fuel})"));
+    let mark = |i: usize| end["marks"][i].as_u64().unwrap() as u32;
+    let result = end["result"].as_i64().map(|result| result as i32);
+    assert!(result.is_some() || end["code"] == 5006, "{end}");
+    (result, [mark(0), mark(1)], end["fuel"].as_u64().unwrap())
 }
 
-/// The same by the Rust API.
+/// Runs the guest with the Rust API.
 fn in_rust(state: &WasmState, module: u32, n: i32, fuel: u64) -> Stopped {
     let mut options = StoreOptions::default();
     options.fuel = Some(fuel);
@@ -156,7 +158,7 @@ fn in_rust(state: &WasmState, module: u32, n: i32, fuel: u64) -> Stopped {
     stopped
 }
 
-/// The same by wasmtime alone.
+/// Runs the guest with wasmtime alone.
 fn in_wasmtime(module: &wasmtime::Module, n: i32, fuel: u64) -> Stopped {
     let mut store = wasmtime::Store::new(module.engine(), ());
     store.set_fuel(fuel).unwrap();
@@ -176,23 +178,23 @@ fn marks(bytes: &[u8]) -> [u32; 2] {
 }
 
 #[test]
-fn a_budget_ends_at_one_place_in_every_run_and_lane() {
+fn a_budget_ends_at_the_same_instruction_in_every_run_and_lane() {
     let mut js = Js::new();
     js.run(&format!(
         r#"
         const module = await compile(text({}));
         globalThis.run = async (n, fuel) => {{
             const instance = await instantiate(module, {{}}, {{ fuel }});
-            const told = {{}};
+            const end = {{}};
             try {{
-                told.result = instance.call("work", [n]);
+                end.result = instance.call("work", [n]);
             }} catch (error) {{
-                told.code = error.code;
+                end.code = error.code;
             }}
-            told.marks = [...new Uint32Array(instance.memory().buffer, 0, 2)];
-            told.fuel = instance.fuel;
+            end.marks = [...new Uint32Array(instance.memory().buffer, 0, 2)];
+            end.fuel = instance.fuel;
             instance.drop();
-            return told;
+            return end;
         }};
         "#,
         json!(WORK)
@@ -209,7 +211,7 @@ fn a_budget_ends_at_one_place_in_every_run_and_lane() {
     let run = |(n, fuel): (i32, u64)| {
         let first = in_typescript(&js, n, fuel);
         ended.borrow_mut()[usize::from(first.0.is_some())] += 1;
-        prop_assert_eq!(in_typescript(&js, n, fuel), first, "again");
+        prop_assert_eq!(in_typescript(&js, n, fuel), first, "the second run");
         prop_assert_eq!(in_rust(&state, module, n, fuel), first, "in Rust");
         prop_assert_eq!(in_wasmtime(&alone, n, fuel), first, "in wasmtime");
         Ok(())
@@ -221,14 +223,14 @@ fn a_budget_ends_at_one_place_in_every_run_and_lane() {
 
 #[test]
 fn the_least_budget_is_exact_and_the_same_on_every_engine() {
-    let told = Js::new().run(&format!(
+    let result = Js::new().run(&format!(
         r#"
         const programs = {{
             work: [text({}), "work", [20]],
             count: [text(fixtures.spin), "count", [1000]],
             add: [text(fixtures.add), "add", [1, 2]],
         }};
-        const told = {{}};
+        const results = {{}};
         for (const [name, [source, func, args]] of Object.entries(programs)) {{
             const module = await compile(source);
             const run = async (fuel) => {{
@@ -246,11 +248,11 @@ fn the_least_budget_is_exact_and_the_same_on_every_engine() {
                 if ((await run(middle)).code === undefined) least = middle;
                 else less = middle;
             }}
-            told[name] = {{ least, oneLess: await run(least - 1), enough: await run(least), half: await run(least >> 1) }};
+            results[name] = {{ least, oneLess: await run(least - 1), enough: await run(least), half: await run(least >> 1) }};
         }}
-        return told;
+        return results;
         "#,
         json!(WORK)
     ));
-    crate::snapshots(|| insta::assert_snapshot!("fuel", format!("{told:#}")));
+    crate::snapshots(|| insta::assert_snapshot!("fuel", format!("{result:#}")));
 }

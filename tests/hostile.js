@@ -1,5 +1,5 @@
-// Patches and pollutes JavaScript's builtins, as a hostile or careless script might. A builtin works as before
-// for all other callers. When host:wasm uses it, it takes note of that and misbehaves.
+// Patches and pollutes JavaScript's builtins, as a hostile or careless script might. A patched builtin works as
+// before for all other callers. When host:wasm uses it, it records the use and misbehaves.
 
 const { op_host_is_wasm_calling } = Deno.core.ops;
 const { create, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
@@ -11,7 +11,7 @@ const NativeError = Error;
 const used = create(null);
 globalThis.usedByHostWasm = () => apply(join, keys(used), ["; "]);
 
-function remember(use) {
+function record(use) {
   defineProperty(used, use, { value: true, enumerable: true, configurable: true });
 }
 
@@ -23,11 +23,11 @@ function pollute(prototype, name, evil) {
     configurable: true,
     get() {
       if (!op_host_is_wasm_calling()) return undefined;
-      remember(`get ${property}`);
+      record(`get ${property}`);
       return evil;
     },
     set(value) {
-      if (op_host_is_wasm_calling()) remember(`set ${property}`);
+      if (op_host_is_wasm_calling()) record(`set ${property}`);
       else defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
     },
   });
@@ -48,7 +48,7 @@ function patch(holder, holderName, name) {
     typeof original !== "function" ? original : {
       patched(...args) {
         if (op_host_is_wasm_calling()) {
-          remember(`call ${method}`);
+          record(`call ${method}`);
           throw new NativeError(`${method} is patched`);
         }
         return apply(original, this, args);
@@ -66,7 +66,7 @@ function patchGlobal(name) {
     configurable: true,
     get() {
       if (!op_host_is_wasm_calling()) return value;
-      remember(`read ${name}`);
+      record(`read ${name}`);
       throw new NativeError(`${name} is patched`);
     },
   });
@@ -117,9 +117,9 @@ const HIDDEN = {
   "TypedArray.prototype": getPrototypeOf(Uint8Array.prototype),
 };
 
-/** `names` are those of the properties that host:wasm reads or writes. */
+/** Patches all builtins. `names` are the names of the properties that host:wasm reads or writes. */
 export function makeHostile(names) {
-  // QuickJS describes each frame, which takes most of the time of a question who calls.
+  // QuickJS describes each frame of the stack, which is the slowest part of finding the caller.
   Error.stackTraceLimit = 5;
   const holders = Object.entries(HIDDEN);
   for (const name of GLOBALS) {

@@ -1,4 +1,4 @@
-//! The other tests once more, in JavaScript whose builtins scripts have patched and polluted: see `hostile.js`.
+//! Runs the other tests again with patched and polluted JavaScript builtins: see `hostile.js`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::sync::Once;
 use std::time::Duration;
 use std::{env, fs, process, thread};
 
-/// What a process finds in its environment that is to run the tests so.
+/// The environment variable of a process that runs the tests with patched builtins.
 const HOSTILE: &str = "EXT_WASM_HOSTILE";
 
-/// What makes a runtime hostile, if this process is to.
+/// The script that patches the builtins of a runtime, if this process is to run so.
 pub fn prelude() -> Option<String> {
     env::var_os(HOSTILE)?;
     static WATCHED: Once = Once::new();
@@ -35,7 +35,7 @@ fn names() -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     for entry in fs::read_dir(folder).unwrap() {
         let source = fs::read_to_string(entry.unwrap().path()).unwrap();
-        // Without comments, whose words are no names.
+        // Words in comments are not names.
         let is_code = |line: &&str| {
             !["//", "/*", "*"]
                 .iter()
@@ -64,16 +64,16 @@ fn names() -> BTreeSet<String> {
         name.chars().all(is_name) && name.starts_with(|c: char| c.is_ascii_lowercase())
     });
     for name in [
-        // An accessor that inherits one of these is no property descriptor any more, to any script.
+        // A property descriptor that inherits one of these is not valid any more, in any script.
         "value",
         "get",
         "set",
         "writable",
         "enumerable",
         "configurable",
-        // The language looks at it whenever a promise is resolved with an object.
+        // The language reads it whenever a promise is resolved with an object.
         "then",
-        // A signal is an object of the app's, whose class has these.
+        // A signal is an object of the app, and its class has these properties.
         "aborted",
         "addEventListener",
         "reason",
@@ -85,7 +85,7 @@ fn names() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_test_passes_where_builtins_are_patched_and_polluted() {
+fn every_test_passes_with_patched_and_polluted_builtins() {
     let names = names();
     for name in [
         "fuel",
@@ -98,7 +98,7 @@ fn every_test_passes_where_builtins_are_patched_and_polluted() {
         "code",
         "params",
     ] {
-        assert!(names.contains(name), "{name} is no name in ts/");
+        assert!(names.contains(name), "{name} is not found in ts/");
     }
     // docs/TESTING.md has the reasons.
     let skipped = [
@@ -112,7 +112,7 @@ fn every_test_passes_where_builtins_are_patched_and_polluted() {
     let tests = Command::new(env::current_exe().unwrap())
         .args(skipped.iter().flat_map(|name| ["--skip", name]))
         .env(HOSTILE, "1")
-        // A patched builtin takes ten times as long.
+        // A patched builtin takes ten times as long as the original.
         .env("PROPTEST_CASES", "16")
         .output()
         .unwrap();

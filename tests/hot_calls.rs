@@ -1,10 +1,10 @@
-//! Calls that an engine has made quick, because there were so many of them, end as any other.
+//! Calls that a JavaScript engine has optimised, because there were many, end in the same manner as the first calls.
 
 use serde_json::json;
 
 use crate::js::Js;
 
-/// What the functions do with some numbers; any other they return.
+/// Functions that trap at -1 and grow the memory at -2, and return all other numbers.
 const GUEST: &str = r#"(module
     (import "env" "import" (func $import (param i32) (result i32)))
     (memory (export "memory") 1)
@@ -15,7 +15,8 @@ const GUEST: &str = r#"(module
     (func (export "through") (param i32) (result i32)
         (call $own (call $import (local.get 0)))))"#;
 
-/// `hot(f)` calls a function until it is quick. `ends(f, memory)` tells how calls with those numbers end.
+/// `hot(f)` calls a function until the engine has optimised the calls. `ends(f, memory)` returns the ends of calls
+/// with special numbers.
 const HELPERS: &str = r#"
     const attempt = (f, ...args) => {
         try { return f(...args); } catch (error) { return [error.code, error.trap ?? null]; }
@@ -27,28 +28,28 @@ const HELPERS: &str = r#"
     };
     const ends = (once, memory) => {
         const view = memory.buffer;
-        const told = [once(-1), once(7), once(-2), view.byteLength, memory.byteLength / 65536];
-        return [...told, once(1.5), once(2 ** 32 - 3), once(2n), once(), once(8)];
+        const results = [once(-1), once(7), once(-2), view.byteLength, memory.byteLength / 65536];
+        return [...results, once(1.5), once(2 ** 32 - 3), once(2n), once(), once(8)];
     };
 "#;
 
 #[test]
 fn of_a_guest_without_imports() {
-    let told = Js::new().run(&format!(
+    let result = Js::new().run(&format!(
         "{HELPERS}
          const guest = await load({}.replace(/\\(import.*/, '(func $import (param i32) (result i32) (local.get 0))'));
          const once = hot(guest.func('own'));
-         const told = ends(once, guest.memory());
+         const outcome = ends(once, guest.memory());
          guest.store.drop();
-         return [told, once(1)];",
+         return [outcome, once(1)];",
         json!(GUEST)
     ));
-    assert_eq!(told, json!([ended(), [5002, null]]));
+    assert_eq!(result, json!([ended(), [5002, null]]));
 }
 
 #[test]
 fn of_a_guest_with_imports() {
-    let told = Js::new().run(&format!(
+    let result = Js::new().run(&format!(
         "{HELPERS}
          const guest = await load({}, {{ env: {{ import: (x) => x }} }});
          return ['own', 'through'].map((name) => ends(hot(guest.func(name)), guest.memory()));",
@@ -56,7 +57,7 @@ fn of_a_guest_with_imports() {
     ));
     let mut second = ended();
     second[4] = json!(3);
-    assert_eq!(told, json!([ended(), second]));
+    assert_eq!(result, json!([ended(), second]));
 }
 
 fn ended() -> serde_json::Value {
@@ -76,7 +77,7 @@ fn ended() -> serde_json::Value {
 
 #[test]
 fn of_a_guest_whose_store_gets_imports_later() {
-    let told = Js::new().run(&format!(
+    let result = Js::new().run(&format!(
         "{HELPERS}
          const guest = await load(`(module
             (table (export \"table\") 1 funcref)
@@ -91,13 +92,13 @@ fn of_a_guest_whose_store_gets_imports_later() {
          const other = await instantiate(module, {{ env: {{ import: (x) => 2 * x }} }}, {{ store }});
          guest.table('table').set(0, other.func('through'));
          const same = guest.func('through');
-         const told = [];
-         for (let i = 0; i < 1000; i++) told[i % 10] = once(i) + same(i);
-         return [told, once(-0.5), ends(once, other.memory())];",
+         const results = [];
+         for (let i = 0; i < 1000; i++) results[i % 10] = once(i) + same(i);
+         return [results, once(-0.5), ends(once, other.memory())];",
         json!(GUEST)
     ));
     let doubled: Vec<_> = (990..1000).map(|i| 4 * i).collect();
-    // `own` gets twice what it is called with: so it is -1 that grows the memory.
+    // The import doubles the argument, so -1 grows the memory.
     let ends = json!([
         -2,
         14,
@@ -110,12 +111,12 @@ fn of_a_guest_whose_store_gets_imports_later() {
         [5005, null],
         16
     ]);
-    assert_eq!(told, json!([doubled, [5005, null], ends]));
+    assert_eq!(result, json!([doubled, [5005, null], ends]));
 }
 
 #[test]
 fn of_an_import() {
-    let told = Js::new().run(&format!(
+    let result = Js::new().run(&format!(
         "{HELPERS}
          let result = (x) => x;
          let guest, inner;
@@ -123,7 +124,7 @@ fn of_an_import() {
          const once = hot(guest.func('through'));
          const own = guest.func('own');
          const memory = guest.memory();
-         const told = [];
+         const results = [];
          for (result of [
              () => {{ throw 'mine' }}, () => 'no number', () => 2 ** 32, () => undefined, () => 2 ** 32 - 1,
              () => -2, () => own(5), () => (attempt(own, -1), 6),
@@ -133,12 +134,12 @@ fn of_an_import() {
                  return view.byteLength;
              }},
              (x) => x,
-         ]) told.push(once(9));
-         return told;",
+         ]) results.push(once(9));
+         return results;",
         json!(GUEST)
     ));
     assert_eq!(
-        told,
+        result,
         json!([
             [5002, null],
             [5005, null],
@@ -157,18 +158,18 @@ fn of_an_import() {
 #[test]
 fn of_runtimes_one_after_another() {
     for i in 0..4 {
-        let told = Js::new().run(&format!(
+        let result = Js::new().run(&format!(
             "const guest = await load('(module (func (export \"own\") (result i32) (i32.const {i})))');
              return guest.call('own');"
         ));
-        assert_eq!(told, json!(i));
+        assert_eq!(result, json!(i));
     }
 }
 
-/// Functions of numbers alone, of which there are at most two, go a way of their own.
+/// Functions with at most two parameters, all of them numbers, are called through an op of their own.
 #[test]
 fn of_numbers() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const guest = await load(`(module
             (func (export "nothing"))
@@ -179,13 +180,13 @@ fn of_numbers() {
             (func (export "second") (param i32 f64) (result f64) (local.get 1))
             (func (export "sub") (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1))))`);
         const numbers = [0.1, -0, NaN, Infinity, 2 ** 31, -(2 ** 31), 1e300, 5e-324];
-        const told = (value) => Object.is(value, -0) ? '-0' : value === undefined ? 'undefined' : String(value);
+        const show = (value) => Object.is(value, -0) ? '-0' : value === undefined ? 'undefined' : String(value);
         const { nothing, nan, f64, f32, drop, second, sub } = guest.namespace;
         const round = () => [
             nothing(), nan(), ...numbers.map((x) => f64(x)), ...numbers.map((x) => f32(x)), drop(1, 0.5),
             ...numbers.map((x) => second(-1, x)),
             sub(2 ** 32 - 1, 1), sub(-(2 ** 31), 1), sub(-0, -0), sub(7, 2 ** 31),
-        ].map(told).join(' ');
+        ].map(show).join(' ');
         const wrong = () => [[f64, '1'], [f64], [nan, 1], [sub, 1], [sub, 1, 2, undefined], [sub, 0.5, 1],
             [sub, 1, 2 ** 32], [sub, -(2 ** 31) - 1, 1], [sub, NaN, 1], [sub, 1, -Infinity], [second, 1, 1n], [sub, { valueOf() { throw 'called'; } }, 1]]
             .map(([f, ...args]) => { try { return f(...args); } catch (error) { return error.code; } });
@@ -199,14 +200,14 @@ fn of_numbers() {
     let rounded = "0.10000000149011612 -0 NaN Infinity 2147483648 -2147483648 Infinity 0";
     let subtracted = "-2 2147483647 0 -2147483641";
     let round = format!("undefined NaN {same} {rounded} undefined {same} {subtracted}");
-    assert_eq!(told, json!([round, vec![5005; 12]]));
+    assert_eq!(result, json!([round, vec![5005; 12]]));
 }
 
-/// Which only engines that compile are given to use.
+/// Only engines with a JIT use this op through `host:wasm`. The test calls the op on every engine.
 #[test]
 fn of_the_op_that_takes_doubles() {
     let mut js = Js::new();
-    let told = js.run(
+    let result = js.run(
         r#"
         const guest = await load(`(module
             (memory 1)
@@ -217,7 +218,7 @@ fn of_the_op_that_takes_doubles() {
             (func (export "trap") (result i32) (drop (memory.grow (i32.const 1))) (unreachable))
             (func (export "grow") (param i32) (result i32)
                 (drop (memory.grow (local.get 0))) (i32.const 77)))`);
-        // A thread's first functions, which get their numbers when they are first asked for.
+        // The first functions of a thread. A function gets its number at the first lookup.
         const [sub, nan, nothing, three, trap, grow] = guest.exports.map(({ name }, number) => {
             guest.func(name);
             return number;
@@ -232,7 +233,7 @@ fn of_the_op_that_takes_doubles() {
                 return error.trap ?? error.code;
             }
         };
-        // That there is a memory is reported by the first call.
+        // The first call reports that there is a memory.
         outcome(sub, 0, 0);
         globalThis.outcome = outcome;
         globalThis.grow = grow;
@@ -245,7 +246,7 @@ fn of_the_op_that_takes_doubles() {
     );
     let misfit = "ended 6";
     assert_eq!(
-        told,
+        result,
         json!([
             2,
             misfit,
@@ -258,7 +259,7 @@ fn of_the_op_that_takes_doubles() {
             0
         ])
     );
-    // What is in the frame is how a call ended that has more to tell.
+    // If a call ends with a status, its result is in the frame.
     assert_eq!(js.eval("JSON.stringify(outcome(grow, 1, 0))"), "ended 16");
     assert_eq!(js.frame_bits(1)[0] as u32, 77);
     assert_eq!(js.eval("JSON.stringify(outcome(grow, 0, 0))"), 77);

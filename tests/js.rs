@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use deno_core::{JsBuffer, JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
+use deno_core::{JsBuffer, JsRuntime, ModuleSpecifier, PollEventLoopOptions, v8};
 use ext_wasm::{WasmCapabilities, WasmState};
 use tokio::sync::Notify;
 
 use crate::hostile;
 
-/// A JavaScript runtime and the event loop it runs on.
+/// A JavaScript runtime and its event loop.
 pub struct Js {
     runtime: JsRuntime,
     tokio: tokio::runtime::Runtime,
@@ -18,7 +18,7 @@ pub struct Js {
     is_hostile: bool,
 }
 
-/// What every script finds at hand, beside the exports of `host:wasm`.
+/// Global functions for all scripts, besides the exports of `host:wasm`.
 const PRELUDE: &str = r#"
     import * as wasm from "host:wasm";
     Object.assign(globalThis, wasm);
@@ -33,15 +33,15 @@ const PRELUDE: &str = r#"
     /** JSON text, with bigints as strings that end in `n`. */
     globalThis.toJson = (value) =>
         JSON.stringify(value, (_, part) => typeof part === "bigint" ? `${part}n` : part);
-    /** What a test wants to know of an error, or of whatever else was thrown. */
+    /** The properties of a WasmError that tests compare, or a text for another thrown value. */
     globalThis.tell = (error) => {
         if (!(error instanceof WasmError)) return `not a WasmError: ${error?.name ?? error}`;
         const { code, kind, message, trap, cause } = error;
-        const told = { code, kind, message, trap };
-        if (cause !== undefined) told.cause = tell(cause);
-        return told;
+        const described = { code, kind, message, trap };
+        if (cause !== undefined) described.cause = tell(cause);
+        return described;
     };
-    /** The error that `f` throws or rejects with. */
+    /** The value that `f` throws or rejects with. */
     globalThis.caught = async (f) => {
         try {
             await f();
@@ -51,7 +51,7 @@ const PRELUDE: &str = r#"
         return "nothing was thrown";
     };
     globalThis.codeOf = async (f) => (await caught(f)).code;
-    /** Runs the garbage collector, and what it leaves to finalizers. */
+    /** Runs the garbage collector and the finalizers. */
     globalThis.collect = async () => {
         for (let i = 0; i < 3; i++) {
             Deno.core.ops.op_wasm_collect_js();
@@ -68,30 +68,30 @@ deno_core::extension!(
         op_host_detach,
         op_host_hold,
         op_host_is_wasm_calling,
-        op_host_let_go,
+        op_host_release,
         op_host_terminate
     ]
 );
 
 thread_local! {
-    /// Ends what [`op_host_hold`] waits for.
-    static LET_GO: Rc<Notify> = Rc::default();
+    /// Wakes up [`op_host_hold`].
+    static RELEASE: Rc<Notify> = Rc::default();
 }
 
-/// Holds bytes until it may let them go, as an op does that uses them on another thread.
+/// Holds a buffer until [`op_host_release`] is called, as an op does that uses the bytes on another thread.
 #[deno_core::op2]
 async fn op_host_hold(#[buffer] bytes: JsBuffer) {
-    LET_GO.with(Rc::clone).notified().await;
+    RELEASE.with(Rc::clone).notified().await;
     drop(bytes);
 }
 
 #[deno_core::op2(fast)]
-fn op_host_let_go() {
-    LET_GO.with(|let_go| let_go.notify_one());
+fn op_host_release() {
+    RELEASE.with(|release| release.notify_one());
 }
 
-/// Whether code of `host:wasm` called the function that calls this op, itself or through a builtin. The engine
-/// walks its stack and runs no JavaScript, so nothing a test does can stop or change the answer.
+/// Whether the caller of this op was called by code of `host:wasm`, directly or through a builtin. The engine walks
+/// its stack and runs no JavaScript, so a test cannot change the answer.
 #[deno_core::op2(fast, reentrant)]
 fn op_host_is_wasm_calling(scope: &mut v8::PinScope<'_, '_>) -> bool {
     /// The frames of the op, the function, two builtins and the caller.
@@ -101,13 +101,13 @@ fn op_host_is_wasm_calling(scope: &mut v8::PinScope<'_, '_>) -> bool {
         let script = stack.get_frame(scope, frame)?.get_script_name(scope)?;
         Some(script.to_rust_string_lossy(scope))
     });
-    // The first script is the one of the function itself; a builtin has none.
+    // The first script is the script of the function itself. A builtin has no script.
     scripts
         .nth(1)
         .is_some_and(|script| script.starts_with("host:wasm"))
 }
 
-/// Ends the JavaScript that is running, as a host may from anywhere.
+/// Terminates the running JavaScript, as a host may at any time.
 #[deno_core::op2(fast)]
 fn op_host_terminate(isolate: &mut v8::Isolate) {
     isolate.terminate_execution();
@@ -127,20 +127,11 @@ impl Js {
 
     /// A runtime that grants these capabilities.
     pub fn with(capabilities: WasmCapabilities) -> Self {
-        let tokio = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
         let wasm = WasmState::new(capabilities).unwrap();
-        let _guard = tokio.enter();
-        let runtime = JsRuntime::new(RuntimeOptions {
-            extensions: vec![ext_wasm::host_wasm::init(wasm), host::init()],
-            ..Default::default()
-        });
-        drop(_guard);
+        let started = conformance::js::Js::new(wasm, host::init()).unwrap();
         let mut this = Self {
-            runtime,
-            tokio,
+            runtime: started.runtime,
+            tokio: started.event_loop,
             modules: 0,
             is_hostile: false,
         };
@@ -152,8 +143,7 @@ impl Js {
         this
     }
 
-    /// Runs the body of an async function and returns what it returns, as JSON with bigints as
-    /// strings that end in `n`.
+    /// Runs the body of an async function and returns its result as JSON. Bigints are strings that end in `n`.
     pub fn run(&mut self, body: &str) -> serde_json::Value {
         self.module(&format!(
             "globalThis.returned = undefined;
@@ -162,8 +152,8 @@ impl Js {
         self.eval("globalThis.returned")
     }
 
-    /// Waits for the promise that an expression makes, and returns what it resolves to, as [`Js::run`] does. For the
-    /// thousandth time as quickly as for the first: it makes no module.
+    /// Waits for the promise of an expression, and returns its value as [`Js::run`] does. It makes no module, so the
+    /// thousandth call is as quick as the first.
     pub fn wait(&mut self, expression: &str) -> serde_json::Value {
         self.script(format!(
             "globalThis.returned = undefined;
@@ -188,13 +178,13 @@ impl Js {
     }
 
     fn script(&mut self, source: String) -> v8::Global<v8::Value> {
-        // Whatever an op wants of the event loop's other threads.
+        // Ops may use the other threads of the event loop.
         let _entered = self.tokio.enter();
         let value = self.runtime.execute_script("test:eval", source);
         value.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Evaluates an expression whose value is JSON text, without a turn of the event loop.
+    /// Evaluates an expression whose value is JSON text, without running the event loop.
     pub fn eval(&mut self, expression: &str) -> serde_json::Value {
         let value = self.script(expression.to_owned());
         deno_core::scope!(scope, self.runtime);
@@ -205,16 +195,16 @@ impl Js {
         serde_json::from_str(&value.to_rust_string_lossy(scope)).unwrap()
     }
 
-    /// Evaluates an expression that [ends](op_host_terminate) all JavaScript that is running.
+    /// Evaluates an expression that [terminates](op_host_terminate) all running JavaScript.
     pub fn terminated(&mut self, expression: &str) {
         let ended = self
             .runtime
             .execute_script("test:terminated", expression.to_owned());
-        assert!(ended.is_err(), "{expression} goes on");
+        assert!(ended.is_err(), "{expression} is not terminated");
         self.runtime.v8_isolate().cancel_terminate_execution();
     }
 
-    /// The state of the runtime, as its host finds it again.
+    /// The state of the runtime, looked up as a host does.
     pub fn state(&self) -> std::rc::Rc<WasmState> {
         ext_wasm::state(&self.runtime.op_state().borrow()).expect("the extension was given a state")
     }

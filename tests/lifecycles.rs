@@ -1,4 +1,5 @@
-//! Modules, stores and instances live and go in any order, against a model of who is still there.
+//! Modules, stores and instances are made, dropped and collected in random order, and compared with a model of the
+//! living ones.
 
 mod model;
 
@@ -15,7 +16,7 @@ use crate::async_calls::HELPERS;
 use crate::js::Js;
 use crate::marshalling::runner;
 
-/// Counts how often it was called, and asks its import.
+/// A guest that counts its calls and calls its import.
 const GUEST: &str = r#"(module
     (import "env" "f" (func $f (param i32) (result i32)))
     (global $count (export "count") (mut i32) (i32.const 0))
@@ -29,17 +30,17 @@ const GUEST: &str = r#"(module
         (drop (call $bump))
         (call $f (local.get 0))))"#;
 
-/// Fails to start.
+/// A guest whose start function traps.
 const TRAPS: &str = r#"(module
     (import "env" "f" (func $f (param i32) (result i32)))
     (func $start unreachable)
     (start $start))"#;
 
-/// The steps, one function each.
+/// The steps of a case, one function for each.
 const WORLD: &str = include_str!("lifecycles/world.js");
 
 thread_local! {
-    /// One runtime for all cases: to start one takes longer than most of them.
+    /// One runtime for all cases, because starting a runtime takes longer than most cases.
     static JS: RefCell<Js> = RefCell::new({
         let mut js = Js::new();
         js.run(&format!("{HELPERS}\n{WORLD}"));
@@ -51,10 +52,11 @@ fn run(call: &str) -> Value {
     JS.with_borrow_mut(|js| js.wait(&format!("world.{call}")))
 }
 
-/// The real thing, of which only this is kept here: the fuel that was left of each instance's store.
+/// The system under test. Its objects are in JavaScript. Kept here: the fuel that was left in the store of each
+/// instance after the last step.
 struct Real {
     fuels: RefCell<Vec<Option<u64>>>,
-    /// The store that was just given more.
+    /// The store that got new fuel in the last step.
     refuelled: Option<usize>,
     log: Vec<String>,
 }
@@ -163,12 +165,12 @@ impl StateMachineTest for Real {
     }
 
     fn check_invariants(real: &Self, world: &World) {
-        let told = run(&format!("look({})", world.instance_bounds().1));
-        let within = |what: &str, (least, most): (u64, u64)| {
-            let live = told[what].as_u64().unwrap();
+        let state = run(&format!("look({})", world.instance_bounds().1));
+        let within = |kind: &str, (least, most): (u64, u64)| {
+            let live = state[kind].as_u64().unwrap();
             assert!(
                 (least..=most).contains(&live),
-                "{live} {what}, not {least} to {most}"
+                "{live} {kind}, not {least} to {most}"
             );
         };
         within("modules", world.module_bounds());
@@ -179,7 +181,7 @@ impl StateMachineTest for Real {
             if instance.held == Held::Forgotten {
                 continue;
             }
-            let (count, fuel) = (&told["counts"][i], &told["fuels"][i]);
+            let (count, fuel) = (&state["counts"][i], &state["fuels"][i]);
             if !world.can_call(i) {
                 assert_eq!((count, fuel), (&code(5002), &code(5002)), "instance {i}");
                 continue;
@@ -203,7 +205,12 @@ impl StateMachineTest for Real {
 
     fn teardown(real: Self, _: World) {
         let left = run("end()");
-        assert_eq!(left, json!([0, 0]), "something is left of {:#?}", real.log);
+        assert_eq!(
+            left,
+            json!([0, 0]),
+            "modules or instances are left after {:#?}",
+            real.log
+        );
     }
 }
 

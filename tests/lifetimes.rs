@@ -1,4 +1,4 @@
-//! What is dropped is freed, by hand or by the collector, and not before.
+//! Objects are freed when they are dropped or collected, and not before.
 
 use ext_wasm::WasmCapabilities;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::js::Js;
 
 #[test]
 fn a_dropped_instance_is_gone_and_others_are_not() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const { op_wasm_live_instances: live } = Deno.core.ops;
         const module = await compile(text(fixtures.memory));
@@ -30,32 +30,32 @@ fn a_dropped_instance_is_gone_and_others_are_not() {
             typeof lookUp(b.id, "size"), await codeOf(() => lookUp(c.id, "size"))];
         "#,
     );
-    assert_eq!(told, json!([2, 2, true, 1, 5001, 5002, "number", 5002]));
+    assert_eq!(result, json!([2, 2, true, 1, 5001, 5002, "number", 5002]));
 }
 
 #[test]
 fn a_store_is_freed_as_a_whole() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const { op_wasm_live_instances: live } = Deno.core.ops;
         const store = new WasmStore();
         const a = await fixture("memory", {}, { store });
         const b = await fixture("memory", {}, { store });
-        const told = [live()];
+        const results = [live()];
         a.drop();
-        told.push(live(), b.call("size"));
+        results.push(live(), b.call("size"));
         store.drop();
-        told.push(live(), await codeOf(() => b.call("size")));
-        told.push(await codeOf(() => fixture("memory", {}, { store })));
-        return told;
+        results.push(live(), await codeOf(() => b.call("size")));
+        results.push(await codeOf(() => fixture("memory", {}, { store })));
+        return results;
         "#,
     );
-    assert_eq!(told, json!([2, 2, 1, 0, 5002, 5002]));
+    assert_eq!(result, json!([2, 2, 1, 0, 5002, 5002]));
 }
 
 #[test]
-fn an_instance_that_others_joined_stays() {
-    let told = Js::new().run(
+fn an_instance_that_others_import_from_stays() {
+    let result = Js::new().run(
         r#"
         const env = await fixture("env");
         const user = await fixture("imports", { env: env.namespace });
@@ -64,35 +64,35 @@ fn an_instance_that_others_joined_stays() {
         return [joined, user.call("run"), user.call("count")];
         "#,
     );
-    assert_eq!(told, json!([true, 84, 1]));
+    assert_eq!(result, json!([true, 84, 1]));
 }
 
 #[test]
 fn an_instance_dropped_from_inside_its_own_import_lives_until_the_call_returns() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
-        const told = [];
+        const results = [];
         const instance = await fixture("callback", { env: { twice(x) {
             const view = new Uint8Array(instance.memory().buffer);
             instance.drop();
-            told.push(view.length, await_code(() => instance.readMemory(0, 1)));
+            results.push(view.length, errorCode(() => instance.readMemory(0, 1)));
             return 2 * x;
         } } });
-        function await_code(f) {
+        function errorCode(f) {
             try { f() } catch (error) { return error.code }
         }
-        told.push(instance.call("run", [5]));
-        told.push(await codeOf(() => instance.call("run", [5])));
-        told.push(Deno.core.ops.op_wasm_live_instances());
-        return told;
+        results.push(instance.call("run", [5]));
+        results.push(await codeOf(() => instance.call("run", [5])));
+        results.push(Deno.core.ops.op_wasm_live_instances());
+        return results;
         "#,
     );
-    assert_eq!(told, json!([0, 5002, 15, 5002, 0]));
+    assert_eq!(result, json!([0, 5002, 15, 5002, 0]));
 }
 
 #[test]
 fn the_collector_takes_instances_also_when_their_imports_refer_to_them() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const { op_wasm_live_instances: live } = Deno.core.ops;
         const module = await compile(text(fixtures.callback));
@@ -106,12 +106,12 @@ fn the_collector_takes_instances_also_when_their_imports_refer_to_them() {
         return live() <= 2;
         "#,
     );
-    assert_eq!(told, json!(true));
+    assert_eq!(result, json!(true));
 }
 
 #[test]
-fn the_collector_leaves_what_is_still_reachable() {
-    let told = Js::new().run(
+fn the_collector_keeps_reachable_objects() {
+    let result = Js::new().run(
         r#"
         const add = (await fixture("add")).func("add");
         const buffer = (await fixture("memory")).memory().buffer;
@@ -120,26 +120,26 @@ fn the_collector_leaves_what_is_still_reachable() {
         return [add(1, 2), new Uint8Array(buffer)[16], element(5)];
         "#,
     );
-    assert_eq!(told, json!([3, 104, -5]));
+    assert_eq!(result, json!([3, 104, -5]));
 }
 
 #[test]
-fn the_collector_makes_room_for_instances_that_nobody_holds() {
-    let told = Js::new().run(
+fn the_collector_frees_unreachable_instances() {
+    let result = Js::new().run(
         r#"
         const module = await compile(text(fixtures.memory));
         for (let i = 0; i < 12_000; i++) (await instantiate(module)).call("size");
         return Deno.core.ops.op_wasm_live_instances() < 10_000;
         "#,
     );
-    assert_eq!(told, json!(true));
+    assert_eq!(result, json!(true));
 }
 
 #[test]
 fn the_collector_makes_room_where_the_cap_is_reached() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_instances = 20;
-    let told = Js::with(capabilities).run(
+    let result = Js::with(capabilities).run(
         r#"
         const module = await compile(text(fixtures.memory));
         const circle = async () => {
@@ -154,24 +154,24 @@ fn the_collector_makes_room_where_the_cap_is_reached() {
         return [code, held.length];
         "#,
     );
-    assert_eq!(told, json!([5001, 20]));
+    assert_eq!(result, json!([5001, 20]));
 }
 
 #[test]
-fn the_collector_makes_room_for_modules_that_nobody_holds() {
-    let told = Js::new().run(
+fn the_collector_frees_unreachable_modules() {
+    let result = Js::new().run(
         r#"
         const empty = text("(module)");
         for (let i = 0; i < 3_000; i++) await compile(empty);
         return Deno.core.ops.op_wasm_live_modules() < 2_000;
         "#,
     );
-    assert_eq!(told, json!(true));
+    assert_eq!(result, json!(true));
 }
 
 #[test]
 fn a_failed_instantiation_leaves_nothing() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const { op_wasm_live_instances: live } = Deno.core.ops;
         for (let i = 0; i < 20; i++) {
@@ -181,12 +181,12 @@ fn a_failed_instantiation_leaves_nothing() {
         return live();
         "#,
     );
-    assert_eq!(told, json!(0));
+    assert_eq!(result, json!(0));
 }
 
 #[test]
 fn a_store_that_its_start_function_drops_is_freed() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const { op_wasm_live_instances: live } = Deno.core.ops;
         const store = new WasmStore();
@@ -195,12 +195,12 @@ fn a_store_that_its_start_function_drops_is_freed() {
         return [code, live()];
         "#,
     );
-    assert_eq!(told, json!([5002, 0]));
+    assert_eq!(result, json!([5002, 0]));
 }
 
 #[test]
-fn others_have_their_turn_while_known_modules_are_compiled() {
-    let told = Js::new().run(
+fn the_event_loop_runs_while_cached_modules_are_compiled() {
+    let result = Js::new().run(
         "const bytes = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
          const kept = await compile(bytes);
          let turned = false;
@@ -208,5 +208,5 @@ fn others_have_their_turn_while_known_modules_are_compiled() {
          for (let i = 0; i < 100; i++) (await compile(bytes)).drop();
          return [turned, kept.id];",
     );
-    assert_eq!(told[0], true);
+    assert_eq!(result[0], true);
 }

@@ -1,12 +1,12 @@
-//! Imports of every kind, from everywhere they may come from.
+//! Imports of every kind and from every source.
 
 use serde_json::json;
 
 use crate::js::Js;
 
 #[test]
-fn an_instances_namespace_is_anothers_import() {
-    let told = Js::new().run(
+fn the_namespace_of_an_instance_is_an_import_of_another() {
+    let result = Js::new().run(
         r#"
         const env = await fixture("env");
         const user = await fixture("imports", { env: env.namespace });
@@ -21,7 +21,7 @@ fn an_instances_namespace_is_anothers_import() {
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             84,
             [1, 2, 2],
@@ -33,8 +33,8 @@ fn an_instances_namespace_is_anothers_import() {
 }
 
 #[test]
-fn each_instance_has_the_functions_that_it_was_given() {
-    let told = Js::new().run(
+fn each_instance_calls_its_own_imports() {
+    let result = Js::new().run(
         r#"
         const module = await compile(text(`(module
             (import "env" "f" (func $f (param i32) (result i32)))
@@ -56,12 +56,12 @@ fn each_instance_has_the_functions_that_it_was_given() {
         "#,
     );
     let sums = json!([[3, 3], [30, 30], [300, 300], [3000, 3000], [2007, 3000]]);
-    assert_eq!(told, json!([sums, sums, false]));
+    assert_eq!(result, json!([sums, sums, false]));
 }
 
 #[test]
 fn imports_of_the_same_name_may_have_different_types() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const got = [];
         const f = (...args) => { got.push(args); return args[0]; };
@@ -74,12 +74,12 @@ fn imports_of_the_same_name_may_have_different_types() {
         return [guest.call("both"), got];
         "#,
     );
-    assert_eq!(told, json!([1.5, [[1], [0.5, 2]]]));
+    assert_eq!(result, json!([1.5, [[1], [0.5, 2]]]));
 }
 
 #[test]
 fn an_apps_own_objects_are_imports() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const store = new WasmStore();
         const env = {
@@ -101,12 +101,12 @@ fn an_apps_own_objects_are_imports() {
         ];
         "#,
     );
-    assert_eq!(told, json!([true, 42, 11, 11, "imported", 8]));
+    assert_eq!(result, json!([true, 42, 11, 11, "imported", 8]));
 }
 
 #[test]
 fn numbers_and_bigints_are_immutable_globals() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const globals = { i32: -1, i64: 2n ** 63n, f32: 0.1, f64: 0.1, ref: "x", none: null };
         const instance = await load(`(module
@@ -121,7 +121,7 @@ fn numbers_and_bigints_are_immutable_globals() {
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             -1,
             "-9223372036854775808n",
@@ -136,7 +136,7 @@ fn numbers_and_bigints_are_immutable_globals() {
 
 #[test]
 fn a_function_of_the_same_store_is_linked_directly() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const add = await fixture("add");
         const user = await load(`(module
@@ -147,12 +147,12 @@ fn a_function_of_the_same_store_is_linked_directly() {
         return [user.store === add.store, user.call("six"), user.call("again", [1, 1])];
         "#,
     );
-    assert_eq!(told, json!([true, 6, 2]));
+    assert_eq!(result, json!([true, 6, 2]));
 }
 
 #[test]
-fn what_a_module_says_of_itself() {
-    let told = Js::new().run(
+fn a_module_describes_its_imports_exports_and_custom_sections() {
+    let result = Js::new().run(
         r#"
         const module = await compile(text(fixtures.imports));
         const custom = await compile(text(fixtures.custom));
@@ -166,7 +166,7 @@ fn what_a_module_says_of_itself() {
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             [
                 { "module": "env", "name": "memory", "kind": "memory", "minimum": 1,
@@ -195,7 +195,7 @@ fn what_a_module_says_of_itself() {
 
 #[test]
 fn text_and_binary_validate() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const empty = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
         return [validate(empty), validate(empty.buffer), validate(text("(module)")),
@@ -203,12 +203,12 @@ fn text_and_binary_validate() {
             validate(new Uint8Array()), (await compile(empty)).exports.length];
         "#,
     );
-    assert_eq!(told, json!([true, true, true, false, false, false, 0]));
+    assert_eq!(result, json!([true, true, true, false, false, false, 0]));
 }
 
 #[test]
-fn compiling_does_not_hold_up_the_event_loop() {
-    let told = Js::new().run(
+fn compiling_does_not_block_the_event_loop() {
+    let result = Js::new().run(
         r#"
         let turns = 0;
         const module = compile(text(fixtures.add));
@@ -221,5 +221,5 @@ fn compiling_does_not_hold_up_the_event_loop() {
         return turns > 0;
         "#,
     );
-    assert_eq!(told, json!(true));
+    assert_eq!(result, json!(true));
 }

@@ -1,12 +1,12 @@
-//! Functions, memories, globals and tables, held and used by an app.
+//! Functions, memories, globals and tables that an app holds and uses.
 
 use serde_json::json;
 
 use crate::js::Js;
 
 #[test]
-fn looking_something_up_twice_gives_the_identical_object() {
-    let told = Js::new().run(
+fn a_second_lookup_returns_the_identical_object() {
+    let result = Js::new().run(
         r#"
         const env = await fixture("env");
         const user = await load(`(module (import "env" "memory" (memory 1))
@@ -25,30 +25,30 @@ fn looking_something_up_twice_gives_the_identical_object() {
         ];
         "#,
     );
-    assert_eq!(told, json!(vec![true; 7]));
+    assert_eq!(result, json!(vec![true; 7]));
 }
 
 #[test]
 fn globals_are_read_and_set() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await fixture("globals");
-        const told = instance.exports.filter(({ kind }) => kind === "global")
+        const results = instance.exports.filter(({ kind }) => kind === "global")
             .map(({ name }) => instance.global(name).value)
             .map((value) => typeof value === "function" ? value() : value)
             .map((value) => ArrayBuffer.isView(value) ? Array.from(value).join("") : value);
         instance.global("mut_i32").value = -5;
         instance.global("mut_i64").value = 6;
         instance.global("mut_externref").value = "kept";
-        told.push(instance.call("get"), instance.global("mut_i64").value,
+        results.push(instance.call("get"), instance.global("mut_i64").value,
             instance.global("mut_externref").value, instance.global("mut_f64").type);
-        told.push(await codeOf(() => instance.global("mut_i32").value = 0.5));
-        told.push(Object.is(instance.global("f64").value, -0));
-        return told;
+        results.push(await codeOf(() => instance.global("mut_i32").value = 0.5));
+        results.push(Object.is(instance.global("f64").value, -0));
+        return results;
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             -1, "-9223372036854775808n", 0.5, 0, "1000000020000000", null, 7, 7, "7n", 7, null,
             -5, "6n", "kept", { "value": "f64", "mutable": true }, 5005, true
@@ -58,22 +58,22 @@ fn globals_are_read_and_set() {
 
 #[test]
 fn tables_are_read_set_and_grown() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await fixture("tables");
         const table = instance.table("table");
-        const told = [table.length, table.get(2), table.get(0)(21)];
+        const results = [table.length, table.get(2), table.get(0)(21)];
         table.set(2, instance.func("negate"));
-        told.push(instance.call("call", [2, 5]), table.grow(1, instance.func("double")));
-        told.push(table.length, instance.call("call", [3, 5]), table.type);
-        told.push(await codeOf(() => table.grow(2)), await codeOf(() => table.set(4, null)));
-        told.push(await codeOf(() => table.set(0, () => 1)), await codeOf(() => table.get(-1)));
-        told.push(await codeOf(() => table.set(0, undefined)));
-        return told;
+        results.push(instance.call("call", [2, 5]), table.grow(1, instance.func("double")));
+        results.push(table.length, instance.call("call", [3, 5]), table.type);
+        results.push(await codeOf(() => table.grow(2)), await codeOf(() => table.set(4, null)));
+        results.push(await codeOf(() => table.set(0, () => 1)), await codeOf(() => table.get(-1)));
+        results.push(await codeOf(() => table.set(0, undefined)));
+        return results;
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             3, null, 42, -5, 3, 4, 10,
             { "element": "funcref", "minimum": 4, "maximum": 5, "address": "i32" },
@@ -84,7 +84,7 @@ fn tables_are_read_set_and_grown() {
 
 #[test]
 fn sixty_four_bit_memories_and_tables() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const memory = await fixture("memory64");
         memory.call("store", [8n, -1n]);
@@ -102,7 +102,7 @@ fn sixty_four_bit_memories_and_tables() {
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             "-1n", "1n", { "minimum": 2, "maximum": 8, "shared": false, "address": "i64" },
             5002, 2, "x", "2n",
@@ -113,8 +113,8 @@ fn sixty_four_bit_memories_and_tables() {
 }
 
 #[test]
-fn several_memories_are_told_apart_by_name() {
-    let told = Js::new().run(
+fn several_memories_are_distinguished_by_name() {
+    let result = Js::new().run(
         r#"
         const instance = await fixture("multi_memory");
         return [
@@ -125,26 +125,26 @@ fn several_memories_are_told_apart_by_name() {
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([97, 98, 5003, { "minimum": 1, "maximum": 3, "shared": false, "address": "i32" }])
     );
 }
 
 #[test]
-fn shared_memories_are_told_apart() {
-    let told = Js::new().run(
+fn shared_memories_are_distinguished() {
+    let result = Js::new().run(
         r#"
         const { namespace: { own, a, b } } = await load(`(module (memory (export "own") 1)
             (memory (export "a") 2 2 shared) (memory (export "b") 3 3 shared))`);
         return [own, a, b].map((memory) => memory.byteLength / 65536);
         "#,
     );
-    assert_eq!(told, json!([1, 2, 3]));
+    assert_eq!(result, json!([1, 2, 3]));
 }
 
 #[test]
 fn every_type_that_needs_no_definition_can_be_named() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const store = new WasmStore();
         const zeros = { i32: 0, i64: 0n, f32: 0, f64: 0, v128: new Uint8Array(16) };
@@ -172,25 +172,25 @@ fn every_type_that_needs_no_definition_can_be_named() {
         return wrong;
         "#,
     );
-    assert_eq!(told, json!([5005]));
+    assert_eq!(result, json!([5005]));
 }
 
 #[test]
-fn tables_that_an_app_makes_are_told_apart() {
-    let told = Js::new().run(
+fn tables_that_an_app_makes_are_distinguished() {
+    let result = Js::new().run(
         r#"
         const store = new WasmStore();
         const make = (type, value) => new WasmTable(store, { element: "externref", ...type }, value);
         const first = make({ minimum: 1 }, "first");
         const second = make({ minimum: 2, maximum: 3 }, "second");
         const third = make({ minimum: 3, address: "i64" }, "third");
-        const told = [first, second, third].map((table) => [table.length, table.get(0), table.type]);
-        told.push(first.grow(5, "more"), first.length, await codeOf(() => second.grow(2)), second.length);
-        return told;
+        const results = [first, second, third].map((table) => [table.length, table.get(0), table.type]);
+        results.push(first.grow(5, "more"), first.length, await codeOf(() => second.grow(2)), second.length);
+        return results;
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             [1, "first", { "element": "externref", "minimum": 1, "address": "i32" }],
             [2, "second", { "element": "externref", "minimum": 2, "maximum": 3, "address": "i32" }],

@@ -1,5 +1,5 @@
-//! The promises of `host:wasm`, one module each, tested through TypeScript. One binary: each would
-//! link the JavaScript engine again.
+//! The promises of `host:wasm`, one module for each, tested through TypeScript. All modules are in one binary,
+//! because each binary links the JavaScript engine.
 
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
@@ -47,7 +47,7 @@ mod traps;
 mod views;
 mod wasi;
 
-/// Runs a check of a snapshot, which is kept in `snapshots/`.
+/// Runs an assertion on a snapshot in the folder `snapshots/`.
 fn snapshots(check: impl FnOnce()) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../snapshots");

@@ -1,4 +1,4 @@
-//! Every value crosses unchanged, or is refused as the table of values says.
+//! Every value passes unchanged between JavaScript and a guest, or is converted or refused as the table of values says.
 
 mod conversions;
 mod signatures;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::js::Js;
 
-/// A runner with a fixed seed; `PROPTEST_CASES` sets how many cases there are.
+/// A runner with a fixed seed. `PROPTEST_CASES` sets the number of cases.
 pub fn runner() -> TestRunner {
     let config = Config {
         failure_persistence: None,
@@ -20,7 +20,8 @@ pub fn runner() -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
-/// `fromBits[type](bits)` makes a value, and `toBits[type](value)` takes it apart; bits are bigints.
+/// `fromBits[type](bits)` makes a value from its bits, and `toBits[type](value)` returns the bits of a value. Bits
+/// are bigints.
 const BITS: &str = r#"
     const view = new DataView(new ArrayBuffer(16));
     const fromBits = {
@@ -46,8 +47,8 @@ const BITS: &str = r#"
     };
 "#;
 
-/// A runtime where `through(type, bits)` sends the value with these bits through the fixture's
-/// identity function and tells what comes back. Bits are integers in text.
+/// A runtime with a function `through(type, bits)`: it passes the value with these bits to the identity function of
+/// the fixture, and returns whether the result is the same value, and its bits. Bits are integers in text.
 fn identity() -> RefCell<Js> {
     let mut js = Js::new();
     js.run(&format!(
@@ -70,7 +71,7 @@ fn through(js: &RefCell<Js>, ty: &str, bits: impl ToString) -> Value {
     js.borrow_mut().eval(&format!("through('{ty}', '{bits}')"))
 }
 
-/// Any bits, and more often than by chance those at the edges.
+/// Random bits. All zeros, all ones and single bits are more frequent than by chance.
 fn bits() -> impl Strategy<Value = u128> {
     prop_oneof![
         8 => any::<u128>(),
@@ -140,10 +141,9 @@ fn an_f64_for_an_f32_is_rounded_as_math_fround_does() {
     runner().run(&any::<u64>(), run).unwrap();
 }
 
-/// What DESIGN's table says of an integral number as an `i32`: stated here once more, not taken
-/// from the code.
+/// The rule of the table of values for a number as an `i32`. The test states the rule itself, independent of the code.
 #[test]
-fn numbers_that_fit_an_i32_are_taken_and_others_refused() {
+fn numbers_that_fit_an_i32_are_accepted_and_others_refused() {
     let js = identity();
     js.borrow_mut().run(
         r#"
@@ -172,14 +172,14 @@ fn numbers_that_fit_an_i32_are_taken_and_others_refused() {
         } else {
             format!("{value:?}")
         };
-        let got = js.borrow_mut().eval(&format!("asI32({literal})"));
+        let result = js.borrow_mut().eval(&format!("asI32({literal})"));
         let fits = value.fract() == 0.0 && (-2147483648.0..=4294967295.0).contains(&value);
         let expected = if fits {
             json!(value as i64 as i32)
         } else {
             json!("5005")
         };
-        prop_assert_eq!(got, expected, "{}", literal);
+        prop_assert_eq!(result, expected, "{}", literal);
         Ok(())
     };
     runner().run(&values, run).unwrap();
@@ -187,7 +187,7 @@ fn numbers_that_fit_an_i32_are_taken_and_others_refused() {
 
 #[test]
 fn every_kind_of_value_is_converted_or_refused_for_every_type() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await fixture("identity");
         const reference = (await fixture("gc")).call("i31", [1]);
@@ -227,7 +227,7 @@ fn every_kind_of_value_is_converted_or_refused_for_every_type() {
     };
     let floats = "zero minusZero minusOne fraction nan infinity max32 over32 minSafe unsafe";
     assert_eq!(
-        told,
+        result,
         json!({
             "i32": ["zero", "minusZero → number", "minusOne", "max32 → number"],
             "i64": [
@@ -249,11 +249,11 @@ fn every_kind_of_value_is_converted_or_refused_for_every_type() {
 }
 
 #[test]
-fn a_function_may_take_and_return_as_much_as_wasm_allows() {
-    let told = Js::new().run(
+fn a_function_may_have_as_many_parameters_and_results_as_wasm_allows() {
+    let result = Js::new().run(
         r#"
         const many = (n) => Array.from({ length: n }, (_, i) => i);
-        const told = [];
+        const results = [];
         for (const n of [0, 1, 2, 100, 1000]) {
             const i32s = many(n).map(() => "i32").join(" ");
             const gets = many(n).map((i) => `local.get ${i}`).join(" ");
@@ -265,18 +265,18 @@ fn a_function_may_take_and_return_as_much_as_wasm_allows() {
                 { env: { twice } });
             const back = instance.call("f", many(n));
             const expected = n === 0 ? undefined : n === 1 ? 0 : many(n).map((x) => 2 * x);
-            told.push(JSON.stringify(back) === JSON.stringify(expected));
+            results.push(JSON.stringify(back) === JSON.stringify(expected));
         }
-        told.push(await codeOf(() => load(
+        results.push(await codeOf(() => load(
             `(module (func (param ${many(1001).map(() => "i32").join(" ")})))`)));
-        return told;
+        return results;
         "#,
     );
-    assert_eq!(told, json!([true, true, true, true, true, 5000]));
+    assert_eq!(result, json!([true, true, true, true, true, 5000]));
 }
 
 #[test]
-fn the_bits_of_what_a_call_returned_can_be_looked_up() {
+fn the_bits_of_results_can_be_looked_up() {
     let mut js = Js::new();
     js.run(
         r#"
@@ -286,7 +286,7 @@ fn the_bits_of_what_a_call_returned_can_be_looked_up() {
         "#,
     );
     js.eval("String(nans.call('f').length)");
-    // What is in a slot beside its value is nobody's.
+    // The bits of a slot beyond its value are undefined.
     let bits = js.frame_bits(4);
     assert_eq!(
         (bits[0] as u32, bits[1] as u64),

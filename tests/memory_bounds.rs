@@ -1,4 +1,4 @@
-//! Bytes that cross into memory and back, whatever they come in.
+//! Writes to memory from every kind of buffer.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::js::Js;
 
 #[test]
 fn any_bytes_may_be_written_from_any_buffer_source() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await fixture("memory");
         const bytes = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -23,7 +23,7 @@ fn any_bytes_may_be_written_from_any_buffer_source() {
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             "12345678", "12345678", "34500000", "23000000", "34560000", "00000000", "00000000",
             "99990000"
@@ -33,7 +33,7 @@ fn any_bytes_may_be_written_from_any_buffer_source() {
 
 #[test]
 fn a_memory_can_be_written_from_itself() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await fixture("memory");
         const view = new Uint8Array(instance.memory().buffer);
@@ -41,5 +41,5 @@ fn a_memory_can_be_written_from_itself() {
         return Deno.core.decode(view.subarray(16, 23));
         "#,
     );
-    assert_eq!(told, json!("hehello"));
+    assert_eq!(result, json!("hehello"));
 }

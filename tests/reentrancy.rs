@@ -1,4 +1,4 @@
-//! Imports that call back into what called them.
+//! Imports that call back into the guest that called them.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::js::Js;
 
 #[test]
 fn an_import_calls_the_same_instance_to_any_depth() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         let deepest = 0;
         let depth = 0;
@@ -19,13 +19,13 @@ fn an_import_calls_the_same_instance_to_any_depth() {
         return [instance.call("run", [0]), instance.call("run", [20]), deepest];
         "#,
     );
-    // Each level adds what the innermost left in memory, which is 0.
-    assert_eq!(told, json!([0, 0, 21]));
+    // Each level adds the value that the innermost level left in memory, which is 0.
+    assert_eq!(result, json!([0, 0, 21]));
 }
 
 #[test]
 fn arguments_and_results_of_nested_calls_do_not_mix() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const add = await fixture("add");
         const wide = await load(`(module
@@ -40,7 +40,7 @@ fn arguments_and_results_of_nested_calls_do_not_mix() {
         return wide.call("f", [3, 4n, 5.5, 6.25]);
         "#,
     );
-    assert_eq!(told, json!([6.25, 5.5, "4n", 3]));
+    assert_eq!(result, json!([6.25, 5.5, "4n", 3]));
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn a_guest_ends_with_the_javascript_that_called_it() {
         "#,
     );
     js.terminated("instance.call('run', [1])");
-    let told = js.run("terminates = false; return [instance.call('run', [1]), ran];");
-    assert_eq!(told, json!([3, 2]));
+    let result = js.run("terminates = false; return [instance.call('run', [1]), ran];");
+    assert_eq!(result, json!([3, 2]));
 }
 
 #[test]
 fn recursion_through_javascript_ends_in_an_error_and_leaves_everything_usable() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         let endless = true;
         const instance = await fixture("callback", { env: {
@@ -75,32 +75,32 @@ fn recursion_through_javascript_ends_in_an_error_and_leaves_everything_usable() 
         return [error.code, instance.call("run", [1])];
         "#,
     );
-    assert_eq!(told, json!([5002, 3]));
+    assert_eq!(result, json!([5002, 3]));
 }
 
 #[test]
 fn memory_is_reached_and_grown_from_inside_an_import() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
-        const told = [];
+        const results = [];
         const instance = await fixture("callback", { env: { twice(x) {
             const before = instance.memory().buffer;
-            told.push(new Uint32Array(before)[0]);
+            results.push(new Uint32Array(before)[0]);
             instance.memory().grow(1);
-            told.push(before.byteLength, instance.memory().byteLength);
+            results.push(before.byteLength, instance.memory().byteLength);
             instance.writeMemory(0, new Uint8Array([100, 0, 0, 0]));
             return 2 * x;
         } } });
-        told.push(instance.call("run", [7]));
-        return told;
+        results.push(instance.call("run", [7]));
+        return results;
         "#,
     );
-    assert_eq!(told, json!([7, 0, 131072, 114]));
+    assert_eq!(result, json!([7, 0, 131072, 114]));
 }
 
 #[test]
 fn two_stores_call_each_other() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const ping = await fixture("callback", { env: { twice: (x) =>
             x === 0 ? 0 : pong.call("run", [x - 1]) } });
@@ -109,13 +109,13 @@ fn two_stores_call_each_other() {
         return [ping.store !== pong.store, ping.call("run", [10])];
         "#,
     );
-    // Each of pong's five calls adds what the innermost of them left in its memory, 1.
-    assert_eq!(told, json!([true, 5]));
+    // Each of the five calls of `pong` adds the value that the innermost call left in its memory, which is 1.
+    assert_eq!(result, json!([true, 5]));
 }
 
 #[test]
 fn an_import_instantiates_and_drops_others() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const promises = [];
         const instance = await fixture("callback", { env: { twice(x) {
@@ -130,12 +130,12 @@ fn an_import_instantiates_and_drops_others() {
         return [result, added.call("add", [1, 1])];
         "#,
     );
-    assert_eq!(told, json!([12, 2]));
+    assert_eq!(result, json!([12, 2]));
 }
 
 #[test]
 fn a_guest_calls_its_imports_again_and_again() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const source = `(module
             (import "env" "next" (func $next (param i32) (result i32)))
@@ -157,11 +157,11 @@ fn a_guest_calls_its_imports_again_and_again() {
         "#,
     );
     let double = |n: u32| n * (n + 1);
-    // 10 of 100 are tens, and of these, 100 asks for ten once more.
+    // The import calls back for each multiple of ten. The nested call for 100 has one more multiple of ten: ten.
     let mut depths: Vec<u32> = (1..=9).rev().map(double).collect();
     depths.splice(0..0, [double(1), double(10)]);
     assert_eq!(
-        told,
+        result,
         json!([
             double(100),
             depths,

@@ -1,12 +1,12 @@
-//! References keep what they refer to, and nothing longer than they live.
+//! References keep their values alive, and values without references are freed.
 
 use serde_json::json;
 
 use crate::js::Js;
 
 #[test]
-fn a_guest_keeps_any_value_and_gives_back_the_identical_one() {
-    let told = Js::new().run(
+fn a_guest_keeps_any_value_and_returns_the_identical_one() {
+    let result = Js::new().run(
         r#"
         const instance = await fixture("reference_types");
         const values = [{}, [], () => {}, Symbol("s"), "text", 5, 5n, NaN, undefined, true,
@@ -24,12 +24,12 @@ fn a_guest_keeps_any_value_and_gives_back_the_identical_one() {
         return [kept.every(Boolean), instance.call("kept"), instance.call("is_null", [null])];
         "#,
     );
-    assert_eq!(told, json!([true, null, 1]));
+    assert_eq!(result, json!([true, null, 1]));
 }
 
 #[test]
 fn functions_keep_their_identity_and_their_store() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const typed = await fixture("function_references");
         const other = await fixture("function_references");
@@ -46,12 +46,12 @@ fn functions_keep_their_identity_and_their_store() {
         ];
         "#,
     );
-    assert_eq!(told, json!([true, 49, 5005, 5005, 5005, true, 1]));
+    assert_eq!(result, json!([true, 49, 5005, 5005, 5005, true, 1]));
 }
 
 #[test]
-fn guest_objects_are_opaque_and_come_back_as_what_they_were() {
-    let told = Js::new().run(
+fn guest_objects_are_opaque_and_come_back_unchanged() {
+    let result = Js::new().run(
         r#"
         const gc = await fixture("gc");
         const other = await fixture("gc");
@@ -70,12 +70,15 @@ fn guest_objects_are_opaque_and_come_back_as_what_they_were() {
         ];
         "#,
     );
-    assert_eq!(told, json!([true, 0, 42, 9, -5, 5005, 5005, 5005, "x", 42]));
+    assert_eq!(
+        result,
+        json!([true, 0, 42, 9, -5, 5005, 5005, 5005, "x", 42])
+    );
 }
 
 #[test]
 fn guest_objects_pass_as_externref_and_exceptions_as_exnref() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const gc = await fixture("gc");
         const outside = gc.call("externalize", [gc.call("pair", [3, 4])]);
@@ -99,14 +102,14 @@ fn guest_objects_pass_as_externref_and_exceptions_as_exnref() {
         "#,
     );
     assert_eq!(
-        told,
+        result,
         json!(["object", null, "object", [5, 6], "null reference"])
     );
 }
 
 #[test]
-fn a_guests_collector_and_the_apps_handles_agree() {
-    let told = Js::new().run(
+fn the_collector_of_a_guest_keeps_objects_that_the_app_holds() {
+    let result = Js::new().run(
         r#"
         const gc = await fixture("gc");
         const kept = [];
@@ -115,12 +118,12 @@ fn a_guests_collector_and_the_apps_handles_agree() {
         return kept.every((pair, i) => gc.call("sum", [pair]) === i + 1);
         "#,
     );
-    assert_eq!(told, json!(true));
+    assert_eq!(result, json!(true));
 }
 
 #[test]
-fn values_that_no_guest_holds_are_let_go() {
-    let told = Js::new().run(
+fn values_that_no_guest_holds_are_freed() {
+    let result = Js::new().run(
         r#"
         const instance = await fixture("reference_types");
         let collected = 0;
@@ -135,18 +138,18 @@ fn values_that_no_guest_holds_are_let_go() {
         return [collected > 10_000, instance.call("kept")];
         "#,
     );
-    assert_eq!(told, json!([true, "kept"]));
+    assert_eq!(result, json!([true, "kept"]));
 }
 
 #[test]
-fn handles_that_nobody_holds_are_let_go() {
-    let told = Js::new().run(
+fn objects_of_unreachable_handles_are_freed() {
+    let result = Js::new().run(
         r#"
         const gc = await load(`(module
             (type $big (array (mut i64)))
             (func (export "big") (result (ref $big)) (array.new_default $big (i32.const 12500))))`,
             {}, { maxMemoryBytes: 64 * 1024 * 1024 });
-        // Far more than the cap allows at one time: 100 kB each.
+        // Each object has 100 kB: all together far exceed the cap.
         for (let i = 0; i < 3000; i++) {
             gc.call("big");
             if (i % 100 === 99) await collect();
@@ -154,12 +157,12 @@ fn handles_that_nobody_holds_are_let_go() {
         return true;
         "#,
     );
-    assert_eq!(told, json!(true));
+    assert_eq!(result, json!(true));
 }
 
 #[test]
 fn arguments_refused_half_way_do_not_pile_up() {
-    let told = Js::new().run(
+    let result = Js::new().run(
         r#"
         const instance = await load(`(module
             (func (export "f") (param externref i32)) (func (export "g") (param externref funcref)))`);
@@ -177,5 +180,5 @@ fn arguments_refused_half_way_do_not_pile_up() {
         return collected > 9000;
         "#,
     );
-    assert_eq!(told, json!(true));
+    assert_eq!(result, json!(true));
 }

@@ -1,4 +1,4 @@
-//! The runtime from plain Rust, without JavaScript.
+//! The Rust API of the runtime, without JavaScript.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -92,7 +92,7 @@ fn a_host_function_calls_back_and_throws() {
         }
         seen.fetch_max(x as u32, Ordering::Relaxed);
         if x < 5 {
-            // The first function of the store that has a number is the one that is running.
+            // Function 0 of the store is the running function, because it was looked up first.
             let again = store.func(0).map_err(Stop::Error)?;
             match again.call(&[WasmValue::I32(x + 1)]).map_err(Stop::Error)? {
                 Outcome::Returned(_) => {}
@@ -152,7 +152,7 @@ fn states_on_two_threads_share_a_memory_with_the_same_engines_only() {
         });
         thread.unwrap().join().unwrap()
     };
-    // As much as this thread has: `.cargo/config.toml`.
+    // The stack of this thread is as large: `.cargo/config.toml`.
     assert_eq!(on_thread(8 << 20, engines.clone()), Ok([1, 2]));
     let mut bytes = [0; 2];
     memory.read(7, &mut bytes).unwrap();
@@ -193,7 +193,7 @@ fn no_guest_runs_on_another_thread_while_a_buffer_shows_its_memory() {
 }
 
 #[test]
-fn a_host_finds_the_state_of_its_runtime_again() {
+fn a_host_can_look_up_the_state_of_its_runtime() {
     let mut js = crate::js::Js::new();
     let state = js.state();
     assert_eq!(state.live_modules(), 0);
@@ -267,7 +267,7 @@ fn a_host_function_takes_and_returns_values() {
 }
 
 #[test]
-fn outcomes_that_are_no_values_are_errors_to_those_who_want_values() {
+fn calls_that_return_no_values_are_errors() {
     let state = state();
     let throws = Import::func(|_, _| Err(Stop::Throw(3)));
     let wat = r#"(module (import "host" "f" (func $f)) (export "f" (func $f))
@@ -298,10 +298,10 @@ fn code_of(error: WasmError) -> WasmErrorCode {
     error.code
 }
 
-/// Functions that return their import's number and `BY`.
+/// Functions that return ten times the number of their import, plus `BY`.
 struct Numbered<const BY: i32>;
 
-/// How many of them were made.
+/// The number of functions that were made.
 static NUMBERED: AtomicU32 = AtomicU32::new(0);
 
 impl<const BY: i32> HostImports for Numbered<BY> {
@@ -337,7 +337,8 @@ fn functions_for_all_stores_are_made_once() {
         assert_eq!(results(made), [returned(1), returned(11)]);
     }
     assert_eq!(NUMBERED.load(Ordering::Relaxed), 2);
-    // Also twice in one store, and once more where code checks for something else.
+    // Two instances in one store share the functions. A metered store needs new ones, because its code is compiled
+    // differently.
     let twice = store();
     let mut options = StoreOptions::default();
     options.fuel = Some(1000);
@@ -347,17 +348,17 @@ fn functions_for_all_stores_are_made_once() {
         assert_eq!(results(made), [returned(1), returned(11)]);
     }
     assert_eq!(NUMBERED.load(Ordering::Relaxed), 4);
-    // Those of somebody else are not taken for them.
+    // Another set of host imports has its own functions.
     let made = state.instantiate_hosted::<Numbered<2>>(module.id, store());
     assert_eq!(results(made), [returned(2), returned(12)]);
-    // What is made for a store has nothing to do with either.
+    // Functions that are made for one store are independent of both sets.
     let other = || Import::Host(Numbered::<3>::function(5, &module.imports[0]));
     let made = state.instantiate(module.id, store(), vec![other(), other()]);
     assert_eq!(results(made), [returned(53), returned(53)]);
 }
 
 #[test]
-fn what_is_no_function_cannot_be_one_for_all_stores() {
+fn an_import_that_is_no_function_cannot_be_made_for_all_stores() {
     let state = state();
     let source = br#"(module (import "a" "b" (func)) (import "a" "c" (memory 1)))"#;
     let module = state.compile(source).unwrap();
@@ -498,7 +499,7 @@ fn a_value_of_the_wrong_type_is_named() {
 }
 
 #[test]
-fn what_is_dropped_is_told_once() {
+fn a_second_drop_returns_false() {
     let state = state();
     let module = state.compile(b"(module)").unwrap();
     assert_eq!(state.live_modules(), 1);
@@ -511,7 +512,7 @@ fn what_is_dropped_is_told_once() {
 }
 
 #[test]
-fn a_state_tells_what_it_was_granted() {
+fn a_state_returns_its_capabilities() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_instances = 3;
     let state = WasmState::new(capabilities).unwrap();

@@ -1,10 +1,10 @@
-//! Every way in which a guest can trap has its name, and the stack says where.
+//! Every kind of trap has its name, and the stack names the function that trapped.
 
 use serde_json::{Value, json};
 
 use crate::js::Js;
 
-/// What is around the code that traps.
+/// The parts of the module that the code needs.
 const AROUND: &str = r#"
     (memory 1)
     (table $t 2 funcref)
@@ -15,7 +15,7 @@ const AROUND: &str = r#"
     (func $other (param i32))
 "#;
 
-/// A trap's name, and the code of a function that ends with it.
+/// The name of a trap, and the code of a function that traps so.
 const TRAPS: [(&str, &str); 17] = [
     ("unreachable", "unreachable"),
     (
@@ -73,19 +73,19 @@ const TRAPS: [(&str, &str); 17] = [
 ];
 
 #[test]
-fn each_trap_has_its_name_and_the_stack_that_of_the_function() {
+fn each_trap_has_its_name_and_the_name_of_its_function() {
     let mut js = Js::new();
     for (name, code) in TRAPS {
         let module =
             format!("(module {AROUND} (func $guilty {code}) (func (export \"f\") (call $guilty)))");
-        let told = js.run(&format!(
+        let result = js.run(&format!(
             "const instance = await load({});
              const {{ code, kind, trap, message, wasmStack }} = await caught(() => instance.call('f'));
              return [code, kind, trap, message, wasmStack];",
             json!(module)
         ));
-        let [number, kind, trap, message, stack] = told.as_array().unwrap().as_slice() else {
-            panic!("{told}");
+        let [number, kind, trap, message, stack] = result.as_array().unwrap().as_slice() else {
+            panic!("{result}");
         };
         assert_eq!(
             [number, kind, trap, message],
@@ -97,7 +97,7 @@ fn each_trap_has_its_name_and_the_stack_that_of_the_function() {
             ],
             "{code}"
         );
-        // Of an exhausted stack only the innermost functions are kept.
+        // The error of an exhausted stack has only the innermost functions.
         let stack: Vec<&str> = stack.as_str().unwrap().lines().collect();
         assert!(stack[0].starts_with("guilty"), "{code}: {stack:?}");
         let outermost = *stack.last().unwrap();
@@ -110,10 +110,10 @@ fn each_trap_has_its_name_and_the_stack_that_of_the_function() {
 }
 
 #[test]
-fn a_stack_is_told_of_traps_alone() {
-    let told = Js::new().run(
+fn only_traps_have_a_wasm_stack() {
+    let result = Js::new().run(
         "const instance = await fixture('add');
          return (await caught(() => instance.call('add', [1]))).wasmStack ?? null;",
     );
-    assert_eq!(told, Value::Null);
+    assert_eq!(result, Value::Null);
 }

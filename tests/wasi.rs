@@ -1,4 +1,4 @@
-//! WASI: what guests are given they have, and nothing else, and they may wait for it.
+//! WASI preview 1: guests have exactly the resources that the app passes, and may wait for them.
 
 mod arguments;
 mod calls;
@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::js::Js;
 
-/// Every function of preview 1 with its parameters, and its result unless there is none.
+/// Every function of preview 1 that returns an error number, with its parameters.
 const FUNCTIONS: &[(&str, &str)] = &[
     ("args_get", "i32 i32"),
     ("args_sizes_get", "i32 i32"),
@@ -69,7 +69,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("sock_shutdown", "i32 i32"),
 ];
 
-/// A module that exports every function of WASI, as a function of its own that calls it.
+/// A module that exports a wrapper for every function of WASI.
 fn everything() -> String {
     let mut imports = String::new();
     let mut exports = String::new();
@@ -93,8 +93,8 @@ fn everything() -> String {
     )
 }
 
-/// JavaScript that drives that module: `guest` makes an instance of it, with a method for each of
-/// the functions that the tests need, which return what they read or the number of the error.
+/// JavaScript for that module: `guest(wasi, options)` makes an instance, and a `Guest` has methods for the functions
+/// that the tests need. A method returns the data that it read, or the error number.
 const GUEST: &str = r#"
     const decoder = { decode: (bytes) => String.fromCharCode(...bytes) };
     class Guest {
@@ -112,14 +112,14 @@ const GUEST: &str = r#"
             words.forEach((word, i) => view.setUint32(at + 4 * i, word, true));
         }
         string(at, length) { return decoder.decode(this.instance.readMemory(at, length)); }
-        /** The strings that `NAME_sizes_get` and `NAME_get` tell of. */
+        /** The number of strings, and the strings, that `NAME_sizes_get` and `NAME_get` return. */
         strings(name) {
             if (this.call(`${name}_sizes_get`, 0, 4) !== 0) throw "no sizes";
             const count = this.u32(0), size = this.u32(4);
             if (this.call(`${name}_get`, 64, 4096) !== 0) throw "no strings";
             return [count, this.string(4096, size)];
         }
-        /** Opens a path under a folder; a number below 3 never comes back. */
+        /** Opens a path under a folder. Returns the descriptor or the error number. */
         open(dir, path, { create = false, write = false, directory = false, follow = true } = {}) {
             const [at, length] = this.put(path);
             const rights = 0x2n | 0x4000n | 0x200000n | (write ? 0x40n : 0n);
@@ -142,7 +142,7 @@ const GUEST: &str = r#"
             const { fd, errno } = this.open(dir, path, options);
             return fd === undefined ? errno : this.read(fd);
         }
-        /** Waits by the monotonic clock. */
+        /** Sleeps on the monotonic clock. */
         sleep(nanoseconds) {
             const view = new DataView(this.instance.memory().buffer, 256);
             for (let i = 0; i < 48; i++) view.setUint8(i, 0);
@@ -156,7 +156,7 @@ const GUEST: &str = r#"
         path(name, ...args) {
             return this.call(name, ...args.flatMap((arg) => typeof arg === "string" ? this.put(arg) : [arg]));
         },
-        /** What `path_filestat_get` says, or an error number. */
+        /** The status that `path_filestat_get` returns, or an error number. */
         stat(path, follow = 1, dir = 3) {
             const errno = this.call("path_filestat_get", dir, follow, ...this.put(path), 4000);
             return errno || this.filestat(4000);
@@ -166,7 +166,7 @@ const GUEST: &str = r#"
             const [ino, size, accessed, modified] = [8, 32, 40, 48].map((field) => view.getBigUint64(at + field, true));
             return { type: view.getUint8(at + 16), size: Number(size), accessed: Number(accessed), modified: Number(modified), ino };
         },
-        /** One piece of a listing, from a cookie on: what there is room for in `size` bytes. */
+        /** The entries of a folder after a cookie that fit in `size` bytes, and whether there may be more. */
         piece(fd, cookie, size) {
             const at = 65536, errno = this.call("fd_readdir", fd, at, size, cookie, 8);
             if (errno !== 0) throw `errno ${errno}`;
@@ -182,7 +182,7 @@ const GUEST: &str = r#"
             }
             return { entries, more: bytes.length === size };
         },
-        /** All names in a folder but the dots, in pieces of `size` bytes. */
+        /** All names in a folder except `.` and `..`, read in pieces of `size` bytes. */
         list(fd, size, each = () => {}) {
             const names = [];
             for (let cookie = 0n, more = true; more;) {
@@ -235,7 +235,7 @@ fn granting(preopens: Vec<PathBuf>) -> WasmCapabilities {
     capabilities
 }
 
-/// A runtime in which `guest` can be used.
+/// A runtime with the function `guest`.
 fn js(capabilities: WasmCapabilities) -> Js {
     let mut js = Js::with(capabilities);
     js.run(&format!(
@@ -245,7 +245,7 @@ fn js(capabilities: WasmCapabilities) -> Js {
     js
 }
 
-/// A folder to grant, with a file in it, one beside it, and links that lead out.
+/// A temporary folder with a folder to grant, a secret file beside the granted folder, and links out of it.
 struct Folder(PathBuf);
 
 impl Folder {

@@ -10,7 +10,7 @@ import {
 import { describe } from "./describe.ts";
 import { WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
-import { append, list } from "./list.ts";
+import { list } from "./list.ts";
 
 /**
  * An integer from 0 to 2⁵³ − 1. `what` names it in messages.
@@ -54,7 +54,8 @@ export function option(options: object, name: string, code: WasmErrorCode): unkn
 /** A copy of the own elements of an array. The array may be a proxy, may have holes, and may change meanwhile. */
 export function copyOf(array: readonly unknown[], length: number): unknown[] {
   const copy = list<unknown>();
-  for (let i = 0; i < length; i++) append(copy, own(array, i));
+  // Not by `own` and `append`, which would be two calls for each element.
+  for (let i = 0; i < length; i++) copy[i] = ObjectHasOwn(array, i) ? array[i] : undefined;
   return copy;
 }
 

@@ -27,6 +27,33 @@ function functionOf(callee: Callee): WasmFunction {
   return (...args: unknown[]): unknown => call(callee, args);
 }
 
+/**
+ * A function that calls a function of a guest with as many arguments as it has parameters, which the caller has
+ * checked. There are at most two.
+ */
+export function checkedFunctionOf(callee: Callee, func: WasmFunction): WasmFunction {
+  const { store: { imports }, number, signature: { params, isNumeric } } = callee;
+  // A compiling engine makes nothing of the array for more arguments, which an interpreter makes for each call.
+  if (hasJit || !isNumeric || params.length > 2) return func;
+  switch (params.length) {
+    case 0:
+      return (): unknown => {
+        const result = op_wasm_call_numbers(number, imports, 0, 0);
+        return result === result ? result : resultByStatus(callee, []);
+      };
+    case 1:
+      return (first: unknown): unknown => {
+        const result = op_wasm_call_numbers(number, imports, first, 0);
+        return result === result ? result : resultByStatus(callee, [first]);
+      };
+    default:
+      return (first: unknown, second: unknown): unknown => {
+        const result = op_wasm_call_numbers(number, imports, first, second);
+        return result === result ? result : resultByStatus(callee, [first, second]);
+      };
+  }
+}
+
 /** Calls a function of numbers. The op checks that the arguments are numbers. */
 function ofNumbers(callee: Callee): WasmFunction {
   const { store: { imports }, number } = callee;

@@ -43,9 +43,13 @@ export function lookUp(module: ModuleDetails, imports: Imports | undefined): Imp
   }
   const values = list<unknown>();
   const handles = list<ExternHandle | undefined>();
+  let namespace: unknown;
   for (let i = 0; i < module.imports.length; i++) {
     const wanted = module.imports[i];
-    const namespace = imports === undefined ? undefined : own(imports, wanted.module);
+    // Modules mostly list the imports from one module in turn.
+    if (i === 0 || wanted.module !== module.imports[i - 1].module) {
+      namespace = imports === undefined ? undefined : own(imports, wanted.module);
+    }
     if (namespace === undefined && isWasi(wanted.module)) {
       append(values, WASI);
       append(handles, undefined);

@@ -1,13 +1,14 @@
 import { wrongCount } from "./call.ts";
 import { callAsync } from "./call_async.ts";
-import { copyOf, own } from "./check.ts";
+import { copyOf } from "./check.ts";
 import { illegal } from "./construct.ts";
-import { ArrayIsArray, ObjectFreeze, ReflectApply, SafeMap } from "./core.ts";
+import { ArrayIsArray, ObjectFreeze, ObjectHasOwn, ReflectApply, SafeMap } from "./core.ts";
 import { describe, quote } from "./describe.ts";
 import { FunctionNotFound, MemoryError, RuntimeError, TypeMismatch, WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
 import { liveObject } from "./extern_objects.ts";
 import type { ImportValue } from "./extern_objects.ts";
+import { checkedFunctionOf } from "./func.ts";
 import type { WasmGlobal } from "./global.ts";
 import { exitStatus } from "./guest_errors.ts";
 import { externHandleOf } from "./handles.ts";
@@ -31,6 +32,8 @@ import type { ExportInfo, ExportKind, WasmFunction } from "./types.ts";
 interface LiveExport {
   kind: ExportKind;
   object: ImportValue;
+  /** Calls it with as many arguments as it has parameters, at most two; `undefined` if it is no function. */
+  call: WasmFunction | undefined;
   /** The number of its parameters; −1 if it is no function, since a number is quicker to compare than a string. */
   arity: number;
 }
@@ -79,14 +82,16 @@ export class WasmInstance {
     if (live === undefined || live.arity < 0 || this.#store.dropped) {
       live = this.#find(name, "function", FunctionNotFound);
     }
-    const func = live.object as WasmFunction;
     const arity = live.arity;
-    if (ArrayIsArray(args) && args.length === arity) {
-      if (arity === 0) return func();
-      const first = own(args, 0);
-      if (arity === 1) return func(first);
-      if (arity === 2) return func(first, own(args, 1));
+    if (arity <= 2 && ArrayIsArray(args) && args.length === arity) {
+      const call = live.call;
+      if (arity === 0) return call();
+      // Not by `own`, which would be a call for each argument.
+      const first = ObjectHasOwn(args, 0) ? args[0] : undefined;
+      if (arity === 1) return call(first);
+      return call(first, ObjectHasOwn(args, 1) ? args[1] : undefined);
     }
+    const func = live.object as WasmFunction;
     return ReflectApply(func, undefined, checkArguments(arity, args, name));
   }
 
@@ -286,8 +291,10 @@ export class WasmInstance {
       throw new WasmError(`no ${kind} is exported as ${quote(name)}: ${what}`, missing);
     }
     const object = liveObject(this.#store, kind, op_wasm_get_export(this.id, name), name);
-    const arity = info.kind === "function" ? info.params.length : -1;
-    live = { kind, object, arity };
+    const isFunction = info.kind === "function";
+    const arity = isFunction ? info.params.length : -1;
+    const call = isFunction ? checkedFunctionOf(calleeOf(object), object as WasmFunction) : undefined;
+    live = { kind, object, call, arity };
     this.#live.set(name, live);
     return live;
   }

@@ -1,4 +1,4 @@
-//! From the manifest of a Forge app to what `host:wasm` grants it: docs/FORGE.md.
+//! Makes the capabilities of a Forge app from its manifest: docs/FORGE.md.
 
 use std::error::Error;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use ext_wasm::WasmCapabilities;
 use toml::{Table, Value};
 
-/// How many instances an app may have alive at one time whose manifest does not say.
+/// The cap on live instances of an app without `max_instances` in its manifest.
 const DEFAULT_MAX_INSTANCES: u32 = 10;
 
-/// What the manifest in `folder` grants, relative to that folder. While an app is developed, it may load any file and
-/// preopen any folder.
+/// The capabilities that the manifest in `folder` grants. Its paths are relative to that folder. An app in
+/// development may load any file and preopen any folder.
 ///
 /// # Errors
 /// If the manifest is not TOML, has both sections, or an unknown key in one.

@@ -1,10 +1,10 @@
-//! Runs a Forge app with what its manifest grants it.
+//! Runs a Forge app with the capabilities that its manifest grants.
 //!
 //! ```sh
 //! cargo run --example forge -- examples/forge
 //! ```
 //!
-//! Forge itself does more: this is the part that has to do with WebAssembly. See docs/FORGE.md.
+//! This is only the part of Forge that runs WebAssembly. See docs/FORGE.md.
 
 mod adapter;
 #[path = "../shared/loader.rs"]
@@ -23,12 +23,12 @@ use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions
 use ext_wasm::{WasmState, host_wasm};
 use loader::FileLoader;
 
-/// Runs a Forge app with what its manifest grants it.
+/// Runs a Forge app with the capabilities that its manifest grants.
 #[derive(Parser)]
 struct Args {
     /// The folder of the app, with its `manifest.app.toml` and `src/main.ts`.
     app: PathBuf,
-    /// Lets the app load any file, and give its guests any folder.
+    /// Lets the app load any file, and preopen any folder for its guests.
     #[arg(long)]
     dev: bool,
 }
@@ -51,7 +51,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let capabilities = adapter::capabilities(&manifest, &app, args.dev)?;
     let main = ModuleSpecifier::from_file_path(app.join("src/main.ts"))
         .map_err(|()| "the path of the app has no URL")?;
-    // What an app calls a file is relative to the app.
+    // Paths that an app uses are relative to its folder.
     std::env::set_current_dir(&app)?;
 
     let tokio = tokio::runtime::Builder::new_current_thread()
@@ -65,7 +65,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             })),
             ..Default::default()
         });
-        // `host:wasm` is the only WebAssembly here: the engine's own knows no manifest.
+        // The engine's own WebAssembly would ignore the manifest.
         runtime.execute_script("app:setup", "delete globalThis.WebAssembly;")?;
         let module = runtime.load_main_es_module(&main).await?;
         let evaluated = runtime.mod_evaluate(module);

@@ -10,7 +10,7 @@ use deno_error::JsErrorBox;
 /// Loads files, stripping the types of TypeScript.
 #[derive(Default)]
 pub struct FileLoader {
-    /// Another name of `host:wasm`.
+    /// Another name for `host:wasm`.
     pub alias: Option<&'static str>,
 }
 

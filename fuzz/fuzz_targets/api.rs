@@ -1,4 +1,4 @@
-//! Programs over the public API of `host:wasm`.
+//! Random programs over the public API of `host:wasm`.
 #![no_main]
 
 use conformance::fuzz::api::{Surface, check};

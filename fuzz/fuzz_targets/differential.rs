@@ -1,4 +1,4 @@
-//! Modules, run by `host:wasm` and by wasmi.
+//! Random modules, run by `host:wasm` and by wasmi.
 #![no_main]
 
 use conformance::fuzz::differential::check;

@@ -1,4 +1,4 @@
-//! Programs over the ops beneath `host:wasm`, and its public API.
+//! Random programs over the public API and the ops of `host:wasm`.
 #![no_main]
 
 use conformance::fuzz::api::{Surface, check};

@@ -15,7 +15,7 @@ struct Fields<'a> {
     message: &'a str,
     code: u16,
     trap: Option<&'a str>,
-    wasm_stack: Option<&'a str>,
+    wasm_stack: Option<String>,
     frames: Option<&'a [WasmFrame]>,
     exit_code: Option<i32>,
 }
@@ -34,7 +34,7 @@ impl JsErrorClass for WasmError {
             message: &self.message,
             code: self.code.code(),
             trap: self.trap,
-            wasm_stack: self.wasm_stack.as_deref(),
+            wasm_stack: self.wasm_stack(),
             frames: (!self.frames.is_empty()).then_some(&self.frames),
             exit_code: self.exit_code,
         };

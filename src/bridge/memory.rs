@@ -102,7 +102,7 @@ pub fn op_wasm_new_memory(
         .build()
         .map_err(|error| WasmError::new(WasmErrorCode::InstantiateError, format!("{error:#}")))?;
     let bridge = state.borrow::<Rc<Bridge>>();
-    Ok(bridge.state.store(store)?.new_memory(ty)?.handle())
+    Ok(bridge.state.new_memory(store, ty)?.handle())
 }
 
 /// The buffer that shows the bytes of a memory: the same one until the memory grows.

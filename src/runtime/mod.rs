@@ -20,7 +20,7 @@ pub use base::capabilities::WasmCapabilities;
 pub use base::capabilities_builder::WasmCapabilitiesBuilder;
 pub use base::error::{WasmError, WasmErrorCode};
 pub use base::frame::{SourceLocation, WasmFrame};
-pub use base::module_limits::ModuleLimits;
+pub use base::module_limits::{ExceededLimit, ModuleLimits};
 pub(crate) use base::options::Checks;
 pub use base::options::{CallOptions, Preopen, StdioConfig, StoreOptions, WasiConfig};
 pub use base::stats::{StateStats, StoreStats};

@@ -2,16 +2,21 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
+#[cfg(feature = "testing")]
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use wasmtime::{Linker, ValRaw};
+#[cfg(feature = "testing")]
+use wasmtime::SharedMemory;
+use wasmtime::{Linker, MemoryType, ValRaw};
 
+use crate::runtime::admission;
 use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
-use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
 use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
 #[cfg(feature = "testing")]
@@ -25,6 +30,7 @@ use crate::runtime::linking::host_imports::HostImports;
 use crate::runtime::linking::wasi;
 use crate::runtime::module::compiler::Compiler;
 use crate::runtime::module::{Code, CodeCache, WasmModule};
+use crate::runtime::objects::memory::WasmMemory;
 #[cfg(feature = "testing")]
 use crate::runtime::store::native_stack::ThreadStack;
 use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore};
@@ -50,6 +56,9 @@ pub struct WasmState {
     /// The number of instances whose store is alive. The stores update it.
     live_instances: Arc<AtomicU32>,
     running_calls: Arc<AtomicU32>,
+    /// Shared memories of other states: see [`WasmState::give_shared_memory`].
+    #[cfg(feature = "testing")]
+    given_memories: RefCell<VecDeque<SharedMemory>>,
     /// The WASI functions for each engine, made on first use.
     wasi_linkers: [OnceCell<Linker<StoreData>>; Checks::WAYS],
 }
@@ -146,6 +155,8 @@ impl WasmState {
             next_instance_id: Cell::new(1),
             live_instances: Arc::default(),
             running_calls: Arc::default(),
+            #[cfg(feature = "testing")]
+            given_memories: RefCell::default(),
             wasi_linkers: Default::default(),
         })
     }
@@ -191,6 +202,15 @@ impl WasmState {
     pub fn compile_file(&self, path: &Path) -> Result<WasmModule, WasmError> {
         let cap = self.capabilities.module_limits.max_source_bytes();
         self.compile(&self.files.read(path, cap)?)
+    }
+
+    /// Returns every limit on modules that a module in the binary or the text format exceeds; none if the limits let it
+    /// through. It is not compiled, and may be invalid.
+    ///
+    /// # Errors
+    /// `CompileError` if the source is malformed text, or neither binary nor text.
+    pub fn exceeded_limits(&self, source: &[u8]) -> Result<Vec<ExceededLimit>, WasmError> {
+        admission::exceeded_limits(source, &self.module_limits)
     }
 
     /// Adds a module that a [`Compiler`] of this state compiled.
@@ -308,6 +328,29 @@ impl WasmState {
         let stores = self.stores.borrow();
         let entry = stores.get(&id).ok_or_else(|| dropped("store", id))?;
         Ok(f(entry))
+    }
+
+    /// Makes a memory in the store with this handle, for a script.
+    ///
+    /// # Errors
+    /// As [`WasmState::store`] and [`WasmStore::new_memory`].
+    pub(crate) fn new_memory(&self, store: u32, ty: MemoryType) -> Result<WasmMemory, WasmError> {
+        let store = self.store(store)?;
+        #[cfg(feature = "testing")]
+        if ty.is_shared()
+            && let Some(given) = self.given_memories.borrow_mut().pop_front()
+        {
+            return store.add_shared_memory(given);
+        }
+        store.new_memory(ty)
+    }
+
+    /// Gives the scripts of this state a shared memory of another state, which has
+    /// [the same engines](WasmState::with_engines_of): the next shared memory that a script makes is this one. Scripts
+    /// themselves cannot hand a memory to another thread.
+    #[cfg(feature = "testing")]
+    pub fn give_shared_memory(&self, memory: SharedMemory) {
+        self.given_memories.borrow_mut().push_back(memory);
     }
 
     /// Drops a store and its instances. Its memory is freed when the last call into the store has returned and the

@@ -1,11 +1,11 @@
-//! What can be counted is capped, and what fails leaves nothing behind.
+//! Everything that scripts and guests can make is capped, and operations that fail leave nothing behind.
 
 use serde_json::json;
 
 use super::{Attack, attacks};
 
 attacks! {
-    fn what_is_refused_is_let_go_of() {
+    fn refused_values_are_freed() {
         Attack::new(r#"
             const { op_wasm_yield_now: turn } = Deno.core.ops;
             const store = new WasmStore();
@@ -14,7 +14,7 @@ attacks! {
             const instance = await load(`(module (import "e" "f" (func $f (param externref) (result externref)))
                 (func (export "two") (param externref i32)) (func (export "trap") (param externref) unreachable)
                 (func (export "f") (param externref) (result externref) (call $f (local.get 0))))`, { e: { f: (x) => {
-                // Of what is no error QuickJS itself never lets go.
+                // QuickJS leaks memory for each thrown value that is not an error.
                 throw Object.assign(new Error("mine"), { x }); } } });
             const gone = await load(`(module (func (export "f") (param externref)))`);
             const f = gone.func("f");
@@ -36,16 +36,16 @@ attacks! {
                 () => f(value()),
                 () => { of.value = value(); },
             ];
-            const told = [];
+            const results = [];
             for (const fail of fails) {
                 let failed = 0;
                 for (let i = 0; i < many; i++) {
                     try { fail(); } catch { failed++; }
                     if (i % 1000 === 0) await turn();
                 }
-                told.push(failed === many);
+                results.push(failed === many);
             }
-            return told.every(Boolean);"#).mebibytes(200)
+            return results.every(Boolean);"#).mebibytes(200)
             => json!(true)
     }
 
@@ -60,15 +60,15 @@ attacks! {
             const fails = [() => instantiate(module, { e: { f() {}, g: 1, m: table } }), () => instantiate(module, { e: { f() {}, g: "x", m: small } }),
                 () => instantiate(module, { e: { f() {} } }, { store }), () => instantiate(module, { e: { f() {}, g: 1, m: small } }, { store }),
                 () => instantiate(large, {}, { store }), () => instantiate(large, {}, { maxMemoryBytes: 1 })];
-            const told = [];
+            const results = [];
             for (const fail of fails) {
                 for (let i = 0; i < many / 10; i++) {
                     const code = await codeOf(fail);
-                    if (code !== 5001) told.push(code);
+                    if (code !== 5001) results.push(code);
                     if (i % 1000 === 0) await turn();
                 }
             }
-            return [told.slice(0, 3), live()];"#).mebibytes(250)
+            return [results.slice(0, 3), live()];"#).mebibytes(250)
             => json!([[], 0])
     }
 
@@ -81,7 +81,7 @@ attacks! {
                 "(module (memory 1 90 shared) (memory 60))", "(module (global (ref extern) (ref.null extern)) (memory 60))",
                 "(module (type $a (array i8)) (global (ref $a) (array.new_default $a (i32.const 1))) (memory 60) (memory 60))",
             ];
-            const told = [];
+            const results = [];
             for (const source of modules) {
                 const module = await compile(text(source)).catch(() => undefined);
                 if (module === undefined) continue;
@@ -92,24 +92,24 @@ attacks! {
                     const error = await caught(() => instantiate(module, { e: { t } }, { store }));
                     messages.add(`${error.code} ${error.message}`);
                 }
-                // There is as much room as before, and a mapping for it.
+                // The store has as much room as before, and a mapping for a memory of this size.
                 const memory = new WasmMemory(store, { minimum: 95 });
-                told.push([messages.size, memory.byteLength / 65536]);
+                results.push([messages.size, memory.byteLength / 65536]);
                 store.drop();
             }
             const store = new WasmStore(options);
             for (let i = 0; i < 1000; i++) await caught(() => new WasmMemory(store, { minimum: 5, maximum: 4, shared: true }));
-            return [told, new WasmMemory(store, { minimum: 1, maximum: 100, shared: true }).byteLength];"#)
+            return [results, new WasmMemory(store, { minimum: 1, maximum: 100, shared: true }).byteLength];"#)
             => json!([[[1, 95], [1, 95], [1, 95], [1, 95], [1, 95], [1, 95]], 65536])
     }
 
-    /// Instances that fail once they are made stay in their store, and count.
+    /// An instance whose start function traps stays in its store, and counts under the caps.
     fn instances_that_fail_when_they_start_count() {
         Attack::new(r#"
             const module = await compile(text(`(module (memory 60) (func $start unreachable) (start $start))`));
             const large = await compile(text(`(module (memory 1) (data (i32.const 65536) "a"))`));
             const store = new WasmStore({ maxMemoryBytes: 100 * 65536 });
-            const told = [];
+            const results = [];
             for (const tried of [module, large]) {
                 const ends = new Map();
                 for (let i = 0; i < 200; i++) {
@@ -117,9 +117,9 @@ attacks! {
                     const end = `${code} ${trap}`;
                     ends.set(end, (ends.get(end) ?? 0) + 1);
                 }
-                told.push([...ends]);
+                results.push([...ends]);
             }
-            return told;"#)
+            return results;"#)
             => json!([[["5002 unreachable", 1], ["5001 undefined", 199]], [["5002 out of bounds memory access", 40], ["5001 undefined", 160]]])
     }
 
@@ -127,16 +127,16 @@ attacks! {
         Attack::new(r#"
             const { op_wasm_live_modules: live } = Deno.core.ops;
             const sources = [new Uint8Array(100), text("(module (func (result i32)))"), text("(nonsense"), new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 9])];
-            const told = [];
+            const results = [];
             for (let i = 0; i < many / 10; i++) {
                 const code = await codeOf(() => compile(sources[i % sources.length]));
-                if (code !== 5000) told.push(code);
+                if (code !== 5000) results.push(code);
             }
-            return [told.slice(0, 3), live()];"#).mebibytes(250)
+            return [results.slice(0, 3), live()];"#).mebibytes(250)
             => json!([[], 0])
     }
 
-    fn a_collection_of_more_values_than_there_can_be_is_refused() {
+    fn collecting_more_values_than_can_exist_is_refused() {
         Attack::new(r#"
             const { op_wasm_new_store: newStore, op_wasm_collect: collect } = Deno.core.ops;
             const store = newStore(-1, -1, -1, false, "", new Uint8Array());
@@ -162,21 +162,21 @@ attacks! {
                 (func (export "run") (loop (call $f (struct.new $s (i32.const 1))) (br 0))))`;
             const returns = `(module (import "e" "f" (func $f (result externref))) (table $t 1000000 externref)
                 (func (export "run") (local i32) (loop (table.set $t (local.get 0) (call $f)) (local.set 0 (i32.add (local.get 0) (i32.const 1))) (br 0))))`;
-            const told = [];
+            const results = [];
             for (const source of [passes, returns]) {
                 let calls = 0;
                 const instance = await load(source, { e: { f: () => { calls++; return { calls }; } } });
                 const error = await caught(() => instance.call("run"));
-                told.push(error.code, error.message.includes("the cap is 5000"), calls);
+                results.push(error.code, error.message.includes("the cap is 5000"), calls);
                 instance.drop();
             }
-            return told;"#).capabilities(|capabilities| capabilities.max_references = 5000)
+            return results;"#).capabilities(|capabilities| capabilities.max_references = 5000)
             => json!([5002, true, 5000, 5002, true, 5001])
     }
 
-    fn what_a_script_makes_is_capped() {
+    fn objects_that_a_script_makes_are_capped() {
         Attack::new(r#"
-            const told = [];
+            const results = [];
             const until = async (make) => {
                 const kept = [];
                 for (let i = 0; i < 1000; i++) {
@@ -184,13 +184,13 @@ attacks! {
                     if (error.code) return [kept.length, error.code, /the cap is \d+$/.test(error.message)];
                 }
             };
-            told.push(await until(() => new WasmStore()));
+            results.push(await until(() => new WasmStore()));
             await collect();
             const store = new WasmStore();
-            told.push(await until(() => new WasmGlobal(store, { value: "i32" }, 1)));
-            told.push(await until(() => new WasmTag(store, { params: [] })));
-            told.push(await until((i) => compile(text(`(module (func (result i32) (i32.const ${i})))`))));
-            return told;"#).capabilities(|capabilities| {
+            results.push(await until(() => new WasmGlobal(store, { value: "i32" }, 1)));
+            results.push(await until(() => new WasmTag(store, { params: [] })));
+            results.push(await until((i) => compile(text(`(module (func (result i32) (i32.const ${i})))`))));
+            return results;"#).capabilities(|capabilities| {
                 capabilities.max_stores = 10;
                 capabilities.max_references = 20;
                 capabilities.max_modules = 30;
@@ -213,7 +213,7 @@ attacks! {
             => json!([true, 5001, true, 19, 0])
     }
 
-    fn many_at_once_are_as_many_one_after_another() {
+    fn many_instantiations_at_once_succeed() {
         Attack::new(r#"
             const module = await compile(text(`(module (func (export "f") (result i32) (i32.const 1)))`));
             const all = await Promise.all(Array.from({ length: 5000 }, () => instantiate(module)));

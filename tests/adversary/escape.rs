@@ -1,10 +1,11 @@
-//! A guest, and what was inherited or polluted, get nothing that the app did not hand over.
+//! Guests get only what the app passes itself: nothing inherited, and nothing from polluted prototypes.
 
 use serde_json::json;
 
 use super::{Attack, attacks};
 
-/// Every name that a prototype of JavaScript's own has, and ways to hand over imports that have none of them.
+/// `names` has the name of every property of JavaScript's own prototypes. `kinds` has import objects of many kinds,
+/// without own properties of these names.
 const INHERITED: &str = r#"
     const prototypes = new Set();
     const add = (prototype) => {
@@ -38,7 +39,7 @@ const INHERITED: &str = r#"
 attacks! {
     fn no_inherited_name_is_an_import() {
         Attack::new(format!(r#"{INHERITED}
-            const told = {{ names: names.size > 300, wrong: [] }};
+            const results = {{ names: names.size > 300, wrong: [] }};
             for (const name of names) {{
                 const quoted = [...text(name)].map((byte) => `\\${{byte.toString(16).padStart(2, "0")}}`).join("");
                 const [both, second] = [quoted, "m"].map((first) => compile(text(
@@ -48,11 +49,11 @@ attacks! {
                         if (Object.hasOwn(inner, name)) continue;
                         const error = await caught(() => instantiate(module, imports));
                         const says = error.message?.includes("inherited; imports must be own properties");
-                        if (error.code !== 5001 || says !== (name in inner)) told.wrong.push([name, `${{error}}`]);
+                        if (error.code !== 5001 || says !== (name in inner)) results.wrong.push([name, `${{error}}`]);
                     }}
                 }}
             }}
-            return told;"#))
+            return results;"#))
             => json!({ "names": true, "wrong": [] })
     }
 
@@ -64,12 +65,12 @@ attacks! {
                 (import "constructor" "groupBy" (func $call (param externref externref)))
                 (func (export "run") (call $call (call $read) (call $Function (call $read)))))`));
             const read = () => "globalThis.secret = 'stolen'";
-            const told = [];
+            const results = [];
             for (const imports of [{ env: { read } }, Object.assign(() => {}, { env: { read } }),
                 Object.assign([], { env: { read } })]) {
-                told.push(await codeOf(() => instantiate(module, imports, { fuel: 100 })));
+                results.push(await codeOf(() => instantiate(module, imports, { fuel: 100 })));
             }
-            return [told, globalThis.secret ?? "nothing"];"#)
+            return [results, globalThis.secret ?? "nothing"];"#)
             => json!([[5001, 5001, 5001], "nothing"])
     }
 
@@ -83,10 +84,10 @@ attacks! {
             class Fields { f = f; }
             const inner = [{ f }, Object.assign([], { f }), Object.assign(() => {}, { f }), new Fields(), new Proxy({ f }, {}),
                 hidden({}, "f", f), accessor({}, "f", f), { __proto__: null, f }, Object.assign(Object.create({ f: 1 }), { f })];
-            const told = [];
-            for (const a of inner) told.push((await instantiate(module, { a })).call("g"));
-            for (const make of [hidden, accessor]) told.push((await instantiate(module, make({}, "a", { f }))).call("g"));
-            return told;"#)
+            const results = [];
+            for (const a of inner) results.push((await instantiate(module, { a })).call("g"));
+            for (const make of [hidden, accessor]) results.push((await instantiate(module, make({}, "a", { f }))).call("g"));
+            return results;"#)
             => json!([7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7])
     }
 
@@ -94,13 +95,13 @@ attacks! {
         Attack::new(r#"
             const module = await compile(text(`(module (memory (export "m") 1) (func (export "f") (result i32) (i32.const 1)))`));
             class Options { get fuel() { return 1; } }
-            const told = [];
+            const results = [];
             for (const options of [Object.create({ fuel: 1 }), new Options(), Object.create({ timeoutMs: 1 }),
                 Object.create({ maxMemoryBytes: 1 }), Object.create({ store: new WasmStore() }), Object.create({ wasi: {} })]) {
                 const error = await caught(() => instantiate(module, {}, options));
-                told.push([error.code, error.message.includes("is inherited; options must be own properties")]);
+                results.push([error.code, error.message.includes("is inherited; options must be own properties")]);
             }
-            told.push(await codeOf(async () => (await instantiate(module, {}, { interruptible: true }))
+            results.push(await codeOf(async () => (await instantiate(module, {}, { interruptible: true }))
                 .callAsync("f", [], Object.create({ timeoutMs: 1 }))));
             const polluted = [];
             for (const [name, value] of Object.entries({ fuel: 0, timeoutMs: "soon", maxMemoryBytes: 0, interruptible: 5,
@@ -118,7 +119,7 @@ attacks! {
                     delete Object.prototype[name];
                 }
             }
-            return [told, polluted.every((held) => held === true)];"#)
+            return [results, polluted.every((held) => held === true)];"#)
             => json!([
                 [[5001, true], [5001, true], [5001, true], [5001, true], [5001, true], [5001, true], 5005],
                 true
@@ -130,14 +131,14 @@ attacks! {
             for (const key of ["fuel", "timeoutMs", "maxMemoryBytes", "interruptible", "wasi", "minimum", "maximum"]) {
                 Object.defineProperty(Object.prototype, key, { configurable: true, get() {}, set() {} });
             }
-            const told = [new WasmStore({ fuel: 100 }).fuel,
+            const results = [new WasmStore({ fuel: 100 }).fuel,
                 await codeOf(() => new WasmMemory(new WasmStore({ maxMemoryBytes: 65536 }), { minimum: 1 }).grow(1000)),
                 (await load(`(module (func (export "f")))`, {}, { fuel: 7 })).fuel,
                 await codeOf(async () => (await load(`(module (func (export "f") (loop (br 0))))`, {}, { timeoutMs: 20 })).call("f"))];
             for (const key of ["fuel", "timeoutMs", "maxMemoryBytes", "interruptible", "wasi", "minimum", "maximum"]) {
                 delete Object.prototype[key];
             }
-            return told;"#)
+            return results;"#)
             => json!([100, 5003, 7, 5002])
     }
 
@@ -154,17 +155,17 @@ attacks! {
                 [Object.prototype, "env", { A: "b" }], [Object.prototype, "args", ["x"]], [Object.prototype, "preopens", { "/": "." }]]) {
                 Object.defineProperty(holder, key, { value, configurable: true, enumerable: true, writable: true });
             }
-            const told = [await codeOf(() => instance.call("add", [, ,])), await codeOf(() => instance.call("add", [1, ,])),
+            const results = [await codeOf(() => instance.call("add", [, ,])), await codeOf(() => instance.call("add", [1, ,])),
                 await codeOf(() => instance.call("three", [, , 3])), instance.call("add", [1, 2])];
             const guest = await load(environ, {}, { wasi: {} });
-            told.push(guest.call("env"), guest.call("args"));
+            results.push(guest.call("env"), guest.call("args"));
             const given = await load(environ, {}, { wasi: { env: { A: "b" }, args: ["x", "y"] } });
-            told.push(given.call("env"), given.call("args"));
-            told.push(await codeOf(() => load(environ, {}, { wasi: { args: [, "y"] } })),
+            results.push(given.call("env"), given.call("args"));
+            results.push(await codeOf(() => load(environ, {}, { wasi: { args: [, "y"] } })),
                 await codeOf(() => new WasmTag(new WasmStore(), { params: [, "i32"] })));
             for (const key of [1, "HOME", "env", "args", "preopens"]) delete Object.prototype[key];
             delete Array.prototype[0];
-            return told;"#).capabilities(|capabilities| capabilities.allow_wasi = true)
+            return results;"#).capabilities(|capabilities| capabilities.allow_wasi = true)
             => json!([5005, 5005, 5005, 3, 0, 0, 1, 2, 5001, 5005])
     }
 }

@@ -1,10 +1,10 @@
-//! Modules that would take more than they are worth already before they are compiled.
+//! Modules that would cost too much time or memory before they are compiled.
 
 use serde_json::json;
 
 use super::{Attack, attacks};
 
-/// Makes binaries, of bytes and lists of bytes.
+/// Functions that make binary modules from bytes and lists of bytes.
 const BINARY: &str = r#"
     const leb = (number) => {
         const bytes = [];
@@ -40,7 +40,7 @@ const BINARY: &str = r#"
     /** A module of one function of this type. */
     const func = (type, ...body) => bytes(HEADER, entries(1, 1, type), entries(3, 1, [0]),
         section(10, bytes(1, sized(bytes(...body, 0x0b)))));
-    /** How a module is refused, by each way in. */
+    /** The results for a module: the code that `compile` throws, and the answer of `validateAsync`. */
     const refused = async (module) => {
         const validated = await caught(async () => { throw { message: `${await validateAsync(module)}` }; });
         const compiled = await caught(() => compile(module));
@@ -53,8 +53,8 @@ fn attack(script: &str) -> Attack {
 }
 
 attacks! {
-    /// Each loop carries each local round: there are half a billion pairs in 350 KB, and every count is below its
-    /// cap.
+    /// Each local is alive around each loop: 350 KB have half a billion pairs of a loop and a local, and every count
+    /// is below its cap.
     fn loops_that_carry_many_locals_are_not_listed_one_by_one() {
         attack(r#"
             const [loops, locals] = [9_900, 49_900];
@@ -65,22 +65,22 @@ attacks! {
             => json!([5000, true, true])
     }
 
-    /// Two bytes in the module, and far more in whatever keeps them.
-    fn more_of_everything_than_a_module_can_have_takes_no_memory() {
+    /// Each entry takes two bytes in the module, and far more in any list that keeps entries.
+    fn more_entries_than_a_module_can_have_take_no_memory() {
         attack(r#"
             const count = 8_000_000;
             const modules = [[1, [0x5f, 0]], [2, [0, 0, 2, 0, 0]], [5, [0, 0]], [13, [0, 0]], [3, [0]]];
-            const told = [];
+            const results = [];
             for (const [id, list] of modules) {
                 const each = id === 2 ? count / 4 : count;
                 const types = id === 1 ? [] : entries(1, 1, FUNC);
-                told.push(await refused(bytes(HEADER, types, entries(id, each, list))));
+                results.push(await refused(bytes(HEADER, types, entries(id, each, list))));
             }
-            return told;"#)
+            return results;"#)
             => json!([[5000, "false"], [5000, "false"], [5000, "false"], [5000, "false"], [5000, "false"]])
     }
 
-    /// More locals than can be counted one by one, and calls that multiply them.
+    /// Too many locals to count one by one, and calls that multiply their number.
     fn numbers_that_are_far_too_large_are_not_multiplied() {
         attack(r#"
             const most = [0xff, 0xff, 0xff, 0xff, 0x0f];
@@ -90,9 +90,9 @@ attacks! {
             const array = bytes(HEADER, section(1, bytes(2, FUNC, 0x5e, 0x7f, 1)), entries(3, 1, [0]),
                 section(10, bytes(1, sized(bytes(0, times(200_000, bytes(0xfb, 8, 1, most)), 0x0b)))));
             const counts = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 13].map((id) => bytes(HEADER, entries(1, 1, FUNC), section(id, most)));
-            const told = [];
-            for (const module of [locals, array, ...counts]) told.push(await refused(module));
-            return told.every(([code, valid]) => code === 5000 && (valid === "false" || valid.includes("max_async_validation_steps)")));"#)
+            const results = [];
+            for (const module of [locals, array, ...counts]) results.push(await refused(module));
+            return results.every(([code, valid]) => code === 5000 && (valid === "false" || valid.includes("max_async_validation_steps)")));"#)
             => json!(true)
     }
 
@@ -111,8 +111,8 @@ attacks! {
             => json!([5000, "false"])
     }
 
-    /// What is remembered of many writes and many operands, at instructions of two bytes each.
-    fn many_writes_and_operands_are_not_gone_through_at_each_call() {
+    /// A walk that looked at every write, or every operand, at each call would take far too long: a call is two bytes.
+    fn a_call_does_not_visit_every_write_and_operand() {
         attack(r#"
             const globals = 50_000;
             const global = section(6, bytes(leb(globals), times(globals, [0x7f, 1, 0x41, 0, 0x0b])));
@@ -120,7 +120,7 @@ attacks! {
             const calls = times(900_000, [0x41, 7, 0x24, 0, 0x10, 0]);
             const written = bytes(HEADER, entries(1, 1, FUNC), entries(3, 1, [0]), global,
                 section(10, bytes(1, sized(bytes(0, sets, calls, 0x0b)))));
-            // A thousand operands below a block with code that cannot be reached.
+            // A thousand operands below a block whose code is unreachable.
             const wide = bytes(0x60, leb(1000), times(1000, [0x7f]), 0);
             const below = bytes(times(1000, [0x41, 7]), 0x02, 0x40, 0x00, times(3_700_000, [0x10, 0]), 0x0b, 0x10, 0);
             const body = sized(bytes(0, below, 0x0b));
@@ -130,8 +130,8 @@ attacks! {
             => json!([5000, 5000])
     }
 
-    /// Millions of instructions without effects, of one byte each, of which the last is needed: no more of them are kept
-    /// than a function can have that is compiled.
+    /// Millions of instructions without effects, of one byte each, and the last result is used. The walk keeps at
+    /// most as many of them as a function may have.
     fn instructions_without_effects_are_not_all_kept() {
         attack(r#"
             const module = func([0x60, 1, 0x7f, 1, 0x7f], 0, 0x20, 0, times(7_600_000, [0x69]));
@@ -139,9 +139,8 @@ attacks! {
             => json!([5000])
     }
 
-    /// What has to be known of locals before a body is walked through, and at each branch, is not gone through again and
-    /// again.
-    fn locals_are_not_gone_through_at_each_branch() {
+    /// The walk needs facts about locals before a body and at each branch. It does not visit all locals each time.
+    fn a_branch_does_not_visit_every_local() {
         attack(r#"
             const INT = 0x7f, IF = [0x04, 0x40], BLOCK = [0x02, 0x40], LOOP = [0x03, 0x40], END = 0x0b, DROP = 0x1a;
             const number = [0x41, 0], branchIf = (depth) => bytes(number, 0x0d, leb(depth));
@@ -183,9 +182,9 @@ attacks! {
             => json!([])
     }
 
-    /// A function that returns a thousand values, called ten million times: the steps are counted without going through
-    /// the values each time.
-    fn wide_calls_are_counted_at_once() {
+    /// A function that returns a thousand values is called ten million times: a call is counted without visiting its
+    /// values.
+    fn a_wide_call_is_counted_in_one_step() {
         attack(r#"
             const wide = bytes(0x60, 0, leb(1000), times(1000, [0x7f]));
             const body = sized(bytes(0, times(3_800_000, [0x10, 0]), 0x0b));

@@ -1,4 +1,4 @@
-//! Text of a guest's, wherever it shows.
+//! Names and text of a guest in stack traces, messages and namespaces.
 
 use serde_json::json;
 
@@ -17,11 +17,11 @@ attacks! {
                 "right to left": named([0xe2, 0x80, 0xae]), long: named(long("xy", 90_000)), garbage: section([255, 255, 255, 255, 255]),
                 "not UTF-8": named([0xff, 0xfe]), "too large": section([1, 100, 1, 0, 1, 97]) };
             const wrong = [];
-            for (const [what, bytes] of Object.entries(sections)) {
+            for (const [kind, bytes] of Object.entries(sections)) {
                 const error = await caught(async () => (await instantiate(await compile(new Uint8Array([...head, ...bytes])))).call("f"));
                 const lines = error.wasmStack?.split(/[\n\r\u2028\u2029]/);
                 const plain = /^[^\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$/.test(error.wasmStack);
-                if (error.code !== 5002 || lines?.length !== 1 || !plain || error.wasmStack.length > 200) wrong.push([what, `${error}`, error.wasmStack]);
+                if (error.code !== 5002 || lines?.length !== 1 || !plain || error.wasmStack.length > 200) wrong.push([kind, `${error}`, error.wasmStack]);
             }
             return wrong;"#)
             => json!([])
@@ -31,10 +31,10 @@ attacks! {
         Attack::new(r#"
             const hostile = ["a\nb", "\u001b[31m", "\u202e", "x".repeat(90_000), "\u0000", "\u2028", "é".repeat(40_000)];
             const wrong = [];
-            const check = async (what, f) => {
+            const check = async (kind, f) => {
                 const { code, message } = await caught(f);
                 const plain = /^[^\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]*$/.test(message);
-                if (code === undefined || message.length > 600 || !plain || /^a$|^b"/m.test(message)) wrong.push([what, code, message.slice(0, 700)]);
+                if (code === undefined || message.length > 600 || !plain || /^a$|^b"/m.test(message)) wrong.push([kind, code, message.slice(0, 700)]);
             };
             for (const name of hostile) {
                 const quoted = [...text(name)].map((byte) => `\\${byte.toString(16).padStart(2, "0")}`).join("");
@@ -66,7 +66,7 @@ attacks! {
             => json!([])
     }
 
-    fn names_that_javascript_has_a_use_for() {
+    fn names_with_a_meaning_in_javascript() {
         Attack::new(r#"
             const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "", "\0", "a\0b", "\u{1F600}", "\uFEFFbom", "then",
                 "length", "\u200B", "prototype", "valueOf", " ", "0", "-1", "toJSON"];
@@ -79,9 +79,9 @@ attacks! {
             const check = async () => {
                 const instance = await instantiate(module, { env });
                 names.forEach((name, i) => {
-                    const told = [instance.call(name), instance.func(name)(), instance.namespace[name](), instance.getExport(name).name === name,
+                    const results = [instance.call(name), instance.func(name)(), instance.namespace[name](), instance.getExport(name).name === name,
                         module.exports[i].name === name, module.imports[i].name === name];
-                    if (String(told) !== String([i * 10 + 1, i * 10 + 1, i * 10 + 1, true, true, true])) wrong.push([name, told]);
+                    if (String(results) !== String([i * 10 + 1, i * 10 + 1, i * 10 + 1, true, true, true])) wrong.push([name, results]);
                 });
                 if (Object.keys(instance.namespace).length !== names.length) wrong.push("keys");
             };

@@ -1,17 +1,17 @@
-//! Ops, which scripts can call with whatever they like.
+//! Ops, which scripts can call with any values.
 
 use serde_json::json;
 
 use super::{Attack, attacks};
 
-/// The ops, and values that run code when they are looked at.
+/// The ops, and values that run code when an op reads them.
 const OPS: &str = r#"
     const { ops } = Deno.core;
-    // Those of streaming are deno_core's.
+    // The ops for streaming are deno_core's.
     const names = Object.keys(ops).filter((name) => name.startsWith("op_wasm_") && !name.includes("streaming")).sort();
     let ran = [];
     let running;
-    const trap = (what) => (...args) => { ran.push(`${running}: ${what}`); return undefined; };
+    const trap = (name) => (...args) => { ran.push(`${running}: ${name}`); return undefined; };
     const handlers = Object.fromEntries(["get", "set", "has", "ownKeys", "getOwnPropertyDescriptor", "getPrototypeOf",
         "defineProperty", "deleteProperty", "apply", "construct", "isExtensible"].map((name) => [name, (...args) => {
             ran.push(`${running}: proxy ${name}`);
@@ -38,7 +38,7 @@ const OPS: &str = r#"
 "#;
 
 attacks! {
-    fn no_op_runs_javascript_of_what_it_is_given() {
+    fn no_op_runs_javascript_of_its_arguments() {
         Attack::new(format!(r#"{OPS}
             const instance = await load(`(module (memory (export "m") 1) (table (export "t") 1 funcref) (global (export "g") (mut i32) (i32.const 0))
                 (func (export "f") (param i32)))`);
@@ -50,7 +50,7 @@ attacks! {
                 for (const [kind, make] of Object.entries(hostile)) {{
                     for (let count = 0; count < 8; count++) {{
                         for (let first = 0; first <= count; first++) {{
-                            // Numbers of what exists come first, so that the op looks at the others too.
+                            // The first arguments are identifiers that exist, so that the op reads the others too.
                             const args = Array.from({{ length: count }}, (_, i) => i < first ? 1 : make());
                             for (const key of polluted) Object.defineProperty(Object.prototype, key, {{ configurable: true, get: trap(`get ${{key}}`), set: trap(`set ${{key}}`) }});
                             try {{
@@ -83,7 +83,7 @@ attacks! {
                 let depth = 0;
                 const op = () => {{
                     const name = names[random(names.length)];
-                    // These end the test and not the process, or take as long as they are asked to.
+                    // A collection of garbage is slow.
                     if (name === "op_wasm_collect_js" && random(50) !== 0) return;
                     const values = [0, 1, 2, 3, 7, -1, 2 ** 31, 2 ** 32 - 1, 2 ** 53, NaN, 0.5, 1n, -1n, 2n ** 64n, true, "m", "f", "i32", "externref", "[]",
                         "[\"i32\"]", "", undefined, null, Symbol.iterator, new Uint8Array(random(70)), new Uint32Array([5, 1, 5, 2]), new ArrayBuffer(8),

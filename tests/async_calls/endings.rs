@@ -1,4 +1,4 @@
-//! How asynchronous calls end before they have returned.
+//! Asynchronous calls that end before they return: by a signal, a deadline, a dropped store or a dropped host.
 
 use std::sync::mpsc::{Sender, channel};
 
@@ -11,7 +11,7 @@ use wasmtime::ValRaw;
 use super::{run, run_with, script, with_wasi};
 use crate::js::Js;
 
-/// Sleeps by WASI for as many nanoseconds as it is told.
+/// Sleeps through WASI for as many nanoseconds as its argument says.
 const SLEEPER: &str = r#"(module
     (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
@@ -25,7 +25,7 @@ const HOUR: &str = "3_600_000_000_000n";
 
 #[test]
 fn a_signal_ends_a_call() {
-    let told = run("
+    let result = run("
         const reason = {};
         const g = await guest({ interruptible: true }, (n) => n === 0 ? new Promise(() => {}) : 0);
         const results = [];
@@ -48,25 +48,25 @@ fn a_signal_ends_a_call() {
         late.abort();
         return [results, never.cause === reason, g.call('add', [0, 1]), returned, await g.callAsync('add', [3, 4])];");
     assert_eq!(
-        told,
+        result,
         json!([vec!["the call was aborted"; 4], true, 1, 3, 7])
     );
 }
 
 #[test]
 fn a_call_that_has_ended_is_forgotten() {
-    let told = run("
+    let result = run("
         const g = await guest({});
         const knows = () => codeOf(() => Deno.core.ops.op_wasm_has_deadline(0));
         const call = g.callAsync('add', [1, 2]);
         const during = await knows();
         return [await call, during ?? null, await knows()];");
-    assert_eq!(told, json!([3, null, 5002]));
+    assert_eq!(result, json!([3, null, 5002]));
 }
 
 #[test]
 fn an_import_may_abort_its_own_call() {
-    let told = run("
+    let result = run("
         const reason = {};
         const controller = new AbortController();
         const inner = [];
@@ -78,7 +78,7 @@ fn an_import_may_abort_its_own_call() {
         });
         const outer = await caught(() => g.callAsync('ask', [1], { signal: controller.signal }));
         return [outer.code, outer.cause === reason, inner[0].cause === reason, g.call('add', [1, 2])];");
-    assert_eq!(told, json!([5002, true, true, 3]));
+    assert_eq!(result, json!([5002, true, true, 3]));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_deadline_ends_a_call() {
 
 #[test]
 fn waits_of_wasi_are_cut_short() {
-    let told = run_with(
+    let result = run_with(
         with_wasi(),
         &format!(
             "const sleeper = (options) => load({}, {{}}, {{ wasi: {{}}, ...options }});
@@ -136,7 +136,7 @@ fn waits_of_wasi_are_cut_short() {
             await later();
             controller.abort('enough');
             results.push((await call).cause, await g.callAsync('sleep', [1000n]));
-            // What cannot be interrupted where it computes can be where it waits.
+            // This guest cannot be interrupted while it computes, but while it waits.
             const plain = await sleeper({{}});
             const dropped = caught(() => plain.callAsync('sleep', [HOUR]));
             await later();
@@ -147,14 +147,14 @@ fn waits_of_wasi_are_cut_short() {
         ),
     );
     assert_eq!(
-        told,
+        result,
         json!(["interrupt", "interrupt", 0, "enough", 0, 5002])
     );
 }
 
 #[test]
-fn what_cannot_be_interrupted_says_so() {
-    let told = run("
+fn a_store_that_is_not_interruptible_refuses_signals_and_deadlines() {
+    let result = run("
         const g = await guest({ fuel: 1e6 });
         const { signal } = new AbortController();
         const refused = [{ signal }, { timeoutMs: 5 }].map((options) => caught(() => g.callAsync('mark_and_spin', [1], options)));
@@ -163,12 +163,12 @@ fn what_cannot_be_interrupted_says_so() {
     let message =
         "the guest cannot be interrupted: make its store interruptible, or give it a timeoutMs";
     let refused = json!({ "code": 5002, "kind": "RuntimeError", "message": message });
-    assert_eq!(told, json!([refused, true, 0, 3]));
+    assert_eq!(result, json!([refused, true, 0, 3]));
 }
 
 #[test]
-fn to_drop_the_store_ends_the_call() {
-    let told = run("
+fn dropping_the_store_ends_the_call() {
+    let result = run("
         const ends = async (drop, name, n) => {
             const store = new WasmStore({ interruptible: true });
             const own = await guest({ interruptible: true }, (n) => n === 0 ? new Promise(() => {}) : n === 1 ? (own.drop(), 0) : 0);
@@ -189,10 +189,10 @@ fn to_drop_the_store_ends_the_call() {
         // The guests end soon after, and their stores are freed.
         while (Deno.core.ops.op_wasm_live_instances() > 0) await turn();
         return results;");
-    assert_eq!(told, json!(vec![[5002, 5002]; 4]));
+    assert_eq!(result, json!(vec![[5002, 5002]; 4]));
 }
 
-/// Tells by its end that whoever holds it is gone.
+/// Disconnects its channel when the owner of this value is dropped.
 struct Held(#[expect(dead_code, reason = "held, never used")] Sender<()>);
 
 impl HostFunction for Held {
@@ -201,7 +201,7 @@ impl HostFunction for Held {
     }
 }
 
-/// The host may go at any time, and takes its guests along.
+/// A host may be dropped at any time, and its guests end with it.
 #[test]
 fn a_guest_ends_with_its_host() {
     let source = br#"(module
@@ -234,7 +234,7 @@ fn a_guest_ends_with_its_host() {
         }
         drop((state, store, instance));
         drop(call);
-        // It disconnects when the store is freed, on whichever thread.
+        // The channel is disconnected when the store is freed, on any thread.
         assert!(gone.recv().is_err());
     }
 }
@@ -258,7 +258,7 @@ fn a_store_is_usable_when_its_call_was_dropped() {
                 .start_call(id, spin, vec![], CallOptions::default())
                 .unwrap(),
         );
-        // Busy until the guest has noticed.
+        // The store is busy until the guest has stopped.
         while let Err(error) = store.func(nothing).and_then(|func| func.call(&[])) {
             assert!(error.message.starts_with("busy"), "{error}");
             std::thread::yield_now();
@@ -273,7 +273,7 @@ fn a_runtime_may_end_while_guests_run() {
         "const g = [];
         for (let i = 0; i < 4; i++) g.push(await guest({{ interruptible: true, wasi: {{}} }}, () => new Promise(() => {{}})));
         const sleeper = await load({}, {{}}, {{ wasi: {{}} }});
-        // Nobody waits for this one, and the event loop ends all the same.
+        // No code awaits this promise, and it does not keep the event loop running.
         g[0].callAsync('ask', [0]);
         globalThis.start = () => {{
             for (const i of [1, 2, 3]) g[i].callAsync('mark_and_spin', [0]);
@@ -287,10 +287,10 @@ fn a_runtime_may_end_while_guests_run() {
     drop(js);
 }
 
-/// The guest waits for a promise, and JavaScript drops its store from deep inside of a nested call.
+/// The guest waits for a promise, and JavaScript drops its store inside a nested call.
 #[test]
-fn to_drop_the_store_inside_of_a_nested_call_ends_both() {
-    let told = run("
+fn dropping_the_store_inside_a_nested_call_ends_both() {
+    let result = run("
         const results = [];
         for (const how of ['call', 'start']) for (const own of [true, false]) {
             const busy = () => { for (let i = 0; i < 30_000; i++); return 0; };
@@ -308,12 +308,12 @@ fn to_drop_the_store_inside_of_a_nested_call_ends_both() {
         }
         while (Deno.core.ops.op_wasm_live_instances() > 0) await turn();
         return results;");
-    assert_eq!(told, json!(vec![[5002, 5002, 5002]; 4]));
+    assert_eq!(result, json!(vec![[5002, 5002, 5002]; 4]));
 }
 
 #[test]
-fn near_the_end_of_the_stack_a_call_starts_or_does_not() {
-    let told = run("
+fn near_the_end_of_the_stack_a_call_starts_or_throws() {
+    let result = run("
         const g = await guest({ interruptible: true, timeoutMs: 20 });
         const calls = [], views = [];
         const deep = () => {
@@ -328,13 +328,13 @@ fn near_the_end_of_the_stack_a_call_starts_or_does_not() {
         const errors = await Promise.all(calls);
         const strange = errors.filter((error) => error.code !== 5002 && !(error instanceof RangeError) && error.name !== 'InternalError');
         return [errors.length > 0, strange.map(String), g.call('add', [1, 2])];");
-    assert_eq!(told, json!([true, [], 3]));
+    assert_eq!(result, json!([true, [], 3]));
 }
 
-/// What an app leaves behind is nobody's unhandled rejection, which would end the program.
+/// A promise that the app no longer needs must not become an unhandled rejection, which would end the program.
 #[test]
-fn promises_that_nobody_waits_for_any_more_are_no_failures() {
-    let told = run("
+fn promises_that_are_no_longer_awaited_are_no_unhandled_rejections() {
+    let result = run("
         const results = [];
         const throws = await guest({ interruptible: true }, async () => { throws.drop(); throw new Error('mine'); });
         results.push(await codeOf(() => throws.callAsync('ask', [0])));
@@ -352,12 +352,12 @@ fn promises_that_nobody_waits_for_any_more_are_no_failures() {
         results.push((await caught(() => fails.callAsync('ask', [0]))).cause);
         await later();
         return results;");
-    assert_eq!(told, json!([5002, 5002, 5]));
+    assert_eq!(result, json!([5002, 5002, 5]));
 }
 
 #[test]
 fn no_guest_catches_an_aborted_call() {
-    let told = run("
+    let result = run("
         const controller = new AbortController();
         const inner = await guest({ interruptible: true });
         const outer = await guest({ interruptible: true }, () => inner.callAsync('mark_and_spin', [1], { signal: controller.signal }));
@@ -365,30 +365,30 @@ fn no_guest_catches_an_aborted_call() {
         await later();
         controller.abort('enough');
         const error = await call;
-        // What ended by itself says so, also when its signal was aborted meanwhile.
+        // A call that ended by itself keeps its own error, also if its signal is aborted afterwards.
         const late = new AbortController();
         const trap = await caught(() => inner.callAsync('trap', [], { signal: late.signal }).finally(() => late.abort()));
         return [error.code, error.cause?.cause, trap.trap];");
-    assert_eq!(told, json!([5002, "enough", "unreachable"]));
+    assert_eq!(result, json!([5002, "enough", "unreachable"]));
 }
 
 #[test]
-fn the_event_loop_goes_on_for_a_deadline_alone() {
+fn a_deadline_alone_keeps_the_event_loop_running() {
     let mut js = Js::new();
     js.run(&script(
         "globalThis.waits = await guest({ timeoutMs: 20 }, () => new Promise(() => {}));",
     ));
-    let told = js.wait("caught(() => waits.callAsync('ask', [0])).then(tell)");
+    let result = js.wait("caught(() => waits.callAsync('ask', [0])).then(tell)");
     assert_eq!(
-        (&told["code"], &told["trap"]),
+        (&result["code"], &result["trap"]),
         (&json!(5002), &json!("interrupt"))
     );
 }
 
 #[test]
-fn a_busy_store_takes_nothing_and_marks_nothing() {
+fn a_busy_store_keeps_no_arguments_and_starts_no_command() {
     let mut js = Js::with(with_wasi());
-    let told = js.run(&script(
+    let result = js.run(&script(
         "const g = await load(`(module
              (memory (export \"memory\") 1)
              (func (export \"_start\"))
@@ -411,7 +411,7 @@ fn a_busy_store_takes_nothing_and_marks_nothing() {
          return [refused, code, weak.deref() === undefined, g.start(), (await caught(() => g.start())).message];",
     ));
     assert_eq!(
-        told,
+        result,
         json!([
             vec![json!([5002, true]); 3],
             5002,

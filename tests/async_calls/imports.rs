@@ -16,17 +16,17 @@ fn imports_may_return_promises() {
         results.push(await swapped.callAsync('ask', [0]));
         return [results, asked];";
     for options in ["{}", "{ interruptible: true }", "{ wasi: {} }"] {
-        let told = run_with(
+        let result = run_with(
             with_wasi(),
             &body.replace("options,", &format!("{options},")),
         );
-        assert_eq!(told, json!([[2, 3, true, 5], [1, 2]]), "{options}");
+        assert_eq!(result, json!([[2, 3, true, 5], [1, 2]]), "{options}");
     }
 }
 
 #[test]
-fn a_promise_may_reject_or_resolve_to_what_does_not_fit() {
-    let told = run("
+fn a_promise_may_reject_or_resolve_to_a_value_of_the_wrong_type() {
+    let result = run("
         const thrown = {};
         const outcomes = { 0: () => Promise.reject(thrown), 1: () => later('no number'), 2: () => later(), 3: () => later(3) };
         const g = await guest({}, (n) => outcomes[n]());
@@ -39,22 +39,22 @@ fn a_promise_may_reject_or_resolve_to_what_does_not_fit() {
         "code": 5005, "kind": "TypeMismatch",
         "message": "result 0 of import \"env\".\"ask\": expected i32, got a string",
     });
-    assert_eq!(told, json!([5002, true, -1, misfit, 5005, 3]));
+    assert_eq!(result, json!([5002, true, -1, misfit, 5005, 3]));
 }
 
 #[test]
 fn a_synchronous_call_does_not_wait_for_promises() {
-    let told = run("
+    let result = run("
         const promise = later(1);
         const g = await guest({}, () => promise, () => promise);
         const value = g.call('give', [null]) === promise;
-        // Nor does one from inside of an asynchronous call.
+        // A synchronous call inside an asynchronous call does not wait either.
         const nests = await guest({}, () => nests.call('give', [null]) instanceof Promise ? 1 : 0, () => promise);
         return [tell(await caught(() => g.call('ask', [1]))), value, await nests.callAsync('ask', [0])];");
     let message = "result 0 of import \"env\".\"ask\": expected i32, \
                    got a promise, which only callAsync waits for";
     let refused = json!({ "code": 5005, "kind": "TypeMismatch", "message": message });
-    assert_eq!(told, json!([refused, true, 1]));
+    assert_eq!(result, json!([refused, true, 1]));
 }
 
 #[test]
@@ -81,21 +81,21 @@ fn imports_call_back_into_the_waiting_guest() {
         const result = await g.callAsync('ask', [9]);
         return [result, lengths, views[0].length, g.memory().byteLength];";
     for options in ["{}", "{ interruptible: true }", "{ wasi: {} }"] {
-        let told = run_with(
+        let result = run_with(
             with_wasi(),
             &body.replace("options,", &format!("{options},")),
         );
-        assert_eq!(told, json!([9, [0, 131072], 0, 131072]), "{options}");
+        assert_eq!(result, json!([9, [0, 131072], 0, 131072]), "{options}");
     }
 }
 
 #[test]
 fn imports_call_each_other_through_many_guests() {
-    let told = run("
+    let result = run("
         const g = await guest({}, (n) => n === 0 ? 0 : g.call('ask', [n - 1]) + 1);
         const a = await guest({}, async (n) => { await turn(); return n === 0 ? 0 : await b.callAsync('ask', [n - 1]) + 1; });
         const b = await guest({}, (n) => n === 0 ? 0 : a.call('add', [n, 0]));
-        // While one waits, anybody may use it.
+        // While a guest waits for an import, other code may use it.
         const waiting = await guest({}, () => gate);
         let open;
         const gate = new Promise((resolve) => open = resolve);
@@ -107,12 +107,12 @@ fn imports_call_each_other_through_many_guests() {
         open(5);
         await call;
         return [await g.callAsync('ask', [20]), await a.callAsync('ask', [3]), sum, mark(waiting)];");
-    assert_eq!(told, json!([20, 3, 2, 5]));
+    assert_eq!(result, json!([20, 3, 2, 5]));
 }
 
 #[test]
 fn an_import_of_a_synchronous_call_finds_the_store_busy() {
-    let told = run("
+    let result = run("
         let promise;
         const g = await guest({}, () => {
             const view = new Uint8Array(g.memory().buffer);
@@ -121,5 +121,5 @@ fn an_import_of_a_synchronous_call_finds_the_store_busy() {
         });
         const length = g.call('ask', [1]);
         return [length, (await promise).code, (await promise).message.split(':')[0], await g.callAsync('add', [1, 2])];");
-    assert_eq!(told, json!([65536, 5002, "busy", 3]));
+    assert_eq!(result, json!([65536, 5002, "busy", 3]));
 }

@@ -1,11 +1,11 @@
-//! What comes of an asynchronous call, and what else goes on.
+//! Results of asynchronous calls, and other work that runs beside them.
 
 use serde_json::json;
 
 use super::{run, run_with, with_wasi};
 
 #[test]
-fn it_resolves_to_what_the_call_returns() {
+fn the_promise_resolves_to_the_result_of_the_call() {
     let body = "
         const object = {};
         const results = [];
@@ -17,7 +17,7 @@ fn it_resolves_to_what_the_call_returns() {
             results.push([await promise, float, same === object, long, await g.callAsync('nothing') === undefined]);
         }
         return results;";
-    // The second call of each would find the store busy if the first were not waited for.
+    // A second call would find the store busy while the first call runs.
     let body = body.replace(
         "const [float",
         "await promise;
@@ -35,8 +35,8 @@ fn it_resolves_to_what_the_call_returns() {
 }
 
 #[test]
-fn it_fails_as_the_call_does() {
-    let told = run("
+fn the_promise_rejects_with_the_error_of_the_call() {
+    let result = run("
         const g = await guest({ fuel: 1000 });
         const thrown = {};
         const failing = await guest({}, () => { throw thrown; });
@@ -53,7 +53,7 @@ fn it_fails_as_the_call_does() {
         "message": "wasm trap: unreachable",
     });
     assert_eq!(
-        told,
+        result,
         json!([
             trap,
             true,
@@ -71,19 +71,19 @@ fn it_fails_as_the_call_does() {
 }
 
 #[test]
-fn options_that_cannot_be() {
-    let told = run("
+fn invalid_options_are_refused() {
+    let result = run("
         const g = await guest({ timeoutMs: 1e6 });
         const options = [null, 1, 'no', { timeoutMs: -1 }, { timeoutMs: 1.5 }, { timeoutMs: '1' }, { signal: 1 }, { signal: {} }];
         const codes = await Promise.all(options.map((o) => codeOf(() => g.callAsync('add', [1, 2], o))));
         const stores = await Promise.all([1, 'yes', null].map((interruptible) => codeOf(() => guest({ interruptible }))));
         return [codes, stores, await g.callAsync('add', [1, 2], { signal: undefined, timeoutMs: undefined })];");
-    assert_eq!(told, json!([vec![5005; 8], vec![5001; 3], 3]));
+    assert_eq!(result, json!([vec![5005; 8], vec![5001; 3], 3]));
 }
 
 #[test]
-fn the_event_loop_goes_on_and_guests_run_side_by_side() {
-    let told = run("
+fn the_event_loop_runs_while_several_guests_run() {
+    let result = run("
         const controllers = [], calls = [];
         for (let i = 0; i < 3; i++) {
             controllers.push(new AbortController());
@@ -98,16 +98,16 @@ fn the_event_loop_goes_on_and_guests_run_side_by_side() {
             await turn();
             codes.push(other.call('add', [i, 1]), await other.callAsync('add', [i, 2]));
         }
-        // All of them have begun, and none has ended.
+        // All of the guests run, and none has ended.
         for (const controller of controllers) controller.abort();
         const ended = await Promise.all(calls);
         return [codes.length, ended.map((error) => error.code)];");
-    assert_eq!(told, json!([40, [5002, 5002, 5002]]));
+    assert_eq!(result, json!([40, [5002, 5002, 5002]]));
 }
 
 #[test]
 fn a_busy_store_says_so() {
-    let told = run("
+    let result = run("
         let begun;
         let inner;
         const g = await guest({ interruptible: true, fuel: 1e12 }, (n) => {
@@ -134,22 +134,22 @@ fn a_busy_store_says_so() {
             () => g.fuel, () => g.setFuel(1), () => load('(module)', {}, { store }),
             () => new WasmGlobal(store, { value: 'i32' }, 1),
         ];
-        const told = [];
+        const results = [];
         for (const use of uses) {
             const error = await caught(use);
-            told.push(error.code === 5002 && /^busy: /.test(error.message) ? 'busy' : tell(error));
+            results.push(error.code === 5002 && /^busy: /.test(error.message) ? 'busy' : tell(error));
         }
         controller.abort();
-        return [lengths, told, await spinning, add(1, 2), g.fuel > 0];");
+        return [lengths, results, await spinning, add(1, 2), g.fuel > 0];");
     assert_eq!(
-        told,
+        result,
         json!([[0, 65536, 0], vec!["busy"; 12], "ended", 3, true])
     );
 }
 
 #[test]
 fn two_hundred_calls_at_once() {
-    let told = run("
+    let result = run("
         const guests = await Promise.all(Array.from({ length: 50 }, () => guest({ interruptible: true }, later)));
         const tally = { returned: 0, busy: 0, aborted: 0 };
         const reasons = [];
@@ -172,14 +172,14 @@ fn two_hundred_calls_at_once() {
         const { returned, busy, aborted } = tally;
         const usable = guests.filter((g) => g.call('add', [1, 1]) === 2).length;
         return [returned + busy + aborted, returned > 0, busy > 0, aborted > 0, reasons, usable];");
-    assert_eq!(told, json!([200, true, true, true, [], 50]));
+    assert_eq!(result, json!([200, true, true, true, [], 50]));
 }
 
 #[test]
-fn only_so_many_run_at_once() {
+fn the_number_of_running_calls_is_capped() {
     let mut capabilities = ext_wasm::WasmCapabilities::default();
     capabilities.max_running_calls = 2;
-    let told = run_with(
+    let result = run_with(
         capabilities,
         "const controller = new AbortController();
         const guests = await Promise.all([1, 2, 3].map(() => guest({ interruptible: true })));
@@ -191,14 +191,14 @@ fn only_so_many_run_at_once() {
     );
     let message = "too many calls run at the same time: the cap is 2";
     let refused = json!({ "code": 5002, "kind": "RuntimeError", "message": message });
-    assert_eq!(told, json!([refused, 3]));
+    assert_eq!(result, json!([refused, 3]));
 }
 
 #[test]
 fn a_command_that_was_refused_can_be_started_later() {
     let mut capabilities = with_wasi();
     capabilities.max_running_calls = 1;
-    let told = run_with(
+    let result = run_with(
         capabilities,
         "const command = await load('(module (func (export \"_start\")))', {}, { interruptible: true });
         const controller = new AbortController();
@@ -218,8 +218,8 @@ fn a_command_that_was_refused_can_be_started_later() {
         results.push(await command.startAsync(), await codeOf(() => command.startAsync()), await codeOf(() => command.start()));
         return results;",
     );
-    assert_eq!(told, json!([5002, 5002, 0, 5002, 5002]));
-    let told = run("const command = await load(`(module
+    assert_eq!(result, json!([5002, 5002, 0, 5002, 5002]));
+    let result = run("const command = await load(`(module
              (import \"env\" \"begun\" (func $begun))
              (func (export \"_start\"))
              (func (export \"spin\") (call $begun) (loop $again (br $again))))`,
@@ -235,12 +235,12 @@ fn a_command_that_was_refused_can_be_started_later() {
         ends.abort();
         await spinning;
         return [refused, command.start()];");
-    assert_eq!(told, json!([5002, 0]));
+    assert_eq!(result, json!([5002, 0]));
 }
 
 #[test]
-fn values_that_a_refused_call_was_given_are_let_go_of() {
-    let told = run("
+fn arguments_of_a_refused_call_are_freed() {
+    let result = run("
         const g = await guest({ fuel: 1e6 }, () => 0, (value) => value);
         const refs = [];
         const { signal } = new AbortController();
@@ -255,7 +255,7 @@ fn values_that_a_refused_call_was_given_are_let_go_of() {
         for (let i = 0; i < 50; i++) {
             const values = [{}, {}];
             refs.push(...values.map((value) => new WeakRef(value)));
-            // One cannot be interrupted, the other is busy.
+            // The first guest cannot be interrupted, and the second is busy.
             await codeOf(() => g.callAsync('give', [values[0]], { signal }));
             await codeOf(() => give(values[1]));
         }
@@ -263,12 +263,12 @@ fn values_that_a_refused_call_was_given_are_let_go_of() {
         await spinning;
         await collect();
         return refs.filter((ref) => ref.deref() !== undefined).length < 10;");
-    assert_eq!(told, json!(true));
+    assert_eq!(result, json!(true));
 }
 
 #[test]
-fn a_result_that_is_a_promise_is_waited_for_after_the_call_has_ended() {
-    let told = run("
+fn a_result_that_is_a_promise_is_awaited_after_the_call_has_ended() {
+    let result = run("
         const g = await guest({ interruptible: true });
         const controller = new AbortController();
         const { signal } = controller;
@@ -279,16 +279,16 @@ fn a_result_that_is_a_promise_is_waited_for_after_the_call_has_ended() {
         const usable = g.call('add', [1, 2]);
         open('value');
         return [usable, await call];");
-    assert_eq!(told, json!([3, "value"]));
+    assert_eq!(result, json!([3, "value"]));
 }
 
 #[test]
-fn the_buffer_of_a_shared_memory_stays() {
-    let told = run("
+fn the_buffer_of_a_shared_memory_stays_attached() {
+    let result = run("
         const g = await load(`(module (memory (export \"memory\") 1 1 shared)
             (func (export \"f\") (i32.store8 (i32.const 1) (i32.const 7))))`);
         const { buffer } = g.memory();
         await g.callAsync('f');
         return [buffer === g.memory().buffer, new Uint8Array(buffer)[1]];");
-    assert_eq!(told, json!([true, 7]));
+    assert_eq!(result, json!([true, 7]));
 }

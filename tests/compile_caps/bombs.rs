@@ -1,4 +1,4 @@
-//! What is hard to compile for its size.
+//! Modules that are much harder to compile than their size suggests.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ fn repeat(n: u64, each: impl Fn(u64) -> String) -> String {
     (0..n).map(each).collect()
 }
 
-/// Modules that take the compiler seconds, gigabytes or a panic, for some kilobytes each.
+/// Modules of some kilobytes, each of which costs the compiler seconds or gigabytes, or makes it panic.
 fn bombs() -> Vec<(&'static str, String)> {
     let wide = "i64 ".repeat(999);
     let many = |n: u64, each: &str| each.repeat(n as usize);
@@ -36,7 +36,7 @@ fn bombs() -> Vec<(&'static str, String)> {
         ),
         ("functions", format!("(module {})", many(100_000, "(func)"))),
         ("globals initialised from imports", globals),
-        ("exports of what is accessed", exports),
+        ("exports of an accessed memory", exports),
         (
             "calls",
             format!(
@@ -118,14 +118,15 @@ fn bombs() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn what_is_hard_to_compile_for_its_size_is_refused_before_it_is() {
+fn bombs_are_refused_before_they_are_compiled() {
     let limits = ModuleLimits::default();
     for (kind, module) in bombs() {
         let binary = wat::parse_str(&module).unwrap();
         let error = compile(&limits, &binary).expect_err(kind);
         assert_eq!(error.code, WasmErrorCode::CompileError, "{kind}: {error}");
-        let told = error.message.contains("exceeds the cap of ") && error.message.contains("(max_");
-        assert!(told, "{kind}: {error}");
+        let names_cap =
+            error.message.contains("exceeds the cap of ") && error.message.contains("(max_");
+        assert!(names_cap, "{kind}: {error}");
     }
 }
 

@@ -1,26 +1,26 @@
-//! What a module may hold.
+//! Caps on the contents of a module.
 
-use ext_wasm::{ModuleLimits, WasmErrorCode};
+use ext_wasm::{ModuleLimits, WasmCapabilities, WasmErrorCode, WasmState};
 
-use super::compile;
+use super::{compile, exceeded};
 
-/// A cap on what a module holds.
+/// A cap on one kind of content.
 struct Cap {
     name: &'static str,
     field: fn(&mut ModuleLimits) -> &mut u64,
     cap: u64,
     before: &'static str,
-    /// What is repeated, with its number for `{i}`.
+    /// The text that is repeated. `{i}` stands for the number of the repetition.
     each: &'static str,
-    /// How many there are without it.
+    /// How many items the rest of the module has.
     others: u64,
-    /// What ends each of them, after the last.
+    /// The end of each item. All ends come after the last item.
     end: &'static str,
     after: &'static str,
 }
 
 impl Cap {
-    /// A module that holds so much, and of nothing else more than another cap counts.
+    /// A module with `count` items, and few enough of everything else for the other caps.
     fn module(&self, count: u64) -> String {
         let each = (0..count - self.others).map(|i| self.each.replace("{i}", &i.to_string()));
         let (each, end) = (each.collect::<String>(), self.end.repeat(count as usize));
@@ -69,7 +69,7 @@ const CAPS: [Cap; 21] = caps! {
 };
 
 #[test]
-fn each_cap_lets_through_what_is_at_it_and_names_itself_above() {
+fn a_module_at_a_cap_compiles_and_one_above_names_the_cap() {
     for held in CAPS {
         let Cap {
             name, field, cap, ..
@@ -80,11 +80,50 @@ fn each_cap_lets_through_what_is_at_it_and_names_itself_above() {
         assert!(at.is_ok(), "{name}: {at:?}");
         let above = compile(&limits, held.module(cap + 1).as_bytes()).unwrap_err();
         assert_eq!(above.code, WasmErrorCode::CompileError, "{name}: {above}");
-        let told = format!("exceeds the cap of {cap} ({name})");
-        assert!(above.message.contains(&told), "{name}: {above}");
+        let expected = format!("exceeds the cap of {cap} ({name})");
+        assert!(above.message.contains(&expected), "{name}: {above}");
         let value = format!(" {} ", cap + 1);
         assert!(above.message.contains(&value), "{name}: {above}");
+        assert_eq!(exceeded(&limits, held.module(cap).as_bytes()), []);
+        assert_eq!(
+            exceeded(&limits, held.module(cap + 1).as_bytes()),
+            [(name, cap + 1, cap)]
+        );
     }
+}
+
+#[test]
+fn all_exceeded_limits_are_known_at_once() {
+    let mut limits = ModuleLimits::default();
+    let text = b"(module (memory 1) (memory 1) (global i32 (i32.const 0)) (func (block)))";
+    let binary = wat::parse_bytes(text).unwrap();
+    (limits.max_memories, limits.max_globals) = (1, 0);
+    let both = [("max_memories", 2, 1), ("max_globals", 1, 0)];
+    assert_eq!(exceeded(&limits, text), both);
+    assert_eq!(exceeded(&limits, &binary), both);
+    (limits.max_text_bytes, limits.max_text_nesting) = (10, 2);
+    let size = text.len() as u64;
+    let of_text = [("max_text_bytes", size, 10), ("max_text_nesting", 3, 2)];
+    assert_eq!(exceeded(&limits, text), of_text);
+    assert_eq!(exceeded(&limits, &binary), both);
+    limits = ModuleLimits::default();
+    limits.max_compile_ms = 0;
+    limits.max_compile_ns_per_byte = 0;
+    limits.max_compile_bytes = 0;
+    limits.max_compile_bytes_per_byte = 0;
+    let costs = exceeded(&limits, text);
+    let names: Vec<&str> = costs.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, ["max_compile_ms", "max_compile_bytes"]);
+    // The values of the module are enough.
+    (limits.max_compile_ms, limits.max_compile_bytes) = (costs[0].1, costs[1].1);
+    assert_eq!(exceeded(&limits, text), []);
+    assert!(compile(&limits, text).is_ok());
+    assert!(
+        WasmState::new(WasmCapabilities::default())
+            .unwrap()
+            .exceeded_limits(b"(module")
+            .is_err()
+    );
 }
 
 #[test]
@@ -103,7 +142,7 @@ fn sizes_of_sources_are_capped_by_format() {
     refused(&limits, format!("{text} ").as_bytes(), "max_text_bytes");
     limits.max_binary_bytes -= 1;
     refused(&limits, &binary, "max_binary_bytes");
-    // What text becomes is a binary like any other.
+    // The binary that is made of a text is under the cap of binaries too.
     refused(&limits, text.as_bytes(), "max_binary_bytes");
     limits = ModuleLimits::default();
     limits.max_text_nesting = 5;

@@ -1,11 +1,11 @@
-//! Compiles that wait in line: giving up, and too many of them.
+//! Compiles in the queue: aborted ones, and too many of them.
 
 use ext_wasm::WasmCapabilities;
 use serde_json::json;
 
 use crate::js::Js;
 
-/// A signal as browsers have it, which deno_core has not.
+/// A signal as in browsers. deno_core has none.
 const SIGNAL: &str = r#"
     class Signal {
         aborted = false;
@@ -21,45 +21,45 @@ const SIGNAL: &str = r#"
 "#;
 
 #[test]
-fn a_signal_gives_up_waiting() {
-    let told = Js::new().run(&format!(
+fn a_signal_aborts_compiles_that_wait() {
+    let result = Js::new().run(&format!(
         r#"{SIGNAL}
-        const told = [];
+        const results = [];
         const reason = {{ why: "no longer needed" }};
         const before = new Signal();
         before.abort(reason);
         const early = await caught(() => compile(text("(module)"), {{ signal: before }}));
-        told.push(early.code, early.cause === reason);
+        results.push(early.code, early.cause === reason);
 
-        // Enough that some are still in line when the signal is aborted, however many cores there are.
+        // Enough compiles that on any number of cores some still wait when the signal is aborted.
         const sources = Array.from({{ length: 400 }}, (_, i) =>
             text(`(module ${{"(func (loop (br_if 0 (i32.const " + i + "))))".repeat(100)}})`));
         const signal = new Signal();
         const all = Promise.allSettled(sources.map((source) => compile(source, {{ signal }})));
         signal.abort(reason);
         const failed = (await all).filter(({{ status }}) => status === "rejected");
-        told.push(failed.length > 0);
-        told.push(failed.every(({{ reason: error }}) => error.code === 5000 && error.cause === reason));
-        told.push(signal.listeners.size);
-        // What was given up is not in the way of others.
+        results.push(failed.length > 0);
+        results.push(failed.every(({{ reason: error }}) => error.code === 5000 && error.cause === reason));
+        results.push(signal.listeners.size);
+        // Aborted compiles do not block later ones.
         await compile(text("(module (memory 3))"));
 
         const validated = await caught(() => validateAsync(text("(module)"), {{ signal }}));
-        told.push(validated.code, validated.cause === reason);
+        results.push(validated.code, validated.cause === reason);
         const file = await caught(() => compileFile("missing", {{ signal }}));
-        told.push(file.code, file.cause === reason);
-        return told;
+        results.push(file.code, file.cause === reason);
+        return results;
         "#
     ));
     assert_eq!(
-        told,
+        result,
         json!([5000, true, true, true, 0, 5000, true, 5000, true])
     );
 }
 
 #[test]
 fn a_signal_is_an_own_property() {
-    let told = Js::new().run(&format!(
+    let result = Js::new().run(&format!(
         r#"{SIGNAL}
         const signal = new Signal();
         signal.abort("inherited");
@@ -70,24 +70,24 @@ fn a_signal_is_an_own_property() {
         ];
         "#
     ));
-    assert_eq!(told, json!([5005, 5005, 5005]));
+    assert_eq!(result, json!([5005, 5005, 5005]));
 }
 
 #[test]
 fn too_many_compiles_at_once_are_refused() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_pending_compiles = 10;
-    let told = Js::with(capabilities).run(
+    let result = Js::with(capabilities).run(
         r#"
         const all = await Promise.allSettled(Array.from({ length: 100 }, (_, i) =>
             compile(text(`(module (memory ${i}) ${"(func (loop))".repeat(300)})`))));
         const failed = all.filter(({ status }) => status === "rejected");
         const named = failed.every(({ reason }) =>
             reason.code === 5000 && reason.message.includes("cap of 10 (max_pending_compiles)"));
-        // One after another there is no cap.
+        // Compiles one after another are not capped.
         for (let i = 0; i < 20; i++) await compile(text(`(module (memory ${i}))`));
         return [failed.length > 0, named];
         "#,
     );
-    assert_eq!(told, json!([true, true]));
+    assert_eq!(result, json!([true, true]));
 }

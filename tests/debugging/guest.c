@@ -1,4 +1,4 @@
-// The guest of `debugging.rs`. Its binaries are beside it: `make.sh` makes them.
+// The guest of `debugging.rs`. `make.sh` makes its binaries, which are in this folder.
 
 #include "include/divide.h"
 

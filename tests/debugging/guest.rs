@@ -1,4 +1,4 @@
-//! The guest of `debugging.rs`, without the core library, which is not installed for the target.
+//! The guest of `debugging.rs`. It does without the core library, because the toolchain has none for this target.
 
 #![feature(no_core, lang_items, intrinsics, arbitrary_self_types)]
 #![no_core]

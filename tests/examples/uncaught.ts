@@ -1,6 +1,6 @@
 import { compile, instantiate } from "host:wasm";
 
-// Neither comments nor types are in the JavaScript, so its lines are not these.
+// Comments and types are not in the generated JavaScript, so its line numbers differ from the lines of this file.
 interface Guest {
   source: string;
 }

@@ -1,4 +1,4 @@
-//! The model: which modules, stores and instances there are, and what each step comes to.
+//! The model: the modules, stores and instances that exist, and the expected outcome of each step.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 pub const FUEL: u64 = 100_000;
 
-/// Long enough that nothing but an endless loop takes so long.
+/// In milliseconds. Only an endless loop takes so long.
 pub const TIMEOUT: u64 = 60;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub enum Function {
     Spin,
 }
 
-/// What an import does before it answers.
+/// The action of an import before it returns.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     Nothing,
@@ -47,9 +47,9 @@ pub enum Act {
 pub enum Place {
     /// A store of its own.
     Own(Limits),
-    /// A store that there is.
+    /// An existing store.
     In(usize),
-    /// That of what it imports.
+    /// The store of the imported function.
     Joined,
 }
 
@@ -68,7 +68,7 @@ pub enum Transition {
     NewStore(Limits),
     DropStore(usize),
     SetFuel(usize),
-    /// Imports the function of another instance, or JavaScript's.
+    /// Makes an instance that imports a function of another instance, or one of JavaScript.
     Instantiate {
         module: usize,
         place: Place,
@@ -76,7 +76,7 @@ pub enum Transition {
     },
     Call(usize, Function),
     Ask(usize, Act),
-    /// A call whose import answers with a promise.
+    /// A call whose import returns a promise.
     Start(usize),
     Settle(usize, Settle),
     Drop(usize),
@@ -87,7 +87,7 @@ pub enum Transition {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Held {
     Yes,
-    /// Nobody can name it, until the collector takes it.
+    /// Unreachable, and not yet collected.
     Forgotten,
     Dropped,
 }
@@ -100,15 +100,15 @@ pub struct Module {
 
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// Made for an instance, and freed with the last one.
+    /// Made for an instance, and freed with its last instance.
     pub implicit: bool,
     pub limits: Limits,
     pub dropped: bool,
-    /// Whether there is none left.
+    /// Whether its fuel is used up.
     pub empty: bool,
-    /// The instance that waits for a promise in it.
+    /// The instance in it that waits for a promise.
     pub waits: Option<usize>,
-    /// How many instances failed to start in it. They stay until it goes.
+    /// The number of instances that failed to start in it. They are freed with the store.
     pub failed: u64,
 }
 
@@ -126,7 +126,7 @@ pub struct World {
     pub modules: Vec<Module>,
     pub stores: Vec<Store>,
     pub instances: Vec<Instance>,
-    /// What the last step comes to.
+    /// The expected outcome of the last step.
     pub expected: Value,
     /// Whether the collector has just run.
     pub collected: bool,
@@ -155,7 +155,7 @@ impl World {
         instance.held == Held::Yes && !self.stores[instance.store].dropped
     }
 
-    /// A call of a function that asks nobody.
+    /// A call of a function that does not call the import.
     fn call(&mut self, i: usize, function: Function) -> Value {
         if !self.can_call(i) {
             return code(5002);
@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    /// A call that reaches the import, which does this.
+    /// A call that reaches the import, which performs this action.
     fn ask(&mut self, i: usize, act: Act) -> Value {
         if !self.can_call(i) {
             return code(5002);
@@ -202,8 +202,12 @@ impl World {
             Act::Throw => return code(5002),
             Act::Nothing => json!("done"),
             Act::Call(k, function) => {
-                let told = self.call(k, function);
-                if told.is_null() { json!("done") } else { told }
+                let outcome = self.call(k, function);
+                if outcome.is_null() {
+                    json!("done")
+                } else {
+                    outcome
+                }
             }
             Act::Drop(k) => {
                 self.drop_instance(k);
@@ -269,7 +273,7 @@ impl World {
         json!("done")
     }
 
-    /// How many instances there must be, and how many there may be at most.
+    /// The least and the greatest number of instances that may exist.
     pub fn instance_bounds(&self) -> (u64, u64) {
         let (mut least, mut most) = (0, 0);
         for (number, store) in self.stores.iter().enumerate() {
@@ -280,7 +284,7 @@ impl World {
             let has = |held: Held| of_store().any(|instance| instance.held == held);
             let instances = of_store().count() as u64 + store.failed;
             let is_in_use = !store.implicit || has(Held::Yes);
-            // An instance that was dropped, but not forgotten, still tells its store.
+            // An instance that is dropped, but not forgotten, still refers to its store.
             let is_named = is_in_use || has(Held::Dropped);
             least += if is_in_use { instances } else { 0 };
             most += if is_named || !self.collected {
@@ -308,7 +312,7 @@ impl World {
         )
     }
 
-    /// How many things the collector may have missed, since they are in a register or on the stack.
+    /// The number of objects that the collector may have missed, because they are in a register or on the stack.
     fn slack(&self) -> u64 {
         if self.collected { 2 } else { 0 }
     }
@@ -415,7 +419,7 @@ impl ReferenceStateMachine for World {
                 .get(s)
                 .is_some_and(|store: &Store| !store.implicit)
         };
-        // An endless loop ends by fuel or by its deadline, and takes no call around it along.
+        // An endless loop must end by fuel or by its deadline, and must not end a call around it.
         let may_spin = |i: usize, inside: bool| {
             let store = store_of(i);
             store.waits.is_none()
@@ -459,7 +463,7 @@ impl ReferenceStateMachine for World {
                         Act::Call(k, function) => {
                             is_held(k) && (function != Function::Spin || may_spin(k, true))
                         }
-                        // To end a call that waits is another step.
+                        // Another step ends calls that wait.
                         Act::Drop(k) => is_held(k) && store_of(k).waits.is_none(),
                         Act::DropStore(s) => is_explicit(s) && state.stores[s].waits.is_none(),
                     }

@@ -1,8 +1,8 @@
-// The steps, one function each, that a script runs after the helpers of asynchronous calls.
-// A function answers with what it came to: a value, or the code of an error.
+// The steps of a case, one function for each. The script needs the helpers of asynchronous calls. A function returns
+// the outcome of its step: a value, or the code of an error.
 let [modules, stores, instances, pending, lost] = [[], [], [], {}, []];
-/** What the import of the guest that is called next does. */
-let todo;
+/** The action of the import in the next call: its name and arguments. */
+let action;
 const codeOf = (error) => error?.code ?? `${error}`;
 const attempt = (f) => {
     try {
@@ -11,9 +11,9 @@ const attempt = (f) => {
         return { code: codeOf(error) };
     }
 };
-/** The import of every guest: does what there is to do, and answers with one more. */
+/** The import of every guest. It performs the action, and returns its argument plus one. */
 const f = (x) => {
-    const [name, ...args] = todo;
+    const [name, ...args] = action;
     if (name === "wait") {
         return new Promise((resolve, reject) => {
             const [store, asked] = args;
@@ -38,13 +38,13 @@ const forget = (list, i) => {
     list[i] = undefined;
 };
 const { op_wasm_live_modules, op_wasm_live_instances } = Deno.core.ops;
-/** The thread of an asynchronous call lets go of its store a little after the call has ended. */
+/** Waits for the threads of asynchronous calls, which free their stores a little after the end of the calls. */
 const atMost = async (instances) => {
     for (let i = 0; i < 100_000 && op_wasm_live_instances() > instances; i++) await turn();
 };
 globalThis.world = {
     begin: async () => {
-        // Whatever a case that failed has left.
+        // Frees the objects that a failed case has left.
         await world.end();
         [modules, stores, instances, pending, lost] = [[], [], [], {}, []];
     },
@@ -75,7 +75,7 @@ globalThis.world = {
         return "done";
     },
     call: (i, name, ...then) => {
-        todo = then;
+        action = then;
         inner = undefined;
         const args = name === "ask" ? [41] : [];
         const outer = attempt(() => instances[i].call(name, args));
@@ -83,7 +83,7 @@ globalThis.world = {
     },
     start: async (i, store, signalled) => {
         const controller = new AbortController();
-        const asked = new Promise((resolve) => { todo = ["wait", store, resolve]; });
+        const asked = new Promise((resolve) => { action = ["wait", store, resolve]; });
         pending[store] = { controller };
         const options = signalled ? { signal: controller.signal } : {};
         const promise = instances[i].callAsync("ask", [41], options);
@@ -99,7 +99,7 @@ globalThis.world = {
         else controller.abort(new Error("aborted"));
         return world.ended(store);
     },
-    /** What the call that waits in this store comes to. */
+    /** The outcome of the call that waits in this store. */
     ended: async (store) => {
         const { promise } = pending[store];
         delete pending[store];
@@ -114,7 +114,8 @@ globalThis.world = {
         await collect();
         return "done";
     },
-    // What there is, beside the model: counts, and the state and fuel of what can be asked.
+    // The real state, to compare with the model: numbers of modules and instances, and the count and fuel of each
+    // instance.
     look: async (most) => {
         await atMost(most);
         return {

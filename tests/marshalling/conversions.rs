@@ -1,5 +1,5 @@
-//! Every value of JavaScript for every type, as an argument and as what an import returns, beside the table of values:
-//! stated here once more, and not taken from the code.
+//! JavaScript values of every kind for every type, as arguments and as results of imports, compared with the table of
+//! values. The tests state the table themselves, independent of the code.
 
 use std::cell::RefCell;
 
@@ -15,15 +15,15 @@ use crate::js::Js;
 enum Given {
     Number(f64),
     BigInt(i128),
-    /// A typed array of this kind with so many bytes, numbered from one.
+    /// A typed array of this class with this number of bytes. The bytes are 1, 2, 3 and so on.
     Bytes(&'static str, usize),
-    /// Anything else, by an expression: `null`, say.
+    /// Another value, given by an expression such as `null`.
     Other(&'static str),
 }
 
-/// What comes of it: its bits, an identical value, or the error 5005.
+/// The outcome of a conversion.
 #[derive(Debug, PartialEq)]
-enum Became {
+enum Outcome {
     Bits(String),
     Itself,
     /// Another handle for the same reference.
@@ -44,13 +44,13 @@ const TYPES: [&str; 9] = [
 ];
 
 /// The table of values, from JavaScript.
-fn table(given: &Given, ty: &str) -> Became {
+fn table(given: &Given, ty: &str) -> Outcome {
     const SAFE: f64 = 9_007_199_254_740_991.0;
-    let bits = |bits: u64| Became::Bits(bits.to_string());
+    let bits = |bits: u64| Outcome::Bits(bits.to_string());
     match (ty, given) {
-        // It goes in as what it came out as, of which each handle is a new one.
-        ("externref" | "anyref", Given::Other("i31")) => Became::Handle,
-        ("externref", _) => Became::Itself,
+        // A handle of an i31 becomes a reference again, and each reference gets a new handle.
+        ("externref" | "anyref", Given::Other("i31")) => Outcome::Handle,
+        ("externref", _) => Outcome::Itself,
         ("i32", Given::Number(n))
             if n.fract() == 0.0 && (-2_147_483_648.0..=4_294_967_295.0).contains(n) =>
         {
@@ -58,20 +58,20 @@ fn table(given: &Given, ty: &str) -> Became {
         }
         ("i64", Given::Number(n)) if n.fract() == 0.0 && n.abs() <= SAFE => bits(*n as i64 as u64),
         ("i64", Given::BigInt(n)) if (-(1 << 63)..1 << 64).contains(n) => bits(*n as u64),
-        ("f32" | "f64", Given::Number(n)) if n.is_nan() => Became::Bits("NaN".to_owned()),
+        ("f32" | "f64", Given::Number(n)) if n.is_nan() => Outcome::Bits("NaN".to_owned()),
         ("f32", Given::Number(n)) => bits(u64::from((*n as f32).to_bits())),
         ("f64", Given::Number(n)) => bits(n.to_bits()),
         ("v128", Given::Bytes("Uint8Array", 16)) => {
             let bytes: [u8; 16] = std::array::from_fn(|i| i as u8 + 1);
-            Became::Bits(u128::from_le_bytes(bytes).to_string())
+            Outcome::Bits(u128::from_le_bytes(bytes).to_string())
         }
-        ("funcref", Given::Other("null" | "own")) => Became::Itself,
-        ("anyref" | "exnref", Given::Other("null")) => Became::Itself,
-        _ => Became::Refused,
+        ("funcref", Given::Other("null" | "own")) => Outcome::Itself,
+        ("anyref" | "exnref", Given::Other("null")) => Outcome::Itself,
+        _ => Outcome::Refused,
     }
 }
 
-/// Numbers at the edges of what the types take, and any others.
+/// Numbers near the limits of the types, and random numbers.
 fn number() -> impl Strategy<Value = f64> {
     let edges = [31, 32, 53, 63, 64].map(|shift| (1u128 << shift) as f64);
     prop_oneof![
@@ -100,7 +100,7 @@ fn bigint() -> impl Strategy<Value = i128> {
     ]
 }
 
-/// What is neither a number nor bytes. Names are those of values that `relay` has at hand.
+/// Values that are neither numbers nor bytes. [`relay`] defines `own`, `foreign`, `i31` and `foreignI31`.
 const OTHERS: [&str; 24] = [
     "undefined",
     "null",
@@ -148,7 +148,7 @@ fn given() -> impl Strategy<Value = Given> {
 }
 
 impl Given {
-    /// An expression for it.
+    /// A JavaScript expression for the value.
     fn source(&self) -> String {
         match self {
             Given::Number(n) if n.is_nan() => "NaN".to_owned(),
@@ -165,8 +165,9 @@ impl Given {
     }
 }
 
-/// A runtime where `relay(type, way, value)` sends a value into a guest, as an argument or as what an import returns, and
-/// tells what comes back out. On its way out it goes through an import's argument and a result, which must agree.
+/// A runtime with a function `relay(type, direction, value)`: it passes a value to a guest, as an argument or as the
+/// result of an import, and returns the outcome. The guest passes the value on as the argument of an import and as
+/// its own result. Both must agree.
 fn relay() -> Js {
     let mut js = Js::new();
     let each = |function: fn(&str) -> String| TYPES.map(function).join("\n");
@@ -202,19 +203,19 @@ fn relay() -> Js {
                 return view.getBigUint64(0, true) | view.getBigUint64(8, true) << 64n;
             }},
         }};
-        globalThis.relay = (type, way, value) => {{
-            reply = way === "result" ? () => value : undefined;
-            const argument = way === "result" ? zeros[type] ?? null : value;
+        globalThis.relay = (type, direction, value) => {{
+            reply = direction === "result" ? () => value : undefined;
+            const argument = direction === "result" ? zeros[type] ?? null : value;
             let back;
             try {{
                 back = guest.call(type, [argument]);
             }} catch (error) {{
                 return error.code === 5005 ? "refused" : String(error);
             }}
-            const told = (x) => Object.hasOwn(bits, type) ? String(bits[type](x)) : Object.is(x, value) ? "itself"
+            const describe = (x) => Object.hasOwn(bits, type) ? String(bits[type](x)) : Object.is(x, value) ? "itself"
                 : isHandle(x) && isHandle(value) ? "a handle" : "another";
-            if (way === "argument" && told(seen) !== told(back)) return `${{told(seen)}}, then ${{told(back)}}`;
-            return told(back);
+            if (direction === "argument" && describe(seen) !== describe(back)) return `${{describe(seen)}}, then ${{describe(back)}}`;
+            return describe(back);
         }};
         "#,
         json!(module),
@@ -226,30 +227,37 @@ fn relay() -> Js {
 #[test]
 fn every_value_is_converted_as_the_table_says_or_refused() {
     let js = RefCell::new(relay());
-    let seen = RefCell::new([0u32; 3]);
-    let run = |(given, ty, way): (Given, &str, &str)| {
+    let counts = RefCell::new([0u32; 3]);
+    let run = |(given, ty, direction): (Given, &str, &str)| {
         let source = given.source();
-        let told = js
-            .borrow_mut()
-            .eval(&format!("JSON.stringify(relay('{ty}', '{way}', {source}))"));
+        let result = js.borrow_mut().eval(&format!(
+            "JSON.stringify(relay('{ty}', '{direction}', {source}))"
+        ));
         let expected = table(&given, ty);
         let (kind, expected) = match expected {
-            Became::Bits(bits) => (0, bits),
-            Became::Itself => (1, "itself".to_owned()),
-            Became::Handle => (1, "a handle".to_owned()),
-            Became::Refused => (2, "refused".to_owned()),
+            Outcome::Bits(bits) => (0, bits),
+            Outcome::Itself => (1, "itself".to_owned()),
+            Outcome::Handle => (1, "a handle".to_owned()),
+            Outcome::Refused => (2, "refused".to_owned()),
         };
-        seen.borrow_mut()[kind] += 1;
-        prop_assert_eq!(told, Value::from(expected), "{} as {}, {}", source, ty, way);
+        counts.borrow_mut()[kind] += 1;
+        prop_assert_eq!(
+            result,
+            Value::from(expected),
+            "{} as {}, {}",
+            source,
+            ty,
+            direction
+        );
         Ok(())
     };
-    // The types are few, and many values fit none of them.
-    let ways = select(vec!["argument", "result"]);
+    // Each type has its own cases, because many values fit few types.
+    let directions = select(vec!["argument", "result"]);
     for ty in TYPES {
         runner()
-            .run(&(given(), Just(ty), ways.clone()), run)
+            .run(&(given(), Just(ty), directions.clone()), run)
             .unwrap();
     }
-    let seen = seen.into_inner();
-    assert!(seen.iter().all(|count| *count > 10), "{seen:?}");
+    let counts = counts.into_inner();
+    assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
 }

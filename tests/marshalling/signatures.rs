@@ -1,4 +1,4 @@
-//! Functions of any signature: every value in its place.
+//! Functions of any signature: every argument and result keeps its position.
 
 use std::cell::RefCell;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{BITS, bits, runner};
 use crate::js::Js;
 
-/// A parameter, and the bits of what is passed.
+/// The type of a parameter, and the bits of its argument.
 fn parameter() -> impl Strategy<Value = (&'static str, u128)> {
     let types = vec!["i32", "i64", "f32", "f64", "v128", "externref"];
     (select(types), bits()).prop_map(|(ty, bits)| {
@@ -26,7 +26,8 @@ fn parameter() -> impl Strategy<Value = (&'static str, u128)> {
     })
 }
 
-/// Two functions that return what they are given, in the opposite order: one by itself, one by asking its import.
+/// A module with two functions that return their arguments in reverse order: one does it by itself, the other calls
+/// an import.
 fn module(types: &[&str]) -> String {
     let forwards = types.join(" ");
     let backwards: Vec<&str> = types.iter().rev().copied().collect();
@@ -44,7 +45,7 @@ fn module(types: &[&str]) -> String {
 }
 
 #[test]
-fn every_value_keeps_its_place() {
+fn every_value_keeps_its_position() {
     let mut js = Js::new();
     js.run(&format!(
         "{BITS}\n{}",
@@ -56,13 +57,13 @@ fn every_value_keeps_its_place() {
             const reverse = (...args) => args.length === 1 ? args[0] : args.reverse();
             const guest = await load(module, { env: { reverse } });
             const values = types.map((type, i) => fromBits[type](BigInt(bits[i])));
-            const told = ["own", "imported"].map((name) => {
+            const results = ["own", "imported"].map((name) => {
                 const back = guest.call(name, values);
                 return [values.length === 1 ? back : back.reverse()].flat()
                     .map((value, i) => String(toBits[types[i]](value)));
             });
             guest.drop();
-            return told;
+            return results;
         };
         "#
     ));
@@ -70,13 +71,13 @@ fn every_value_keeps_its_place() {
     let run = |parameters: Vec<(&str, u128)>| {
         let (types, bits): (Vec<&str>, Vec<u128>) = parameters.into_iter().unzip();
         let bits: Vec<String> = bits.iter().map(u128::to_string).collect();
-        let told = js.borrow_mut().wait(&format!(
+        let result = js.borrow_mut().wait(&format!(
             "reversed({}, {}, {})",
             json!(module(&types)),
             json!(types),
             json!(bits)
         ));
-        prop_assert_eq!(told, Value::from(vec![json!(bits); 2]), "{:?}", types);
+        prop_assert_eq!(result, Value::from(vec![json!(bits); 2]), "{:?}", types);
         Ok(())
     };
     let parameters = proptest::collection::vec(parameter(), 1..12);

@@ -1,15 +1,15 @@
-//! How deep guests, imports and stores call each other.
+//! The depth to which guests, imports and stores can call each other.
 
 use serde_json::json;
 
 use super::{SIZES, assert_reached_the_end, run};
 use crate::child::this_test;
 
-/// How many levels deep guests and imports have to get on the largest stack. The environment may say
-/// otherwise, for builds whose frames are larger: those with AddressSanitizer.
+/// The environment variable with the number of levels that guests and imports have to reach on the largest stack.
+/// Builds with AddressSanitizer set it, because their frames are larger.
 const LEAST_LEVELS: &str = "NATIVE_STACK_LEVELS";
 
-/// How many levels deep a guest and its import call each other, in each of the ways to call.
+/// Returns the number of levels that a guest and its import reach, for each kind of call.
 const LEVELS: &str = r#"
     const recursive = await compile(text(`(module
         (import "env" "invoke" (func $invoke (param i32 i32) (result i32)))
@@ -21,16 +21,16 @@ const LEVELS: &str = r#"
                 (else (i32.add (i32.const 1)
                     (call $invoke (i32.const 1) (i32.sub (local.get 0) (i32.const 1))))))))`));
     let self, depth;
-    const ways = {
+    const calls = {
         function: (_, n) => depth(n),
         table: (f, n) => self.table("table").get(f)(n),
         instance: (_, n) => self.call("depth", [n]),
     };
     const levels = {};
-    for (const way in ways) {
-        self = await instantiate(recursive, { env: { invoke: ways[way] } });
+    for (const kind in calls) {
+        self = await instantiate(recursive, { env: { invoke: calls[kind] } });
         depth = self.func("depth");
-        levels[way] = [
+        levels[kind] = [
             most((n) => self.call("depth", [n])),
             await mostAsync((n) => self.callAsync("depth", [n])),
         ];
@@ -42,7 +42,7 @@ const LEVELS: &str = r#"
 #[test]
 fn guests_and_imports_call_each_other_a_thousand_levels_deep() {
     for size in SIZES {
-        let told = run(this_test!(), size, LEVELS);
+        let result = run(this_test!(), size, LEVELS);
         let least = match std::env::var(LEAST_LEVELS) {
             Ok(least) => least.parse().unwrap(),
             Err(_) => 1000,
@@ -52,11 +52,11 @@ fn guests_and_imports_call_each_other_a_thousand_levels_deep() {
         } else {
             20.min(least)
         };
-        for (way, levels) in told.as_object().unwrap() {
+        for (kind, levels) in result.as_object().unwrap() {
             for levels in levels.as_array().unwrap() {
                 assert!(
                     levels.as_u64().unwrap() >= least,
-                    "{way} on {} KiB: {told}",
+                    "{kind} on {} KiB: {result}",
                     size >> 10
                 );
             }
@@ -67,7 +67,7 @@ fn guests_and_imports_call_each_other_a_thousand_levels_deep() {
 #[test]
 fn stores_share_the_stack() {
     for size in SIZES {
-        let told = run(
+        let result = run(
             this_test!(),
             size,
             r#"
@@ -84,20 +84,20 @@ fn stores_share_the_stack() {
             return { returned, exhausted, after: down(outer, 4) };
             "#,
         );
-        assert_reached_the_end(&told);
-        assert_eq!(told["after"], 1 + 3 + 4);
+        assert_reached_the_end(&result);
+        assert_eq!(result["after"], 1 + 3 + 4);
     }
 }
 
 #[test]
 fn many_stores_in_turns() {
     for size in SIZES {
-        let told = run(
+        let result = run(
             this_test!(),
             size,
             r#"
             const stores = [];
-            // Each of them calls the next one.
+            // Each store calls the next one.
             let frames, entered;
             const next = () => entered < stores.length ? down(stores[entered++], frames) : 0;
             for (let i = 0; i < 60; i++) stores.push(await guest(next));
@@ -107,7 +107,7 @@ fn many_stores_in_turns() {
                 attempt(next);
                 reached.push(entered);
             }
-            // The first two call each other, with no end.
+            // Two stores call each other without an end.
             let turn = 0;
             frames = 3;
             const ping = await guest(() => down(pong, 1 + turn++ % 7));
@@ -119,15 +119,15 @@ fn many_stores_in_turns() {
             return { reached, endless, after };
             "#,
         );
-        assert_eq!(told["endless"], false, "{told}");
-        assert_eq!(told["after"], 10, "{told}");
+        assert_eq!(result["endless"], false, "{result}");
+        assert_eq!(result["after"], 10, "{result}");
     }
 }
 
 #[test]
 fn exceptions_pass_through_all_levels() {
     for size in SIZES {
-        let told = run(
+        let result = run(
             this_test!(),
             size,
             r#"
@@ -161,16 +161,15 @@ fn exceptions_pass_through_all_levels() {
             return { levels, seen };
             "#,
         );
-        assert_eq!(told["seen"], json!([true, false]), "{told}");
+        assert_eq!(result["seen"], json!([true, false]), "{result}");
     }
 }
 
-/// A function of a host that a guest exports again is called without a guest's frame, which would look
-/// at the stack.
+/// A host function that a guest re-exports is called without a frame of the guest, which would check the stack.
 #[test]
 fn an_import_that_is_exported_calls_itself() {
     for size in SIZES {
-        let told = run(
+        let result = run(
             this_test!(),
             size,
             r#"
@@ -183,6 +182,6 @@ fn an_import_that_is_exported_calls_itself() {
             return [levels, levelsAsync, again.call("f", [10])];
             "#,
         );
-        assert_eq!(told[2], 10);
+        assert_eq!(result[2], 10);
     }
 }

@@ -1,9 +1,9 @@
-//! Everything that a script can do, at all depths of the stack.
+//! All kinds of actions of a script, at all depths of the stack.
 
 use super::{SIZES, assert_reached_the_end, run};
 use crate::child::this_test;
 
-/// What is done at all depths, near the end of the stack and before it.
+/// The actions, and a function that performs them at given depths.
 const ACTIONS: &str = r#"
     let bottom = () => 0;
     const caller = await guest(() => bottom());
@@ -56,7 +56,7 @@ const ACTIONS: &str = r#"
         json: () => JSON.stringify(JSON.parse("[".repeat(200) + "]".repeat(200))).length,
         pattern: () => /(a*)*b/.test("aaaaaaaa") ? 1 : 0,
     };
-    // Does everything at these depths; `reach` recurses so deep and then does it.
+    // Performs every action at each of these depths. `reach` recurses to a depth and performs the action there.
     const sweep = async (reach, depths) => {
         const ended = { returned: 0, exhausted: 0 };
         for (const name in ACTIONS) {
@@ -73,7 +73,7 @@ const ACTIONS: &str = r#"
                 }
                 running = [];
             }
-            // Whatever happened, this works.
+            // After every action, ordinary calls still work.
             bottom = () => 0;
             if (down(caller, 5) !== 5 || down(third, 2, 1) !== 4) throw new Error(`after ${name}`);
         }
@@ -83,11 +83,11 @@ const ACTIONS: &str = r#"
         Array.from({ length: steps }, (_, i) => Math.max(1, Math.round(from + (to - from) * i / steps)));
 "#;
 
-/// Runs a script that sweeps over depths on every size.
+/// Runs a script that sweeps over depths, on each size of stack.
 fn sweep(test: &str, script: &str) {
     for size in SIZES {
-        let told = run(test, size, &format!("{ACTIONS}\n{script}"));
-        assert_reached_the_end(&told);
+        let result = run(test, size, &format!("{ACTIONS}\n{script}"));
+        assert_reached_the_end(&result);
     }
 }
 
@@ -106,7 +106,7 @@ fn anything_below_javascript() {
     sweep(
         this_test!(),
         "const edge = most((frames) => javascript(frames, () => 0));
-         // What JavaScript needs for a level changes when V8 compiles it.
+         // The size of a JavaScript frame changes when V8 compiles the function.
          return await sweep(javascript, range(edge * 0.4, edge + 20, 25));",
     );
 }
@@ -142,7 +142,7 @@ fn anything_below_a_guest_below_javascript() {
 #[test]
 fn anything_in_an_import_of_an_asynchronous_call() {
     for size in SIZES {
-        let told = run(
+        let result = run(
             this_test!(),
             size,
             &format!(
@@ -170,13 +170,13 @@ fn anything_in_an_import_of_an_asynchronous_call() {
                     }}
                     if (!await reach(7, () => 0)) throw new Error(`after ${{name}}`);
                 }}
-                // The same store, again and again.
+                // The import calls its own store again and again.
                 let levels = 0;
                 if (await reach(10, () => down(asyncCaller, levels++ % 50))) throw new Error('returned');
                 if (!await reach(7, () => 0)) throw new Error('unusable');
                 return ended;"
             ),
         );
-        assert_reached_the_end(&told);
+        assert_reached_the_end(&result);
     }
 }

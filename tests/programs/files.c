@@ -1,4 +1,4 @@
-// A program like many: it takes arguments and input, works on files, and says how it went.
+// A typical command: it reads arguments and input, works on files, and returns a status.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static void check(int ok, const char *what) {
+static void check(int ok, const char *step) {
   if (ok) return;
-  fprintf(stderr, "%s: %s\n", what, strerror(errno));
+  fprintf(stderr, "%s: %s\n", step, strerror(errno));
   exit(2);
 }
 
@@ -46,9 +46,9 @@ int main(int argc, char **argv) {
   closedir(folder);
   check(unlink("/data/new/b") == 0 && rmdir("/data/new") == 0, "cleaning up");
 
-  check(open("/data/../secret", O_RDONLY) < 0, "a way out");
+  check(open("/data/../secret", O_RDONLY) < 0, "a path out of the folder");
   printf("outside: %s\n", strerror(errno));
-  check(open("/etc/passwd", O_RDONLY) < 0, "another way out");
+  check(open("/etc/passwd", O_RDONLY) < 0, "an absolute path out of the folder");
 
   struct timespec wait = {0, 2000000}, before, after;
   clock_gettime(CLOCK_MONOTONIC, &before);

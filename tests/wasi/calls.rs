@@ -1,4 +1,4 @@
-//! Guests wait inside the event loop, and call back and forth with JavaScript.
+//! Guests that wait inside the event loop, and guests and JavaScript that call each other.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::{granting, js};
 #[test]
 fn a_guest_waits_inside_the_event_loop() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const g = await guest({});
          const time = () => (g.call('clock_time_get', 1, 0n, 0), new DataView(g.instance.memory().buffer).getBigUint64(0, true));
          const before = time();
@@ -16,10 +16,10 @@ fn a_guest_waits_inside_the_event_loop() {
          slept.push(g.sleep(1_000_000));
          return [slept, time() - before >= 6_000_000n];",
     );
-    assert_eq!(told, json!([[0, 0, 0], true]));
+    assert_eq!(result, json!([[0, 0, 0], true]));
 }
 
-/// A guest that calls back and forth with JavaScript, and writes to its standard output before.
+/// A guest that writes to its standard output and then calls JavaScript.
 const CALLBACK: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (import "env" "back" (func $back (param i32) (result i32)))
@@ -37,7 +37,7 @@ const CALLBACK: &str = r#"(module
 #[test]
 fn imports_run_where_javascript_does_and_call_back() {
     let mut js = js(granting(vec![]));
-    let told = js.run(&format!(
+    let result = js.run(&format!(
         "const seen = [];
          const env = {{ back: (n) => {{
              seen.push(instance.stdout().length);
@@ -54,13 +54,13 @@ fn imports_run_where_javascript_does_and_call_back() {
          return [instance.call('down', [5]), seen, instance.stdout().length];",
         json!(CALLBACK)
     ));
-    assert_eq!(told, json!([6, [1, 2, 3, 4, 5, 6], 6]));
+    assert_eq!(result, json!([6, [1, 2, 3, 4, 5, 6], 6]));
 }
 
 #[test]
-fn what_an_import_throws_passes_a_guest_with_wasi() {
+fn an_exception_of_an_import_passes_a_guest_with_wasi() {
     let mut js = js(granting(vec![]));
-    let told = js.run(&format!(
+    let result = js.run(&format!(
         "const thrown = {{}};
          let instance;
          const env = {{ back: (n) => {{
@@ -81,17 +81,17 @@ fn what_an_import_throws_passes_a_guest_with_wasi() {
          return [cause, mismatch, deep, usable, dropped, gone, instance.call('grow')];",
         json!(CALLBACK)
     ));
-    let told = told.as_array().unwrap();
-    assert_eq!(told[..2], [json!(true), json!(5005)]);
-    assert_eq!(told[2], 5002, "recursion without end");
-    assert_eq!(told[3], 1);
-    assert_eq!(told[5..], [json!(5002), json!(1)]);
+    let result = result.as_array().unwrap();
+    assert_eq!(result[..2], [json!(true), json!(5005)]);
+    assert_eq!(result[2], 5002, "recursion without end");
+    assert_eq!(result[3], 1);
+    assert_eq!(result[5..], [json!(5002), json!(1)]);
 }
 
 #[test]
 fn an_exit_deep_in_a_program_is_one_of_all_of_it() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const program = (back) => load(`(module
              (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))
              (import \"env\" \"back\" (func $back))
@@ -105,13 +105,13 @@ fn an_exit_deep_in_a_program_is_one_of_all_of_it() {
          const other = await caught(() => waits.startAsync());
          return [nests.start(), await same.startAsync(), other.code, other.exitCode, other.cause.exitCode];",
     );
-    assert_eq!(told, json!([9, 9, 5002, null, 9]));
+    assert_eq!(result, json!([9, 9, 5002, null, 9]));
 }
 
 #[test]
-fn an_event_may_lie_over_its_subscription() {
+fn an_event_may_overlap_its_subscription() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const g = await guest({});
          const view = () => new DataView(g.instance.memory().buffer);
          const poll = (events) => {
@@ -125,17 +125,17 @@ fn an_event_may_lie_over_its_subscription() {
          };
          return [poll(512), poll(256)];",
     );
-    assert_eq!(told[0], json!([0, 1, 5, 0, 0, 0, 3_000_000]));
+    assert_eq!(result[0], json!([0, 1, 5, 0, 0, 0, 3_000_000]));
     assert_eq!(
-        told[1].as_array().unwrap()[..6],
-        told[0].as_array().unwrap()[..6]
+        result[1].as_array().unwrap()[..6],
+        result[0].as_array().unwrap()[..6]
     );
 }
 
 #[test]
-fn random_bytes_are_as_many_as_there_is_room_for() {
+fn random_bytes_fill_any_buffer_inside_the_memory() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const g = await guest({});
          const size = g.instance.memory().byteLength;
          const asked = [[1024, 0], [1024, size - 1024], [0, size], [1024, size - 1023], [size, 1], [0, -1], [-1, -1], [-1, 2], [size, 0]];
@@ -143,12 +143,15 @@ fn random_bytes_are_as_many_as_there_is_room_for() {
          const bytes = g.instance.readMemory(0, size);
          return [errnos, new Set(bytes).size > 100, bytes.slice(-100).some((byte) => byte !== 0)];",
     );
-    assert_eq!(told, json!([[0, 0, 0, 21, 21, 21, 21, 21, 0], true, true]));
+    assert_eq!(
+        result,
+        json!([[0, 0, 0, 21, 21, 21, 21, 21, 0], true, true])
+    );
 }
 
 #[test]
-fn a_memory_that_threads_share_will_do() {
-    let told = js(granting(vec![])).run(
+fn wasi_works_with_a_shared_memory() {
+    let result = js(granting(vec![])).run(
         "const shared = await load(`(module
              (import \"wasi_snapshot_preview1\" \"random_get\" (func $random (param i32 i32) (result i32)))
              (import \"wasi_snapshot_preview1\" \"args_sizes_get\" (func $sizes (param i32 i32) (result i32)))
@@ -160,16 +163,16 @@ fn a_memory_that_threads_share_will_do() {
          const random = shared.readMemory(64, 32).some((byte) => byte !== 0);
          return [results, random, [...new Uint32Array(shared.readMemory(0, 8).buffer)]];",
     );
-    assert_eq!(told, json!([[0, 0], true, [2, 5]]));
+    assert_eq!(result, json!([[0, 0], true, [2, 5]]));
 }
 
 #[test]
 fn a_captured_stream_is_no_terminal() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const g = await guest({ stdout: 'piped', stderr: 'piped', stdin: 'text' });
          return [0, 1, 2].map((fd) => [g.call('fd_fdstat_get', fd, 256), g.instance.readMemory(256, 1)[0]]);",
     );
-    // No character device, that is.
-    assert_eq!(told, json!([[0, 0], [0, 0], [0, 0]]));
+    // A file type of 0 is unknown: a captured stream is not a character device.
+    assert_eq!(result, json!([[0, 0], [0, 0], [0, 0]]));
 }

@@ -1,4 +1,4 @@
-//! What guests can heap up in the host has an end.
+//! Caps on the host's resources that guests use through WASI.
 
 use std::path::Path;
 
@@ -9,26 +9,26 @@ use crate::adversary::Attack;
 use crate::child::{self, Child, this_test};
 
 #[test]
-fn a_store_has_so_many_descriptors() {
+fn the_descriptors_of_a_store_are_capped() {
     let folder = Folder::new("descriptors");
     let mut capabilities = granting(vec![folder.0.join("granted")]);
     capabilities.max_wasi_descriptors = 6;
-    let told = js(capabilities).run(&format!(
+    let result = js(capabilities).run(&format!(
         "const root = {};
          const wasi = {{ preopens: {{ '/': root }} }};
          const g = await guest(wasi);
          const opened = Array.from({{ length: 4 }}, () => g.open(3, 'file'));
-         // What is refused is not made either.
+         // A refused call does not create the file either.
          const refused = [g.open(3, 'made', {{ create: true }}).errno, g.stat('made')];
          const again = [g.call('fd_close', 4), g.open(3, 'file').fd];
-         // Another store has its own.
+         // Another store has its own count.
          const other = (await guest(wasi)).open(3, 'file').fd;
          const three = {{ preopens: Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, root])) }};
          return [opened.map(({{ fd, errno }}) => fd ?? -errno), refused, again, other, tell(await caught(() => guest(three)))];",
         json!(folder.path("granted"))
     ));
     assert_eq!(
-        told,
+        result,
         json!([
             [4, 5, -33, -33],
             [33, 44],
@@ -44,51 +44,51 @@ fn a_store_has_so_many_descriptors() {
 }
 
 #[test]
-fn a_poll_has_so_many_subscriptions() {
+fn the_subscriptions_of_a_poll_are_capped() {
     let mut capabilities = granting(vec![]);
     capabilities.max_wasi_subscriptions = 3;
-    let told = js(capabilities).run(
+    let result = js(capabilities).run(
         "const g = await guest({});
          const clocks = (count) => Array.from({ length: count }, () => ({ clock: 0 }));
          return [g.poll(clocks(3)).length, g.poll(clocks(4)), g.poll([]), g.call('poll_oneoff', 0, 0, -1, 0)];",
     );
-    assert_eq!(told, json!([3, 28, 28, 28]));
+    assert_eq!(result, json!([3, 28, 28, 28]));
 }
 
 #[test]
-fn arguments_and_environment_have_so_many_bytes() {
+fn the_bytes_of_arguments_and_environment_are_capped() {
     let mut capabilities = granting(vec![]);
     capabilities.max_wasi_text_bytes = 16;
-    let told = js(capabilities).run(
+    let result = js(capabilities).run(
         "const attempt = async (wasi) => { const error = await caught(() => guest(wasi)); return error.message ?? error; };
          return [await attempt({ args: ['1234567'], env: { A: '12345' } }), await attempt({ args: ['1234567'], env: { A: '123456' } }),
                  await attempt({ args: Array(17).fill('') })];",
     );
     let refused = "the option wasi is unusable: args and env have 17 bytes, more than max_wasi_text_bytes, \
          which is 16";
-    assert_eq!(told, json!(["nothing was thrown", refused, refused]));
+    assert_eq!(result, json!(["nothing was thrown", refused, refused]));
 }
 
 #[test]
-fn one_read_or_write_has_so_many_buffers() {
-    let told = js(granting(vec![])).run(
+fn the_buffers_of_one_read_or_write_are_capped() {
+    let result = js(granting(vec![])).run(
         "const g = await guest({ stdin: 'text', stdout: 'piped' });
          const ask = (name, fd, count) => g.call(name, fd, 65536, count, 8);
          return [ask('fd_read', 0, 1024), ask('fd_read', 0, 1025), ask('fd_write', 1, 1024), ask('fd_write', 1, 1025)];",
     );
-    assert_eq!(told, json!([0, 28, 0, 28]));
+    assert_eq!(result, json!([0, 28, 0, 28]));
 }
 
-/// What guests open is the process's too, which needs some for itself.
+/// Files that guests open take descriptors of the process, which needs some for itself.
 #[test]
-fn the_process_has_so_many_descriptors() {
+fn the_descriptors_of_all_guests_of_the_process_are_capped() {
     if child::is_child() {
         let folder = Folder::new("process");
-        let told = folder.js().run(
+        let result = folder.js().run(
             "const wasi = { preopens: { '/': root + 'granted' } }, first = await guest(wasi), second = await guest(wasi);
              const fill = (g) => { for (let count = 0;; count++) { const { errno } = g.open(3, 'file'); if (errno) return [count, errno]; } };
              const [[count, full], [none, also]] = [fill(first), fill(second)];
-             // A folder is listed by a descriptor of its own, and a new store has one for each folder.
+             // Listing a folder needs a descriptor, and so does each folder of a new store.
              const listed = first.call('fd_readdir', 3, 65536, 64, 0n, 8);
              const refused = (await caught(() => guest(wasi))).message;
              const free = first.call('fd_close', 4), again = second.open(3, 'file').errno ?? 0;
@@ -97,69 +97,69 @@ fn the_process_has_so_many_descriptors() {
              const third = await guest(wasi);
              return [count > 10, count < 75, full, none, also, listed, refused, free, again, fill(third)[0] > 10];",
         );
-        child::answer(&told);
+        child::answer(&result);
         return;
     }
-    let told = Child::limited(this_test!(), "ulimit -n 100").run();
+    let result = Child::limited(this_test!(), "ulimit -n 100").run();
     let refused = "the option wasi is unusable: the guests of this process use 75 file descriptors of the 75 that \
                    they may";
     assert_eq!(
-        told,
+        result,
         json!([true, true, 41, 0, 41, 41, refused, 0, 0, true])
     );
 }
 
-/// To write beyond the largest file that the system allows is an error, and not the end of the process.
+/// A write beyond the size that the system allows for files is an error, and does not end the process.
 #[test]
-fn files_have_so_many_bytes() {
+fn writes_beyond_the_size_limit_of_files_are_errors() {
     if child::is_child() {
         let folder = Folder::new("largest");
-        let told = folder.js().run(
+        let result = folder.js().run(
             "const g = await guest({ preopens: { '/': root + 'granted' } });
              const open = (path, flags) => (g.call('path_open', 3, 0, ...g.put(path), 1, 0x1fffffffn, 0n, flags, 0), g.u32(0));
              const write = (fd) => { g.set(0, 65536, 65536); const errno = g.call('fd_write', fd, 0, 1, 8); return errno === 0 ? g.u32(8) : -errno; };
-             const fd = open('large', 0), told = [];
-             for (let written = 1, sum = 0; written > 0;) { written = write(fd); sum += written; if (written <= 0) told.push(written, sum - written >= 1 << 16); }
+             const fd = open('large', 0), results = [];
+             for (let written = 1, sum = 0; written > 0;) { written = write(fd); sum += written; if (written <= 0) results.push(written, sum - written >= 1 << 16); }
              const appended = open('large', 1);
              const at = (offset) => (g.set(0, 65536, 1), g.call('fd_pwrite', fd, 0, 1, offset, 8));
-             told.push(write(appended), at(1n << 20n), at(0n), at((1n << 63n) - 1n), at(-1n));
-             told.push(g.call('fd_filestat_set_size', fd, 1n << 20n), g.call('fd_filestat_set_size', fd, 5n), write(appended) > 0);
-             return told;",
+             results.push(write(appended), at(1n << 20n), at(0n), at((1n << 63n) - 1n), at(-1n));
+             results.push(g.call('fd_filestat_set_size', fd, 1n << 20n), g.call('fd_filestat_set_size', fd, 5n), write(appended) > 0);
+             return results;",
         );
-        child::answer(&told);
+        child::answer(&result);
         return;
     }
-    let told = Child::limited(this_test!(), "ulimit -f 128").run();
-    assert_eq!(told, json!([-22, true, -22, 22, 0, 22, 28, 22, 0, true]));
+    let result = Child::limited(this_test!(), "ulimit -f 128").run();
+    assert_eq!(result, json!([-22, true, -22, 22, 0, 22, 28, 22, 0, true]));
 }
 
-/// Of all folders that a store lists together, so that a guest does not heap up entries by opening one a
-/// thousand times.
+/// The cap is for all folders that a store lists together: a guest cannot exceed it by opening one folder a thousand
+/// times.
 #[test]
-fn a_store_keeps_so_many_entries_of_listings() {
+fn the_kept_entries_of_listings_are_capped() {
     let folder = Folder::new("kept");
     for number in 0..40 {
         std::fs::write(folder.0.join(format!("granted/deep/file-{number}")), "").unwrap();
     }
     let mut capabilities = granting(vec![folder.0.join("granted")]);
     capabilities.max_wasi_listing_entries = 30;
-    let told = js(capabilities).run(&format!(
+    let result = js(capabilities).run(&format!(
         "const g = await guest({{ preopens: {{ '/': {} }} }});
          const fds = Array.from({{ length: 4 }}, () => g.open(3, 'deep', {{ directory: true }}).fd);
-         const told = [];
-         // In turns, a piece of each, and then back in each.
-         for (const size of [64, 200, 4096]) for (const fd of fds) told.push(new Set(g.list(fd, size)).size);
+         const results = [];
+         // Lists each folder in pieces of each size, and then returns to each entry.
+         for (const size of [64, 200, 4096]) for (const fd of fds) results.push(new Set(g.list(fd, size)).size);
          const pieces = fds.map((fd) => g.piece(fd, 0n, 4096).entries);
-         for (const [i, fd] of fds.entries()) told.push(pieces[i].every(({{ name }}, at) => g.piece(fd, at === 0 ? 0n : pieces[i][at - 1].next, 64).entries[0].name === name));
-         return [...new Set(told)];",
+         for (const [i, fd] of fds.entries()) results.push(pieces[i].every(({{ name }}, at) => g.piece(fd, at === 0 ? 0n : pieces[i][at - 1].next, 64).entries[0].name === name));
+         return [...new Set(results)];",
         json!(folder.path("granted"))
     ));
-    assert_eq!(told, json!([40, true]));
+    assert_eq!(result, json!([40, true]));
 }
 
-/// A folder that is opened a thousand times, and listed through each.
+/// One folder is opened hundreds of times, and listed through each descriptor.
 #[test]
-fn listings_take_little_memory_however_many_there_are() {
+fn many_listings_take_little_memory() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("listings");
     if !child::is_child() {
         let _ = std::fs::remove_dir_all(&folder);
@@ -174,7 +174,7 @@ fn listings_take_little_memory_however_many_there_are() {
          const g = await guest({{ preopens: {{ '/': {} }} }});
          let listed = 0, fd;
          while ((fd = g.open(3, '.', {{ directory: true }}).fd) !== undefined) {{
-             // From the last entry on, before which are all others.
+             // The last entry. To find it, the listing reads all others.
              if (g.call('fd_readdir', fd, 65536, 4096, 1_100n, 8) !== 0) throw 'not listed';
              listed++;
          }}
@@ -187,7 +187,7 @@ fn listings_take_little_memory_however_many_there_are() {
         capabilities.preopen_paths = vec![folder.clone()];
         capabilities.max_wasi_descriptors = 600;
     });
-    let told = attack.mebibytes(150).descriptors(1_400).run(this_test!());
+    let result = attack.mebibytes(150).descriptors(1_400).run(this_test!());
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(told, json!(596));
+    assert_eq!(result, json!(596));
 }

@@ -1,13 +1,13 @@
-//! Commands, reactors, and their output.
+//! Commands and reactors, and their output.
 
 use serde_json::json;
 
 use super::{granting, js};
 
 #[test]
-fn a_command_runs_once_and_tells_its_status() {
+fn a_command_runs_once_and_returns_its_status() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const command = (body) => load(`(module
              (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))
              (memory (export \"memory\") 1)
@@ -19,14 +19,14 @@ fn a_command_runs_once_and_tells_its_status() {
          const returns = await command('');
          const traps = await command('unreachable');
          const exited = await caught(() => exits.call('exit'));
-         const told = async (f) => {
+         const failure = async (f) => {
              const error = await caught(f);
              return { ...tell(error), hasStack: typeof error.wasmStack === 'string' };
          };
          return {
              statuses: [exits.start(), returns.start(), ...large],
              atStart: await codeOf(() => load('(module (import \"wasi_unstable\" \"proc_exit\" (func $e (param i32))) (func $s (call $e (i32.const 1))) (start $s))', {}, { wasi: {} })),
-             noMemory: await told(async () => (await load('(module (import \"wasi_unstable\" \"random_get\" (func $r (param i32 i32) (result i32))) (func (export \"f\") (drop (call $r (i32.const 0) (i32.const 1)))))', {}, { wasi: {} })).call('f')),
+             noMemory: await failure(async () => (await load('(module (import \"wasi_unstable\" \"random_get\" (func $r (param i32 i32) (result i32))) (func (export \"f\") (drop (call $r (i32.const 0) (i32.const 1)))))', {}, { wasi: {} })).call('f')),
              again: tell(await caught(() => returns.start())),
              trap: tell(await caught(() => traps.start())),
              exit: [tell(exited), exited.exitCode],
@@ -34,7 +34,7 @@ fn a_command_runs_once_and_tells_its_status() {
          };",
     );
     assert_eq!(
-        told,
+        result,
         json!({
             "statuses": [7, 0, 126, 255, 256, -1, i32::MAX, i32::MIN],
             "atStart": 5002,
@@ -50,7 +50,7 @@ fn a_command_runs_once_and_tells_its_status() {
 #[test]
 fn a_reactor_is_ready_when_it_is_instantiated() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const reactor = (body) => load(`(module
              (import \"wasi_unstable\" \"sched_yield\" (func $yield (result i32)))
              (global $ready (export \"ready\") (mut i32) (i32.const 0))
@@ -64,21 +64,21 @@ fn a_reactor_is_ready_when_it_is_instantiated() {
          return [good.global('ready').value, good.call('yield'), bad,
                  Deno.core.ops.op_wasm_live_instances() - before];",
     );
-    assert_eq!(told, json!([1, 0, 5002, 0]));
+    assert_eq!(result, json!([1, 0, 5002, 0]));
 }
 
 #[test]
-fn what_is_captured_is_bounded() {
+fn captured_output_is_capped() {
     let mut capabilities = granting(vec![]);
     capabilities.max_output_bytes = 10;
-    let told = js(capabilities).run(
+    let result = js(capabilities).run(
         "const g = await guest({ stdout: 'piped', stderr: 'piped' });
          const first = g.write(1, '12345678');
          const more = tell(await caught(() => g.write(1, '90abc')));
          return [first, more, String.fromCharCode(...g.instance.stdout()), g.write(2, 'usable')];",
     );
     assert_eq!(
-        told,
+        result,
         json!([
             8,
             {

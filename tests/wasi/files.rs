@@ -1,13 +1,13 @@
-//! Files are those of the folders that a guest is given.
+//! Guests reach only the files in their preopened folders.
 
 use serde_json::{Value, json};
 
 use super::Folder;
 
 #[test]
-fn files_are_those_of_the_preopened_folders() {
+fn guests_use_files_of_the_preopened_folders() {
     let folder = Folder::new("files");
-    let told = folder.js().run(
+    let result = folder.js().run(
         "const g = await guest({ preopens: { '/data': root + 'granted', '/ro': { path: root + 'granted', readonly: true } } });
          const name = (fd) => (g.call('fd_prestat_get', fd, 0), g.call('fd_prestat_dir_name', fd, 3000, g.u32(4)), g.string(3000, g.u32(4)));
          const made = g.open(3, 'made', { create: true, write: true });
@@ -19,16 +19,16 @@ fn files_are_those_of_the_preopened_folders() {
                         g.call('path_unlink_file', 4, ...g.put('file')), g.call('path_create_directory', 4, ...g.put('d'))],
          };",
     );
-    assert_eq!(told["names"], json!(["/data", "/ro"]));
+    assert_eq!(result["names"], json!(["/data", "/ro"]));
     assert_eq!(
-        told["read"],
+        result["read"],
         json!(["inside", "inside", "inside", "inside"])
     );
-    assert_eq!(told["made"], json!([3, "new"]));
-    let readonly = told["readonly"].as_array().unwrap();
+    assert_eq!(result["made"], json!([3, "new"]));
+    let readonly = result["readonly"].as_array().unwrap();
     assert!(
         readonly.iter().all(|errno| errno.as_i64() > Some(0)),
-        "{told}"
+        "{result}"
     );
     assert_eq!(std::fs::read(folder.path("granted/made")).unwrap(), b"new");
     assert_eq!(
@@ -40,7 +40,7 @@ fn files_are_those_of_the_preopened_folders() {
 #[test]
 fn no_path_leads_out_of_a_preopened_folder() {
     let folder = Folder::new("escapes");
-    let told = folder.js().run(
+    let result = folder.js().run(
         "const g = await guest({ preopens: { '/data': root + 'granted' } });
          const paths = ['../secret', '/etc/passwd', root + 'secret', 'deep/../../secret', 'absolute', 'relative',
                         'folder/secret', 'fi\\0le', 'deep/../../../../../../etc/passwd', '', '..'];
@@ -59,13 +59,13 @@ fn no_path_leads_out_of_a_preopened_folder() {
              create: g.open(3, '../created', { create: true, write: true }).errno,
          };",
     );
-    for (what, errnos) in told.as_object().unwrap() {
+    for (case, errnos) in result.as_object().unwrap() {
         let errnos = match errnos {
             Value::Array(errnos) => errnos.clone(),
             one => vec![one.clone()],
         };
         for errno in errnos {
-            assert!(errno.as_i64() > Some(0), "{what}: {errno} in {told}");
+            assert!(errno.as_i64() > Some(0), "{case}: {errno} in {result}");
         }
     }
     let mut left: Vec<String> = std::fs::read_dir(&folder.0)
@@ -80,23 +80,23 @@ fn no_path_leads_out_of_a_preopened_folder() {
 #[test]
 fn only_folders_that_are_granted_can_be_preopened() {
     let folder = Folder::new("grants");
-    let told = folder.js().run(
+    let result = folder.js().run(
         "const attempt = async (path) => tell(await caught(() => guest({ preopens: { '/': path } })));
          return Promise.all(['', 'granted/../', 'granted/folder', 'missing', 'granted/file', 'granted/deep', 'enters']
              .map(async (path) => {
-                 const told = await attempt(root + path);
-                 return told.code ? [told.code, told.message.replace(root, 'ROOT/')] : 'granted';
+                 const error = await attempt(root + path);
+                 return error.code ? [error.code, error.message.replace(root, 'ROOT/')] : 'granted';
              }));",
     );
     let refused = |path: &str| {
-        let why = "not a folder, or not granted by the host";
+        let reason = "not a folder, or not granted by the host";
         json!([
             5001,
-            format!("the option wasi is unusable: cannot preopen ROOT/{path}: {why}")
+            format!("the option wasi is unusable: cannot preopen ROOT/{path}: {reason}")
         ])
     };
     assert_eq!(
-        told,
+        result,
         json!([
             refused(""),
             refused("granted/../"),
@@ -113,7 +113,7 @@ fn only_folders_that_are_granted_can_be_preopened() {
 #[test]
 fn the_other_functions_of_files() {
     let folder = Folder::new("others");
-    let told = folder.js().run(
+    let result = folder.js().run(
         "const g = await guest({ preopens: { '/': root + 'granted' }, stdin: 'x' });
          const view = () => new DataView(g.instance.memory().buffer);
          const big = (at) => Number(view().getBigUint64(at, true));
@@ -128,30 +128,30 @@ fn the_other_functions_of_files() {
          const stat = (fd) => (call('fd_filestat_get', fd, 4000), { type: view().getUint8(4016), size: big(4032), accessed: big(4040), modified: big(4048) });
          const pathStat = (path, follow) => (call('path_filestat_get', 3, follow, ...g.put(path), 4000), view().getUint8(4016));
          const read = (name, ...rest) => { g.set(0, 2048, 64); const errno = call(name, fd, 0, 1, ...rest, 8); return errno || g.string(2048, g.u32(8)); };
-         const tell = () => (call('fd_tell', fd, 16), big(16));
-         const told = {};
-         told.positions = [
+         const position = () => (call('fd_tell', fd, 16), big(16));
+         const results = {};
+         results.positions = [
              call('fd_pwrite', fd, ...put('0123456789'), 0, 8), call('fd_pwrite', fd, ...put('ab'), 4, 8),
-             tell(), read('fd_pread', 2), read('fd_pread', 20), tell(), call('fd_seek', fd, 7, 0, 16), tell(), read('fd_read'),
-             call('fd_seek', fd, -2, 2, 16), tell(), call('fd_seek', fd, -20, 1, 16), tell(),
+             position(), read('fd_pread', 2), read('fd_pread', 20), position(), call('fd_seek', fd, 7, 0, 16), position(), read('fd_read'),
+             call('fd_seek', fd, -2, 2, 16), position(), call('fd_seek', fd, -20, 1, 16), position(),
          ];
-         told.sizes = [stat(fd).size, call('fd_filestat_set_size', fd, 3), stat(fd).size, call('fd_filestat_set_size', fd, 5), stat(fd).size, stat(fd).type];
-         told.times = [call('fd_filestat_set_times', fd, 1e9, 2e9, 5), stat(fd).accessed, stat(fd).modified,
+         results.sizes = [stat(fd).size, call('fd_filestat_set_size', fd, 3), stat(fd).size, call('fd_filestat_set_size', fd, 5), stat(fd).size, stat(fd).type];
+         results.times = [call('fd_filestat_set_times', fd, 1e9, 2e9, 5), stat(fd).accessed, stat(fd).modified,
              call('path_filestat_set_times', 3, 0, ...g.put('positions'), 3e9, 4e9, 5), stat(fd).accessed, stat(fd).modified];
-         told.synced = [call('fd_sync', fd), call('fd_datasync', fd), call('fd_advise', fd, 0, 10, 1), call('fd_allocate', fd, 0, 100)];
+         results.synced = [call('fd_sync', fd), call('fd_datasync', fd), call('fd_advise', fd, 0, 10, 1), call('fd_allocate', fd, 0, 100)];
          const flags = () => (call('fd_fdstat_get', fd, 4000), view().getUint16(4002, true));
-         told.flags = [flags(), call('fd_fdstat_set_flags', fd, 1), flags(), call('fd_write', fd, ...put('!'), 8), stat(fd).size, call('fd_fdstat_set_rights', fd, 0, 0)];
+         results.flags = [flags(), call('fd_fdstat_set_flags', fd, 1), flags(), call('fd_write', fd, ...put('!'), 8), stat(fd).size, call('fd_fdstat_set_rights', fd, 0, 0)];
          const link = (path) => { const errno = call('path_readlink', 3, ...g.put(path), 2048, 64, 8); return errno || g.string(2048, g.u32(8)); };
-         told.links = [link('inner'), link('file'), link('missing'), pathStat('inner', 0), pathStat('inner', 1), call('path_link', 3, 0, ...g.put('file'), 3, ...g.put('hard')), g.cat(3, 'hard')];
+         results.links = [link('inner'), link('file'), link('missing'), pathStat('inner', 0), pathStat('inner', 1), call('path_link', 3, 0, ...g.put('file'), 3, ...g.put('hard')), g.cat(3, 'hard')];
          const other = open('file', 0);
-         told.renumbered = [call('fd_renumber', fd, other), call('fd_close', fd), stat(other).size, call('fd_renumber', 99, other), call('fd_close', other)];
-         told.clock = [call('clock_res_get', 0, 16), big(16) > 0, call('clock_res_get', 1, 16), big(16) > 0];
-         told.sockets = [call('sock_accept', 0, 0, 16), call('sock_recv', 0, ...put('x'), 0, 16, 20), call('sock_send', 1, ...put('x'), 0, 16), call('sock_shutdown', 1, 3)];
-         told.signal = call('proc_raise', 6);
-         return told;",
+         results.renumbered = [call('fd_renumber', fd, other), call('fd_close', fd), stat(other).size, call('fd_renumber', 99, other), call('fd_close', other)];
+         results.clock = [call('clock_res_get', 0, 16), big(16) > 0, call('clock_res_get', 1, 16), big(16) > 0];
+         results.sockets = [call('sock_accept', 0, 0, 16), call('sock_recv', 0, ...put('x'), 0, 16, 20), call('sock_send', 1, ...put('x'), 0, 16), call('sock_shutdown', 1, 3)];
+         results.signal = call('proc_raise', 6);
+         return results;",
     );
     assert_eq!(
-        told,
+        result,
         json!({
             "positions": [0, 0, 0, "23ab6789", "", 0, 0, 7, "789", 0, 8, 28, 8],
             "sizes": [10, 0, 3, 0, 5, 4],

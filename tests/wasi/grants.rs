@@ -1,4 +1,4 @@
-//! Guests have what they are given, if the host allows it.
+//! Guests have the resources that the app passes, if the host grants them.
 
 use serde_json::json;
 
@@ -6,9 +6,9 @@ use super::{granting, js};
 use crate::js::Js;
 
 #[test]
-fn without_a_word_guests_have_nothing() {
+fn without_options_guests_have_nothing() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const g = await guest({});
          return {
              args: g.strings('args'), env: g.strings('environ'),
@@ -21,7 +21,7 @@ fn without_a_word_guests_have_nothing() {
     );
     let refused = |name: &str| json!({ "code": 5002, "kind": "RuntimeError", "message": format!("{name} is not piped") });
     assert_eq!(
-        told,
+        result,
         json!({
             "args": [0, ""], "env": [0, ""],
             "preopen": 8, "stdin": "", "stdout": 4, "stderr": 4,
@@ -32,9 +32,9 @@ fn without_a_word_guests_have_nothing() {
 }
 
 #[test]
-fn what_guests_are_given_they_have() {
+fn guests_have_the_arguments_and_streams_that_the_app_passes() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const g = await guest({
              args: ['prog', '', 'ünï'], env: { A: '1', B: 'x=y' },
              stdin: 'all of it', stdout: 'piped', stderr: 'piped',
@@ -45,12 +45,12 @@ fn what_guests_are_given_they_have() {
          return {
              args: [g.strings('args')[0], g.strings('args')[1].split('\\0')[0]], env: g.strings('environ'),
              stdin: [g.read(0, 4), g.read(0), g.read(0), bytes.read(0)], before, written,
-             stdout: decoderOf(g.instance.stdout()), stderr: decoderOf(g.instance.stderr()),
+             stdout: decode(g.instance.stdout()), stderr: decode(g.instance.stderr()),
          };
-         function decoderOf(bytes) { return String.fromCharCode(...bytes); }",
+         function decode(bytes) { return String.fromCharCode(...bytes); }",
     );
     assert_eq!(
-        told,
+        result,
         json!({
             "args": [3, "prog"], "env": [2, "A=1\0B=x=y\0"],
             "stdin": ["all ", "of it", "", "B"], "before": [], "written": [4, 3, 5],
@@ -60,7 +60,7 @@ fn what_guests_are_given_they_have() {
 }
 
 #[test]
-fn wasi_has_to_be_granted_and_asked_for() {
+fn wasi_has_to_be_granted_and_requested() {
     let needs = "(module (import \"wasi_snapshot_preview1\" \"sched_yield\" (func (result i32))))";
     let script = format!(
         "const module = await compile(text({}));
@@ -79,25 +79,25 @@ fn wasi_has_to_be_granted_and_asked_for() {
         |message: &str| json!({ "code": 5001, "kind": "InstantiateError", "message": message });
     let not = "import \"wasi_snapshot_preview1\".\"sched_yield\" needs a function: the store has no WASI, \
                for which there is the option wasi";
-    let told = Js::new().run(&script);
-    assert_eq!(told["asked"], refusal("the host grants no WASI"));
-    assert_eq!(told["not"], refusal(not));
-    assert_eq!(told["own"], true);
+    let result = Js::new().run(&script);
+    assert_eq!(result["asked"], refusal("the host grants no WASI"));
+    assert_eq!(result["not"], refusal(not));
+    assert_eq!(result["own"], true);
 
-    let told = Js::with(granting(vec![])).run(&script);
-    assert_eq!(told["asked"], "not a WasmError: nothing was thrown");
-    assert_eq!(told["not"], refusal(not));
+    let result = Js::with(granting(vec![])).run(&script);
+    assert_eq!(result["asked"], "not a WasmError: nothing was thrown");
+    assert_eq!(result["not"], refusal(not));
     assert_eq!(
-        told["unknown"],
+        result["unknown"],
         refusal("import \"wasi_snapshot_preview1\".\"fd_fly\": WASI has no such function")
     );
-    assert_eq!(told["mistyped"], 5001);
+    assert_eq!(result["mistyped"], 5001);
 }
 
 #[test]
-fn configs_that_cannot_be_used() {
+fn unusable_options_are_refused() {
     let mut js = js(granting(vec![]));
-    let told = js.run(
+    let result = js.run(
         "const configs = [1, null, 'all', { args: 'a' }, { args: [1] }, { args: ['a\\0b'] }, { env: 1 },
              { env: { A: 1 } }, { env: { 'A=B': '1' } }, { env: { '': '1' } }, { env: { A: '\\0' } },
              { preopens: [1] }, { preopens: { '/': 1 } }, { preopens: { '/': {} } },
@@ -110,5 +110,5 @@ fn configs_that_cannot_be_used() {
              lengths.push((await caught(() => guest(wasi))).message.length < 450);
          return [codes, lengths];",
     );
-    assert_eq!(told, json!([vec![5001; 19], vec![true; 6]]));
+    assert_eq!(result, json!([vec![5001; 19], vec![true; 6]]));
 }

@@ -1,4 +1,4 @@
-//! `poll_oneoff` returns when something has come about, and at once if it has already.
+//! `poll_oneoff` returns as soon as an event is ready, and at once if one is ready already.
 
 use std::io::pipe;
 use std::process::Stdio;
@@ -8,23 +8,23 @@ use serde_json::json;
 use super::{Folder, granting, js};
 use crate::child::{self, Child, this_test};
 
-/// Everything here would hang for ever if it waited, and nobody would see which: each script runs with
-/// a deadline that is far away, and must not reach it.
+/// A poll that waits wrongly would hang the whole test run. Scripts therefore have a late deadline, which they must
+/// not reach.
 const FAR: &str = "{ timeoutMs: 60_000 }";
 
 #[test]
-fn a_time_that_is_due_is_there_at_once() {
-    let told = js(granting(vec![])).run(&format!(
-        "const told = [];
+fn a_clock_that_is_due_is_an_event_at_once() {
+    let result = js(granting(vec![])).run(&format!(
+        "const results = [];
          for (const [options, poll] of [[{FAR}, (g, wanted) => g.poll(wanted)], [undefined, (g, wanted) => g.poll(wanted)]]) {{
              const g = await guest({{ stdin: 'text', stdout: 'piped' }}, options);
              const due = [{{ clock: 0 }}, {{ clock: 0, id: 0 }}, {{ clock: 0, absolute: true }}, {{ clock: 0, id: 0, absolute: true }}, {{ clock: 1, absolute: true }}];
              const never = {{ clock: 2n ** 64n - 1n }};
              const users = (events) => events.map(({{ userdata, error, type }}) => [userdata - 100, error, type].join());
-             for (const one of due) told.push(users(poll(g, [one])), users(poll(g, [never, one])), users(poll(g, [one, one, never])));
-             told.push(users(poll(g, [never, {{ read: 0 }}, {{ write: 1 }}, {{ clock: 0 }}])));
+             for (const one of due) results.push(users(poll(g, [one])), users(poll(g, [never, one])), users(poll(g, [one, one, never])));
+             results.push(users(poll(g, [never, {{ read: 0 }}, {{ write: 1 }}, {{ clock: 0 }}])));
          }}
-         return told;",
+         return results;",
     ));
     let mut right = Vec::new();
     for _ in 0..2 {
@@ -37,13 +37,13 @@ fn a_time_that_is_due_is_there_at_once() {
         }
         right.push(json!(["1,0,1", "2,0,2", "3,0,0"]));
     }
-    assert_eq!(told, json!(right));
+    assert_eq!(result, json!(right));
 }
 
-/// The same in a guest with a thread of its own.
+/// The same in a guest that runs on a thread of its own.
 #[test]
-fn a_time_that_is_due_is_there_at_once_beside_javascript() {
-    let told = js(granting(vec![])).run(
+fn a_clock_that_is_due_is_an_event_at_once_beside_javascript() {
+    let result = js(granting(vec![])).run(
         "const command = await load(`(module
              (import \"wasi_snapshot_preview1\" \"poll_oneoff\" (func $poll (param i32 i32 i32 i32) (result i32)))
              (memory (export \"memory\") 1)
@@ -52,17 +52,17 @@ fn a_time_that_is_due_is_there_at_once_beside_javascript() {
                  (i32.store (i32.const 40) (local.get $absolute))
                  (drop (call $poll (i32.const 0) (i32.const 256) (i32.const 1) (i32.const 512)))
                  (i32.load (i32.const 512))))`, {}, { wasi: {}, timeoutMs: 60_000 });
-         const told = [];
+         const results = [];
          for (const clock of [0, 1]) for (const absolute of [0, 1])
-             told.push(command.call('poll', [clock, absolute]), await command.callAsync('poll', [clock, absolute]));
-         return told;",
+             results.push(command.call('poll', [clock, absolute]), await command.callAsync('poll', [clock, absolute]));
+         return results;",
     );
-    assert_eq!(told, json!([1, 1, 1, 1, 1, 1, 1, 1]));
+    assert_eq!(result, json!([1, 1, 1, 1, 1, 1, 1, 1]));
 }
 
 #[test]
 fn a_wait_is_as_long_as_the_shortest_and_ends_with_the_deadline() {
-    let told = js(granting(vec![])).run(
+    let result = js(granting(vec![])).run(
         "const g = await guest({}, { timeoutMs: 60_000 });
          const time = () => (g.call('clock_time_get', 1, 0n, 0), new DataView(g.instance.memory().buffer).getBigUint64(0, true));
          const start = time();
@@ -76,7 +76,7 @@ fn a_wait_is_as_long_as_the_shortest_and_ends_with_the_deadline() {
          return [events.map(({ userdata }) => userdata), waited, errors];",
     );
     assert_eq!(
-        told,
+        result,
         json!([
             [101],
             true,
@@ -85,31 +85,31 @@ fn a_wait_is_as_long_as_the_shortest_and_ends_with_the_deadline() {
     );
 }
 
-/// The events, and where their number goes, may lie anywhere over the subscriptions.
+/// The events, and the address of their number, may overlap the subscriptions at any offset.
 #[test]
-fn results_may_lie_over_the_subscriptions() {
-    let told = js(granting(vec![])).run(
+fn results_may_overlap_the_subscriptions() {
+    let result = js(granting(vec![])).run(
         "const g = await guest({ stdin: 'text' });
          const wanted = [{ clock: 1_000_000 }, { read: 0 }, { clock: 0 }];
          const right = JSON.stringify(g.poll(wanted)), wrong = [];
          const end = 4096 + 3 * 48;
          for (let events = 4096 - 96; events <= end; events += 8) {
-             const got = JSON.stringify(g.poll(wanted, { events, to: 8000 }));
-             if (got !== right) wrong.push(['events', events, got]);
+             const result = JSON.stringify(g.poll(wanted, { events, to: 8000 }));
+             if (result !== right) wrong.push(['events', events, result]);
          }
          for (let to = 4096; to < end; to += 4) {
-             const got = JSON.stringify(g.poll(wanted, { to }));
-             if (got !== right) wrong.push(['to', to, got]);
+             const result = JSON.stringify(g.poll(wanted, { to }));
+             if (result !== right) wrong.push(['to', to, result]);
          }
          return [JSON.parse(right).map(({ userdata, type }) => [userdata, type]), wrong];",
     );
-    assert_eq!(told, json!([[[101, 1], [102, 0]], []]));
+    assert_eq!(result, json!([[[101, 1], [102, 0]], []]));
 }
 
 #[test]
 fn a_descriptor_that_cannot_be_polled_is_an_event_of_its_own() {
     let folder = Folder::new("polled");
-    let told = folder.js().run(
+    let result = folder.js().run(
         "const g = await guest({ preopens: { '/': root + 'granted' }, stdin: 'text' }, { timeoutMs: 60_000 });
          const file = g.open(3, 'file').fd, end = g.open(3, 'file').fd;
          g.read(end);
@@ -123,7 +123,7 @@ fn a_descriptor_that_cannot_be_polled_is_an_event_of_its_own() {
          return { bad, good, malformed, outside };",
     );
     assert_eq!(
-        told,
+        result,
         json!({
             "bad": [[0, 8, 0, 0], [1, 8, 0, 0], [2, 8, 0, 0], [3, 8, 0, 0]],
             "good": [[0, 0, 4, 0], [1, 0, 1, 0], [2, 0, 6, 0], [3, 0, 0, 1]],
@@ -133,7 +133,7 @@ fn a_descriptor_that_cannot_be_polled_is_an_event_of_its_own() {
     );
 }
 
-/// Of the process that the tests are: it has an input that nobody writes to.
+/// The standard input of the child process is a pipe to which no process writes.
 #[test]
 fn an_inherited_input_is_polled_without_a_wait() {
     const SCRIPT: &str = "
@@ -150,10 +150,10 @@ fn an_inherited_input_is_polled_without_a_wait() {
         return;
     }
     let (reader, writer) = pipe().unwrap();
-    let told = Child::new(this_test!()).stdin(Stdio::from(reader)).run();
+    let result = Child::new(this_test!()).stdin(Stdio::from(reader)).run();
     drop(writer);
     assert_eq!(
-        told,
+        result,
         json!([[101], [100], "interrupt", "interrupt", 0, 0, 6])
     );
 }

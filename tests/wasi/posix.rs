@@ -1,11 +1,11 @@
-//! Files answer as they do in POSIX, with the numbers that preview 1 has for its errors.
+//! Functions on files behave as in POSIX, with the error numbers of preview 1.
 
 use serde_json::{Value, json};
 
 use super::{FUNCTIONS, Folder};
 
-/// Runs in a folder that has `file`, `link` to it, `dir`, `dirlink` to that with `in` in it, and
-/// `dangling`.
+/// Runs a script in a folder with `file`, `dir/in`, and the links `link` to `file`, `dirlink` to `dir`, and
+/// `dangling` to nothing.
 fn run(name: &str, body: &str) -> Value {
     let folder = Folder::new(name);
     let granted = folder.0.join("granted");
@@ -21,7 +21,7 @@ fn run(name: &str, body: &str) -> Value {
              return g.call(name, ...args.map((arg, i) => params[i] === 'i64' ? BigInt(arg) : arg));
          }};
          const rights = 0x1fffffffn;
-         /** Opens with these flags, and tells the descriptor or the error. */
+         /** Opens a path with these flags. Returns the descriptor or the error number. */
          const open = (path, how = 0, {{ follow = 0, right = rights, flags = 0, dir = 3 }} = {{}}) => {{
              const errno = g.call('path_open', dir, follow, ...g.put(path), how, right, right, flags, 0);
              return errno === 0 ? {{ fd: g.u32(0) }} : {{ errno }};
@@ -32,10 +32,10 @@ fn run(name: &str, body: &str) -> Value {
     ))
 }
 
-/// A slash at the end of a path follows a link, and wants a folder there.
+/// A slash at the end of a path follows a link, and requires a folder.
 #[test]
 fn a_path_that_ends_in_a_slash() {
-    let told = run(
+    let result = run(
         "slashes",
         "const endings = (path) => ['', '/', '//', '/.'].map((end) => path + end);
          const stat = (follow) => Object.fromEntries(['file', 'dir', 'link', 'dirlink', 'dangling'].map((path) =>
@@ -60,7 +60,7 @@ fn a_path_that_ends_in_a_slash() {
          };",
     );
     assert_eq!(
-        told,
+        result,
         json!({
             "lstat": {
                 "file": [4, -54, -54, -54], "dir": [3, 3, 3, 3], "link": [7, -54, -54, -54],
@@ -72,7 +72,7 @@ fn a_path_that_ends_in_a_slash() {
             },
             "open": { "link": [-32, -54, -54], "dirlink": [-32, 3, 3], "file": [4, -54, -54] },
             "set": { "link": [0, 54], "dirlink": [0, 0], "dangling": [0, 44] },
-            "modified": [6e9 as u64, told["modified"][1], 6e9 as u64, 6e9 as u64],
+            "modified": [6e9 as u64, result["modified"][1], 6e9 as u64, 6e9 as u64],
             "unlink": [54, 54, 31, 31, 54, 44],
             "rmdir": [54, 54, 54, 54, 55, 28, 28, 44],
             "mkdir": [0, 20, 20, 20],
@@ -83,35 +83,35 @@ fn a_path_that_ends_in_a_slash() {
             "create": true,
         })
     );
-    assert_ne!(told["modified"][1], json!(6e9 as u64));
+    assert_ne!(result["modified"][1], json!(6e9 as u64));
 }
 
 #[test]
 fn times_of_files_folders_and_links() {
-    let told = run(
+    let result = run(
         "times",
         "const ns = 1_000_000_000n;
          const times = (path, follow = 0) => { const { accessed, modified } = g.stat(path, follow); return [accessed, modified]; };
          const set = (path, follow, accessed, modified, flags) => g.call('path_filestat_set_times', 3, follow, ...g.put(path), accessed, modified, flags);
-         const told = {};
-         told.both = [set('file', 0, 1000n * ns, 1001n * ns + 123456789n, 5), times('file')];
-         told.none = [set('file', 0, 5n, 6n, 0), times('file')];
-         told.one = [set('file', 0, 5n, 1002n * ns, 4), times('file'), set('file', 0, 1003n * ns + 1n, 5n, 1), times('file')];
-         told.now = [set('file', 0, 5n, 6n, 8), times('file')[0], times('file')[1] > 1e18];
-         told.link = [set('link', 0, 7n * ns, 8n * ns, 5), times('link'), set('link', 1, 9n * ns, 10n * ns, 5), times('file'), times('link')[1]];
-         told.dangling = [set('dangling', 0, 7n * ns, 8n * ns, 5), times('dangling'), set('dangling', 1, 1n, 1n, 5)];
-         told.folder = [set('dir', 1, 11n * ns, 12n * ns, 5), times('dir')];
+         const results = {};
+         results.both = [set('file', 0, 1000n * ns, 1001n * ns + 123456789n, 5), times('file')];
+         results.none = [set('file', 0, 5n, 6n, 0), times('file')];
+         results.one = [set('file', 0, 5n, 1002n * ns, 4), times('file'), set('file', 0, 1003n * ns + 1n, 5n, 1), times('file')];
+         results.now = [set('file', 0, 5n, 6n, 8), times('file')[0], times('file')[1] > 1e18];
+         results.link = [set('link', 0, 7n * ns, 8n * ns, 5), times('link'), set('link', 1, 9n * ns, 10n * ns, 5), times('file'), times('link')[1]];
+         results.dangling = [set('dangling', 0, 7n * ns, 8n * ns, 5), times('dangling'), set('dangling', 1, 1n, 1n, 5)];
+         results.folder = [set('dir', 1, 11n * ns, 12n * ns, 5), times('dir')];
          const dir = open('dir', 2, read).fd, file = open('file', 0, read).fd;
          const by = (fd) => [call('fd_filestat_set_times', fd, 13n * ns, 14n * ns, 5), (call('fd_filestat_get', fd, 4000), g.filestat(4000).modified)];
-         told.opened = [by(dir), by(file), by(3)];
-         told.both_kinds = [3, 12, 15].flatMap((flags) => [set('file', 0, 1n, 1n, flags), call('fd_filestat_set_times', file, 1n, 1n, flags), call('fd_filestat_set_times', dir, 1n, 1n, flags)]);
-         told.streams = [0, 1].map((fd) => call('fd_filestat_set_times', fd, 1n, 1n, 5));
+         results.opened = [by(dir), by(file), by(3)];
+         results.both_kinds = [3, 12, 15].flatMap((flags) => [set('file', 0, 1n, 1n, flags), call('fd_filestat_set_times', file, 1n, 1n, flags), call('fd_filestat_set_times', dir, 1n, 1n, flags)]);
+         results.streams = [0, 1].map((fd) => call('fd_filestat_set_times', fd, 1n, 1n, 5));
          const before = call('fd_filestat_get', file, 4000) || new DataView(g.instance.memory().buffer).getBigUint64(4056, true);
-         told.changed = before > 10n ** 18n;
-         return told;",
+         results.changed = before > 10n ** 18n;
+         return results;",
     );
     assert_eq!(
-        told,
+        result,
         json!({
             "both": [0, [1_000_000_000_000_u64, 1_001_123_456_789_u64]],
             "none": [0, [1_000_000_000_000_u64, 1_001_123_456_789_u64]],
@@ -130,23 +130,23 @@ fn times_of_files_folders_and_links() {
 
 #[test]
 fn a_folder_can_be_synchronized() {
-    let told = run(
+    let result = run(
         "synchronized",
         "const dir = open('dir', 2, read).fd, file = open('file', 0, read).fd;
          return [3, dir, file, 0, 1, 99].map((fd) => [call('fd_sync', fd), call('fd_datasync', fd)]);",
     );
     assert_eq!(
-        told,
+        result,
         json!([[0, 0], [0, 0], [0, 0], [28, 28], [28, 28], [8, 8]])
     );
 }
 
-/// All arguments of all functions that are enumerations or flags, with all that they are not.
+/// Invalid values for all arguments that are enumerations or flags.
 #[test]
-fn values_that_an_argument_cannot_have_are_errors() {
-    let told = run(
+fn invalid_values_of_arguments_are_errors() {
+    let result = run(
         "enums",
-        "// Each with the arguments around the value, and the least value that there is not.
+        "// For each argument: a function that places the value among the other arguments, and the least invalid value.
          const file = open('file').fd, path = g.put('file'), new_ = g.put('new'), dir = open('dir', 2, read).fd;
          const cases = {
              clock_res_get: [[(x) => [x, 0], 4]],
@@ -171,27 +171,27 @@ fn values_that_an_argument_cannot_have_are_errors() {
              sock_shutdown: [[(x) => [1, x], 4]],
          };
          const wrong = [];
-         for (const [name, arguments_] of Object.entries(cases)) for (const [around, least] of arguments_)
+         for (const [name, arguments_] of Object.entries(cases)) for (const [place, least] of arguments_)
              for (const value of [least, least + 1, 127, 255, 256, 65535, 65536, 2 ** 31 - 1, -1, -(2 ** 31)].filter((value) => value >= least || value < 0)) {
                  if (least === 2 ** 30 && value > 0 && value < least) continue;
-                 const got = await caught(() => { throw call(name, ...around(value)); });
-                 if (got !== 28) wrong.push([name, value, got.message ?? got]);
+                 const errno = await caught(() => { throw call(name, ...place(value)); });
+                 if (errno !== 28) wrong.push([name, value, errno.message ?? errno]);
              }
          return [wrong, Object.keys(cases), g.stat('file').size, g.stat('new')];",
     );
-    assert_eq!(told[0], json!([]));
+    assert_eq!(result[0], json!([]));
     assert_eq!(
-        (&told[2], &told[3]),
+        (&result[2], &result[3]),
         (&json!(6), &json!(44)),
-        "nothing was done"
+        "the files are unchanged"
     );
     let known = |name: &Value| FUNCTIONS.iter().any(|(known, _)| name == known);
-    assert!(told[1].as_array().unwrap().iter().all(known));
+    assert!(result[1].as_array().unwrap().iter().all(known));
 }
 
 #[test]
 fn a_pointer_out_of_the_memory_is_an_error() {
-    let told = run(
+    let result = run(
         "pointers",
         "const file = open('file').fd, end = g.instance.memory().byteLength;
          const wrong = [];
@@ -205,19 +205,19 @@ fn a_pointer_out_of_the_memory_is_an_error() {
          };
          g.set(0, 0, 0);
          for (const [name, args] of Object.entries(faults)) {
-             const got = await caught(() => { throw call(name, ...args); });
-             if (got !== 21) wrong.push([name, got.message ?? got]);
+             const errno = await caught(() => { throw call(name, ...args); });
+             if (errno !== 21) wrong.push([name, errno.message ?? errno]);
          }
-         // A buffer that is out of the memory, and not the first one.
+         // The second buffer is outside of the memory.
          g.set(64, 1024, 1, end - 1, 2);
          return [wrong, call('fd_read', file, 64, 2, 0), call('fd_write', 1, 64, 2, 0), g.instance.stdout().length, g.stat('file').size];",
     );
-    assert_eq!(told, json!([[], 21, 21, 0, 6]));
+    assert_eq!(result, json!([[], 21, 21, 0, 6]));
 }
 
 #[test]
-fn odd_paths() {
-    let told = run(
+fn unusual_paths() {
+    let result = run(
         "odd",
         "const bytes = (...all) => { g.instance.writeMemory(60_000, new Uint8Array(all)); return [60_000, all.length]; };
          const create = (at, length) => g.call('path_open', 3, 0, at, length, 1, rights, rights, 0, 0);
@@ -234,7 +234,7 @@ fn odd_paths() {
          };",
     );
     assert_eq!(
-        told,
+        result,
         json!({
             "empty": [44, 44, 44, 44], "nul": 28, "utf8": [25, 25], "long": [37, 37, 37],
             "inner": [4, 4, 4, -44, -54, 3], "outer": [-63, -63, -63, -63],
@@ -245,26 +245,26 @@ fn odd_paths() {
 }
 
 #[test]
-fn what_was_not_opened_for_it() {
-    let told = run(
+fn operations_that_a_descriptor_was_not_opened_for() {
+    let result = run(
         "opened",
-        "const told = {};
+        "const results = {};
          const ask = (fd) => [g.read(fd, 3), g.write(fd, 'x'), call('fd_filestat_set_size', fd, 100)];
-         told.read = ask(open('file', 0, read).fd);
-         told.write = ask(open('file', 0, { right: 0x40n }).fd);
-         told.neither = ask(open('file', 0, { right: 0n }).fd);
-         told.created = ask(open('created', 1, read).fd);
-         told.folder = ask(open('dir', 2, read).fd);
-         told.streams = [ask(0), ask(1)];
-         told.open = [open('dir', 0).errno, open('dir', 3).errno, open('file', 2, read).errno, open('file', 5).errno, open('none', 8).errno, open('none').errno];
-         told.truncated = [open('dir/in', 8, read).fd > 3, g.stat('dir/in').size];
-         told.synchronous = [1, 2, 8, 16].map((flags) => { const { fd } = open('file', 0, { flags }); call('fd_fdstat_get', fd, 64); return new DataView(g.instance.memory().buffer).getUint16(66, true); });
+         results.read = ask(open('file', 0, read).fd);
+         results.write = ask(open('file', 0, { right: 0x40n }).fd);
+         results.neither = ask(open('file', 0, { right: 0n }).fd);
+         results.created = ask(open('created', 1, read).fd);
+         results.folder = ask(open('dir', 2, read).fd);
+         results.streams = [ask(0), ask(1)];
+         results.open = [open('dir', 0).errno, open('dir', 3).errno, open('file', 2, read).errno, open('file', 5).errno, open('none', 8).errno, open('none').errno];
+         results.truncated = [open('dir/in', 8, read).fd > 3, g.stat('dir/in').size];
+         results.synchronous = [1, 2, 8, 16].map((flags) => { const { fd } = open('file', 0, { flags }); call('fd_fdstat_get', fd, 64); return new DataView(g.instance.memory().buffer).getUint16(66, true); });
          const fd = open('appended', 1, { flags: 1 }).fd;
-         told.appended = [g.write(fd, 'ab'), call('fd_seek', fd, 0, 0, 0), g.write(fd, 'cd'), call('fd_tell', fd, 0) || g.u32(0), call('fd_fdstat_set_flags', fd, 0), call('fd_seek', fd, 0, 0, 0), g.write(fd, 'x'), g.cat(3, 'appended')];
-         return told;",
+         results.appended = [g.write(fd, 'ab'), call('fd_seek', fd, 0, 0, 0), g.write(fd, 'cd'), call('fd_tell', fd, 0) || g.u32(0), call('fd_fdstat_set_flags', fd, 0), call('fd_seek', fd, 0, 0, 0), g.write(fd, 'x'), g.cat(3, 'appended')];
+         return results;",
     );
     assert_eq!(
-        told,
+        result,
         json!({
             "read": ["ins", -8, 28], "write": [8, 1, 0], "neither": ["xns", -8, 28], "created": ["", -8, 28],
             "folder": [31, -8, 28], "streams": [["tex", -8, 28], [8, 1, 28]],
@@ -277,7 +277,7 @@ fn what_was_not_opened_for_it() {
 #[test]
 fn wasi_unstable_has_layouts_of_its_own() {
     let folder = Folder::new("unstable");
-    let told = folder.js().run(
+    let result = folder.js().run(
         "const old = await load(`(module
              (import \"wasi_unstable\" \"path_open\" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
              (import \"wasi_unstable\" \"fd_seek\" (func $seek (param i32 i64 i32 i32) (result i32)))
@@ -295,14 +295,14 @@ fn wasi_unstable_has_layouts_of_its_own() {
          new Uint8Array(old.memory().buffer, 256, 80).fill(255);
          const view = () => new DataView(old.memory().buffer);
          const stat = [old.call('stat', [fd]), view().getUint8(272), view().getUint32(276, true), Number(view().getBigUint64(280, true)), view().getUint8(312)];
-         // A descriptor that there is not, and a clock that is due, which is named twice.
+         // A descriptor that does not exist, and a clock that is due.
          view().setUint8(1024 + 8, 1), view().setUint32(1024 + 16, 99, true), view().setBigUint64(1024, 5n, true);
          view().setBigUint64(1080, 6n, true), view().setBigUint64(1080 + 16, 77n, true), view().setUint32(1080 + 24, 1, true), view().setBigUint64(1080 + 32, 0n, true);
          const events = [old.call('poll', [2]), ...[0, 32].flatMap((at) => [Number(view().getBigUint64(2048 + at, true)), view().getUint16(2056 + at, true), view().getUint8(2058 + at)])];
          return { seeks, stat, events };",
     );
     assert_eq!(
-        told,
+        result,
         json!({
             "seeks": [3, 5, 5], "stat": [0, 4, 1, 6, 255],
             "events": [2, 5, 8, 1, 6, 0, 0],

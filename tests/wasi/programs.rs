@@ -1,4 +1,4 @@
-//! Programs as they come, and every function there is.
+//! A program in C that uses many functions of WASI.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,7 @@ use serde_json::json;
 use super::{Folder, granting};
 use crate::js::Js;
 
-/// Compiles a program of `tests/programs`; `None`, with the reason printed, where there is no
-/// compiler for WASI.
+/// Compiles a program of `tests/programs`. Without a compiler for WASI, prints the reason and returns `None`.
 fn program(name: &str) -> Option<PathBuf> {
     let compile = |source: &Path, wasm: &Path| {
         std::process::Command::new("clang")
@@ -44,17 +43,17 @@ fn a_program_in_c() {
     capabilities.allow_file_compile = true;
     capabilities.compile_paths = vec![wasm.clone()];
     let mut js = Js::with(capabilities);
-    let told = js.run(&format!(
+    let result = js.run(&format!(
         "const module = await compileFile({});
          const run = async (readonly) => {{
              const instance = await instantiate(module, {{}}, {{ wasi: {{
                  args: ['prog', 'one', 'two'], env: {{ GREETING: 'hello' }}, stdin: 'a\\nb\\n',
                  preopens: {{ '/data': {{ path: {}, readonly }} }}, stdout: 'piped', stderr: 'piped',
              }} }});
-             const told = [instance.start(), ...['stdout', 'stderr'].map((name) =>
+             const outcome = [instance.start(), ...['stdout', 'stderr'].map((name) =>
                  String.fromCharCode(...instance[name]()))];
              instance.drop();
-             return told;
+             return outcome;
          }};
          return [await run(false), await run(true)];",
         json!(wasm),
@@ -62,7 +61,7 @@ fn a_program_in_c() {
     ));
     let stdout = "one two\nhello\n> a\n> b\n3890 bytes\n2\n3\n4\nb\noutside: Operation not permitted\n\
                   waited\nrandom\n";
-    assert_eq!(told[0], json!([42, stdout, "done\n"]));
-    assert_eq!(told[1][0], 2);
-    assert_eq!(told[1][2], "mkdir: Operation not permitted\n");
+    assert_eq!(result[0], json!([42, stdout, "done\n"]));
+    assert_eq!(result[1][0], 2);
+    assert_eq!(result[1][2], "mkdir: Operation not permitted\n");
 }

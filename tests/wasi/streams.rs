@@ -1,4 +1,4 @@
-//! Pipes, the streams of the process, and buffers of all sizes.
+//! Pipes, the standard streams of the process, and buffers of all sizes.
 
 use std::io::{Read as _, Seek as _, Write as _, pipe};
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ fn with_pipe(name: &str) -> Folder {
     folder
 }
 
-/// A guest that may take a minute for a call, and opens what has no file type it could ask for.
+/// A guest with a deadline, and a function that opens files of any type.
 const GUEST: &str = "
     const g = await guest({ preopens: { '/': root + 'granted' } }, { timeoutMs });
     const open = (path, right, flags = 0) => {
@@ -29,15 +29,15 @@ const GUEST: &str = "
     const [READ, WRITE, NONBLOCK] = [2n, 0x40n, 4];";
 
 #[test]
-fn a_pipe_is_read_as_it_is_written_and_has_no_places() {
+fn a_pipe_is_read_in_order_and_has_no_positions() {
     let folder = with_pipe("read");
     let pipe = folder.path("granted/pipe");
     let writer = thread::spawn(move || std::fs::write(pipe, "hello").unwrap());
-    let told = folder.js().run(&format!(
+    let result = folder.js().run(&format!(
         "const timeoutMs = 60_000; {GUEST}
          const fd = open('pipe', READ);
          g.set(0, 2048, 10);
-         const places = [g.call('fd_seek', fd, 0n, 0, 16), g.call('fd_seek', fd, 0n, 1, 16), g.call('fd_seek', fd, 0n, 2, 16), g.call('fd_tell', fd, 16),
+         const positions = [g.call('fd_seek', fd, 0n, 0, 16), g.call('fd_seek', fd, 0n, 1, 16), g.call('fd_seek', fd, 0n, 2, 16), g.call('fd_tell', fd, 16),
              g.call('fd_pread', fd, 0, 1, 0n, 8), g.call('fd_advise', fd, 0n, 0n, 0), g.call('fd_filestat_set_size', fd, 0n)];
          g.poll([{{ read: fd }}]);
          // Two buffers are filled by one read.
@@ -45,14 +45,14 @@ fn a_pipe_is_read_as_it_is_written_and_has_no_places() {
          const both = [g.call('fd_read', fd, 0, 2, 16), g.u32(16), g.string(2048, 2) + g.string(3072, 2)];
          const rest = [g.read(fd), g.read(fd)];
          const [end] = g.poll([{{ read: fd }}]);
-         // No right to seek or tell, by which libraries know what has no places.
+         // Libraries see by the missing rights to seek and tell that a file has no positions.
          const rights = (fd) => (g.call('fd_fdstat_get', fd, 64), new DataView(g.instance.memory().buffer).getBigUint64(72, true) & 0x24n);
          const kinds = [g.call('fd_fdstat_get', fd, 64) || g.instance.readMemory(64, 1)[0], Number(rights(fd)), Number(rights(open('file', READ)))];
-         return [places, both, rest, end.hangup, kinds];"
+         return [positions, both, rest, end.hangup, kinds];"
     ));
     writer.join().unwrap();
     assert_eq!(
-        told,
+        result,
         json!([
             [70, 70, 70, 70, 70, 70, 28],
             [0, 4, "hell"],
@@ -64,55 +64,55 @@ fn a_pipe_is_read_as_it_is_written_and_has_no_places() {
 }
 
 #[test]
-fn a_pipe_takes_all_that_is_written() {
+fn a_pipe_takes_more_bytes_than_it_can_hold() {
     let folder = with_pipe("written");
     let pipe = folder.path("granted/pipe");
     let reader = thread::spawn(move || std::fs::read(pipe).unwrap());
-    let told = folder.js().run(&format!(
+    let result = folder.js().run(&format!(
         "const timeoutMs = 60_000; {GUEST}
          const fd = open('pipe', WRITE), size = 200_000;
          new Uint8Array(g.instance.memory().buffer, 4096, size).fill(7);
          g.set(0, 4096, size);
          return [g.call('fd_write', fd, 0, 1, 8), g.u32(8), g.call('fd_pwrite', fd, 0, 1, 0n, 8), g.call('fd_close', fd)];"
     ));
-    assert_eq!(told, json!([0, 200_000, 70, 0]));
+    assert_eq!(result, json!([0, 200_000, 70, 0]));
     assert_eq!(reader.join().unwrap(), vec![7; 200_000]);
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_any_more_is_an_error() {
+fn writing_to_a_pipe_without_a_reader_is_an_error() {
     let folder = with_pipe("broken");
     let pipe = folder.path("granted/pipe");
     let reader = thread::spawn(move || drop(std::fs::File::open(pipe).unwrap()));
-    let told = folder.js().run(&format!(
+    let result = folder.js().run(&format!(
         "const timeoutMs = 60_000; {GUEST}
          const fd = open('pipe', WRITE);
          let written;
-         // The other end is closed soon, if not yet.
+         // The reader closes its end soon.
          do written = g.write(fd, 'x'); while (written === 1);
          return written;"
     ));
     reader.join().unwrap();
-    assert_eq!(told, json!(-64));
+    assert_eq!(result, json!(-64));
 }
 
 #[test]
-fn a_pipe_without_another_end_is_given_up_with_the_deadline() {
+fn a_wait_for_the_other_end_of_a_pipe_ends_with_the_deadline() {
     let folder = with_pipe("alone");
-    let told = folder.js().run(&format!(
+    let result = folder.js().run(&format!(
         "const timeoutMs = 30; {GUEST}
          const trap = async (f) => (await caught(f)).trap;
          const fd = open('pipe', READ), other = open('pipe', READ, NONBLOCK);
-         const told = [await trap(() => g.read(fd)), g.read(other), await trap(() => g.poll([{{ read: fd }}]))];
-         told.push(g.poll([{{ read: fd }}, {{ clock: 0 }}]).length);
+         const results = [await trap(() => g.read(fd)), g.read(other), await trap(() => g.poll([{{ read: fd }}]))];
+         results.push(g.poll([{{ read: fd }}, {{ clock: 0 }}]).length);
          g.call('fd_close', fd), g.call('fd_close', other);
-         told.push(open('pipe', WRITE, NONBLOCK), await trap(() => open('pipe', WRITE)));
-         // Its times and what is known of it need no other end.
-         told.push(g.call('path_filestat_set_times', 3, 1, ...g.put('pipe'), 5_000_000_000n, 5_000_000_000n, 5), g.stat('pipe').modified);
-         return told;"
+         results.push(open('pipe', WRITE, NONBLOCK), await trap(() => open('pipe', WRITE)));
+         // Setting its times and reading its status need no other end.
+         results.push(g.call('path_filestat_set_times', 3, 1, ...g.put('pipe'), 5_000_000_000n, 5_000_000_000n, 5), g.stat('pipe').modified);
+         return results;"
     ));
     assert_eq!(
-        told,
+        result,
         json!([
             "interrupt",
             6,
@@ -129,7 +129,7 @@ fn a_pipe_without_another_end_is_given_up_with_the_deadline() {
 #[test]
 fn buffers_of_128_mib_and_more_move_bytes() {
     let folder = Folder::new("big");
-    let told = folder.js().run(
+    let result = folder.js().run(
         "const big = await load(`(module
              (import \"wasi_snapshot_preview1\" \"path_open\" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
              (import \"wasi_snapshot_preview1\" \"fd_write\" (func $write (param i32 i32 i32 i32) (result i32)))
@@ -154,17 +154,17 @@ fn buffers_of_128_mib_and_more_move_bytes() {
          return [written.slice(0, 1), written[1] === size, read[2] === size, [...read.slice(0, 2), ...read.slice(3)]];",
     );
     assert_eq!(
-        told,
+        result,
         json!([[0], true, true, [0, 0, [1, 2, 3], [4, 5, 6], 0, 0]])
     );
 }
 
-/// Through a memory that threads share, of which the host has copies.
+/// For a shared memory, the host copies the buffers.
 #[test]
-fn many_buffers_are_one_read_or_write() {
+fn one_read_or_write_moves_many_buffers() {
     for memory in ["4", "64 64 shared"] {
         let folder = Folder::new("vectors");
-        let told = folder.js().run(&format!(
+        let result = folder.js().run(&format!(
             "const source = everything.replace('(memory (export \"memory\") 4)', '(memory (export \"memory\") {memory})');
              const given = globalThis.everything;
              globalThis.everything = source;
@@ -176,46 +176,46 @@ fn many_buffers_are_one_read_or_write() {
              const move = (name, fd, list, ...rest) => {{ iovs(list); const errno = g.call(name, fd, 8192, list.length, ...rest, 64); return errno === 0 ? g.u32(64) : -errno; }};
              const list = [];
              for (let i = 0; i < 900; i++) {{ view().setUint8(20_000 + i, 97 + i % 26); list.push([20_000 + i, i % 3 === 0 ? 0 : 1]); }}
-             const told = [move('fd_write', 1, list), g.instance.stdout().length, String.fromCharCode(...g.instance.stdout().slice(0, 5))];
+             const results = [move('fd_write', 1, list), g.instance.stdout().length, String.fromCharCode(...g.instance.stdout().slice(0, 5))];
              const {{ fd }} = g.open(3, 'vectors', {{ create: true, write: true }});
-             told.push(move('fd_write', fd, list), move('fd_pwrite', fd, [[20_000, 2], [20_010, 0], [20_003, 1]], 1n));
+             results.push(move('fd_write', fd, list), move('fd_pwrite', fd, [[20_000, 2], [20_010, 0], [20_003, 1]], 1n));
              g.call('fd_seek', fd, 0n, 0, 0);
-             told.push(move('fd_read', fd, [[30_000, 2], [30_010, 0], [30_020, 3]]), g.string(30_000, 2) + g.string(30_020, 3));
-             told.push(move('fd_pread', fd, [[30_000, 1], [30_001, 1]], 598n), move('fd_pread', fd, [[30_000, 1], [30_001, 5]], 599n), move('fd_read', fd, []), move('fd_read', fd, [[30_000, 0]]));
-             told.push(move('fd_read', 0, [[30_000, 2], [30_010, 3]]), g.string(30_000, 2) + g.string(30_010, 3), g.read(0));
+             results.push(move('fd_read', fd, [[30_000, 2], [30_010, 0], [30_020, 3]]), g.string(30_000, 2) + g.string(30_020, 3));
+             results.push(move('fd_pread', fd, [[30_000, 1], [30_001, 1]], 598n), move('fd_pread', fd, [[30_000, 1], [30_001, 5]], 599n), move('fd_read', fd, []), move('fd_read', fd, [[30_000, 0]]));
+             results.push(move('fd_read', 0, [[30_000, 2], [30_010, 3]]), g.string(30_000, 2) + g.string(30_010, 3), g.read(0));
              const end = (at) => {{ g.call('fd_seek', fd, 0n, 2, at); return Number(view().getBigUint64(at, true)); }};
              const before = end(0);
-             told.push(move('fd_write', fd, [[4096, large], [4096, large]]) === 2 * large, end(0) - before === 2 * large);
-             told.push(move('fd_pread', fd, [[4096, large], [4096, large]], BigInt(before)) === 2 * large);
-             return told;"
+             results.push(move('fd_write', fd, [[4096, large], [4096, large]]) === 2 * large, end(0) - before === 2 * large);
+             results.push(move('fd_pread', fd, [[4096, large], [4096, large]], BigInt(before)) === 2 * large);
+             return results;"
         ));
-        let right = json!([
+        let expected = json!([
             600, 600, "bcefh", 600, 3, 5, "babdh", 2, 1, 0, 0, 5, "abcde", "fghij", true, true,
             true
         ]);
-        assert_eq!(told, right, "memory {memory}");
+        assert_eq!(result, expected, "memory {memory}");
     }
 }
 
-/// Of the input of the process, a guest takes what it asks for.
+/// A guest takes only the bytes that it requests from the standard input of the process.
 #[test]
 fn a_guest_leaves_the_rest_of_an_inherited_input() {
     if child::is_child() {
-        let told = js(granting(vec![])).run(
+        let result = js(granting(vec![])).run(
             "const g = await guest({ stdin: 'inherit' });
              const [first] = g.poll([{ read: 0 }]);
              return [first.bytes, g.read(0, 1), (g.set(0, 2048, 1, 3072, 1), g.call('fd_read', 0, 0, 2, 16)), g.u32(16)];",
         );
-        child::answer(&told);
+        child::answer(&result);
         return;
     }
     let (mut reader, mut writer) = pipe().unwrap();
     writer.write_all(b"abcdefgh").unwrap();
     drop(writer);
-    let told = Child::new(this_test!())
+    let result = Child::new(this_test!())
         .stdin(Stdio::from(reader.try_clone().unwrap()))
         .run();
-    assert_eq!(told, json!([8, "a", 0, 2]));
+    assert_eq!(result, json!([8, "a", 0, 2]));
     let mut rest = String::new();
     reader.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "defgh");
@@ -223,28 +223,28 @@ fn a_guest_leaves_the_rest_of_an_inherited_input() {
     let folder = Folder::new("inherited");
     let path = folder.path("granted/file");
     let mut file = std::fs::File::open(path).unwrap();
-    let told = Child::new(this_test!())
+    let result = Child::new(this_test!())
         .stdin(Stdio::from(file.try_clone().unwrap()))
         .run();
-    assert_eq!(told, json!([6, "i", 0, 2]));
+    assert_eq!(result, json!([6, "i", 0, 2]));
     assert_eq!(file.stream_position().unwrap(), 3);
 }
 
-/// An output of the process that nobody reads from holds a guest up for as long as it may run.
+/// If no process reads the inherited output, a write blocks until the deadline.
 #[test]
-fn an_inherited_output_that_nobody_reads_is_given_up_with_the_deadline() {
+fn a_write_to_a_full_inherited_output_ends_with_the_deadline() {
     if child::is_child() {
-        let told = js(granting(vec![])).run(
+        let result = js(granting(vec![])).run(
             "const g = await guest({ stderr: 'inherit' }, { timeoutMs: 200 });
              g.set(0, 4096, 100_000);
              const first = (await caught(() => g.call('fd_write', 2, 0, 1, 8))).trap;
              g.call('fd_fdstat_set_flags', 2, 4);
              return [first, g.poll([{ write: 2 }, { clock: 0 }]).map(({ userdata }) => userdata), g.call('fd_write', 2, 0, 1, 8)];",
         );
-        child::answer(&told);
+        child::answer(&result);
         return;
     }
     let (_reader, writer) = pipe().unwrap();
-    let told = Child::new(this_test!()).stderr(Stdio::from(writer)).run();
-    assert_eq!(told, json!(["interrupt", [101], 6]));
+    let result = Child::new(this_test!()).stderr(Stdio::from(writer)).run();
+    assert_eq!(result, json!(["interrupt", [101], 6]));
 }

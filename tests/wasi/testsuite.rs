@@ -1,7 +1,7 @@
-//! The tests of preview 1 in wasi-testsuite, which other runtimes pass or fail too.
+//! The tests of preview 1 in wasi-testsuite, which other runtimes run too.
 //!
-//! They are not in this repository. `EXT_WASM_WASI_TESTSUITE` names a folder with the compiled tests
-//! in it, at any depth: the branch `prod/testsuite-base` of WebAssembly/wasi-testsuite has them.
+//! They are not in this repository. `EXT_WASM_WASI_TESTSUITE` names a folder that contains the compiled tests at any
+//! depth. The branch `prod/testsuite-base` of WebAssembly/wasi-testsuite has them.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::granting;
 use crate::js::Js;
 
-/// Where the tests of preview 1 are, under the folder of each language.
+/// The name of the folders with tests of preview 1.
 const TESTS: &str = "wasm32-wasip1";
 
 #[test]
@@ -26,8 +26,8 @@ fn wasi_testsuite() {
     let mut failed = Vec::new();
     for call in ["start", "startAsync"] {
         for test in &tests {
-            if let Err(why) = run(test, call) {
-                failed.push(format!("{} ({call}): {why}", test.display()));
+            if let Err(reason) = run(test, call) {
+                failed.push(format!("{} ({call}): {reason}", test.display()));
             }
         }
     }
@@ -39,7 +39,7 @@ fn wasi_testsuite() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Finds the compiled tests in a folder, and the folders in it.
+/// Finds the compiled tests in a folder and its subfolders.
 fn find(folder: &Path, tests: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -55,7 +55,7 @@ fn find(folder: &Path, tests: &mut Vec<PathBuf>) {
     }
 }
 
-/// Runs one test as the file beside it says, in a copy of its folder.
+/// Runs one test in a copy of its folder, with the arguments and the expected outcome from the JSON file beside it.
 fn run(test: &Path, call: &str) -> Result<(), String> {
     let specification = std::fs::read_to_string(test.with_extension("json"));
     let specification: Value = specification.map_or(json!({}), |specification| {
@@ -81,7 +81,7 @@ fn run(test: &Path, call: &str) -> Result<(), String> {
     let mut capabilities = granting(vec![scratch]);
     capabilities.allow_file_compile = true;
     capabilities.compile_paths = vec![test.to_owned()];
-    let told = Js::with(capabilities).run(&format!(
+    let result = Js::with(capabilities).run(&format!(
         "const string = (bytes) => String.fromCharCode(...bytes);
          const wasi = {{ args: {}, env: {}, preopens: {preopens}, stdout: 'piped', stderr: 'piped' }};
          const instance = await instantiate(await compileFile({}), {{}}, {{ wasi, timeoutMs: 60_000 }});
@@ -92,10 +92,10 @@ fn run(test: &Path, call: &str) -> Result<(), String> {
         env,
         json!(test)
     ));
-    let right = specification.get("exit_code").cloned().unwrap_or(json!(0));
-    let output = specification.get("stdout").unwrap_or(&told[1]);
-    if told[0] != right || told[1] != *output {
-        return Err(format!("status {}, {} {}", told[0], told[1], told[2]));
+    let expected = specification.get("exit_code").cloned().unwrap_or(json!(0));
+    let output = specification.get("stdout").unwrap_or(&result[1]);
+    if result[0] != expected || result[1] != *output {
+        return Err(format!("status {}, {} {}", result[0], result[1], result[2]));
     }
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! The command `cargo conformance`.
 
 use std::env;
-use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::pool::{self, Pool};
 use crate::report::Report;
 use crate::selection::{Files, Selection, Shard};
 use crate::suite::ScriptFile;
+use crate::survey::command::Survey;
 use crate::worker::{self, Job};
 use crate::{baseline, files, html, junit, progress, table};
 
@@ -38,6 +38,7 @@ struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Subcommand {
     Fuzz(Fuzz),
+    Survey(Survey),
 }
 
 #[derive(Debug, clap::Args)]
@@ -125,6 +126,8 @@ pub fn main() -> ExitCode {
     let done = match &args.command {
         Some(Subcommand::Fuzz(args)) if args.worker => args.serve().map(|()| true),
         Some(Subcommand::Fuzz(args)) => run_fuzz(args),
+        Some(Subcommand::Survey(args)) if args.worker => args.serve().map(|()| true),
+        Some(Subcommand::Survey(args)) => run_survey(args),
         None if args.suites.worker => worker::serve().map(|()| true),
         None => run(&args.suites),
     };
@@ -149,6 +152,14 @@ fn run_fuzz(args: &Fuzz) -> anyhow::Result<bool> {
     let (text, is_clean) = args.run(&command)?;
     print(&text)?;
     Ok(is_clean)
+}
+
+/// Returns whether all modules are taken.
+fn run_survey(args: &Survey) -> anyhow::Result<bool> {
+    let command = this_program(&["survey", worker::ARGUMENT])?;
+    let (text, is_success) = args.run(&command)?;
+    print(&text)?;
+    Ok(is_success)
 }
 
 /// How to start this program with these arguments.
@@ -183,9 +194,9 @@ fn run(args: &Suites) -> anyhow::Result<bool> {
     let beside: Vec<Report> = args
         .beside
         .iter()
-        .map(|path| read_report(path))
+        .map(|path| files::read_json(path))
         .collect::<Result<_, _>>()?;
-    let before = args.baseline.as_deref().map(read_report).transpose()?;
+    let before: Option<Report> = args.baseline.as_deref().map(files::read_json).transpose()?;
 
     let (report, is_whole) = run_files(args, &files, &config)?;
     if let Some(path) = &args.json {
@@ -257,12 +268,6 @@ fn run_files(args: &Suites, files: &Files, config: &Config) -> anyhow::Result<(R
         ))?;
     }
     Ok((report, files.is_whole() && not_run == 0))
-}
-
-fn read_report(path: &Path) -> anyhow::Result<Report> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no report", path.display()))
 }
 
 fn list(files: &[ScriptFile]) -> String {

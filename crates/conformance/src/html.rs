@@ -1,4 +1,4 @@
-//! The report as a page: one file, without network, for people.
+//! The report as an HTML page for people: one file, which needs no network.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::lane::Lane;
 use crate::report::{FailureReport, Report, SkipReport, Totals};
 
-/// One column of the matrix: what a lane of a report did.
+/// One column of the matrix: a lane of a report.
 struct Column<'r> {
     report: &'r Report,
     lane: Lane,
 }
 
-/// The page about these reports, one for each JavaScript engine.
+/// The page about these reports. Each report is of one JavaScript engine.
 pub fn render(reports: &[&Report]) -> String {
     let columns: Vec<Column<'_>> = reports
         .iter()
@@ -140,7 +140,7 @@ fn matrix(columns: &[Column<'_>]) -> Markup {
     }
 }
 
-/// What passed, and what did not if anything.
+/// The counts of directives that passed, failed and were skipped.
 fn cell(totals: Option<&Totals>) -> Markup {
     html! {
         @match totals {
@@ -167,12 +167,12 @@ fn bar<'r>(totals: impl Iterator<Item = &'r Totals>) -> Markup {
         ("failed", sum.failed),
     ];
     let words = parts
-        .map(|(what, count)| format!("{count} {what}"))
+        .map(|(outcome, count)| format!("{count} {outcome}"))
         .join(", ");
     html! {
         div .bar role="img" title=(words) aria-label=(words) {
-            @for (what, count) in parts {
-                @if count > 0 { div class=(what) style=(format!("flex-grow: {count}")) {} }
+            @for (outcome, count) in parts {
+                @if count > 0 { div class=(outcome) style=(format!("flex-grow: {count}")) {} }
             }
         }
     }
@@ -219,7 +219,7 @@ fn failure(failure: &FailureReport, engine: &str) -> Markup {
     }
 }
 
-/// The skipped directives, gathered by their reason.
+/// The skipped directives, grouped by reason.
 fn skips(reports: &[&Report]) -> Markup {
     let reasons: BTreeSet<&str> = reports
         .iter()
@@ -254,7 +254,7 @@ fn skip(skip: &SkipReport, engine: &str) -> Markup {
     }
 }
 
-/// Every file, folded into its suite.
+/// Every file, grouped by suite.
 fn files(columns: &[Column<'_>]) -> Markup {
     let files: BTreeSet<(&str, &str)> = columns
         .iter()
@@ -290,7 +290,7 @@ fn files(columns: &[Column<'_>]) -> Markup {
     }
 }
 
-/// With a thin space between groups of three digits.
+/// A number with a thin space between groups of three digits.
 fn number(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! The command `cargo conformance` runs many files in worker processes ([`pool`], [`worker`]), and
-//! `cargo conformance fuzz` looks for modules that two hosts do not run alike ([`fuzz`]).
+//! `cargo conformance fuzz` looks for modules that two hosts do not run alike ([`fuzz`]). `cargo conformance survey` says
+//! what modules need that others have published ([`survey`]).
 //!
 //! It fails closed. A script that cannot be read or parsed is a failure, and so are a directive that is not supported, a
 //! panic, a crash or a hang of a worker, and a suite that has become smaller.
@@ -53,6 +54,7 @@ pub mod script;
 pub mod selection;
 pub mod spectest;
 pub mod suite;
+pub mod survey;
 pub mod table;
 pub mod value;
 pub mod wast;

@@ -17,6 +17,14 @@ pub fn bar(files: usize) -> ProgressBar {
     styled(ProgressBar::new(files as u64), FILES)
 }
 
+/// Writes a line to stderr if that is not a terminal, where a bar would show the same.
+pub fn line_without_terminal(bar: &ProgressBar, line: &str) {
+    if bar.is_hidden() {
+        // If standard error is closed, there is no other place to report it.
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+}
+
 /// How far a run without an end has come, on stderr: a line that is written over on a terminal, and else one a minute.
 pub struct Inputs {
     bar: ProgressBar,

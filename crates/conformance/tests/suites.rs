@@ -1,4 +1,4 @@
-//! Every file of every suite, a test each: all lanes pass it but for what is known not to.
+//! One test for every file of every suite: all lanes must pass it, except for known failures.
 
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
@@ -34,8 +34,8 @@ fn in_all_lanes(file: &ScriptFile, config: &Config) -> Result<(), Failed> {
             lane,
             features: config.suites.features(file),
         };
-        // A thread for each: QuickJS's facade keeps something per thread of every runtime that it
-        // ends, and starts no more after some hundred.
+        // A thread for each job: deno_core's QuickJS backend keeps data of every ended runtime per thread, and starts
+        // no more runtimes after some hundred.
         let judged = with_deep_stack(|| job.run(&config.expectations, &Hosts::default()))?;
         report.add_file(file, lane, judged);
     }

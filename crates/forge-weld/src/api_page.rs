@@ -2,11 +2,11 @@ use std::fmt::Write;
 
 /// The Markdown page of a module, made from its [declarations](crate::declarations).
 ///
-/// The declarations are printed text, so an item is a number of whole lines, and the brackets of one line say whether
-/// the item goes on.
+/// The declarations are printed text, so an item consists of whole lines, and it ends where all of its brackets are
+/// closed.
 pub(crate) fn page(specifier: &str, declarations: &str) -> String {
     let lines: Vec<&str> = declarations.lines().collect();
-    // The first line says how the declarations were made; the module's braces are around the rest.
+    // The first line says how the declarations were made. The other lines are inside the braces of the module.
     let (made, items) = match lines.as_slice() {
         [made, _, items @ .., _] => (*made, items),
         _ => ("", &[][..]),
@@ -30,7 +30,7 @@ pub(crate) fn page(specifier: &str, declarations: &str) -> String {
             .map(|entry| link(&entry.name, &entry.name))
             .collect();
         write!(page, "\n## {}\n\n{}\n", group.title(), links.join(", "))
-            .expect("a string takes all");
+            .expect("writing to a string cannot fail");
         for entry in members {
             page.push_str(&entry.markdown(&entries));
         }
@@ -38,13 +38,13 @@ pub(crate) fn page(specifier: &str, declarations: &str) -> String {
     page
 }
 
-/// A declaration or a member of one: its doc comment, and its lines without the indentation that all of them have.
+/// A declaration or a member of a declaration: its doc comment, and its lines without their common indentation.
 struct Item {
     doc: Vec<String>,
     lines: Vec<String>,
 }
 
-/// The items whose lines these are.
+/// Splits lines into items.
 fn read_items(lines: &[&str]) -> Vec<Item> {
     let depth = lines.first().map_or(0, |line| indentation(line));
     let mut items = Vec::new();
@@ -77,7 +77,7 @@ fn indentation(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// How many more brackets a line opens than it closes. A doc comment has none that count.
+/// The number of brackets that a line opens, minus the number that it closes. Brackets in doc comments do not count.
 fn brackets(line: &str) -> i32 {
     if line.starts_with(['*', '/']) {
         return 0;
@@ -107,14 +107,14 @@ impl Group {
     }
 }
 
-/// The exports of one name.
+/// All exports with the same name.
 struct Entry {
     name: String,
     group: Group,
     parts: Vec<Part>,
 }
 
-/// One declaration: the code that is shown, and the members that are listed.
+/// One declaration: the code that the page shows, and the members that the page lists.
 struct Part {
     doc: Vec<String>,
     code: String,
@@ -161,16 +161,17 @@ impl Entry {
     fn markdown(&self, all: &[Self]) -> String {
         let mut text = format!("\n### {}\n", self.name);
         for Part { doc, code, members } in &self.parts {
-            write!(text, "\n```ts\n{code}\n```\n").expect("a string takes all");
+            write!(text, "\n```ts\n{code}\n```\n").expect("writing to a string cannot fail");
             for paragraph in paragraphs(doc, all) {
-                write!(text, "\n{paragraph}\n").expect("a string takes all");
+                write!(text, "\n{paragraph}\n").expect("writing to a string cannot fail");
             }
             let members: Vec<String> = members
                 .iter()
                 .filter_map(|member| list_item(member, all))
                 .collect();
             if !members.is_empty() {
-                write!(text, "\n{}\n", members.join("\n")).expect("a string takes all");
+                write!(text, "\n{}\n", members.join("\n"))
+                    .expect("writing to a string cannot fail");
             }
         }
         text
@@ -189,7 +190,7 @@ fn merge(entries: Vec<Entry>) -> Vec<Entry> {
     merged
 }
 
-/// A member in a list; none for what scripts cannot use.
+/// A member as an item of a list; `None` for a private member.
 fn list_item(member: &Item, all: &[Entry]) -> Option<String> {
     let words: Vec<&str> = member
         .lines
@@ -204,9 +205,9 @@ fn list_item(member: &Item, all: &[Entry]) -> Option<String> {
     let mut text = format!("- `{code}`");
     let paragraphs = paragraphs(&member.doc, all);
     if let Some((first, rest)) = paragraphs.split_first() {
-        write!(text, ": {first}").expect("a string takes all");
+        write!(text, ": {first}").expect("writing to a string cannot fail");
         for paragraph in rest {
-            write!(text, "\n\n  {paragraph}").expect("a string takes all");
+            write!(text, "\n\n  {paragraph}").expect("writing to a string cannot fail");
         }
     }
     Some(text)
@@ -247,7 +248,7 @@ fn paragraphs(doc: &[String], all: &[Entry]) -> Vec<String> {
         .collect()
 }
 
-/// Makes links of a comment's `{@linkcode Name.member}`.
+/// Replaces each `{@linkcode Name.member}` of a comment by a link.
 fn with_links(text: &str, all: &[Entry]) -> String {
     let mut linked = String::new();
     let mut rest = text;
@@ -260,7 +261,7 @@ fn with_links(text: &str, all: &[Entry]) -> String {
     linked + rest
 }
 
-/// A name in code, with a link to its heading if the module has one.
+/// A name in code style, with a link to its heading if the page has one.
 fn link_to(name: &str, all: &[Entry]) -> String {
     let export = name.split('.').next().unwrap_or(name);
     if all.iter().any(|entry| entry.name == export) {

@@ -9,16 +9,15 @@ use oxc::str::Str;
 use crate::error::Problem;
 use crate::source::Source;
 
-/// Escapes what is not ASCII in a program's strings and template literals.
-///
-/// `deno_core` takes an extension's code as 7-bit ASCII (`ascii_str!`), and oxc prints strings as
-/// they read: even a `\u2014` of the source would come out as the character itself.
+/// Escapes non-ASCII characters in the strings and template literals of a program.
+/// `deno_core` takes the code of an extension as 7-bit ASCII (`ascii_str!`), and oxc prints the characters of a
+/// string without escapes: even a `\u2014` of the source would be printed as the character itself.
 pub(crate) fn escape<'a>(allocator: &'a Allocator, program: &mut Program<'a>) {
     Escape { allocator }.visit_program(program);
 }
 
-/// What is not ASCII in the printed code in spite of [`escape`], as problems of the source: names,
-/// regular expressions and tagged templates, where an escape would not mean the same.
+/// Reports non-ASCII characters in the printed code as problems of the source. After [`escape`] there are some left
+/// in names, regular expressions and tagged templates, where an escape would have another meaning.
 pub(crate) fn check(source: &Source, printed: &CodegenReturn<'_>) -> Vec<Problem> {
     let Some(map) = printed.map.as_ref().filter(|_| !printed.code.is_ascii()) else {
         return Vec::new();
@@ -52,8 +51,8 @@ struct Escape<'a> {
 }
 
 impl<'a> VisitMut<'a> for Escape<'a> {
-    /// oxc keeps a lone surrogate, which a Rust string cannot hold, as U+FFFD and four hexadecimal
-    /// digits, and prints it as `\uXXXX`. Any other UTF-16 code unit is printed the same way.
+    /// A Rust string cannot hold a lone surrogate. oxc represents it as U+FFFD and four hexadecimal digits, and
+    /// prints it as `\uXXXX`. Here this form is used for every non-ASCII UTF-16 code unit.
     fn visit_string_literal(&mut self, literal: &mut StringLiteral<'a>) {
         if literal.value.is_ascii() {
             return;
@@ -100,7 +99,7 @@ impl<'a> VisitMut<'a> for Escape<'a> {
         element.value.raw = Str::from_str_in(&raw, &self.allocator);
     }
 
-    /// A tag function sees the raw text, so the text itself must stay.
+    /// A tag function sees the raw text, so the text must not change.
     fn visit_tagged_template_expression(&mut self, tagged: &mut TaggedTemplateExpression<'a>) {
         self.visit_expression(&mut tagged.tag);
         self.visit_expressions(&mut tagged.quasi.expressions);

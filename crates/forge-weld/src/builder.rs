@@ -14,13 +14,12 @@ use crate::modules;
 use crate::ops;
 use crate::source::Source;
 
-/// Set to `1`, it makes a build write the checked-in declarations.
+/// The environment variable that makes a build write the checked-in declarations, if it is `1`.
 pub(crate) const WRITE_TYPES: &str = "FORGE_WELD_WRITE_TYPES";
 
 /// Builds an extension from one TypeScript module. See the [crate documentation](crate) for how the
 /// pieces fit together.
-///
-/// All paths are relative to the directory of the crate whose build script this runs in.
+/// All paths are relative to the directory of the crate whose build script uses the builder.
 #[must_use = "nothing is built before `build` is called"]
 pub struct ExtensionBuilder {
     name: String,
@@ -34,15 +33,14 @@ pub struct ExtensionBuilder {
     watched: Vec<String>,
 }
 
-/// A file of the module that the build script writes.
+/// A file of the module whose text the build script makes.
 struct Generated {
     path: String,
     text: String,
 }
 
 impl ExtensionBuilder {
-    /// An extension whose Rust type is called `name` and whose module scripts import as
-    /// `specifier`.
+    /// An extension with a Rust type `name`. Scripts import its module as `specifier`.
     pub fn new(name: &str, specifier: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -57,10 +55,9 @@ impl ExtensionBuilder {
         }
     }
 
-    /// The module's source; `ts/init.ts` unless said otherwise.
-    ///
-    /// Files that it imports by relative paths (`./values.ts`) are built into it. Of what they
-    /// export, apps see what this file exports on: `export { compile } from "./module.ts"`.
+    /// The source of the module. The default is `ts/init.ts`.
+    /// Files that it imports by relative paths (`./values.ts`) become parts of the module. Apps see an export of such
+    /// a file only if this file re-exports it: `export { compile } from "./module.ts"`.
     pub fn ts_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.ts_path);
         self
@@ -72,9 +69,8 @@ impl ExtensionBuilder {
         self
     }
 
-    /// What sets up the `OpState` of a new runtime: a function, and the name and type of each value
-    /// it takes after the state. The same values, in the same order, become the parameters of the
-    /// extension's `init`.
+    /// The function that sets up the `OpState` of a new runtime, and the name and type of each value that it takes
+    /// after the state. The same values, in the same order, become the parameters of the `init` of the extension.
     pub fn state(mut self, function: &str, options: &[(&str, &str)]) -> Self {
         let owned = |(name, ty): &(&str, &str)| ((*name).to_owned(), (*ty).to_owned());
         self.state = Some(State {
@@ -84,17 +80,17 @@ impl ExtensionBuilder {
         self
     }
 
-    /// The directory of the checked-in `.d.ts`, which a build writes if `FORGE_WELD_WRITE_TYPES` is
-    /// `1` and leaves alone otherwise. Exports whose doc comment says `@internal` are not in it.
+    /// The directory of the checked-in `.d.ts`. A build writes the file only if `FORGE_WELD_WRITE_TYPES` is `1`.
+    /// Exports whose doc comment says `@internal` are left out.
     pub fn generate_sdk_types(mut self, directory: &str) -> Self {
         self.types_dir = Some(directory.into());
         self
     }
 
-    /// A TypeScript file of the module whose text the build script makes, from constants that Rust states for example.
+    /// A TypeScript file of the module whose text the build script makes, for example from constants in Rust.
     ///
     /// The file is checked in, so that editors find it. A build writes it if `FORGE_WELD_WRITE_TYPES` is `1`, and
-    /// otherwise fails if the file holds another text.
+    /// otherwise fails if the file has another text.
     pub fn generated(mut self, path: &str, text: &str) -> Self {
         self.generated.push(Generated {
             path: path.to_owned(),
@@ -103,15 +99,13 @@ impl ExtensionBuilder {
         self
     }
 
-    /// The checked-in page that describes the module in Markdown. A build writes it when it writes the
-    /// `.d.ts`.
+    /// The checked-in Markdown page that describes the module. A build writes the page when it writes the `.d.ts`.
     pub fn generate_api_page(mut self, path: &str) -> Self {
         self.api_page = Some(path.into());
         self
     }
 
-    /// One more path whose change makes cargo run the build script again. The TypeScript files are
-    /// watched in any case.
+    /// Adds a path whose change makes cargo run the build script again. The TypeScript files are always watched.
     pub fn watch(mut self, path: &str) -> Self {
         self.watched.push(path.to_owned());
         self
@@ -120,14 +114,13 @@ impl ExtensionBuilder {
     /// Builds the extension into cargo's `OUT_DIR`.
     ///
     /// # Errors
-    ///
-    /// - [`Error::Source`] with all that is wrong: a file is missing, does not parse or breaks a
+    /// - [`Error::Source`] with all problems: a file is missing, does not parse or breaks a
     ///   rule of the language; an export lacks an explicit type; an op is used but not registered,
     ///   registered but not used, or registered twice; the code needs a runtime helper (`using`) or
     ///   cannot be written in ASCII; a file imports what another does not export, or under another
     ///   name, or uses what it does not import; two files declare the same name; a
     ///   [generated](Self::generated) file is stale. If a file cannot be read or parsed, or the files do not
-    ///   fit together, that hides all else.
+    ///   fit together, other problems are not reported.
     /// - [`Error::NotABuildScript`] outside of a build script.
     /// - [`Error::Write`] if an output cannot be written.
     pub fn build(self) -> Result<(), Error> {
@@ -185,7 +178,7 @@ impl ExtensionBuilder {
         problems.extend(self.generated.iter().filter_map(|file| file.check(read)));
         let source = modules::assemble(&self.ts_path, read);
         let welded = source.and_then(|source| self.weld_source(&source));
-        let welded = keep_or_note(welded, &mut problems);
+        let welded = ok_or_collect(welded, &mut problems);
         problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         welded.filter(|_| problems.is_empty()).ok_or(problems)
     }
@@ -201,14 +194,14 @@ impl ExtensionBuilder {
         problems.extend(javascript::check_using(source, &semantic));
         let scoping = semantic.into_scoping();
         let declarations = declare_module(source, specifier, &allocator, &program);
-        let declarations = keep_or_note(declarations, &mut problems);
-        // The transformer may rely on all that semantic analysis checks.
+        let declarations = ok_or_collect(declarations, &mut problems);
+        // The transformer may rely on the checks of the semantic analysis.
         if !sound {
             return Err(problems);
         }
         let javascript =
             javascript::extension_module(source, specifier, &allocator, &mut program, scoping);
-        let javascript = keep_or_note(javascript, &mut problems);
+        let javascript = ok_or_collect(javascript, &mut problems);
 
         match (javascript, declarations) {
             (Some(javascript), Some(declarations)) if problems.is_empty() => Ok(Welded {
@@ -228,7 +221,7 @@ impl ExtensionBuilder {
 }
 
 impl Generated {
-    /// The problem of a checked-in file that is not the one that the build script makes.
+    /// The problem of a checked-in file whose text differs from the text that the build script makes.
     fn check(&self, read: &dyn Fn(&str) -> Result<Source, Problem>) -> Option<Problem> {
         let wanted = Source::new(&self.path, &self.text);
         match read(&self.path) {
@@ -241,14 +234,14 @@ impl Generated {
     }
 }
 
-/// What a build writes.
+/// The outputs of a build.
 pub(crate) struct Welded {
     pub(crate) javascript: String,
     pub(crate) declarations: String,
     pub(crate) rust: String,
 }
 
-fn keep_or_note<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+fn ok_or_collect<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
     result.map_err(|more| problems.extend(more)).ok()
 }
 
@@ -258,7 +251,7 @@ fn cargo_dir(variable: &'static str) -> Result<PathBuf, Error> {
         .ok_or(Error::NotABuildScript(variable))
 }
 
-/// Leaves a file alone that reads as it should, so that nothing is rebuilt for its date.
+/// Writes a file, unless it already has this text: a new date would make cargo rebuild other crates.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     if fs::read(path).is_ok_and(|present| present == text.as_bytes()) {
         return Ok(());

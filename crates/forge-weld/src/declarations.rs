@@ -10,9 +10,8 @@ use crate::error::Problem;
 use crate::source::Source;
 
 /// The `.d.ts` text that declares a module's exports under its specifier, doc comments included.
-///
-/// It is made from the file's own annotations alone ("isolated declarations"), so an export whose
-/// type would have to be inferred is a problem.
+/// It is made only from the annotations in the file ("isolated declarations"). An export without an explicit type is
+/// a problem, because types are not inferred.
 pub(crate) fn declare_module<'a>(
     source: &Source,
     specifier: &str,
@@ -20,7 +19,7 @@ pub(crate) fn declare_module<'a>(
     program: &Program<'a>,
 ) -> Result<String, Vec<Problem>> {
     if !program.body.iter().any(Statement::is_module_declaration) {
-        // oxc would take the file for a script, whose every declaration is global.
+        // oxc would take the file for a script, in which every declaration is global.
         return Ok(wrap(source, specifier, "export {};\n"));
     }
     let options = IsolatedDeclarationsOptions {
@@ -63,9 +62,9 @@ fn wrap(source: &Source, specifier: &str, members: &str) -> String {
     )
 }
 
-/// Makes a declaration of a file one of a `declare module` block.
+/// Adapts a declaration for a `declare module` block.
 fn make_member<'a>(allocator: &'a Allocator, declaration: &mut Declaration<'a>) {
-    // Everything in the block is ambient already; saying so again is an error.
+    // Everything in the block is ambient already, and a second `declare` is an error.
     match declaration {
         Declaration::VariableDeclaration(variable) => variable.declare = false,
         Declaration::FunctionDeclaration(function) => function.declare = false,
@@ -83,8 +82,8 @@ fn make_member<'a>(allocator: &'a Allocator, declaration: &mut Declaration<'a>) 
     }
 }
 
-/// oxc prints a number as short as it gets, and people would look in vain for an error code `5000`
-/// that reads `5e3`. A name is printed as it is, so the digits become one.
+/// oxc prints a number in its shortest form, so an error code `5000` would become `5e3`, and a search for it would
+/// fail. Identifiers are printed unchanged, so the number becomes an identifier of digits.
 fn spell_out_values<'a>(allocator: &'a Allocator, enumeration: &mut TSEnumDeclaration<'a>) {
     for member in &mut enumeration.body.members {
         if let Some(Expression::NumericLiteral(number)) = &member.initializer {
@@ -95,8 +94,7 @@ fn spell_out_values<'a>(allocator: &'a Allocator, enumeration: &mut TSEnumDeclar
     }
 }
 
-/// Indents the text by one level, and gives the lines of a doc comment back the blank before `*`
-/// that oxc takes from them.
+/// Indents the text by one level, and adds the blank before `*` in the lines of doc comments, which oxc removes.
 fn indent(text: &str) -> String {
     let mut indented = String::new();
     let mut in_comment = false;

@@ -2,14 +2,13 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a weld was refused or could not be finished.
-///
-/// `Debug` prints the same text as `Display`: a build script ends in `.expect("weld")`, and what that prints is the
-/// only thing its author sees.
+/// The reason why a build failed.
+/// `Debug` prints the same text as `Display`: a build script ends in `.expect("weld")`, which prints the `Debug`
+/// text, and its author sees nothing else.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Everything that is wrong with the TypeScript or with the list of ops, one `file:line:column: message` a line.
+    /// All problems of the TypeScript and of the list of ops, one `file:line:column: message` on each line.
     #[error("{}", Lines(.0))]
     Source(Vec<Problem>),
     /// A variable that cargo sets for every build script is missing.
@@ -18,9 +17,9 @@ pub enum Error {
     /// An output could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
-        /// The file in question.
+        /// The file that could not be written.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -31,16 +30,16 @@ impl fmt::Debug for Error {
     }
 }
 
-/// One thing that is wrong, and where.
+/// A problem, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file as the build script or the caller of [`transpile`](crate::transpile) named it.
+    /// The name of the file, as given by the build script or by the caller of [`transpile`](crate::transpile).
     pub file: String,
     /// Line, counted from 1.
     pub line: usize,
     /// Column in characters, counted from 1.
     pub column: usize,
-    /// What is wrong and, where it is known, what to do about it.
+    /// A description of the problem and, if known, the way to fix it.
     pub message: String,
 }
 

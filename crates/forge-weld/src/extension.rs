@@ -1,13 +1,12 @@
-/// What an extension is set up with: [`ExtensionBuilder::state`](crate::ExtensionBuilder::state).
+/// The setup of the state of an extension: [`ExtensionBuilder::state`](crate::ExtensionBuilder::state).
 pub(crate) struct State {
     pub(crate) function: String,
     pub(crate) options: Vec<(String, String)>,
 }
 
 /// The Rust text that declares the extension, for `include!` in the extension crate.
-///
-/// The JavaScript stands in it as a string literal. `extension!` also takes a file name, but then
-/// reads that file when a program starts, on whatever machine the program runs.
+/// The JavaScript is a string literal in it. `extension!` also takes a file name, but then a program would read that
+/// file when it starts, and need it on each machine.
 pub(crate) fn rust(
     name: &str,
     specifier: &str,
@@ -49,7 +48,7 @@ fn state_lines(State { function, options }: &State) -> String {
     )
 }
 
-/// A raw string literal with enough `#` around it that nothing in the text can end it.
+/// A raw string literal with so many `#` that no part of the text ends it.
 fn raw_string(text: &str) -> String {
     let longest = text
         .split('"')

@@ -1,6 +1,6 @@
 use oxc::ast::ast::{Program, Statement};
 
-/// Where oxc's transformer expects the helpers that lowered syntax calls.
+/// The folder from which the code of oxc's transformer imports the helpers for lowered syntax.
 const RUNTIME: &str = "@oxc-project/runtime/helpers/";
 
 /// Our own helper for lowered `using` declarations, a function declaration named `usingCtx`.
@@ -10,23 +10,21 @@ const USING_CTX: &str = include_str!("using_ctx.js");
 pub(crate) struct HelperImport {
     /// The helper, `usingCtx` for instance.
     pub(crate) name: String,
-    /// What the program calls it.
+    /// Its name in the program.
     pub(crate) local: String,
 }
 
 impl HelperImport {
-    /// The helper's source as a function declaration under the name the program calls, if we have
-    /// that helper.
+    /// The source of the helper as a function declaration with the name that the program uses; `None` for an unknown
+    /// helper.
     pub(crate) fn source(&self) -> Option<String> {
         (self.name == "usingCtx").then(|| USING_CTX.replacen("usingCtx", &self.local, 1))
     }
 }
 
 /// Removes a transformed program's helper imports and returns them.
-///
-/// There is no package to import them from: an extension's module may import nothing, and an app's
-/// module loader would have to know about a package that the app never heard of. (oxc declares an
-/// inline mode, which is not implemented.)
+/// The helpers cannot be imported: the module of an extension may import nothing, and the module loader of an app
+/// does not know their package. (oxc declares an inline mode, but has not implemented it.)
 pub(crate) fn take_imports(program: &mut Program<'_>) -> Vec<HelperImport> {
     let mut imports = Vec::new();
     program.body.retain(|statement| {

@@ -16,10 +16,9 @@ use crate::helper;
 use crate::source::Source;
 use crate::templates;
 
-/// The `using` declarations, each of which is a problem in an extension's own code.
-///
-/// Lowered, they call a helper that the module cannot import. An app's code gets the helper
-/// inlined; the handful of places in an extension can as well say `finally`.
+/// Reports each `using` declaration in the code of an extension as a problem.
+/// Lowered declarations call a helper that the module cannot import. For apps, the helper is added to the code. The
+/// code of an extension can use `finally` instead.
 pub(crate) fn check_using(source: &Source, semantic: &Semantic<'_>) -> Vec<Problem> {
     let declarations = semantic
         .nodes()
@@ -43,13 +42,11 @@ pub(crate) fn check_using(source: &Source, semantic: &Semantic<'_>) -> Vec<Probl
 }
 
 /// The JavaScript of an extension's module.
-///
-/// It ends in an inline source map. `deno_core` reads it for extension modules as for any other
-/// (every module it compiles passes through `ModuleMap`, which hands `sourceMappingURL` to the
-/// `SourceMapper`, and QuickJS's backend serves it like V8 does), and decodes it when the first
-/// stack trace asks: a frame then reads `host:wasm:<line of init.ts>`, or that of another file as
-/// `host:wasm/values.ts:<line>`. The map goes without a copy of the source, which nothing reads and
-/// which would double the size.
+/// It ends with an inline source map. `deno_core` reads the map for extension modules as for any other module: every
+/// module passes through `ModuleMap`, which passes `sourceMappingURL` to the `SourceMapper`, on V8 and on QuickJS.
+/// The map is decoded for the first stack trace. A frame is then `host:wasm:<line of init.ts>`, or
+/// `host:wasm/values.ts:<line>` in another file. The map has no copy of the source, because `deno_core` does not read
+/// it and it would double the size.
 pub(crate) fn extension_module<'a>(
     source: &Source,
     specifier: &str,
@@ -81,7 +78,7 @@ pub(crate) fn extension_module<'a>(
     Ok(code)
 }
 
-/// The source map of a joined text, as one of the files it was joined from.
+/// Converts the source map of a joined text to a source map of the original files.
 fn source_map(source: &Source, specifier: &str, joined: &SourceMap<'_>) -> SourceMap<'static> {
     let entry = source.name();
     let directory = &entry[..entry.rfind('/').map_or(0, |slash| slash + 1)];
@@ -117,15 +114,15 @@ fn source_map(source: &Source, specifier: &str, joined: &SourceMap<'_>) -> Sourc
     map
 }
 
-/// What [`transform`] does with `using` declarations.
+/// The handling of `using` declarations in [`transform`].
 #[derive(PartialEq)]
 pub(crate) enum Using {
     Keep,
-    /// Rewrite them to `try` and `finally`, with calls of an imported helper.
+    /// Rewrites them to `try` and `finally`, with calls of an imported helper.
     Lower,
 }
 
-/// Strips the types. Newer syntax of JavaScript itself, `using` apart, is left to the engines.
+/// Strips the types. Newer JavaScript syntax is kept for the engines, except for `using`.
 pub(crate) fn transform<'a>(
     source: &Source,
     allocator: &'a Allocator,
@@ -151,7 +148,7 @@ pub(crate) fn transform<'a>(
     source.problems(transformed.diagnostics.errors())
 }
 
-/// Readable JavaScript, names as they were, and a source map that calls the source `source_name`.
+/// Prints readable JavaScript with the original names, and a source map with `source_name` as the name of the source.
 pub(crate) fn print<'a>(program: &Program<'a>, source_name: &str) -> CodegenReturn<'a> {
     Codegen::new()
         .with_options(CodegenOptions {

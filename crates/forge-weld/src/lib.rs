@@ -1,5 +1,5 @@
-//! Build-time glue: a TypeScript module to the JavaScript, the `.d.ts` and the Rust of a
-//! `deno_core` extension, with everything that could fail at run time checked when it is built.
+//! Build-time glue: makes the JavaScript, the `.d.ts` and the Rust of a `deno_core` extension from a TypeScript
+//! module, and checks at build time everything that could fail at run time.
 //!
 //! # An extension
 //!
@@ -25,31 +25,28 @@
 //!
 //! include!(concat!(env!("OUT_DIR"), "/extension.rs"));
 //! ```
+//! A program then passes `host_wasm::init(capabilities)` to its `JsRuntime`. The file that includes the text needs
+//! these names in scope: `deno_core`, every op, and the function and the types that are passed to
+//! [`state`](ExtensionBuilder::state).
+//! `build` writes to `OUT_DIR`:
 //!
-//! A program then passes `host_wasm::init(capabilities)` to its `JsRuntime`. Where the text is
-//! included, these names must be in scope: `deno_core`, every op, and the function and the types
-//! that [`state`](ExtensionBuilder::state) mentions.
-//!
-//! `build` leaves in `OUT_DIR`:
-//!
-//! | file | what it is |
+//! | file | contents |
 //! |---|---|
-//! | `extension.rs` | the `deno_core::extension!` call; the JavaScript is a literal in it, so a program needs no file beside it |
-//! | `init.js` | the JavaScript, to look at |
+//! | `extension.rs` | the call of `deno_core::extension!`; it contains the JavaScript as a literal, so a program
+//! needs no other file |
+//! | `init.js` | the JavaScript, for reading |
 //! | `host-wasm.d.ts` | `declare module "host:wasm" { … }`: the exports and their doc comments |
-//! | `host-wasm.md` | the same for people: a page of Markdown |
+//! | `host-wasm.md` | the same as a Markdown page |
 //!
-//! Template literals of an extension become additions: QuickJS evaluates them by a call of
-//! `String.prototype.concat`, which a script of the app may have replaced. An object in one is asked
-//! for `valueOf` before `toString`.
+//! Template literals of an extension become additions, because QuickJS evaluates a template literal by a call of
+//! `String.prototype.concat`, which a script of the app may have replaced. For an object, an addition calls `valueOf`
+//! before `toString`.
 //!
 //! # The checked-in `.d.ts`
-//!
-//! Editors want the declarations in the source tree, but a build that writes there surprises
-//! everybody. So a build leaves the source tree alone, unless it runs with
-//! `FORGE_WELD_WRITE_TYPES=1`; then it writes `<directory>/host-wasm.d.ts`, and the page that
-//! [`generate_api_page`](ExtensionBuilder::generate_api_page) names. A test of the extension crate
-//! makes sure that these files are current:
+//! Editors need the declarations in the source tree, but a build should not change the source tree without a request.
+//! With `FORGE_WELD_WRITE_TYPES=1`, a build writes `<directory>/host-wasm.d.ts`, and the page of
+//! [`generate_api_page`](ExtensionBuilder::generate_api_page). A test of the extension crate checks that these files
+//! are current:
 //!
 //! ```ignore
 //! #[test]
@@ -61,17 +58,15 @@
 //!     );
 //! }
 //! ```
+//! # Names and numbers that are defined in Rust
 //!
-//! # Names and numbers that Rust states
-//!
-//! A TypeScript file can be made by the build script: [`generated`](ExtensionBuilder::generated). The ops of an
-//! extension, or the numbers that its ops return, are then stated once, in Rust. Such a file is checked in as well, and
-//! is written with `FORGE_WELD_WRITE_TYPES=1`; any other build fails if it is stale.
+//! The build script can make a TypeScript file: [`generated`](ExtensionBuilder::generated). The ops of an extension,
+//! or the numbers that its ops return, are then defined once, in Rust. Such a file is checked in too. A build with
+//! `FORGE_WELD_WRITE_TYPES=1` writes the file, and any other build fails if the file is stale.
 //!
 //! # An app
-//!
-//! [`transpile`] does for an app's own TypeScript, when it is loaded, what the builder does for an
-//! extension's: same parser, same checks, same form of errors.
+//! [`transpile`] converts the TypeScript of an app when it is loaded, with the same parser, the same checks and the
+//! same form of errors as the builder.
 
 #![warn(missing_docs)]
 

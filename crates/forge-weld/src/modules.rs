@@ -1,12 +1,12 @@
-//! The files of a module, made one.
+//! Joins the files of a module.
 //!
-//! Under an app's specifier, `deno_core` lets a module import nothing internal of its extension, and
-//! a second specifier would hand apps what is internal. So the files are put together when they are
-//! built: in one scope, in the order in which ECMAScript evaluates modules (dependencies first, in
-//! the order of the imports; a cycle is cut where it closes).
+//! In `deno_core`, a module that apps can import cannot import internal modules of its extension, and under a second
+//! specifier apps could import the internals. The files are therefore joined at build time: in one scope, in the
+//! order in which ECMAScript evaluates modules (dependencies first, in the order of the imports; a cycle is cut where
+//! it closes).
 //!
-//! What is checked here keeps that one scope from showing: the joined files mean what the separate
-//! ones mean to an editor or a type checker.
+//! The checks make sure that the joined files have the same meaning as the separate files in an editor or a type
+//! checker.
 
 mod links;
 
@@ -17,8 +17,9 @@ use links::{Links, Name};
 use crate::error::{Error, Problem};
 use crate::source::Source;
 
-/// The files of its own module that a TypeScript file imports from, for types alone too, in order and with repetitions.
-/// For checks of how a module is built up: `ts/func.ts` and `./call.ts` in it are `ts/call.ts`.
+/// The files that a TypeScript file imports by relative paths, in order and with repetitions. Imports of types count
+/// too. For checks of the structure of a module: for an import of `./call.ts` in `ts/func.ts`, the file is
+/// `ts/call.ts`.
 ///
 /// # Errors
 ///
@@ -31,8 +32,7 @@ pub fn imported_files(name: &str, text: &str) -> Result<Vec<String>, Error> {
 
 /// The file `entry`, with all files that it imports by relative paths before it.
 ///
-/// Declarations that the entry exports on stay exported, where they are; those that the other files
-/// export to each other do not.
+/// Declarations that the entry re-exports stay exported. Other exports become internal.
 pub(crate) fn assemble(
     entry: &str,
     read: &dyn Fn(&str) -> Result<Source, Problem>,
@@ -49,7 +49,7 @@ pub(crate) fn assemble(
         mut problems,
         ..
     } = walk;
-    // Where a file is missing, so are names.
+    // If a file is missing, its names are missing too, and would only cause more problems.
     if problems.is_empty() {
         problems = check(&files);
     }
@@ -123,7 +123,7 @@ fn check(files: &[File]) -> Vec<Problem> {
     problems
 }
 
-/// Which file each name is declared in.
+/// The file in which each name is declared.
 fn owners(files: &[File]) -> (HashMap<&str, &File>, Vec<Problem>) {
     let mut owners: HashMap<&str, &File> = HashMap::new();
     let mut problems = Vec::new();

@@ -7,7 +7,7 @@ use oxc::semantic::{Semantic, SymbolId};
 use crate::error::Problem;
 use crate::source::Source;
 
-/// What is wrong with the list of registered ops itself.
+/// The problems of the list of registered ops itself.
 pub(crate) fn check_list(source_name: &str, registered: &[String]) -> Vec<Problem> {
     let nowhere = Source::new(source_name, "");
     let mut seen = HashSet::new();
@@ -23,10 +23,9 @@ pub(crate) fn check_list(source_name: &str, registered: &[String]) -> Vec<Proble
     problems
 }
 
-/// The ops that the code takes from an `ops` object, compared with the ops that are registered.
-///
-/// Either difference is otherwise found late or never: an op that is not registered is `undefined`
-/// until the line that calls it runs, and no compiler points at an op that nobody calls.
+/// Compares the ops that the code takes from an `ops` object with the registered ops.
+/// Without this check, either difference is found late or never: an op that is not registered is `undefined`, which
+/// fails only when a line calls it, and no compiler reports an op without a call.
 pub(crate) fn check(
     source: &Source,
     semantic: &Semantic<'_>,
@@ -58,7 +57,7 @@ pub(crate) fn check(
 struct OpUse {
     op: String,
     offset: u32,
-    /// `false` for an op that is destructured into a variable which nothing reads.
+    /// `false` for an op that is destructured into an unused variable.
     live: bool,
 }
 
@@ -91,8 +90,7 @@ fn find_uses(semantic: &Semantic<'_>) -> Vec<OpUse> {
     uses
 }
 
-/// Whether an expression is the `ops` object, however it is reached: `ops`, `core.ops`,
-/// `(Deno as any).core?.ops`, `core["ops"]`.
+/// Whether an expression is the `ops` object in any form: `ops`, `core.ops`, `(Deno as any).core?.ops`, `core["ops"]`.
 fn is_ops(expression: &Expression<'_>) -> bool {
     let inner = expression.get_inner_expression();
     let member = match inner {

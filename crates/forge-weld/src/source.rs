@@ -10,14 +10,14 @@ use oxc::span::{SourceType, Span};
 
 use crate::error::Problem;
 
-/// TypeScript, and the names of the files it comes from, which problems are reported under.
+/// TypeScript text, and the names of its files for the reports of problems.
 pub(crate) struct Source {
     text: String,
-    /// At least one, in the order of the text; the last is the one that the others belong to.
+    /// At least one file, in the order of the text. The last one is the entry, which imports the others.
     files: Vec<FileStart>,
 }
 
-/// Where in a text a file begins: always at the start of a line.
+/// The start of a file in a text: always the start of a line.
 #[derive(Clone)]
 struct FileStart {
     name: String,
@@ -25,8 +25,8 @@ struct FileStart {
 }
 
 impl Source {
-    /// Line ends become `\n`: JavaScript reads them all alike, and a checkout with `\r\n` must not yield another
-    /// `.d.ts` than the one that was checked in.
+    /// Line ends become `\n`. They mean the same in JavaScript, and a checkout with `\r\n` must make the same `.d.ts`
+    /// as the checked-in one.
     pub(crate) fn new(name: &str, text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self {
@@ -38,7 +38,7 @@ impl Source {
         }
     }
 
-    /// One text of several, none of which is empty of files.
+    /// Joins several sources into one text.
     pub(crate) fn joined(sources: impl IntoIterator<Item = Self>) -> Self {
         let mut text = String::new();
         let mut files = Vec::new();
@@ -56,7 +56,7 @@ impl Source {
         Self { text, files }
     }
 
-    /// The same with blanks for some of its text, so that all else stays where it is.
+    /// The same text with some parts replaced by blanks, so that all other positions stay the same.
     pub(crate) fn without(&self, spans: &[Span]) -> Self {
         let is_cut = |offset: usize| {
             let mut spans = spans.iter();
@@ -86,7 +86,7 @@ impl Source {
         &self.text
     }
 
-    /// The name of the file that the others, if there are any, belong to.
+    /// The name of the entry.
     pub(crate) fn name(&self) -> &str {
         self.files.last().map_or("", |file| &file.name)
     }
@@ -96,14 +96,15 @@ impl Source {
         self.files.iter().map(|file| file.name.as_str())
     }
 
-    /// Which file a line of the text belongs to, by its place among the names, and which line of
-    /// that file it is. All count from 0.
+    /// For a line of the text: the index of its file in the list of names, and the line in that file. Both count from
+    /// 0, and so does `line`.
     pub(crate) fn file_line(&self, line: usize) -> (usize, usize) {
         let file = self.files.partition_point(|file| file.line <= line) - 1;
         (file, line - self.files[file].line)
     }
 
-    /// The syntax tree. Syntax errors hide all others, since what follows from a guessed tree would be guesses too.
+    /// The syntax tree. If there are syntax errors, no other errors are reported, because the tree is only a guess
+    /// then.
     pub(crate) fn parse<'a>(
         &'a self,
         allocator: &'a Allocator,
@@ -122,7 +123,8 @@ impl Source {
         }
     }
 
-    /// Scopes, symbols and references of a parsed file, and what JavaScript and TypeScript forbid beyond the grammar.
+    /// Scopes, symbols and references of a parsed file, and violations of rules of JavaScript and TypeScript beyond
+    /// the grammar.
     pub(crate) fn analyse<'a>(&self, program: &'a Program<'a>) -> (Semantic<'a>, Vec<Problem>) {
         let analysed = SemanticBuilder::new()
             .with_build_nodes(true)
@@ -160,7 +162,7 @@ impl Source {
         )
     }
 
-    /// The place as source maps count it: from 0, columns in UTF-16 code units.
+    /// A problem at a position as in source maps: lines and columns count from 0, and columns are UTF-16 code units.
     pub(crate) fn problem_at(&self, line: u32, column: u32, message: String) -> Problem {
         let text = self.text.lines().nth(line as usize).unwrap_or_default();
         let mut units = 0;

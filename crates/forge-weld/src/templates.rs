@@ -4,11 +4,11 @@ use oxc::ast::builder::AstBuilder;
 use oxc::ast_visit::{VisitMut, walk_mut};
 use oxc::span::GetSpan;
 
-/// Turns a program's template literals into additions of strings.
+/// Replaces the template literals of a program by additions of strings.
 ///
-/// QuickJS evaluates a template literal by a call of `String.prototype.concat`, which scripts can replace. An
-/// addition is the engine's own. The two differ for objects alone: an addition asks `valueOf` before `toString`.
-/// Tagged templates call a function anyway and stay.
+/// QuickJS evaluates a template literal by a call of `String.prototype.concat`, which scripts can replace. Scripts
+/// cannot change an addition. The two differ only for objects: an addition calls `valueOf` before `toString`. Tagged
+/// templates are not changed, because they call a function anyway.
 pub(crate) fn lower<'a>(allocator: &'a Allocator, program: &mut Program<'a>) {
     let builder = AstBuilder::new(allocator);
     Lower { builder }.visit_program(program);
@@ -28,7 +28,7 @@ impl<'a> VisitMut<'a> for Lower<'a> {
 }
 
 impl<'a> Lower<'a> {
-    /// The sum begins with a string, so that whatever follows is added as one.
+    /// The sum begins with a string, so that each value is converted to a string.
     fn addition(&self, template: &mut TemplateLiteral<'a>) -> Expression<'a> {
         let mut elements = template.quasis.iter();
         let mut sum = self.string(elements.next().expect("a template begins with text"));

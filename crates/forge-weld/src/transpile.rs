@@ -7,8 +7,7 @@ use crate::helper;
 use crate::javascript::{self, Using};
 use crate::source::Source;
 
-/// JavaScript made from an app's TypeScript, in the two parts that a `deno_core::ModuleLoader`
-/// hands out.
+/// JavaScript made from the TypeScript of an app, in the two parts that a `deno_core::ModuleLoader` returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transpiled {
     /// For `ModuleSource`.
@@ -19,9 +18,8 @@ pub struct Transpiled {
 
 impl Transpiled {
     /// The code with the source map inside, as a comment at its end.
-    ///
-    /// `deno_core` reads it there, so stack traces name the lines of the TypeScript without a
-    /// `ModuleLoader` that knows about source maps.
+    /// `deno_core` reads the map there, so stack traces have the lines of the TypeScript, and the `ModuleLoader` need
+    /// not support source maps.
     pub fn with_inline_source_map(self) -> String {
         let map = self
             .source_map
@@ -38,19 +36,14 @@ impl Transpiled {
     }
 }
 
-/// Turns one module of an app into JavaScript that every engine `deno_core` runs on understands.
-///
-/// Types are stripped, and `using` and `await using` are lowered, whether or not the engine at hand
-/// knows them, so that an app behaves alike on all of them. The helper this takes is put at the end
-/// of the code, where it moves no line.
-///
-/// `file_name` may be a path or a URL. It is what problems and the source map are reported under,
-/// and its ending decides: `.js` and `.mjs` are JavaScript, of which no import is dropped for being
-/// unused; anything else is TypeScript.
+/// Converts one module of an app to JavaScript for every engine of `deno_core`.
+/// Types are stripped. `using` and `await using` are lowered for every engine, so that an app behaves the same on all
+/// engines. The helper for this is added at the end of the code, so that lines keep their numbers.
+/// `file_name` may be a path or a URL. Problems and the source map use this name. The extensions `.js` and `.mjs`
+/// mean JavaScript, and unused imports are kept. Any other file is TypeScript.
 ///
 /// # Errors
-///
-/// [`Error::Source`] with every syntax error, or with every semantic one.
+/// [`Error::Source`] with all syntax errors, or with all semantic errors.
 pub fn transpile(file_name: &str, source: &str) -> Result<Transpiled, Error> {
     let source = Source::new(file_name, source);
     transpile_source(&source).map_err(Error::Source)

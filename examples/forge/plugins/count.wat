@@ -1,10 +1,11 @@
-;; Counts the bytes of a file of the folder that it is given.
+;; Counts the bytes of a file in the preopened folder.
 (module
     (import "wasi_snapshot_preview1" "path_open"
         (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
-    ;; The name of the file is the first `length` bytes. Returns how many bytes the file has, or minus the error.
+    ;; The name of the file is in the first `length` bytes of the memory. Returns the number of bytes in the file, or
+    ;; minus the error number.
     (func (export "count") (param $length i32) (result i32)
         (local $error i32) (local $sum i32)
         (local.set $error (call $path_open (i32.const 3) (i32.const 0) (i32.const 0) (local.get $length)

@@ -1,4 +1,4 @@
-// A Forge app: its manifest says which plugins it may load, and which folders it may give them.
+// A Forge app. Its manifest lists the plugins that it may load, and the folders that it may preopen for them.
 
 import { compileFile, instantiate, WasmError } from "runtime:wasm";
 
@@ -9,7 +9,7 @@ const instance = await instantiate(plugin, {}, {
   wasi: { preopens: { "/data": { path: "data", readonly: true } } },
 });
 
-/** How many bytes a file of the granted folder has; negative: why it cannot be read. */
+/** The number of bytes in a file of the granted folder, or minus the error number. */
 function count(name: string): number {
   const bytes = Deno.core.encode(name);
   instance.writeMemory(0, bytes);

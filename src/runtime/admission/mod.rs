@@ -23,4 +23,4 @@ mod walk;
 
 pub(crate) use images::DENSE_IMAGE_BYTES;
 pub(crate) use profile::ModuleProfile;
-pub(crate) use text::{check_bytes, check_size, encode, least_steps, parse_steps};
+pub(crate) use text::{check_bytes, check_size, encode, exceeded_limits, least_steps, parse_steps};

@@ -5,7 +5,7 @@ use std::fmt;
 use super::cost::Bound;
 use super::walk::Walk;
 use crate::runtime::base::error::WasmError;
-use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
 
 /// The content and cost of a module, up to its first error. Most fields are counts, capped by the limit of the same
 /// name: see [`ModuleLimits`].
@@ -91,17 +91,14 @@ impl ModuleProfile {
         (steps, profile.legacy_exceptions)
     }
 
-    /// Checks the limits.
-    ///
-    /// # Errors
-    /// `CompileError` if the module exceeds a limit. The message has the name of the limit and both values.
-    pub(crate) fn check(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+    /// Returns each count with its description, and the limit on it with its name.
+    fn counts(&self, limits: &ModuleLimits) -> [(u64, &'static str, u64, &'static str); 23] {
         macro_rules! counts {
             ($($field:ident: $what:literal, $limit:ident;)*) => {
                 [$((self.$field, $what, limits.$limit, stringify!($limit))),*]
             };
         }
-        let counts = counts! {
+        counts! {
             binary_bytes: "bytes", max_binary_bytes;
             types: "types", max_types;
             imports: "imports", max_imports;
@@ -125,12 +122,52 @@ impl ModuleProfile {
             data_bytes: "bytes of data", max_data_bytes;
             custom_sections: "custom sections", max_custom_sections;
             custom_section_bytes: "bytes in custom sections", max_custom_section_bytes;
-        };
+        }
+    }
+
+    /// Returns every limit that the module exceeds.
+    pub(crate) fn exceeded(&self, limits: &ModuleLimits) -> Vec<ExceededLimit> {
+        let mut exceeded: Vec<ExceededLimit> = self
+            .counts(limits)
+            .into_iter()
+            .filter(|(value, _, allowed, _)| value > allowed)
+            .map(|(value, _, allowed, name)| ExceededLimit {
+                name,
+                value,
+                allowed,
+            })
+            .collect();
+        let Bound { ns, bytes } = bound(limits, self.binary_bytes);
+        if self.compile_ns > ns {
+            exceeded.push(ExceededLimit {
+                name: "max_compile_ms",
+                value: match self.compile_ns {
+                    u64::MAX => u64::MAX,
+                    ns => ns.div_ceil(1_000_000),
+                },
+                allowed: ns / 1_000_000,
+            });
+        }
+        if self.compile_bytes > bytes {
+            exceeded.push(ExceededLimit {
+                name: "max_compile_bytes",
+                value: self.compile_bytes,
+                allowed: bytes,
+            });
+        }
+        exceeded
+    }
+
+    /// Checks the limits.
+    ///
+    /// # Errors
+    /// `CompileError` if the module exceeds a limit. The message has the name of the limit and both values.
+    pub(crate) fn check(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
         let rewritten = match self.rewritten {
             true => "with its legacy exceptions rewritten ",
             false => "",
         };
-        for (value, what, cap, name) in counts {
+        for (value, what, cap, name) in self.counts(limits) {
             if value > cap {
                 let has = format_args!("{rewritten}has {value} {what}");
                 return Err(exceeds(has, cap, name));

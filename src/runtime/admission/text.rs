@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::profile::exceeds;
+use super::profile::{ModuleProfile, exceeds};
 use crate::runtime::base::error::WasmError;
-use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
+use crate::runtime::rewrite::standard_exceptions;
 
 /// The number of labels that the parser of the text format compares in the time of one step.
 const LABELS_PER_STEP: u64 = 32;
@@ -58,6 +59,55 @@ pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), Was
         return Err(exceeds(what, cap, "max_text_nesting"));
     }
     Ok(())
+}
+
+/// Returns every limit that the module `source` exceeds, in either format. Of a module with legacy exceptions, it is the
+/// rewritten module that counts.
+///
+/// # Errors
+/// `CompileError` if the source is malformed text, or neither binary nor text; or if it has legacy exceptions and is not
+/// valid.
+pub(crate) fn exceeded_limits(
+    source: &[u8],
+    limits: &ModuleLimits,
+) -> Result<Vec<ExceededLimit>, WasmError> {
+    if is_binary(source) {
+        return exceeded_by(source, limits);
+    }
+    let text = [
+        ("max_text_bytes", source.len() as u64, limits.max_text_bytes),
+        (
+            "max_text_nesting",
+            Nesting::of(source).deepest,
+            limits.max_text_nesting,
+        ),
+    ];
+    let exceeded: Vec<ExceededLimit> = text
+        .into_iter()
+        .filter(|(_, value, allowed)| value > allowed)
+        .map(|(name, value, allowed)| ExceededLimit {
+            name,
+            value,
+            allowed,
+        })
+        .collect();
+    // The parser needs much memory for a text that is too long, and much stack for one that is too deep.
+    if !exceeded.is_empty() {
+        return Ok(exceeded);
+    }
+    exceeded_by(&encode(source, limits)?, limits)
+}
+
+fn exceeded_by(wasm: &[u8], limits: &ModuleLimits) -> Result<Vec<ExceededLimit>, WasmError> {
+    let profile = ModuleProfile::of(wasm, limits);
+    let profile = match profile.legacy_exceptions {
+        true => {
+            let standard = standard_exceptions(wasm)?;
+            ModuleProfile::of_standard(&standard.wasm, wasm.len(), limits)
+        }
+        false => profile,
+    };
+    Ok(profile.exceeded(limits))
 }
 
 /// Converts `source` to the binary format. A source with the binary magic number is returned as it is; any other

@@ -81,8 +81,6 @@ pub struct WasmError {
     pub message: String,
     /// The name of the trap as in the tests of the WebAssembly specification, if the guest trapped.
     pub trap: Option<&'static str>,
-    /// The guest's call stack, one frame per line, innermost first: [`frames`](Self::frames) as text.
-    pub wasm_stack: Option<String>,
     /// The guest's call stack, innermost frame first: up to 20 frames. Empty if no guest was running.
     pub frames: Vec<WasmFrame>,
     /// The status that the guest passed to WASI's `proc_exit`, if it exited.
@@ -96,7 +94,6 @@ impl WasmError {
             code,
             message: text::cut(message.into(), MAX_MESSAGE),
             trap: None,
-            wasm_stack: None,
             frames: Vec::new(),
             exit_code: None,
         }
@@ -193,12 +190,16 @@ impl WasmError {
 
     /// Returns this error with the frames of the guest that it ended, unless it has frames of another guest.
     pub(crate) fn with_frames(mut self, frames: Vec<WasmFrame>) -> Self {
-        if self.frames.is_empty() && !frames.is_empty() {
-            let lines: Vec<_> = frames.iter().map(WasmFrame::to_string).collect();
-            self.wasm_stack = Some(lines.join("\n"));
+        if self.frames.is_empty() {
             self.frames = frames;
         }
         self
+    }
+
+    /// Returns the [frames](Self::frames) as text, one frame per line. `None` if no guest was running.
+    pub fn wasm_stack(&self) -> Option<String> {
+        let lines: Vec<_> = self.frames.iter().map(WasmFrame::to_string).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
     /// Converts an error that ended guest code, without its frames. Returns `None` if no guest code ran: then wasmtime

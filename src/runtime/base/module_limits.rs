@@ -96,6 +96,19 @@ pub struct ModuleLimits {
     pub max_async_validation_steps: u64,
 }
 
+/// A limit that a module exceeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExceededLimit {
+    /// The name of the field of [`ModuleLimits`].
+    pub name: &'static str,
+    /// The value of the module. For `max_compile_ms` and `max_compile_bytes` it is the whole estimate, of which the
+    /// size of the module allows a part. `u64::MAX` is more than can be estimated.
+    pub value: u64,
+    /// The value that the limits allow this module.
+    pub allowed: u64,
+}
+
 impl ModuleLimits {
     /// Returns the maximum number of bytes of a source of either format.
     pub(crate) fn max_source_bytes(&self) -> u64 {

@@ -1,9 +1,9 @@
-//! Modules that are hard to compile, of any size.
+//! Families of modules that are hard to compile, each with modules of any size.
 
-/// A family's name, and its member of a size.
+/// The name of a family, and a function that makes its module of a given size.
 type Family = (&'static str, fn(usize) -> String);
 
-/// The kinds that were found to come nearest to their bounds, by hand or by a search.
+/// The families whose cost comes nearest to the bound. They were found by hand or by a search.
 pub const FAMILIES: &[Family] = &[
     ("empty functions", |n| {
         format!("(module {})", "(func)".repeat(n))
@@ -109,7 +109,7 @@ pub const FAMILIES: &[Family] = &[
         let links = each(n, link).repeat(5);
         format!("(module (func (param i32 i32) (result i32) local.get 0 {links}))")
     }),
-    ("loads done five times", |n| {
+    ("loads repeated five times", |n| {
         let link = |i| format!("local.get 0 i32.load offset={i} global.set 0 ");
         format!(
             "(module (memory 1) (global (mut i32) (i32.const 0)) (func (param i32) {}))",

@@ -1,13 +1,13 @@
-//! What the modules cost that are hardest to compile for their size: `cargo bench --bench compile_cost`.
+//! Measures the modules that are hardest to compile for their size: `cargo bench --bench compile_cost`.
 //!
-//! Each family is made as large as the default caps let it, by bisection, and compiled in a process of
-//! its own. A row shows what it took, in seconds on two cores and MiB, and how much of its bound that is:
-//! 1 s and another for every 100 KB, 128 MiB and 100 bytes for every byte. Nothing may be above 100 %.
-//! `--bench compile_cost -- NAME` shows the families with this in their names only.
+//! For each family, a bisection finds the largest module that the default caps admit. It is compiled in a process of
+//! its own. A row shows its cost, in seconds on two cores and in MiB, and the share of its bound: 1 s and another
+//! second for every 100 KB, 128 MiB and another 100 bytes for every byte. No share may exceed 100 %. `--bench
+//! compile_cost -- NAME` measures only the families whose name contains NAME.
 //!
-//! `--files FILE...` shows the same of modules in files, beside their estimates; `--estimate FILE...` the
-//! estimates only. `--search SECONDS [--seed N]` and `--motifs SECONDS [--seed N]` look for modules that cost more than
-//! is estimated, as [`search`] says.
+//! `--files FILE...` measures modules in files, and shows their estimates too. `--estimate FILE...` shows the
+//! estimates only. `--search SECONDS [--seed N]` and `--motifs SECONDS [--seed N]` look for modules that cost more
+//! than their estimate: see [`search`].
 
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
@@ -28,7 +28,7 @@ use families::FAMILIES;
 use measure::{Cost, MEASURE, Outcome, estimate, is_admitted, measure, measure_here};
 use search::Source;
 
-/// Longer than any module may take.
+/// The timeout of a measurement. No module may take so long.
 const LONGEST: Duration = Duration::from_secs(900);
 
 const USAGE: &str = "[NAME], --files FILE..., --estimate FILE..., \
@@ -42,8 +42,8 @@ fn main() -> anyhow::Result<()> {
         [MEASURE] => measure_here(),
         ["--files", ref files @ ..] => files.iter().try_for_each(|file| file_row(file, true)),
         ["--estimate", ref files @ ..] => files.iter().try_for_each(|file| file_row(file, false)),
-        [how @ ("--search" | "--motifs"), seconds, ref seed @ ..] => {
-            let source = match how {
+        [mode @ ("--search" | "--motifs"), seconds, ref seed @ ..] => {
+            let source = match mode {
                 "--motifs" => Source::Motifs,
                 _ => Source::Bytes,
             };
@@ -68,7 +68,7 @@ fn family_rows(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Measures the largest module of a family that is let through.
+/// Measures the largest admitted module of a family.
 fn family_row(name: &str, make: fn(usize) -> String) -> anyhow::Result<()> {
     let is_admitted = |size| {
         let wasm = wat::parse_str(make(size))?;
@@ -106,16 +106,16 @@ fn row(name: &str, wasm: &[u8], measures: bool) -> anyhow::Result<()> {
     let bytes = wasm.len();
     let kilobytes = bytes as f64 / 1e3;
     let Some((expected, took)) = estimate(wasm)? else {
-        println!("{name} {kilobytes:>8.1} KB exceeds a cap on what it holds");
+        println!("{name} {kilobytes:>8.1} KB exceeds a cap on its contents");
         return Ok(());
     };
-    let taken = if is_admitted(expected, bytes) {
-        "taken"
+    let verdict = if is_admitted(expected, bytes) {
+        "admitted"
     } else {
         "refused"
     };
     print!(
-        "{name} {kilobytes:>8.1} KB  estimated {} in {took:.3} s, {taken}",
+        "{name} {kilobytes:>8.1} KB  estimated {} in {took:.3} s, {verdict}",
         shares(expected, bytes),
     );
     if !measures {
@@ -126,14 +126,14 @@ fn row(name: &str, wasm: &[u8], measures: bool) -> anyhow::Result<()> {
     print!("; measured ");
     match measure(wasm, LONGEST)? {
         Outcome::Compiled(cost) => println!("{}", shares(cost, bytes)),
-        Outcome::Refused(why) => println!("not valid: {why}"),
-        Outcome::Failed(why) => println!("failed: {why}"),
+        Outcome::Refused(message) => println!("not valid: {message}"),
+        Outcome::Failed(message) => println!("failed: {message}"),
         Outcome::TooLong => println!("over {} s", LONGEST.as_secs()),
     }
     Ok(())
 }
 
-/// A cost, and how much of its bound it is.
+/// A cost, and its share of the bound.
 fn shares(cost: Cost, bytes: usize) -> String {
     let (time, memory) = cost.share_of(Cost::bound(bytes));
     format!(

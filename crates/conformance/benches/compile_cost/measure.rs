@@ -1,4 +1,4 @@
-//! What it costs to compile one module, in a process of its own.
+//! Measures the cost of compiling one module, in a process of its own.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The bound of a module with so many bytes.
+    /// The bound of a module with this number of bytes.
     pub fn bound(bytes: usize) -> Self {
         let bytes = bytes as f64;
         Self {
@@ -28,7 +28,7 @@ impl Cost {
         }
     }
 
-    /// How much of `whole` this is, in time and in memory.
+    /// The share of `whole`, in time and in memory.
     pub fn share_of(self, whole: Self) -> (f64, f64) {
         (self.seconds / whole.seconds, self.mib / whole.mib)
     }
@@ -36,36 +36,36 @@ impl Cost {
 
 const MIB: f64 = (1 << 20) as f64;
 
-/// How compiling ended.
+/// The outcome of compiling.
 pub enum Outcome {
     Compiled(Cost),
-    /// The compiler did not take it: its message.
+    /// The compiler refused the module, with this message.
     Refused(String),
-    /// The process ended otherwise, as by a panic: the last that it said.
+    /// The process failed, for example by a panic: its last output.
     Failed(String),
-    /// It took longer than it may.
+    /// The timeout passed.
     TooLong,
 }
 
-/// Compiles a module with all checks in a process of its own, which gets `limit` of the time of two processors, however
-/// busy they are.
+/// Compiles a module with all checks in a process of its own. The limit is on processor time, so a busy machine does
+/// not change the outcome: the process may use twice `limit`.
 pub fn measure(wasm: &[u8], limit: Duration) -> anyhow::Result<Outcome> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg(MEASURE)
-        // The bound is for two cores, however many there are.
+        // The bound is for two cores, on any machine.
         .env("RAYON_NUM_THREADS", "2")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
     let mut stdin = child.stdin.take().context("no standard input")?;
-    // A process that failed early reads no further, which its status tells.
+    // A process that failed early does not read its input. Its exit status reports that.
     let _ = stdin.write_all(wasm);
     drop(stdin);
     let pid = child.id();
-    // It prints one line only, for which a pipe has room.
+    // The process prints one line only, which fits in the pipe.
     while child.try_wait()?.is_none() {
-        // A process that has just ended may have no times any more.
+        // A process that has just ended may have no times.
         if processor_time(pid).is_some_and(|time| time > 2 * limit) {
             child.kill()?;
             child.wait()?;
@@ -76,12 +76,12 @@ pub fn measure(wasm: &[u8], limit: Duration) -> anyhow::Result<Outcome> {
     let output = child.wait_with_output()?;
     let line = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.trim_end().lines().take(3).collect::<Vec<_>>();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let stderr = stderr.trim_end().lines().take(3).collect::<Vec<_>>();
         return Ok(Outcome::Failed(format!(
             "{}: {}",
             output.status,
-            said.join(" ")
+            stderr.join(" ")
         )));
     }
     if let Some(message) = line.strip_prefix(REFUSED) {
@@ -97,22 +97,22 @@ pub fn measure(wasm: &[u8], limit: Duration) -> anyhow::Result<Outcome> {
 /// The processor time of all threads of a process so far.
 fn processor_time(pid: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program, in brackets, may hold spaces. The fields after it count from 3.
+    // The name of the program, in brackets, may contain spaces. The fields after it are numbered from 3.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(14 - 3);
     let mut ticks = || fields.next()?.parse::<u64>().ok();
-    // Linux shows a hundredth of a second as a tick.
+    // A tick of Linux is a hundredth of a second.
     Some(Duration::from_millis(10 * (ticks()? + ticks()?)))
 }
 
 const REFUSED: &str = "refused: ";
 
-/// Compiles the module on the standard input with all checks in this process, and prints what it took.
+/// Compiles the module on standard input with all checks in this process, and prints its cost.
 pub fn measure_here() -> anyhow::Result<()> {
     let mut wasm = Vec::new();
     std::io::stdin().read_to_end(&mut wasm)?;
     let mut capabilities = WasmCapabilities::default();
-    // Whether it is admitted, who calls has asked already.
+    // The caller has already checked whether the module is admitted.
     capabilities.module_limits = without_estimates();
     capabilities.max_fuel = Some(u64::MAX);
     capabilities.max_timeout_ms = Some(u64::MAX);
@@ -129,11 +129,11 @@ pub fn measure_here() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The estimates of the module's cost, and how many seconds they took; `None` where it exceeds a cap on
-/// what it holds.
+/// The estimated cost of the module, and the time for estimating in seconds; `None` if the module exceeds a cap on
+/// its contents.
 pub fn estimate(wasm: &[u8]) -> anyhow::Result<Option<(Cost, f64)>> {
     let start = Instant::now();
-    // The estimates are in the messages of caps that let nothing through.
+    // The estimates are in the messages of errors, so the caps are set to refuse every module.
     let mut limits = without_estimates();
     (limits.max_compile_ms, limits.max_compile_ns_per_byte) = (0, 0);
     let Some(ms) = estimate_in_message(wasm, limits)? else {
@@ -153,7 +153,7 @@ pub fn estimate(wasm: &[u8]) -> anyhow::Result<Option<(Cost, f64)>> {
     Ok(Some((cost, took)))
 }
 
-/// Whether the default caps let a module with this estimate through.
+/// Whether the default caps admit a module with this estimate.
 pub fn is_admitted(estimate: Cost, bytes: usize) -> bool {
     let (time, memory) = estimate.share_of(Cost::bound(bytes));
     time <= 1.0 && memory <= 1.0
@@ -170,7 +170,7 @@ fn estimate_in_message(wasm: &[u8], limits: ModuleLimits) -> anyhow::Result<Opti
     let mut capabilities = WasmCapabilities::default();
     capabilities.module_limits = limits;
     let Err(error) = WasmState::new(capabilities)?.compile(wasm) else {
-        // Not even a millisecond.
+        // The estimate is below a millisecond.
         return Ok(Some(0.0));
     };
     let Some((_, rest)) = error.message.split_once("an estimated ") else {
@@ -180,13 +180,13 @@ fn estimate_in_message(wasm: &[u8], limits: ModuleLimits) -> anyhow::Result<Opti
     Ok(Some(number.parse()?))
 }
 
-/// Forgets the most memory that the process has had, so that making the text does not count.
+/// Resets the peak of memory, so that earlier uses of memory do not count.
 fn reset_peak() {
-    // Where that is refused the row shows more memory than the compile took.
+    // If the system refuses this, the row shows more memory than compiling took.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The most memory that the process has had, in bytes.
+/// The peak of the process's memory in bytes.
 fn peak() -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -202,7 +202,7 @@ impl CpuTime {
         let mut threads = Vec::new();
         for thread in std::fs::read_dir("/proc/self/task")? {
             let thread = thread?;
-            // A thread that ends just now is none that compiles.
+            // A thread that ends now is not one of the compiling threads.
             let Ok(stat) = std::fs::read_to_string(thread.path().join("schedstat")) else {
                 continue;
             };
@@ -212,8 +212,8 @@ impl CpuTime {
         Ok(Self(threads))
     }
 
-    /// How long it takes since `before` where two cores are free, in seconds, whoever else uses them now:
-    /// the main thread waits while two others compile functions, of which one has more to do.
+    /// The time since `before` in seconds, as on two free cores: the main thread waits while two other threads
+    /// compile functions, and the busier one of them counts.
     fn since(&self, before: &Self) -> f64 {
         let main = std::process::id().to_string();
         let (mut alone, mut longest) = (0, 0);

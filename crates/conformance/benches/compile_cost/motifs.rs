@@ -1,5 +1,5 @@
-//! Modules of one function in which a few statements are repeated: what a compiler is slow at is most often something
-//! small, done many times.
+//! Modules of one function in which a few statements are repeated. Most code that makes a compiler slow is a small
+//! piece of code, repeated many times.
 
 use std::fmt::Write as _;
 
@@ -47,12 +47,13 @@ impl Ty {
 
 const TYPES: [Ty; 8] = [I32, I64, F32, F64, V128, Struct, Array, Func];
 
-/// Locals of each type. The first two are parameters: what others are before they are set, the compiler knows.
+/// The number of locals of each type. The first two are parameters, because the compiler knows the initial value of
+/// other locals.
 const LOCALS: usize = 4;
 const PARAMS: usize = 2;
 
-/// Instructions with the types of their operands and of their result. `#` is a number that differs from repetition to
-/// repetition, `%` one that does not.
+/// Instructions with the types of their operands and of their result. `#` stands for a number that is different in
+/// each repetition, `%` for a number that is the same in all.
 const INSTRUCTIONS: &[(&str, &[Ty], Ty)] = &[
     ("i32.const #", &[], I32),
     ("i32.const %", &[], I32),
@@ -158,7 +159,7 @@ const INSTRUCTIONS: &[(&str, &[Ty], Ty)] = &[
     ("ref.eq", &[Struct, Array], I32),
 ];
 
-/// Statements with the types of what they take.
+/// Statements with the types of their operands.
 const STATEMENTS: &[(&str, &[Ty])] = &[
     ("drop", &[I32]),
     ("global.set $i32", &[I32]),
@@ -179,7 +180,7 @@ const STATEMENTS: &[(&str, &[Ty])] = &[
     ("throw $tag", &[I32]),
 ];
 
-/// What is around a statement.
+/// Code before and after a statement.
 const AROUND: &[(&str, &str)] = &[
     ("", ""),
     ("", ""),
@@ -206,13 +207,13 @@ pub fn module(rng: &mut XorShiftRng) -> String {
             (func $one (result i32) i32.const 1) (func $take (param i32)) (func $take_two (param i64 f64))
             (func (export \"f\") ",
     );
-    for (what, indices) in [("param", 0..PARAMS), ("local", PARAMS..LOCALS)] {
-        if what == "local" {
+    for (kind, indices) in [("param", 0..PARAMS), ("local", PARAMS..LOCALS)] {
+        if kind == "local" {
             text += "(result i32) ";
         }
         for ty in TYPES {
             for index in indices.clone() {
-                let _ = write!(text, "({what} ${}_{index} {}) ", ty.name(), ty.text());
+                let _ = write!(text, "({kind} ${}_{index} {}) ", ty.name(), ty.text());
             }
         }
     }
@@ -230,7 +231,7 @@ pub fn module(rng: &mut XorShiftRng) -> String {
         }
         text += "end end\n";
     }
-    // Everything is needed at the end.
+    // The end of the function uses all first parameters.
     text += "local.get $i32_0 local.get $i64_0 i32.wrap_i64 i32.add local.get $f32_0 i32.reinterpret_f32 i32.add
         local.get $f64_0 i64.reinterpret_f64 i32.wrap_i64 i32.add local.get $v128_0 i32x4.extract_lane 0 i32.add))";
     text
@@ -241,7 +242,7 @@ fn statement(rng: &mut XorShiftRng) -> String {
     let mut text = String::from(*before);
     if rng.random_ratio(2, 3) {
         let ty = *TYPES.choose(rng).expect("there are some");
-        // Most often what becomes longer is one value.
+        // Most statements set the same local, which makes a long chain.
         let index = if rng.random_ratio(2, 3) { 0 } else { 2 };
         expression(rng, ty, 3, &mut text);
         let _ = write!(text, "local.set ${}_{index} ", ty.name());

@@ -1,4 +1,4 @@
-//! Modules out of random bytes, which are made worse by small changes.
+//! Modules that are made of random bytes, and made worse by small changes.
 
 use anyhow::{Context as _, ensure};
 use arbitrary::Unstructured;
@@ -8,23 +8,23 @@ use rand_xorshift::XorShiftRng;
 use wasm_smith::{Config, MemoryOffsetChoices};
 use wasmparser::{FunctionBody, Parser, Payload, ValType};
 
-/// What a module is made of.
+/// The choices from which a module is made.
 #[derive(Clone, Debug)]
 pub struct Genes {
-    /// The most, and at the same time a good part of the least, of each thing: see [`config`].
+    /// The greatest number of each kind of item. The least number is computed from it: see [`Genes::config`].
     sizes: [usize; SIZES],
-    /// Which proposals there are.
+    /// The proposals that are on, one bit for each.
     proposals: u16,
-    /// What wasm-smith decides by.
+    /// The bytes for the choices of wasm-smith.
     bytes: Vec<u8>,
-    /// How each body is made longer than wasm-smith makes it.
+    /// The form in which each function body is repeated.
     shape: Shape,
     repeats: usize,
 }
 
 const SIZES: usize = 12;
 
-/// What a body that is repeated becomes.
+/// The form of repeated bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     /// One after another.
@@ -47,7 +47,7 @@ const SHAPES: [Shape; 5] = [
     Shape::Tries,
 ];
 
-/// The most bytes that wasm-smith decides by, and the most bytes of a module.
+/// The most bytes for the choices of wasm-smith, and the largest module in bytes.
 const MOST_BYTES: usize = 64 << 10;
 const LARGEST: usize = 2 << 20;
 
@@ -91,7 +91,7 @@ impl Genes {
                     _ => 0,
                 };
             }
-            // The same decisions again make the same code again.
+            // Repeated choices make repeated code.
             6 if length > 1 => {
                 let start = rng.random_range(0..length - 1);
                 let end = rng.random_range(start + 1..length.min(start + 256) + 1);
@@ -119,10 +119,10 @@ impl Genes {
         }
     }
 
-    /// The module.
+    /// Makes the module.
     ///
     /// # Errors
-    /// Where there is none, or it is too large.
+    /// If wasm-smith makes no module, or the module is too large.
     pub fn module(&self) -> anyhow::Result<Vec<u8>> {
         let mut data = Unstructured::new(&self.bytes);
         let module = wasm_smith::Module::new(self.config(), &mut data)?;
@@ -147,7 +147,7 @@ impl Genes {
             nesting,
         ] = self.sizes;
         let has = |bit: u16| self.proposals & (1 << bit) != 0;
-        // Of its own accord it makes few of each.
+        // By default, wasm-smith makes few items of each kind.
         let least = |most: usize| if has(0) { most / 2 } else { 0 };
         Config {
             max_types: types,
@@ -170,7 +170,7 @@ impl Genes {
             max_instructions: instructions * 16,
             max_nesting_depth: nesting,
             max_memory32_bytes: if has(2) { 1 << 20 } else { 1 << 32 },
-            // Offsets that a guard region covers, or not.
+            // Offsets inside of a guard region, and beyond it.
             memory_offset_choices: MemoryOffsetChoices(75, 24, u32::from(has(3))),
             gc_enabled: has(4),
             exceptions_enabled: has(5),
@@ -192,8 +192,8 @@ impl Genes {
     }
 }
 
-/// The same module, with the code of each body so many times in it. It is valid as before, since each
-/// copy is in a block that has the function's label and results.
+/// The same module, in which the code of each body is repeated. It is still valid, because each copy is in a block
+/// with the label and the results of the function.
 fn repeat_bodies(wasm: &[u8], shape: Shape, repeats: usize) -> anyhow::Result<Vec<u8>> {
     let mut types = Vec::new();
     let mut functions = Vec::new();
@@ -235,7 +235,7 @@ fn repeat_bodies(wasm: &[u8], shape: Shape, repeats: usize) -> anyhow::Result<Ve
         leb128(body.len(), &mut content);
         content.extend(body);
     }
-    // The size is in the bytes before the section, of which there are as many as wasm-smith needs.
+    // The size of the section is in the bytes before it. wasm-smith writes it in the shortest form.
     let mut old_size = Vec::new();
     leb128(section.len(), &mut old_size);
     let start = section.start - old_size.len();
@@ -256,7 +256,7 @@ fn repeat_body(
     let code_start = body.get_operators_reader()?.original_position() - body.range().start;
     let (locals, code) = body.as_bytes().split_at(code_start);
     let mut repeated = locals.to_vec();
-    // An `end` is the last of it.
+    // The last byte of the code is an `end`.
     let (_, code) = code.split_last().context("no end")?;
     let block_type: u8 = match results {
         [] => 0x40,
@@ -264,7 +264,7 @@ fn repeat_body(
         [ValType::I64] => 0x7e,
         [ValType::F32] => 0x7d,
         [ValType::F64] => 0x7c,
-        // Others would need a type of their own.
+        // Other results would need a type of their own.
         _ => return Ok(body.as_bytes().to_vec()),
     };
     let (is_nested, begin): (bool, &[u8]) = match shape {
@@ -272,7 +272,7 @@ fn repeat_body(
         Shape::Blocks => (true, &[0x02, block_type]),
         Shape::LoopSequence if results.is_empty() => (false, &[0x03, block_type]),
         Shape::Loops if results.is_empty() => (true, &[0x03, block_type]),
-        // `catch_all` goes to the block itself, which takes nothing.
+        // `catch_all` branches to the block itself, which takes no values.
         Shape::Tries if results.is_empty() => (true, &[0x1f, block_type, 1, 2, 0]),
         _ => (false, &[0x02, block_type]),
     };

@@ -1,10 +1,11 @@
-//! A search for modules that cost more to compile than is estimated: `--search SECONDS [--seed N]`, or `--motifs`.
+//! A search for modules that cost more to compile than their estimate: `--search SECONDS [--seed N]`, or `--motifs`.
 //!
-//! Modules are made of random bytes, estimated, and compiled in processes of their own; the worst are
-//! changed a little, again and again. Those of `--motifs` are made anew each time, as [`motifs`] says.
+//! Modules are made of random bytes, estimated, and compiled in processes of their own. The worst modules are changed
+//! a little, many times. With `--motifs`, each module is new: see [`motifs`].
 //!
-//! What takes much more than its estimate, at whatever size, takes more than its bound at another size, so the worst is
-//! what takes the most for its estimate. The worst of each search are left in `target/tmp/compile_cost`.
+//! A module that costs much more than its estimate at one size exceeds its bound at another size. The worst modules
+//! are therefore those with the highest cost relative to their estimate. They are written to
+//! `target/tmp/compile_cost`.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,20 +17,20 @@ use super::measure::{Cost, Outcome, estimate, is_admitted, measure};
 use super::motifs;
 use super::random::Genes;
 
-/// How many modules are changed further.
+/// The number of worst modules that are kept and changed further.
 const KEPT: usize = 24;
 
-/// One module out of this many is new.
+/// One in so many modules is new.
 const NEW: u32 = 6;
 
-/// What is in every measurement, or as much as not to matter.
+/// A fixed cost that is added to each estimate, so that small costs do not matter.
 const FLOOR: Cost = Cost {
     seconds: 0.05,
     mib: 16.0,
 };
 
 struct Found {
-    /// What it is made of, if that can be changed.
+    /// The genes of the module, if it can be changed.
     genes: Option<Genes>,
     wasm: Vec<u8>,
     estimate: Cost,
@@ -37,7 +38,7 @@ struct Found {
 }
 
 impl Found {
-    /// What it took for what was estimated: the larger of time and memory.
+    /// The cost relative to the estimate: the larger ratio of time and memory.
     fn excess(&self) -> f64 {
         let whole = Cost {
             seconds: self.estimate.seconds + FLOOR.seconds,
@@ -47,21 +48,21 @@ impl Found {
         time.max(memory)
     }
 
-    /// How much of its bound it took: the larger of time and memory.
+    /// The share of the bound: the larger one of time and memory.
     fn share(&self) -> f64 {
         let (time, memory) = self.measured.share_of(Cost::bound(self.wasm.len()));
         time.max(memory)
     }
 }
 
-/// What modules are made of.
+/// The source of modules.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Bytes,
     Motifs,
 }
 
-/// Searches for so many seconds.
+/// Searches for this number of seconds.
 pub fn search(source: Source, seconds: u64, seed: u64) -> anyhow::Result<()> {
     let mut rng = XorShiftRng::seed_from_u64(seed);
     let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -92,18 +93,18 @@ pub fn search(source: Source, seconds: u64, seed: u64) -> anyhow::Result<()> {
         let limit = Duration::from_secs_f64(4.0 * Cost::bound(bytes).seconds);
         let measured = match measure(&wasm, limit)? {
             Outcome::Compiled(measured) => measured,
-            Outcome::Refused(why) => {
-                eprintln!("not valid: {why}");
+            Outcome::Refused(message) => {
+                eprintln!("not valid: {message}");
                 continue;
             }
-            Outcome::Failed(why) => {
+            Outcome::Failed(message) => {
                 let file = keep(&wasm, &format!("seed-{seed}-failed-{}", failures.len()))?;
-                println!("{file}: {bytes} bytes, {why}");
+                println!("{file}: {bytes} bytes, {message}");
                 failures.push(file);
                 continue;
             }
             Outcome::TooLong => Cost {
-                // The main thread and the slower one of the others took at least half of the time of all.
+                // The main thread and the busier one of the others took at least half of the processor time.
                 seconds: limit.as_secs_f64(),
                 mib: 0.0,
             },
@@ -122,10 +123,10 @@ pub fn search(source: Source, seconds: u64, seed: u64) -> anyhow::Result<()> {
         insert(&mut worst, found(genes, wasm), Found::excess);
     }
     println!("{tried} modules, of which {refused} were refused");
-    for (what, list) in [("estimate", &worst), ("bound", &worst_of_bound)] {
-        println!("the most of the {what}:");
+    for (measure, list) in [("estimate", &worst), ("bound", &worst_of_bound)] {
+        println!("the highest shares of the {measure}:");
         for (place, found) in list.iter().take(10).enumerate() {
-            let file = keep(&found.wasm, &format!("seed-{seed}-{what}-{place}"))?;
+            let file = keep(&found.wasm, &format!("seed-{seed}-{measure}-{place}"))?;
             println!(
                 "{:>4.0} % of the estimate, {:>3.0} % of the bound: {:.2} s of {:.2}, {:.0} MiB of {:.0}, \
                  {} bytes: {file}",
@@ -142,7 +143,7 @@ pub fn search(source: Source, seconds: u64, seed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// New ones, or some of the worst with changes.
+/// New genes, or changed genes of a bad module.
 fn next_genes(worst: &[Found], worst_of_bound: &[Found], rng: &mut XorShiftRng) -> Genes {
     if worst.is_empty() || worst_of_bound.is_empty() || rng.random_ratio(1, NEW) {
         return Genes::random(rng);
@@ -157,7 +158,7 @@ fn next_genes(worst: &[Found], worst_of_bound: &[Found], rng: &mut XorShiftRng) 
     }
 }
 
-/// Adds to the worst, of which there are [`KEPT`] at most.
+/// Inserts a module in the list of the worst. The list keeps at most [`KEPT`] modules.
 fn insert(worst: &mut Vec<Found>, found: Found, rank: fn(&Found) -> f64) {
     if worst.iter().any(|other| other.wasm == found.wasm) {
         return;
@@ -167,7 +168,7 @@ fn insert(worst: &mut Vec<Found>, found: Found, rank: fn(&Found) -> f64) {
     worst.truncate(KEPT);
 }
 
-/// Writes a module to a file, whose path is returned, and its text beside it.
+/// Writes a module to a file, and its text to a file beside it. Returns the path.
 fn keep(wasm: &[u8], name: &str) -> anyhow::Result<String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_cost");
     std::fs::create_dir_all(&folder)?;

@@ -9,13 +9,13 @@ use crate::js::Js;
 use crate::measure::{Bench, Subject};
 use crate::raw::{self, Guest, ok};
 
-/// How often a function is called in one round.
+/// The number of calls in one round.
 const CALLS: u32 = if cfg!(feature = "quickjs") {
     50_000
 } else {
     500_000
 };
-/// And one that has a thread of its own.
+/// The number of slow calls in one round: calls with WASI, and asynchronous calls.
 const SLOW_CALLS: u32 = 2_000;
 
 const FUNCTIONS: &str = r#"(module
@@ -31,7 +31,7 @@ const FUNCTIONS: &str = r#"(module
                 (f64.promote_f32 (f32.add (local.get 2) (local.get 6)))
                 (f64.add (local.get 3) (local.get 7))))))"#;
 
-/// Calls an import as often as it is told.
+/// A guest that calls an import a given number of times.
 const IMPORTS: &str = r#"(module
     (import "env" "f" (func $f (param i32) (result i32)))
     (func (export "loop") (param $n i32) (result i32) (local $sum i32)
@@ -42,7 +42,7 @@ const IMPORTS: &str = r#"(module
     (func (export "one") (param i32) (result i32) (call $f (local.get 0))))"#;
 
 pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    // Each loop has a function of its own, which is not shared with another row's by accident.
+    // Each row has a loop function of its own, so that the engine does not optimise two rows together.
     let js = Js::new(&format!(
         r#"
         const instance = await instantiate(await compile(text(`{FUNCTIONS}`)));
@@ -84,7 +84,7 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     threads(bench)
 }
 
-/// A function of two arguments of one type: beside an op that does the same, and wasmtime's own call.
+/// A function with two arguments of one type, compared with an op that does the same plus a call by wasmtime.
 fn row<T>(
     bench: &mut Bench,
     js: &Js,
@@ -170,7 +170,7 @@ fn imports(bench: &mut Bench) -> anyhow::Result<()> {
     )
 }
 
-/// Calls of guests that may wait, and calls that the event loop does not wait for.
+/// Calls of guests with WASI, and asynchronous calls.
 fn threads(bench: &mut Bench) -> anyhow::Result<()> {
     if !["wasi_call", "wasi_import", "call_async"]
         .iter()

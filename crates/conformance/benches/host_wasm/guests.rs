@@ -1,10 +1,10 @@
-//! Guests that compute, behind each fence.
+//! Guests that compute, without limits, with fuel and with a deadline.
 
 use crate::js::Js;
 use crate::measure::{Bench, Subject};
 use crate::raw::Guest;
 
-/// Four kernels, and how often each runs in a round.
+/// The kernels, and the number of runs of each in a round.
 const KERNELS: [(&str, u32); 4] = [
     ("hash", 60),
     ("matrix", 12),
@@ -12,7 +12,7 @@ const KERNELS: [(&str, u32); 4] = [
     ("interpret", 400_000),
 ];
 
-/// What keeps the guest in: the row's name and the store's options.
+/// The limits of the guest: the name of the row, the options of the store, and the target ratio.
 const FENCES: [(&str, &str, Option<f64>); 3] = [
     ("guest", "{}", Some(1.02)),
     ("guest_fuel", "{ fuel: 2 ** 53 - 1 }", None),

@@ -1,14 +1,12 @@
-//! A JavaScript runtime with `host:wasm`, and the native functions that it is measured against.
+//! A JavaScript runtime with `host:wasm`, and the ops that `host:wasm` is compared with.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use deno_core::{
-    JsRuntime, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions, op2, v8,
-};
+use deno_core::{OpState, PollEventLoopOptions, op2, v8};
 use ext_wasm::{WasmCapabilities, WasmState};
 
-/// How many bytes [`op_bench_copy`] copies.
+/// The number of bytes that [`op_bench_copy`] copies.
 pub const MIB: usize = 1 << 20;
 
 /// A runtime whose scripts can be timed.
@@ -17,8 +15,7 @@ pub struct Js {
 }
 
 struct Inner {
-    runtime: JsRuntime,
-    event_loop: tokio::runtime::Runtime,
+    started: conformance::js::Js,
     modules: u32,
 }
 
@@ -52,7 +49,7 @@ fn op_bench_mixed8(
     f64::from(a.wrapping_add(e)) + b.wrapping_add(f) as f64 + f64::from(c + g) + d + h
 }
 
-/// Calls a JavaScript function `n` times with a number, and uses the number it returns.
+/// Calls a JavaScript function `n` times with a number, and adds up the results.
 #[op2(nofast, reentrant)]
 fn op_bench_call_js(
     scope: &mut v8::PinScope<'_, '_>,
@@ -74,7 +71,7 @@ fn op_bench_call_js(
     sum
 }
 
-/// A copy of one MiB in a fresh buffer.
+/// Copies one MiB to a new buffer.
 #[op2]
 #[buffer]
 fn op_bench_copy(state: &mut OpState) -> Vec<u8> {
@@ -97,26 +94,16 @@ deno_core::extension!(
 );
 
 impl Js {
-    /// A runtime in which a script was evaluated that may import `host:wasm`, with the native functions
-    /// as `ops`.
+    /// A runtime that has evaluated a script. The script may use the exports of `host:wasm`, and `ops`.
     pub fn new(script: &str) -> anyhow::Result<Self> {
-        let event_loop = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         let mut capabilities = WasmCapabilities::default();
         capabilities.allow_wasi = true;
         capabilities.max_instances = 100_000;
         let wasm = WasmState::new(capabilities)?;
-        let entered = event_loop.enter();
-        let runtime = JsRuntime::new(RuntimeOptions {
-            extensions: vec![ext_wasm::host_wasm::init(wasm), bench::init()],
-            ..Default::default()
-        });
-        drop(entered);
+        let started = conformance::js::Js::new(wasm, bench::init())?;
         let this = Self {
             inner: RefCell::new(Inner {
-                runtime,
-                event_loop,
+                started,
                 modules: 0,
             }),
         };
@@ -133,25 +120,14 @@ impl Js {
     fn module(&self, code: &str) -> anyhow::Result<()> {
         let inner = &mut *self.inner.borrow_mut();
         inner.modules += 1;
-        let specifier = ModuleSpecifier::parse(&format!("bench:{}", inner.modules))?;
-        let runtime = &mut inner.runtime;
-        let code = code.to_owned();
-        inner.event_loop.block_on(async {
-            let id = runtime
-                .load_side_es_module_from_code(&specifier, code)
-                .await?;
-            let evaluated = runtime.mod_evaluate(id);
-            runtime
-                .run_event_loop(PollEventLoopOptions::default())
-                .await?;
-            Ok(evaluated.await?)
-        })
+        let name = format!("bench:{}", inner.modules);
+        inner.started.evaluate(&name, code.to_owned())
     }
 
-    /// Puts bytes where scripts find them, under this name.
+    /// Makes a global variable of this name with a buffer of these bytes.
     pub fn put(&self, name: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
         let inner = &mut *self.inner.borrow_mut();
-        deno_core::scope!(scope, inner.runtime);
+        deno_core::scope!(scope, inner.started.runtime);
         let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
         let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
         let key = v8::String::new(scope, name).map(v8::Local::from);
@@ -161,31 +137,36 @@ impl Js {
         Ok(())
     }
 
-    /// How long a script takes.
+    /// The time that a script takes.
     pub fn time(&self, script: &str) -> anyhow::Result<Duration> {
         let inner = &mut *self.inner.borrow_mut();
         let start = Instant::now();
         inner
+            .started
             .runtime
             .execute_script("bench:run", script.to_owned())?;
         Ok(start.elapsed())
     }
 
-    /// How long the promise that a script makes takes to be fulfilled.
+    /// The time until the promise of a script is fulfilled.
     pub fn time_promise(&self, script: &str) -> anyhow::Result<Duration> {
         let inner = &mut *self.inner.borrow_mut();
         let start = Instant::now();
         let promise = {
-            // Compiling happens on the event loop's other threads.
-            let _entered = inner.event_loop.enter();
+            // Modules are compiled on other threads of the event loop.
+            let _entered = inner.started.event_loop.enter();
             inner
+                .started
                 .runtime
                 .execute_script("bench:run", script.to_owned())?
         };
-        let resolved = Box::pin(inner.runtime.resolve(promise));
+        let resolved = Box::pin(inner.started.runtime.resolve(promise));
         let options = PollEventLoopOptions::default();
-        let waiting = inner.runtime.with_event_loop_promise(resolved, options);
-        inner.event_loop.block_on(waiting)?;
+        let waiting = inner
+            .started
+            .runtime
+            .with_event_loop_promise(resolved, options);
+        inner.started.event_loop.block_on(waiting)?;
         Ok(start.elapsed())
     }
 }

@@ -1,8 +1,8 @@
-;; What guests that compute spend their time with, each as often as it is told.
+;; Typical kernels of guests that compute. The parameter of each function is the number of repetitions.
 (module
   (memory (export "memory") 4)
 
-  ;; FNV-1a over 64 KiB, and stores of what comes of it.
+  ;; FNV-1a over 64 KiB. It stores a byte of the hash at each step.
   (func (export "hash") (param $n i32) (result i32)
     (local $at i32) (local $hash i32)
     (local.set $hash (i32.const 0x811c9dc5))
@@ -62,7 +62,7 @@
       (br_if $rounds (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (i32.trunc_sat_f64_s (local.get $sum)))
 
-  ;; Quicksort of 32,768 numbers out of a generator.
+  ;; Quicksort of 32,768 numbers from a random generator.
   (func $sort (param $low i32) (param $high i32)
     (local $i i32) (local $j i32) (local $pivot i32) (local $swap i32)
     (if (i32.ge_s (local.get $low) (local.get $high)) (then (return)))
@@ -111,7 +111,7 @@
       (br_if $rounds (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (i32.load (i32.const 65536)))
 
-  ;; A loop that interprets instructions of one byte, seven of them and then the first again.
+  ;; A loop that interprets a program of seven instructions of one byte each, and repeats it.
   (data (i32.const 200000) "\00\01\02\01\03\00\04")
   (func $add (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
   (func $mul (param i32 i32) (result i32) (i32.mul (local.get 0) (local.get 1)))

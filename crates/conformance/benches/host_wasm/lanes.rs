@@ -1,4 +1,4 @@
-//! The official suites, through TypeScript and without.
+//! The official suites, in the script lane and in the engine lane.
 
 use std::process::Command;
 use std::time::{Duration, Instant};

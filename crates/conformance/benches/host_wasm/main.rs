@@ -1,8 +1,7 @@
-//! What `host:wasm` costs beside what it is made of, measured in the same run: raw wasmtime, the
-//! JavaScript engine's own calls into native code, a copy of memory.
-//!
-//! `cargo bench` prints one table; `cargo bench -- --json FILE` writes the same as JSON, and
-//! `cargo bench -- --scale FILE` shows how costs grow with numbers.
+//! Measures `host:wasm` beside its parts, in the same run: raw wasmtime, the JavaScript engine's own calls into
+//! native code, a copy of memory.
+//! `cargo bench` prints a table. `cargo bench -- --json FILE` also writes it as JSON. `cargo bench -- --scale FILE`
+//! shows how costs grow with the number of instances and exports.
 
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
@@ -28,13 +27,13 @@ struct Options {
     /// Write the rows to FILE, as JSON. A relative path starts at the root of the repository.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Instead, measure what things cost where there are many of them, and plot it to FILE (SVG).
+    /// Instead, measure costs for many instances and exports, and plot them to FILE (SVG).
     #[arg(long, value_name = "FILE")]
     scale: Option<PathBuf>,
     /// Only rows whose name contains NAME.
     #[arg(value_name = "NAME")]
     only: Vec<String>,
-    /// What `cargo bench` says to every benchmark.
+    /// The argument that `cargo bench` passes to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -57,7 +56,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Cargo runs benchmarks in their package's folder, which is not where it was started.
+/// A path from the root of the repository. Cargo runs benchmarks in the folder of their package.
 fn from_root(path: &Path) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")

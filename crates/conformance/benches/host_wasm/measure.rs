@@ -1,4 +1,4 @@
-//! Rounds of two sides in turns, and what they come to.
+//! Measures two sides in alternating rounds, and makes a table of the results.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use anyhow::Context as _;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-/// How many rounds each side of a row has, unless they take too long.
+/// The number of rounds of each side of a row, if they do not take too long.
 const ROUNDS: usize = 41;
-/// How few they may be.
+/// The least number of rounds.
 const LEAST_ROUNDS: usize = 9;
-/// How long a row may take, beyond the least rounds.
+/// The time that a row may take, unless the least number of rounds takes longer.
 const TIME: Duration = Duration::from_secs(4);
 
 /// The JavaScript engine of this build.
@@ -21,7 +21,7 @@ pub const ENGINE: &str = if cfg!(feature = "quickjs") {
     "v8"
 };
 
-/// The rows that were asked for.
+/// The selected rows.
 pub struct Bench {
     only: Vec<String>,
     rows: Vec<Row>,
@@ -32,28 +32,28 @@ pub struct Bench {
 struct Row {
     name: String,
     engine: &'static str,
-    /// The median of the rounds, as the reference's.
+    /// The median of the rounds. The reference is a median too.
     ours: f64,
     reference: f64,
     ratio: f64,
     unit: &'static str,
-    /// The quartiles of the rounds' own ratios.
+    /// The quartiles of the ratios of single rounds.
     spread: [f64; 2],
     rounds: usize,
-    /// What the ratio is to be at most, if there is such a thing.
+    /// The greatest ratio that is acceptable, if one is defined.
     target: Option<f64>,
-    /// What the reference is.
+    /// A description of the reference.
     against: String,
 }
 
-/// What a row is about.
+/// The subject of a row.
 pub struct Subject<'a> {
     pub name: &'a str,
-    /// What the ratio is to be at most.
+    /// The greatest ratio that is acceptable.
     pub target: Option<f64>,
-    /// What the reference is.
+    /// A description of the reference.
     pub against: &'a str,
-    /// How many of the thing one round does.
+    /// The number of operations in one round.
     pub per_round: u32,
 }
 
@@ -65,13 +65,12 @@ impl Bench {
         }
     }
 
-    /// Whether a row is asked for, so that its setting is worth making.
+    /// Whether a row is selected, so that its setup is needed.
     pub fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|part| name.contains(part))
     }
 
-    /// Measures a row, unless it is not asked for: rounds of both sides in turns, after one of each
-    /// that does not count.
+    /// Measures a row if it is selected: alternating rounds of both sides, after one round of each to warm up.
     pub fn compare(
         &mut self,
         subject: &Subject<'_>,
@@ -95,7 +94,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Takes in a row that was measured elsewhere, in nanoseconds a round.
+    /// Adds a row that was measured elsewhere, in nanoseconds for each round.
     pub fn add(&mut self, subject: &Subject<'_>, pairs: &[(f64, f64)]) {
         let sorted = |of: &dyn Fn(&(f64, f64)) -> f64| {
             let mut values: Vec<f64> = pairs.iter().map(of).collect();
@@ -121,7 +120,7 @@ impl Bench {
         });
     }
 
-    /// The table, for people.
+    /// The table as text.
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);

@@ -1,11 +1,11 @@
-//! Memories, copied and looked at.
+//! Copies and views of memories.
 
 use crate::js::{Js, MIB};
 use crate::measure::{Bench, Subject};
 
-/// How many copies one round makes.
+/// The number of copies in one round.
 const COPIES: u32 = 50;
-/// How often it takes a view.
+/// The number of views in one round.
 const VIEWS: u32 = 1_000;
 
 pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {

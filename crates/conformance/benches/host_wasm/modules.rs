@@ -1,4 +1,4 @@
-//! Modules that are compiled, and instances of them.
+//! Compiling and instantiating modules.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -11,17 +11,17 @@ use crate::js::Js;
 use crate::measure::{Bench, Subject};
 use crate::raw::{self, ok};
 
-/// What is compiled: the row's name, a program of `tests/programs/fetch.sh`, and how many functions
-/// a generated module has that is about as large, where the program is not there.
+/// The compiled modules: the name of the row, a program of `tests/programs/fetch.sh`, and the number of functions in
+/// a generated module of similar size, which is used if the program is missing.
 const PROGRAMS: [(&str, &str, u32); 3] = [
     ("compile_10kb", "highwayhasher", 150),
     ("compile_200kb", "tree-sitter", 3_000),
     ("compile_2mb", "resvg", 30_000),
 ];
 
-/// How often one round compiles what is compiled already.
+/// The number of times that one round compiles a module again.
 const AGAIN: u32 = 20;
-/// How many instances one round makes.
+/// The number of instances in one round.
 const INSTANCES: u32 = 200;
 
 pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
@@ -35,9 +35,9 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 fn compile(bench: &mut Bench, name: &str, program: &str, functions: u32) -> anyhow::Result<()> {
-    let (wasm, what) = module(program, functions)?;
+    let (wasm, description) = module(program, functions)?;
     let js = Js::new(
-        "// Other bytes each time, which nobody has compiled before.
+        "// Different bytes each time, so that no cache has the code.
          const fresh = (bytes) => {
              const source = new Uint8Array(bytes.byteLength + 6 + 4);
              source.set(new Uint8Array(bytes));
@@ -65,11 +65,11 @@ fn compile(bench: &mut Bench, name: &str, program: &str, functions: u32) -> anyh
         }
         anyhow::Ok(start.elapsed())
     };
-    // As many as take some milliseconds.
+    // The number of modules that take some milliseconds.
     let times = u32::try_from(100_000 / wasm.len())
         .unwrap_or(u32::MAX)
         .clamp(1, 20);
-    let against = format!("Module::new of {what}");
+    let against = format!("Module::new of {description}");
     let subject = Subject {
         name,
         target: Some(1.05),
@@ -88,22 +88,24 @@ fn compile(bench: &mut Bench, name: &str, program: &str, functions: u32) -> anyh
         per_round: AGAIN,
         ..subject
     };
-    // Once for all: the large one takes most of a second.
+    // The reference compiles once for all repetitions, because the large module takes most of a second.
     let again = || js.time_promise(&format!("again({AGAIN})"));
     bench.compare(&subject, again, || Ok(reference(1)? * AGAIN))
 }
 
-/// A module, and what it is.
+/// A module, and its description.
 fn module(program: &str, functions: u32) -> anyhow::Result<(Vec<u8>, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/programs");
     if let Ok(wasm) = std::fs::read(root.join(program).with_extension("wasm")) {
-        let what = format!("{program}, {} kB", wasm.len().div_ceil(1000));
-        return Ok((wasm, what));
+        let description = format!("{program}, {} kB", wasm.len().div_ceil(1000));
+        return Ok((wasm, description));
     }
-    eprintln!("no {program}.wasm, which tests/programs/fetch.sh gets: one is generated");
+    eprintln!(
+        "{program}.wasm is missing, tests/programs/fetch.sh downloads it: a generated module is used"
+    );
     let wasm = generated(functions)?;
-    let what = format!("{} generated kB", wasm.len().div_ceil(1000));
-    Ok((wasm, what))
+    let description = format!("{} generated kB", wasm.len().div_ceil(1000));
+    Ok((wasm, description))
 }
 
 /// A module of `functions` functions, each a loop over some arithmetic.

@@ -1,15 +1,15 @@
-//! wasmtime without anything around it: the reference.
+//! wasmtime alone: the reference.
 
 use std::time::{Duration, Instant};
 
 use wasmtime::{Config, Engine, Instance, Module, Store, TypedFunc, WasmParams, WasmResults};
 
-/// wasmtime's own error as the one of everything else here.
+/// Converts an error of wasmtime to an error of anyhow.
 pub fn ok<T>(result: wasmtime::Result<T>) -> anyhow::Result<T> {
     result.map_err(|error| anyhow::anyhow!("{error:#}"))
 }
 
-/// An engine with the same layout of memories as ours, and nothing that a guest would have to check.
+/// An engine with the same layout of memories as `host:wasm`, without checks in the code of guests.
 pub fn engine() -> anyhow::Result<Engine> {
     let mut config = Config::new();
     config
@@ -40,7 +40,7 @@ impl Guest {
         ok(self.instance.get_typed_func(&mut self.store, name))
     }
 
-    /// How long `n` calls take.
+    /// The time of `n` calls.
     pub fn time<P: WasmParams, R: WasmResults>(
         &mut self,
         func: &TypedFunc<P, R>,

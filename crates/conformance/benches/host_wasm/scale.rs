@@ -1,4 +1,4 @@
-//! What things cost where there are many of them.
+//! Costs with many instances or many exports.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use crate::js::Js;
 use crate::measure::ENGINE;
 use crate::raw::{self, ok};
 
-/// How many instances are alive, or how many exports a module has.
+/// Numbers of live instances, or of exports of a module.
 const COUNTS: [u32; 5] = [1, 10, 100, 1_000, 10_000];
-/// How often each thing is measured; the median counts.
+/// The number of measurements of each cost. The median counts.
 const ROUNDS: usize = 9;
 const CALLS: u32 = 20_000;
 const INSTANCES: u32 = 20;
 const COPIES: u32 = 20;
 
-/// Costs by how many there are.
+/// Costs by the number of instances or exports.
 struct Line {
     name: &'static str,
     points: Vec<(u32, f64)>,
@@ -32,14 +32,14 @@ impl Line {
     }
 }
 
-/// A diagram: lines of one unit, over one kind of number.
+/// A diagram: lines with one unit, over the number of one kind of item.
 struct Panel {
     title: &'static str,
     over: &'static str,
     lines: Vec<Line>,
 }
 
-/// Measures, prints, and plots to a file.
+/// Measures the costs, prints them, and plots them to a file.
 pub fn measure(path: &Path) -> anyhow::Result<()> {
     let memory = memory()?;
     let [calls, made, made_raw, copies] = instances()?;
@@ -125,7 +125,7 @@ impl Raw {
     }
 }
 
-/// Keeps instances, and makes and drops others.
+/// A script that keeps instances, and makes and drops others.
 const MANY: &str = r#"
     const module = await compile(text(MODULE));
     const kept = [];
@@ -158,7 +158,7 @@ fn instances() -> anyhow::Result<[Line; 4]> {
         let make = median(|| js.time_promise(&format!("make({INSTANCES})")))?;
         made.points
             .push((count, nanoseconds(make, INSTANCES) / 1e3));
-        // As many of its own, beside which wasmtime makes more.
+        // The same number of instances in wasmtime alone.
         while kept.len() < count as usize {
             kept.push(raw.instance()?);
         }
@@ -213,8 +213,8 @@ fn nanoseconds(time: Duration, per: u32) -> f64 {
     time.as_nanos() as f64 / f64::from(per)
 }
 
-/// What idle instances take of the machine's memory, beside wasmtime's own; nothing where the system
-/// does not tell. To be measured before anything else leaves memory free that they could take.
+/// The memory that idle instances take, beside instances of wasmtime alone; no points if the system does not report
+/// memory. This must run first, before other measurements leave free memory that instances could use.
 fn memory() -> anyhow::Result<Vec<Line>> {
     const COUNTS: [u32; 4] = [500, 1_000, 2_000, 5_000];
     let grown = |make: &mut dyn FnMut(u32) -> anyhow::Result<()>| {
@@ -245,7 +245,7 @@ fn memory() -> anyhow::Result<Vec<Line>> {
     ])
 }
 
-/// How many bytes of the machine's memory this process has.
+/// The resident memory of this process in bytes.
 fn resident() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;

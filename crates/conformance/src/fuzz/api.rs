@@ -1,14 +1,14 @@
 //! Random programs over the API of `host:wasm`, and over the ops beneath it: `cargo conformance fuzz --api`.
 //!
-//! A [`Program`] is made of bytes, and those of a seed or by libFuzzer. [`writer`] chooses by them among the
+//! A [`Program`] is made of bytes, which come from a seed or from libFuzzer. With these bytes, [`writer`] chooses
 //! alternatives of a [`grammar`] of JavaScript expressions: calls of everything that is public, with values of every
-//! kind, from imports too, and in the [`Surface::Ops`] raw calls of ops. [`Runner`] runs a program in a runtime of its
-//! own. The program's functions, in `prelude.js`, look at what comes out. No program may:
+//! kind, also from imports, and in [`Surface::Ops`] raw calls of ops. [`Runner`] runs a program. The functions of
+//! `prelude.js` check each outcome. No program may:
 //!
 //! - end or hang its process, or panic;
 //! - see an error that is not documented, or a message without end;
-//! - have an op run JavaScript of its own that it was not given as an import;
-//! - leave modules or instances behind which it has dropped, unless it used raw ops;
+//! - have an op run JavaScript that is not an import;
+//! - leave modules or instances alive that it has dropped, unless it used raw ops;
 //! - reach the guest of another runtime on its thread.
 
 pub mod grammar;
@@ -38,11 +38,11 @@ use super::campaign::{self, Reduced, StartWorker};
 use minimise::minimise;
 use worker::Worker;
 
-/// What a program, or many, came to.
+/// Counts of one program, or of many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     pub programs: u64,
-    /// Expressions that were tried, each with one call at least.
+    /// Expressions that were evaluated. Each has at least one call.
     pub attempts: u64,
     /// Attempts that returned, or resolved.
     pub returned: u64,
@@ -59,21 +59,21 @@ impl AddAssign for Tally {
     }
 }
 
-/// What no program may come to.
+/// A violation of the rules for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Finding {
-    /// The program, or what looks after it, saw something.
+    /// The program or its sandbox saw a violation.
     Seen(String),
     /// A panic.
     Panic(String),
-    /// Its process ended.
+    /// The process of the program ended.
     Lost(String),
-    /// It did not end in time.
+    /// The program did not end in time.
     Hung(String),
 }
 
 impl Finding {
-    /// Whether another one is of the same kind.
+    /// Whether another finding is of the same kind.
     pub fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
@@ -88,7 +88,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Programs of seeds.
+/// A campaign of programs that are made from seeds.
 pub struct Api;
 
 impl campaign::Target for Api {
@@ -153,11 +153,11 @@ impl campaign::Tally for Tally {
     }
 }
 
-/// Runs the program that a file holds, in a process of its own.
+/// Runs the program of a file in a process of its own.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or no process can be started.
+/// If the file cannot be read, or no process can be started.
 pub fn run_file(
     path: &Path,
     start: StartWorker<'_>,
@@ -168,11 +168,10 @@ pub fn run_file(
     Worker::new(start, timeout).run(&Program::of_source(&source))
 }
 
-/// Runs the program that these bytes make, for a fuzzer that makes bytes.
+/// Runs the program that is made of these bytes, for a fuzzer that supplies bytes.
 ///
 /// # Panics
-///
-/// If there is a finding.
+/// On a finding.
 pub fn check(data: &[u8], surface: Surface) {
     static RUNNER: Mutex<Runner> = Mutex::new(Runner::new());
     let program = Program::of_bytes(data, surface);

@@ -1,4 +1,4 @@
-//! Runs the inputs of many seeds in several processes, until there is nothing more to run or enough was found.
+//! Runs the inputs of many seeds in several processes, until the campaign is over or has enough findings.
 
 use std::fmt;
 use std::fs;
@@ -15,24 +15,24 @@ use anyhow::Context as _;
 
 use crate::{files, pool, progress};
 
-/// How a process is started that runs inputs.
+/// Makes the command that starts a worker process.
 pub type StartWorker<'a> = &'a (dyn Fn() -> Command + Sync);
 
-/// A kind of input that seeds make.
+/// A kind of input that is made from seeds.
 pub trait Target {
-    /// What inputs came to.
+    /// The counts of outcomes.
     type Tally: Tally;
-    /// What no input may come to.
+    /// A violation that an input showed.
     type Finding: fmt::Display + Send;
     /// A process that runs inputs.
     type Worker<'a>;
 
-    /// What inputs are called, as in "200 modules".
+    /// The plural noun for inputs, as in "200 modules".
     const INPUTS: &'static str;
-    /// What findings are called, as in "2 differences".
+    /// The plural noun for findings, as in "2 differences".
     const FINDINGS: &'static str;
 
-    /// A worker that has so long for each input.
+    /// A worker with a timeout for each input.
     fn worker(start: StartWorker<'_>, timeout: Duration) -> Self::Worker<'_>;
 
     /// Runs the input of a seed.
@@ -45,7 +45,7 @@ pub trait Target {
         seed: u64,
     ) -> anyhow::Result<Result<Self::Tally, Self::Finding>>;
 
-    /// Makes an input smaller that came to a finding.
+    /// Makes an input with a finding smaller.
     ///
     /// # Errors
     ///
@@ -57,25 +57,25 @@ pub trait Target {
     ) -> anyhow::Result<Reduced>;
 }
 
-/// Counts of what inputs came to.
+/// Counts of the outcomes of inputs.
 pub trait Tally: Default + AddAssign + Send + fmt::Debug {
-    /// The counts of one input that came to a finding.
+    /// The counts of one input with a finding.
     fn of_finding() -> Self;
-    /// How many inputs were run.
+    /// The number of inputs that were run.
     fn inputs(&self) -> u64;
-    /// All of the counts, over so many seconds.
+    /// The counts as text, for a campaign of so many seconds.
     fn render(&self, seconds: f64) -> String;
 }
 
-/// An input that was made smaller.
+/// An input that was made smaller, and its finding.
 pub struct Reduced {
-    /// The file that shows it, without a folder.
+    /// The name of the file for it.
     pub file: String,
     pub text: String,
     pub finding: String,
 }
 
-/// How long, how much and with what a campaign goes on.
+/// The settings of a campaign.
 pub struct Campaign {
     pub seconds: Option<NonZeroU64>,
     pub count: Option<NonZeroU64>,
@@ -86,18 +86,18 @@ pub struct Campaign {
     pub out: PathBuf,
 }
 
-/// After how many findings it ends: more are rarely others.
+/// The number of findings after which a campaign ends: further ones rarely have new causes.
 const ENOUGH: usize = 10;
 
-/// What a seed came to.
+/// A seed, and its outcome.
 type Ran<T> = (u64, Result<<T as Target>::Tally, <T as Target>::Finding>);
 
-/// The seeds of a campaign, of which each worker takes the next.
+/// The seeds of a campaign. Each worker takes the next one.
 struct Seeds<'a> {
     campaign: &'a Campaign,
     started: Instant,
     taken: AtomicU64,
-    /// Counted where they were found, since to make an input smaller takes long.
+    /// Counted as soon as they are found, because making an input smaller takes long.
     findings: AtomicUsize,
 }
 
@@ -113,7 +113,7 @@ impl Seeds<'_> {
         is_asked.then(|| self.campaign.first_seed.wrapping_add(index))
     }
 
-    /// Runs seeds until there are no more, or the campaign has ended.
+    /// Runs seeds until the campaign is over.
     fn run<T: Target>(
         &self,
         worker: &mut T::Worker<'_>,
@@ -133,20 +133,20 @@ impl Seeds<'_> {
     }
 }
 
-/// What a campaign came to.
+/// The outcome of a campaign.
 pub struct Summary<T: Target> {
     pub tally: T::Tally,
     pub seconds: f64,
-    /// The files that were written, and what they show.
+    /// The files that were written, and their findings.
     pub found: Vec<(PathBuf, String)>,
 }
 
 impl Campaign {
-    /// Runs inputs in processes that `start` says how to start.
+    /// Runs inputs in processes that `start` makes commands for.
     ///
     /// # Errors
     ///
-    /// When no process can be started, or a finding cannot be written.
+    /// If no process can be started, or a finding cannot be written.
     pub fn run<T: Target>(&self, start: StartWorker<'_>) -> anyhow::Result<Summary<T>> {
         let seeds = Seeds {
             campaign: self,

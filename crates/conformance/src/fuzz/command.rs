@@ -48,11 +48,11 @@ pub struct Fuzz {
 }
 
 impl Fuzz {
-    /// Does what the process was started for, which is to run what it reads.
+    /// Runs as a worker: runs the inputs that arrive on standard input.
     ///
     /// # Errors
     ///
-    /// When a request is not understood, or a host does not start.
+    /// If a request cannot be read, or a host does not start.
     pub fn serve(&self) -> anyhow::Result<()> {
         match self.api {
             true => api::worker::serve(),
@@ -60,12 +60,12 @@ impl Fuzz {
         }
     }
 
-    /// Runs modules or programs in processes that `start` says how to start. Returns what it came to, as text, and
-    /// whether nothing was found.
+    /// Runs modules or programs in processes that `start` makes commands for. Returns a summary as text, and whether
+    /// nothing was found.
     ///
     /// # Errors
     ///
-    /// When no process can be started, or a finding cannot be written.
+    /// If no process can be started, or a finding cannot be written.
     pub fn run(&self, start: StartWorker<'_>) -> anyhow::Result<(String, bool)> {
         if let Some(path) = &self.program {
             let timeout = Duration::from_secs(self.timeout.get());
@@ -80,7 +80,7 @@ impl Fuzz {
         })
     }
 
-    /// What these arguments ask for.
+    /// The campaign that these arguments describe.
     pub fn campaign(&self) -> Campaign {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH);
         Campaign {
@@ -96,7 +96,7 @@ impl Fuzz {
     }
 }
 
-/// Where the suite `spec-tests` has what was found once.
+/// The folder of the suite `spec-tests` with inputs of earlier findings.
 pub fn regressions() -> PathBuf {
     suite::spec_tests().join("regressions")
 }

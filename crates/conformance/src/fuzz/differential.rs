@@ -1,9 +1,9 @@
 //! Random modules, run by `host:wasm` and by an engine that shares no code with it: `cargo conformance fuzz`.
 //!
-//! A [`Case`] is made of bytes, and those of a seed or by libFuzzer. [`compare`] runs it on the script lane and on
-//! [`wasmi`](crate::hosts::wasmi) and looks for the first [`Difference`]. That happens in processes of their own
-//! ([`worker`]), so that a crash or a hang is a difference like any other. What is found is [made smaller](mod@minimise)
-//! and [written](wast) where the suite `spec-tests` finds it.
+//! A [`Case`] is made of bytes, which come from a seed or from libFuzzer. [`compare`] runs it on the script lane and
+//! on [`wasmi`](crate::hosts::wasmi), and returns the first [`Difference`]. Cases run in processes of their own
+//! ([`worker`]), so that a crash or a hang is a difference like any other. A case with a difference is [made
+//! smaller](mod@minimise) and [written](wast) to the suite `spec-tests`.
 
 pub mod case;
 pub mod compare;
@@ -22,7 +22,7 @@ use crate::run::with_deep_stack;
 use minimise::minimise;
 use worker::{Worker, reference};
 
-/// Modules of seeds.
+/// A campaign of modules that are made from seeds.
 pub struct Differential;
 
 impl campaign::Target for Differential {
@@ -46,7 +46,7 @@ impl campaign::Target for Differential {
         seed: u64,
         difference: Difference,
     ) -> anyhow::Result<Reduced> {
-        // Where it panics, that is what the worker died of.
+        // If making the case panics, the worker ended for the same reason.
         let case = with_deep_stack(|| Case::of_seed(seed))??;
         let (case, difference) = minimise(&case, difference, worker)?;
         let features = features();
@@ -91,17 +91,16 @@ impl campaign::Tally for Tally {
     }
 }
 
-/// Runs the case that these bytes make, for a fuzzer that makes bytes. Bytes of which no case can be made are none.
+/// Runs the case that is made of these bytes, for a fuzzer that supplies bytes. Ignores bytes that make no case.
 ///
 /// # Panics
-///
-/// If there is a difference.
+/// On a difference.
 pub fn check(data: &[u8]) {
     let Ok(case) = Case::of_bytes(data) else {
         return;
     };
     thread_local! {
-        // Never dropped: when a thread ends, the JavaScript engine's own variables may be gone before this one.
+        // Never dropped: at the end of a thread, the engine's thread-local variables may be destroyed before this one.
         static RUNNER: &'static worker::Runner = Box::leak(Box::default());
     }
     match RUNNER.with(|runner| runner.run(&case)) {

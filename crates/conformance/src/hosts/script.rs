@@ -7,13 +7,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::thread;
 
+use ext_wasm::wasmtime::SharedMemory;
+use ext_wasm::{ExportKind, WasmCapabilities, WasmError, WasmState};
 use message::{JsValue, is_nan};
 use serde::Serialize;
 use session::Session;
 
 use super::helper;
 use crate::features::Features;
-use crate::host::{Failure, Host, Inspect, InstanceId, ModuleId, Source};
+use crate::host::{Failure, Host, Inspect, InstanceId, ModuleId, NewThread, Source, ThreadHost};
 use crate::value::Value;
 
 /// A store of `host:wasm`, and all that a script made in it.
@@ -74,7 +76,15 @@ impl ScriptHost {
         sessions: &Sessions,
         fence: Option<Fence>,
     ) -> anyhow::Result<Self> {
-        let mut session = sessions.take(features)?;
+        Self::begin_in(sessions.take(features)?, features, sessions, fence)
+    }
+
+    fn begin_in(
+        mut session: Session,
+        features: &Features,
+        sessions: &Sessions,
+        fence: Option<Fence>,
+    ) -> anyhow::Result<Self> {
         let failed = |failure: Failure| anyhow::anyhow!("script.js: {failure}");
         session.request::<()>("begin", (fence,)).map_err(failed)?;
         if helper::needed(features) {
@@ -103,6 +113,47 @@ impl ScriptHost {
     }
 }
 
+/// The shared memories that an instance exports, with their names.
+fn shared_memories(wasm: &WasmState, id: u32) -> Result<Vec<(String, SharedMemory)>, WasmError> {
+    let instance = wasm.instance(id)?;
+    let mut shared = Vec::new();
+    for export in &*instance.exports {
+        if export.kind == ExportKind::Memory {
+            let (_, handle) = instance.export(&export.name)?;
+            let memory = instance.store().memory(handle)?.shared()?;
+            shared.extend(memory.map(|memory| (export.name.clone(), memory)));
+        }
+    }
+    Ok(shared)
+}
+
+impl ScriptHost {
+    /// Makes an instance that exports these memories of another thread.
+    fn share(&mut self, memories: Vec<(String, SharedMemory)>) -> Result<InstanceId, Failure> {
+        let session = self.session()?;
+        let wasm = session.wasm();
+        let mut types = Vec::new();
+        let mut text = String::from("(module");
+        for (i, (name, memory)) in memories.into_iter().enumerate() {
+            let ty = memory.ty();
+            let (minimum, maximum) = (ty.minimum(), ty.maximum().unwrap_or(u64::MAX));
+            let address = if ty.is_64() { "i64" } else { "i32" };
+            // Any name can be written with its bytes in hexadecimal.
+            let name: String = name.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+            let import = format!("(import \"\" \"{i}\")");
+            text += &format!(
+                "(memory (export \"{name}\") {import} {address} {minimum} {maximum} shared)"
+            );
+            types.push(serde_json::json!({
+                "minimum": minimum, "maximum": maximum, "shared": true, "address": address,
+            }));
+            wasm.give_shared_memory(memory);
+        }
+        text.push(')');
+        session.request("share", (text, types)).map(InstanceId)
+    }
+}
+
 impl Drop for ScriptHost {
     fn drop(&mut self) {
         let Some(mut session) = self.session.take() else {
@@ -117,7 +168,6 @@ impl Drop for ScriptHost {
     }
 }
 
-// It starts no threads: the TypeScript API has no way to give a shared memory of one store to another one.
 impl Host for ScriptHost {
     fn compile(&mut self, source: Source<'_>) -> Result<ModuleId, Failure> {
         let (Source::Binary(bytes) | Source::Text(bytes)) = source;
@@ -157,6 +207,29 @@ impl Host for ScriptHost {
     fn get(&mut self, InstanceId(instance): InstanceId, name: &str) -> Result<Value, Failure> {
         let value = self.values("get", (instance, name))?.pop();
         value.ok_or_else(|| Failure::other("no value"))
+    }
+
+    fn thread(&mut self, shared: Option<InstanceId>) -> Result<NewThread, Failure> {
+        let session = self.session()?;
+        let mut memories = Vec::new();
+        if let Some(InstanceId(instance)) = shared {
+            let id: u32 = session.request("id", (instance,))?;
+            memories = shared_memories(&session.wasm(), id)
+                .map_err(|error| Failure::other(error.message))?;
+        }
+        let (engines, features) = (session.wasm().engines(), self.features.clone());
+        Ok(Box::new(move || {
+            let wasm = WasmState::with_engines_of(WasmCapabilities::default(), engines)?;
+            let session = Session::with_state(wasm)?;
+            // The runtime of a thread is used once.
+            let mut host = Self::begin_in(session, &features, &Sessions::default(), None)?;
+            let shared = shared.map(|_| host.share(memories)).transpose();
+            let shared = shared.map_err(|failure| anyhow::anyhow!("script.js: {failure}"))?;
+            Ok(ThreadHost {
+                host: Box::new(host),
+                shared,
+            })
+        }))
     }
 }
 

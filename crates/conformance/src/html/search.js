@@ -1,4 +1,4 @@
-// Shows only the entries whose name holds what is typed, and opens what they are folded in.
+// Shows only the entries whose name contains the typed text, and opens the folds around them.
 const input = document.querySelector("input[type=search]");
 const entries = [...document.querySelectorAll("[data-name]")];
 const folds = [...document.querySelectorAll("details.fold")];

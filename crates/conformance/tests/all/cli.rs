@@ -1,10 +1,10 @@
-//! The command as its users see it.
+//! The command line of the harness.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// In the reference lane: what the others do is not for these tests.
+/// Runs the command in the reference lane only. These tests do not need the other lanes.
 fn conformance(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_conformance"))
         .args(["--lane", "engine"])
@@ -20,7 +20,7 @@ fn script(name: &str, text: &str) -> PathBuf {
 }
 
 #[test]
-fn exit_status_says_what_happened() {
+fn exit_statuses_for_success_failure_and_wrong_usage() {
     let good = script("good.wast", "(module)");
     let bad = script("bad.wast", "(module)\n(assert_invalid (module) \"\")");
     let good = good.to_str().unwrap();
@@ -48,7 +48,7 @@ fn exit_status_says_what_happened() {
         ["--json", "/no such folder/report.json"],
         ["no such file.wast", "--list"],
     ] {
-        // The suite is for those that would else run everything.
+        // The suite keeps arguments that are not refused from running everything.
         let output = conformance(&[&usage_error[..], &["--suite", "extended-const"]].concat());
         assert_eq!(output.status.code(), Some(2), "{usage_error:?}");
         assert!(!output.stderr.is_empty(), "{usage_error:?}");
@@ -56,8 +56,8 @@ fn exit_status_says_what_happened() {
 }
 
 #[test]
-fn features_of_a_script_that_is_given_by_its_path() {
-    // Each needs one feature, and asserts nothing else.
+fn features_of_a_script_given_by_its_path() {
+    // Each script needs one feature.
     let shared = script("shared.wast", "(module (memory 1 1 shared))");
     let gc = script("gc.wast", "(module (type (struct)))");
     let pages = script("pages.wast", "(module (memory 1 (pagesize 1)))");
@@ -102,7 +102,7 @@ fn a_folder_is_not_the_suite_of_its_name() {
         .args(["--lane", "engine", "threads"])
         .current_dir(parent);
     let output = command.output().unwrap();
-    // The suite has more files, and its size is known.
+    // The suite of this name would have more files.
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.contains("engine: 1 passed, 0 failed"), "{stdout}");
     assert!(stdout.contains("./threads"), "{stdout}");
@@ -126,7 +126,7 @@ fn a_byte_order_mark_is_no_part_of_a_script() {
 }
 
 #[test]
-fn lists_what_would_run() {
+fn lists_the_selected_files() {
     let output = conformance(&["--suite", "sign-extension-ops", "--list"]);
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
@@ -136,7 +136,7 @@ fn lists_what_would_run() {
 }
 
 #[test]
-fn an_unknown_suite_is_answered_with_those_there_are() {
+fn an_unknown_suite_is_an_error_that_lists_all_suites() {
     let output = conformance(&["--suite", "wasm-0.9"]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
@@ -158,13 +158,14 @@ fn writes_the_report_as_json() {
 }
 
 #[test]
-fn what_it_says_of_itself() {
+fn the_help_texts_match_their_snapshots() {
     for (name, args) in [
         ("help", &["--help"][..]),
         ("help_fuzz", &["fuzz", "--help"]),
+        ("help_survey", &["survey", "--help"]),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
-        // As wide everywhere.
+        // The same width on every machine.
         let output = command.args(args).env("COLUMNS", "100").output().unwrap();
         crate::snapshot(name, &String::from_utf8(output.stdout).unwrap());
     }

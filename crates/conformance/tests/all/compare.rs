@@ -1,4 +1,4 @@
-//! Each pattern, matching and not.
+//! Patterns for expected values: each with values that match and values that do not.
 
 use conformance::compare::{argument, list, matches, matches_trap};
 use conformance::value::{Top, Value};

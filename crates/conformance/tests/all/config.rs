@@ -1,4 +1,4 @@
-//! What is written down about the suites is so.
+//! The configuration of the suites: sizes and features.
 
 use std::fs;
 use std::path::Path;
@@ -85,7 +85,7 @@ fn the_default_configuration_of_host_wasm_is_that_of_our_own_suites() {
     }
 }
 
-/// Writes empty scripts into a folder of their own, and says with which features the first one runs.
+/// Writes empty scripts into a folder, and returns the features that the first one runs with.
 fn features_in_folder(name: &str, files: &[&str]) -> Features {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("checkouts")
@@ -110,7 +110,7 @@ fn a_checkout_runs_with_the_features_of_its_suite() {
     let simd = "test/core/simd/b.wast";
     for (repository, files, expected) in [
         ("official/spec", &[core, gc][..], v3.clone()),
-        // Merged long ago: its scripts need all of the version that they became part of.
+        // A merged proposal: its scripts need all features of the version that it became part of.
         (
             "official/spec",
             &["test/core/memory64/a.wast", gc],
@@ -156,7 +156,7 @@ fn a_checkout_runs_with_the_features_of_its_suite() {
 }
 
 #[test]
-fn a_clone_is_known_by_where_it_was_cloned_from() {
+fn a_clone_is_recognised_by_its_url() {
     for (name, url, expected) in [
         (
             "clone/1",
@@ -182,7 +182,7 @@ fn a_clone_is_known_by_where_it_was_cloned_from() {
 }
 
 #[test]
-fn a_script_of_ones_own_runs_with_the_default_configuration_of_host_wasm() {
+fn other_scripts_run_with_the_default_configuration_of_host_wasm() {
     let host_wasm = Features::of(Version::V3).with([Feature::Threads]);
     for name in [
         "a.wast",
@@ -196,7 +196,7 @@ fn a_script_of_ones_own_runs_with_the_default_configuration_of_host_wasm() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_configurations_are_refused() {
     for text in [
         "[no-such-suite]",
         "[suite]\nwith = [\"no-such-feature\"]",

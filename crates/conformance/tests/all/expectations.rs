@@ -1,4 +1,4 @@
-//! Known failures: what they excuse, and that they may not outlive their cause.
+//! Known failures: the failures that they excuse, and errors for entries that no longer apply.
 
 use conformance::expectations::{Expectations, skips};
 use conformance::features::{Features, Version};
@@ -117,7 +117,7 @@ fn an_entry_does_not_excuse_a_file_that_cannot_run() {
 }
 
 #[test]
-fn an_entry_for_the_engine_speaks_of_all_lanes() {
+fn an_entry_for_the_engine_holds_for_all_lanes() {
     let engine = entry("outcome = \"fail\"");
     assert_eq!(engine.of("suite", "a.wast", Lane::Script).len(), 1);
     assert_eq!(engine.of("suite", "b.wast", Lane::Script).len(), 0);

@@ -1,4 +1,4 @@
-//! What is wrong is a failure, at the right place, and never a pass or a skip.
+//! Every error is a failure of the right directive, and never a pass or a skip.
 
 use std::fs;
 use std::path::Path;
@@ -82,7 +82,7 @@ fn every_assertion_can_fail() {
 }
 
 #[test]
-fn after_a_module_that_failed_no_earlier_one_answers() {
+fn a_failed_module_does_not_leave_an_earlier_one_in_its_place() {
     let run = run(r#"
         (module $m (func (export "f") (result i32) (i32.const 1)))
         (module $m (import "nowhere" "f" (func)) (func (export "f") (result i32) (i32.const 1)))
@@ -94,7 +94,7 @@ fn after_a_module_that_failed_no_earlier_one_answers() {
 }
 
 #[test]
-fn what_is_not_understood_fails_and_the_rest_still_runs() {
+fn unsupported_directives_fail_and_the_rest_still_runs() {
     let run = run(r#"
         (module (func (export "f") (result i32) (i32.const 1)))
         (assert_return (invoke "f") (str.const "component value"))
@@ -214,7 +214,7 @@ fn a_host_that_panics() {
         panic!("{failures:?}");
     };
     assert!(mismatch.got.contains("a host with a bug"), "{mismatch:?}");
-    assert_eq!(run.outcomes.len(), 3, "what ran before counts");
+    assert_eq!(run.outcomes.len(), 3, "directives before the panic count");
     assert!(!run.complete);
 }
 

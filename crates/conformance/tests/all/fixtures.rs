@@ -1,4 +1,4 @@
-//! Fixtures: their order, their comment, their two directives.
+//! Fixtures: their order, their comments, and their two directives.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ fn a_fixture_comes_after_what_it_imports_from() {
 }
 
 #[test]
-fn what_is_wrong_with_a_fixture() {
+fn faulty_fixtures_fail() {
     folder(
         "elsewhere",
         &[("c.wat", ";; c\n(module (memory (export \"m\") 1))")],
@@ -93,7 +93,7 @@ fn what_is_wrong_with_a_fixture() {
         let failed: Vec<&str> = failures(&run).iter().map(|failure| failure.1).collect();
         assert_eq!(failed, expected, "{name}");
         if let Ok(fixtures) = fixture::with_dependencies(&folder.join(file)) {
-            assert_eq!(fixtures.len(), 1, "{name} has nothing beside it");
+            assert_eq!(fixtures.len(), 1, "{name} has no dependency");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo conformance fuzz`: that the two engines agree on a fixed set of modules, and that it notices when they do not.
+//! `cargo conformance fuzz`: the two engines agree on a fixed set of modules, and the fuzzer detects when they differ.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ fn the_engines_agree_on_a_fixed_set() {
     });
     let total = total.unwrap();
     assert_eq!(total.modules, 200);
-    // That it agreed on much, and not on nothing.
+    // The engines have agreed on many outcomes of each kind.
     assert!(
         total.returned > 200 && total.trapped > 100 && total.globals > 400,
         "{total:?}"
@@ -120,7 +120,7 @@ impl Faulty {
         Self { host, fault }
     }
 
-    /// Another number, where there is one.
+    /// Changes a number if this is the fault.
     fn falsify(&self, when: Fault, value: Value) -> Value {
         match value {
             Value::I32(value) if self.fault == when => Value::I32(value ^ 1),
@@ -199,10 +199,10 @@ fn find(fault: Fault) -> (Case, Difference) {
         let difference = compare(&case, &features, &mut ours, &mut theirs).err()?;
         Some((case, difference))
     });
-    found.unwrap_or_else(|| panic!("{fault:?} went unnoticed"))
+    found.unwrap_or_else(|| panic!("{fault:?} was not detected"))
 }
 
-/// The script of a difference, and whether it passes on a host.
+/// Whether the script of a difference passes on a host.
 fn passes(text: &str, host: impl Fn() -> Box<dyn Host>) -> bool {
     let text: &'static str = text.to_owned().leak();
     let file = ScriptFile::embedded("test", "fuzz.wast", text);
@@ -212,7 +212,7 @@ fn passes(text: &str, host: impl Fn() -> Box<dyn Host>) -> bool {
 }
 
 #[test]
-fn every_fault_is_noticed_and_shown_by_its_script() {
+fn every_fault_is_detected_and_shown_by_its_script() {
     let call = Step::Call {
         name: String::new(),
         round: 0,
@@ -246,7 +246,8 @@ fn every_fault_is_noticed_and_shown_by_its_script() {
             assert!(first.contains(&seed), "{first}");
             let engine = || Box::new(EngineHost::new(&features()).unwrap()) as Box<dyn Host>;
             assert!(passes(&text, engine), "{fault:?}");
-            // A script sees no memory but through a guest, and the helpers of scripts are modules themselves.
+            // Scripts read memories through a second module, which the faults in compiling and instantiating would
+            // break too.
             let is_seen = !matches!(
                 fault,
                 Fault::WrongByte | Fault::ShortMemory | Fault::RefusesAll | Fault::NoInstance
@@ -266,7 +267,7 @@ struct Arguments {
     fuzz: Fuzz,
 }
 
-/// Runs the command with a shell script for a worker.
+/// Runs the command with a shell script as its worker.
 fn run_command(
     folder: &Path,
     script: &str,
@@ -288,7 +289,7 @@ fn empty_folder(name: &str) -> PathBuf {
     folder
 }
 
-/// What a worker answers when all is well.
+/// The answer of a worker without a difference.
 const GOOD: &str = r#"echo '{"Ok":{"modules":1,"invalid":0,"alone":0,"returned":2,"trapped":0,"cut_short":0,"globals":0,"memories":0}}'"#;
 
 #[test]
@@ -299,18 +300,18 @@ fn a_crash_is_made_smaller_and_written_with_its_seed() {
         format!("while read case; do case $case in *:9,*) {crash};; *) {GOOD};; esac; done");
     let summary = run_command(&folder, &script, &["--count", "6"]).unwrap();
     assert_eq!((summary.tally.modules, summary.tally.returned), (6, 10));
-    let [(path, what)] = summary.found.as_slice() else {
+    let [(path, difference)] = summary.found.as_slice() else {
         panic!("{:?}", summary.found);
     };
     assert!(
-        what.contains("signal: 6") && what.contains("no way"),
-        "{what}"
+        difference.contains("signal: 6") && difference.contains("no way"),
+        "{difference}"
     );
     assert_eq!(path, &folder.join("fuzz-9.wast"));
     let text = fs::read_to_string(path).unwrap();
     let first = text.lines().next().unwrap();
     assert!(first.contains("--seed 9 --count 1"), "{text}");
-    // All of the module was beside the point.
+    // Every part of the module could be removed.
     assert!(text.len() < 300, "{text}");
     assert!(
         summary.render().contains("1 differences\n"),
@@ -336,7 +337,7 @@ fn a_hang_is_written_as_it_is() {
 }
 
 #[test]
-fn it_ends_when_it_has_found_enough() {
+fn a_campaign_ends_after_enough_findings() {
     let summary = run_command(&empty_folder("enough"), "exit 3", &["--count", "1000"]).unwrap();
     assert!(
         (10..20).contains(&summary.found.len()),

@@ -1,5 +1,5 @@
-//! `cargo conformance fuzz --api`: that programs reach all of the API, that a fixed set of them shows nothing, and that
-//! it notices what no program may see.
+//! `cargo conformance fuzz --api`: programs reach the whole API, a fixed set of programs has no findings, and the
+//! fuzzer detects each kind of violation.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,7 +25,7 @@ fn program(statements: &str) -> Program {
 }
 
 #[test]
-fn a_fixed_set_of_programs_shows_nothing() {
+fn a_fixed_set_of_programs_has_no_findings() {
     let mut runner = Runner::new();
     let mut total = Tally::default();
     for seed in 0..100 {
@@ -35,7 +35,7 @@ fn a_fixed_set_of_programs_shows_nothing() {
         }
     }
     assert_eq!(total.programs, 100);
-    // Programs get somewhere, and are refused something.
+    // Many calls of programs return, and many are refused.
     assert!(total.returned > 1_000 && total.refused > 1_000, "{total:?}");
 }
 
@@ -69,7 +69,7 @@ fn the_grammar_has_every_rule_that_it_names_and_names_every_rule() {
         "imports",
         "import",
     ];
-    // Where programs begin.
+    // The rules that the writer starts with.
     let mut named = BTreeSet::from(["attempt", "event", "opArguments"]);
     for (_, alternatives) in RULES {
         for alternative in *alternatives {
@@ -87,7 +87,7 @@ fn the_grammar_has_every_rule_that_it_names_and_names_every_rule() {
         .filter(|name| !own.contains(name))
         .collect();
     assert!(undefined.is_empty(), "{undefined:?}");
-    // Rules that the writer names, by what it writes.
+    // Rules that only the writer refers to.
     let by_writer = [
         "callOptions",
         "wasi",
@@ -140,7 +140,7 @@ fn programs_use_everything_that_is_public() {
 }
 
 #[test]
-fn what_no_program_may_see_is_noticed() {
+fn each_kind_of_violation_is_detected() {
     for (statements, finding) in [
         ("attempt(() => { throw 5; });", "an undocumented error: 5"),
         (
@@ -198,7 +198,7 @@ fn what_no_program_may_see_is_noticed() {
 }
 
 #[test]
-fn what_programs_may_see_is_none() {
+fn permitted_outcomes_are_no_findings() {
     for statements in [
         "",
         "attempt(() => { throw thrown; });",
@@ -208,7 +208,7 @@ fn what_programs_may_see_is_none() {
         "await attempt(async () => wasm.instantiate(await wasm.compile(Deno.core.encode(guests.calls)), { host: { \
          call: imported(() => promised(1)), pick: imported((args) => args[0]), number: imported(() => 1) } }), 'calls');\n\
          attempt(() => instance('calls', 0).callAsync('call', [1, {}]));",
-        // An op that runs a guest takes imports out of the list that it was given.
+        // An op that runs a guest reads the imports from the list that it got.
         "await attempt(async () => wasm.instantiate(await wasm.compile(Deno.core.encode(guests.calls)), { host: { \
          call: imported(() => 1), pick: imported((args) => args[0]), number: imported(() => 1) } }), 'calls');\n\
          attempt(() => instance('calls', 0).call('number', [1, 1]));\n\
@@ -222,9 +222,9 @@ fn what_programs_may_see_is_none() {
     }
 }
 
-/// What was found once, and the corpora of libFuzzer.
+/// Runs the programs of earlier findings, and the corpora of libFuzzer.
 #[test]
-fn what_was_found_once_is_not_found_again() {
+fn earlier_findings_and_corpora_have_no_findings() {
     let mut programs = 0;
     for path in files(&regressions()) {
         if path.extension().is_some_and(|extension| extension == "js") {
@@ -255,7 +255,7 @@ fn what_was_found_once_is_not_found_again() {
     println!("{programs} programs and {replayed} files of the corpora");
 }
 
-/// The files in a folder, which need not exist, in order.
+/// The files in a folder in order; none if the folder does not exist.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -269,7 +269,7 @@ struct Arguments {
     fuzz: Fuzz,
 }
 
-/// Runs the command with a shell script for a worker.
+/// Runs the command with a shell script as its worker.
 fn run_command(folder: &Path, script: &str, args: &[&str]) -> Summary<Api> {
     let folder = folder.to_str().unwrap();
     let fixed = [
@@ -290,7 +290,7 @@ fn empty_folder(name: &str) -> PathBuf {
     folder
 }
 
-/// What a worker answers when all is well.
+/// The answer of a worker without a finding.
 const GOOD: &str = r#"echo '{"Ok":{"programs":1,"attempts":3,"returned":2,"refused":1}}'"#;
 
 #[test]

@@ -1,4 +1,4 @@
-//! The harness itself: that it notices what is wrong, above all.
+//! Tests of the harness: above all, that it detects errors.
 
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
@@ -14,6 +14,7 @@ mod fuzz_api;
 mod pool;
 mod report;
 mod selection;
+mod survey;
 mod threads;
 mod wast_json;
 
@@ -35,7 +36,7 @@ fn run_file(file: &ScriptFile) -> FileRun {
     })
 }
 
-/// The line and directive of what did not pass, with what it says.
+/// The line, directive and mismatch of each failure.
 fn failures(run: &FileRun) -> Vec<(u32, &'static str, &Mismatch)> {
     let outcomes = run.outcomes.iter();
     outcomes
@@ -46,7 +47,7 @@ fn failures(run: &FileRun) -> Vec<(u32, &'static str, &Mismatch)> {
         .collect()
 }
 
-/// Checks a snapshot, which is kept with those of `host:wasm`.
+/// Compares a text with a snapshot in the folder `snapshots/` of the repository.
 fn snapshot(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../../../../snapshots");

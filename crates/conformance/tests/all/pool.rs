@@ -1,6 +1,5 @@
-//! Files run in processes of their own, and what happens to those costs no more than the file.
-//!
-//! Shell scripts stand in for workers that crash or hang, since `cargo conformance` has no way to.
+//! Files run in processes of their own: the loss of a process fails one file only.
+//! Shell scripts replace the workers, because a worker of `cargo conformance` cannot be made to crash or hang.
 
 use std::num::NonZeroUsize;
 use std::process::Command;
@@ -13,10 +12,10 @@ use conformance::pool::Pool;
 use conformance::suite::ScriptFile;
 use conformance::worker::{self, Job};
 
-/// What a worker answers when all is well.
+/// The answer of a worker whose directives passed.
 const GOOD: &str = r#"echo '{"passed":7,"failed":[],"skipped":[],"seconds":0}'"#;
 
-/// What a worker answers when a directive failed.
+/// The answer of a worker with a failed directive.
 const BAD: &str = r#"echo '{"passed":0,"failed":[{"line":3,"directive":"invoke","mismatch":{"expected":"a","got":"b"}}],"skipped":[],"seconds":0}'"#;
 
 fn jobs(count: usize) -> Vec<Job> {
@@ -56,7 +55,7 @@ fn finding(judged: &Judged) -> &Finding {
 }
 
 #[test]
-fn a_worker_that_crashes_fails_its_file_and_says_how() {
+fn a_worker_that_crashes_fails_its_file_and_reports_the_signal() {
     let script = "read job; case $job in *1.wast*) echo 'out of luck' >&2; kill -ABRT $$;; esac;";
     let results = run(
         &format!("while :; do {script} {GOOD}; done"),
@@ -94,13 +93,13 @@ fn a_worker_that_hangs_is_killed() {
 }
 
 #[test]
-fn a_worker_that_talks_nonsense() {
+fn a_worker_whose_answer_is_not_json() {
     let results = run("read job; echo done", 1, LONG, false);
     assert_eq!(finding(&results[0].1).mismatch.got, "not understood: done");
 }
 
 #[test]
-fn the_first_failure_ends_it_if_asked_to() {
+fn fail_fast_ends_the_run_at_the_first_failure() {
     let script =
         format!("while read job; do case $job in *1.wast*) {BAD};; *) {GOOD};; esac; done");
     let stopped = run(&script, 4, LONG, true);

@@ -1,4 +1,4 @@
-//! The report, in every form.
+//! The report in every format.
 
 use conformance::baseline::compare;
 use conformance::judge::{Finding, Judged, Skip};
@@ -190,7 +190,7 @@ fn every_change_since_a_baseline_in_either_direction() {
     assert_eq!(
         changes(&before, &now, false).len(),
         8,
-        "what was left out is not missed"
+        "a file that was not selected is not reported"
     );
 }
 

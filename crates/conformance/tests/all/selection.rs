@@ -1,4 +1,4 @@
-//! Which files run, and what is wrong with a suite as a whole.
+//! The selection of files, and checks of a suite as a whole.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn labels(files: &Files) -> Vec<String> {
 }
 
 #[test]
-fn without_a_choice_everything_runs() {
+fn by_default_every_file_runs() {
     let all = Selection::default().find().unwrap();
     let suites: BTreeSet<&str> = all.suites().into_iter().collect();
     assert_eq!(suites, BTreeSet::from_iter(suite::names()));
@@ -32,7 +32,7 @@ fn without_a_choice_everything_runs() {
 }
 
 #[test]
-fn shards_are_disjoint_alike_and_complete() {
+fn shards_are_disjoint_complete_and_of_similar_size() {
     let suites = ["wasm-1.0", "memory64"];
     let whole = labels(&find(&suites, None));
     let shards = ["1/3", "2/3", "3/3"].map(|shard| labels(&find(&suites, Some(shard))));
@@ -51,13 +51,13 @@ fn shards_are_disjoint_alike_and_complete() {
 }
 
 #[test]
-fn no_shard() {
+fn invalid_shards_are_refused() {
     for text in ["", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3", "-1/2"] {
         assert!(text.parse::<Shard>().is_err(), "{text}");
     }
 }
 
-/// What is said about a suite of two files that passed one directive each, in a run of these of its files.
+/// The failures that are reported about a suite of two files, each of which passed one directive, in a run of a shard.
 fn complaints(suites: &str, expectations: &str, shard: Option<&str>) -> Vec<String> {
     let names = suite::names();
     let config = Config {
@@ -91,7 +91,7 @@ fn a_suite_that_shrank() {
         complaints(&size(2, 3), "", None),
         ["sign-extension-ops:1  script  suite  expected 3 directives, as suites.toml says, got 2"]
     );
-    // Part of a suite says nothing about its directives, but its files are known.
+    // A shard cannot check the number of directives, but the number of files.
     assert_eq!(
         complaints(&size(2, 3), "", Some("1/2")),
         Vec::<String>::new()

@@ -1,9 +1,10 @@
-//! Threads of a script: what they share, how they end, and that nothing of them is lost.
+//! Threads of a script: their shared memories, their end, and their failures.
 
 use conformance::features::{Feature, Features, Version};
 use conformance::host::{Failure, Host, InstanceId, ModuleId, NewThread, Source};
 use conformance::hosts::engine::EngineHost;
 use conformance::hosts::runtime::RuntimeHost;
+use conformance::hosts::script::{ScriptHost, Sessions};
 use conformance::hosts::wasmi::WasmiHost;
 use conformance::outcome::Verdict;
 use conformance::run::{self, FileRun, NewHost};
@@ -24,7 +25,7 @@ fn run_on(text: &str, new_host: NewHost<'_>) -> FileRun {
     run::run_file(&file, &features, &[], new_host)
 }
 
-/// Runs a script in the lanes that have threads, which do the same.
+/// Runs a script in the three lanes, and asserts that the verdicts are the same.
 fn run(text: &str) -> FileRun {
     let engine = run_on(text, &|features| Ok(Box::new(EngineHost::new(features)?)));
     let runtime = run_on(text, &|features| Ok(Box::new(RuntimeHost::new(features)?)));
@@ -33,7 +34,12 @@ fn run(text: &str) -> FileRun {
         let verdicts = outcomes.map(|outcome| (outcome.line, outcome.verdict == Verdict::Passed));
         verdicts.collect::<Vec<_>>()
     };
+    let sessions = Sessions::default();
+    let script = run_on(text, &|features| {
+        Ok(Box::new(ScriptHost::new(features, &sessions)?))
+    });
     assert_eq!(verdicts(&engine), verdicts(&runtime));
+    assert_eq!(verdicts(&engine), verdicts(&script));
     engine
 }
 
@@ -41,11 +47,11 @@ fn run(text: &str) -> FileRun {
 fn assert_passes(text: &str, directives: usize) {
     let run = run(text);
     assert_eq!(failures(&run), []);
-    // With that of the module that all share.
+    // One more directive is the shared module.
     assert_eq!(run.outcomes.len(), directives + 1);
 }
 
-/// The lines of the directives that failed, counted from the first after the shared module, and what they say.
+/// The failed directives with their messages. Lines are counted from the end of the shared module.
 #[track_caller]
 fn failed(run: &FileRun) -> Vec<(u32, &'static str, String)> {
     let before = SHARED.lines().count() as u32;
@@ -76,7 +82,7 @@ fn a_thread_shares_memories_with_the_script() {
 
 #[test]
 fn threads_run_at_the_same_time() {
-    // Each waits until the other one has come as far.
+    // Each thread waits until the other one has reached the same point.
     let thread = |name: &str, mine: u32, others: u32| {
         format!(
             r#"(thread ${name} (shared (module $shared))
@@ -87,7 +93,7 @@ fn threads_run_at_the_same_time() {
                   (i32.atomic.store (i32.const {mine}) (i32.const 1))
                   (drop (memory.atomic.notify (i32.const {mine}) (i32.const 1)))
                   (memory.atomic.wait32 (i32.const {others}) (i32.const 0) (i64.const -1))))
-              ;; 0: it was woken up; 1: the other one was there first.
+              ;; 0: the other thread woke this one up. 1: the other thread was first.
               (assert_return (invoke "meet") (either (i32.const 0) (i32.const 1))))
             "#
         )
@@ -169,7 +175,7 @@ fn a_thread_that_is_not_waited_for_ends_before_the_script() {
     let run = run("(thread $t (assert_invalid (module) \"\"))\n(module)");
     let failed = failed(&run);
     assert!(matches!(failed[..], [(1, "thread", _)]), "{failed:?}");
-    // In the thread of a thread as well.
+    // The same holds for a thread of a thread.
     let run = self::run("(thread $t (thread $u (assert_invalid (module) \"\")))\n(wait $t)");
     assert_eq!(self::failed(&run).len(), 1);
 }
@@ -186,14 +192,14 @@ fn a_thread_is_waited_for_once() {
 }
 
 #[test]
-fn a_thread_shares_no_instance_that_there_is_not() {
+fn a_thread_cannot_share_a_missing_instance() {
     let run = run("(thread $t (shared (module $missing)))\n(wait $t)");
     let lines: Vec<_> = failed(&run).into_iter().map(|failed| failed.0).collect();
     assert_eq!(lines, [1, 2]);
 }
 
 #[test]
-fn on_a_host_without_threads_they_fail() {
+fn threads_fail_on_a_host_without_threads() {
     let text = "(module)\n(thread $t)\n(wait $t)";
     let file = ScriptFile::embedded("test", "threads.wast", text);
     let run = run::run_file(&file, &Features::of(Version::V1), &[], &|features| {
@@ -204,7 +210,7 @@ fn on_a_host_without_threads_they_fail() {
     assert_eq!(failures, [(2, "thread"), (3, "wait")]);
 }
 
-/// A host whose threads have none.
+/// A host whose threads fail to get a host of their own.
 struct Broken(EngineHost);
 
 impl Host for Broken {

@@ -11,42 +11,42 @@ use oxc::span::{GetSpan, SourceType, Span};
 use crate::error::Problem;
 use crate::source::Source;
 
-/// What of a file concerns the other files of its module.
+/// The connections of a file to the other files of its module.
 #[derive(Default)]
 pub(super) struct Links {
     /// The files that it imports from, in order.
     pub(super) dependencies: Vec<Name>,
     pub(super) imports: Vec<Import>,
-    /// The names that it exports of what it imports.
+    /// The names that it re-exports.
     pub(super) forwards: Vec<String>,
     pub(super) exports: Vec<Export>,
-    /// Exports in the forms that only the entry can have.
+    /// Exports in forms that only the entry may use.
     pub(super) entry_only: Vec<Span>,
-    /// The names of its own scope, imports aside.
+    /// The names in its own scope, without imports.
     pub(super) declared: Vec<Name>,
-    /// Those of them that are only values: a type of the same name is another thing.
+    /// Declared names that are only values. A type may have the same name.
     pub(super) values: HashSet<String>,
     /// The names that it uses without declaring or importing them.
     pub(super) free: Vec<Name>,
-    /// Those of them that it uses only as types.
+    /// The free names that it uses only as types.
     pub(super) free_types: HashSet<String>,
-    /// The text that has no place among other files.
+    /// The text that is removed when the files are joined.
     pub(super) cut: Vec<Span>,
 }
 
-/// A name or a path, and where it stands.
+/// A name or a path, and its position.
 pub(super) struct Name {
     pub(super) text: String,
     pub(super) offset: u32,
 }
 
-/// A name that a file takes from another.
+/// A name that a file imports from another file.
 pub(super) struct Import {
     pub(super) name: Name,
     pub(super) from: String,
 }
 
-/// A declaration that is exported where it is made.
+/// An exported declaration.
 pub(super) struct Export {
     pub(super) names: Vec<Name>,
     /// `export` and the blanks after it.
@@ -54,8 +54,8 @@ pub(super) struct Export {
 }
 
 impl Links {
-    /// Finds what concerns others in a file. What is wrong within it shows when it is joined with
-    /// them; only what would not show then is a problem here.
+    /// Finds the connections of a file. Most problems of a file are found after joining. This reports only the
+    /// problems that joining would hide.
     pub(super) fn find(source: &Source) -> Result<Self, Vec<Problem>> {
         let allocator = Allocator::new();
         let program = source.parse(&allocator, SourceType::ts().with_module(true))?;
@@ -234,7 +234,7 @@ fn is_relative(specifier: &str) -> bool {
     specifier.starts_with("./") || specifier.starts_with("../")
 }
 
-/// The path that a relative specifier means in the file `importer`.
+/// The path of the file to which a relative specifier in the file `importer` refers.
 fn resolve(importer: &str, specifier: &str) -> String {
     let mut path: Vec<&str> = importer.split('/').collect();
     path.pop();

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::builder;
 
-/// A crate's directory, gone when the test is over.
+/// A temporary directory of a crate, removed at the end of the test.
 struct Package(PathBuf);
 
 impl Package {
@@ -80,7 +80,7 @@ fn declarations_are_checked_in_on_request() {
 }
 
 #[test]
-fn a_file_that_reads_as_it_should_is_not_written() {
+fn an_unchanged_file_is_not_written() {
     let package = Package::with_source("identical");
     package.build(true).expect("builds");
     let dates = || {
@@ -125,8 +125,8 @@ fn an_output_that_cannot_be_written_is_an_error_that_names_it() {
 }
 
 #[test]
-fn outside_of_a_build_script_there_is_nowhere_to_build_to() {
-    // Cargo sets `OUT_DIR` for a package that has a build script, which this one has not.
+fn outside_of_a_build_script_building_is_an_error() {
+    // Cargo sets `OUT_DIR` only for packages with a build script. This package has none.
     let refusal = builder(&[]).build().expect_err("no OUT_DIR");
     assert_eq!(
         refusal.to_string(),

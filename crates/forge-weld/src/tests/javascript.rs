@@ -1,7 +1,7 @@
 use super::weld;
 
 #[test]
-fn types_and_comments_go_and_names_stay() {
+fn types_and_comments_are_removed_and_names_are_kept() {
     let welded = weld(
         &["op_wasm_compile"],
         r#"
@@ -49,7 +49,7 @@ export function compile(bytes, options) {
 }
 
 #[test]
-fn all_of_it_is_ascii() {
+fn the_whole_code_is_ascii() {
     let welded = weld(
         &[],
         r#"

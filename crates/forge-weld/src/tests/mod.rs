@@ -1,4 +1,4 @@
-//! What the crate promises, tested through `ExtensionBuilder` and `transpile`.
+//! Tests of the promises of the crate, through `ExtensionBuilder` and `transpile`.
 
 mod api_page;
 mod declarations;
@@ -14,7 +14,7 @@ use crate::builder::Welded;
 use crate::error::Error;
 use crate::source::Source;
 
-/// The extension of the tests, with these ops.
+/// The builder of the extension in the tests, with these ops.
 fn builder(ops: &[&str]) -> ExtensionBuilder {
     ExtensionBuilder::new("host_wasm", "host:wasm")
         .ts_path("ts/init.ts")
@@ -25,7 +25,7 @@ fn weld(ops: &[&str], typescript: &str) -> Welded {
     weld_files(ops, &[("ts/init.ts", typescript)]).expect("welds")
 }
 
-/// What comes of a module of several files, or what is printed when the weld is refused.
+/// The outputs for a module of several files, or the error that refuses them.
 fn weld_files(ops: &[&str], files: &[(&str, &str)]) -> Result<Welded, Error> {
     let read = |path: &str| {
         let file = files.iter().find(|(name, _)| *name == path);
@@ -35,7 +35,7 @@ fn weld_files(ops: &[&str], files: &[(&str, &str)]) -> Result<Welded, Error> {
     builder(ops).weld(&read).map_err(Error::Source)
 }
 
-/// What is printed when the weld is refused.
+/// The text of the error that refuses the TypeScript.
 fn refusal(ops: &[&str], typescript: &str) -> String {
     match weld_files(ops, &[("ts/init.ts", typescript)]) {
         Ok(_) => panic!("welds, but should not:\n{typescript}"),

@@ -50,7 +50,7 @@ fn files_become_one_in_the_order_of_evaluation() {
 }
 
 #[test]
-fn positions_are_those_of_the_files() {
+fn positions_refer_to_the_original_files() {
     let files = [
         (
             "ts/init.ts",
@@ -132,7 +132,7 @@ fn a_file_that_is_missing_is_reported_where_it_is_imported() {
 }
 
 #[test]
-fn what_another_file_does_not_export() {
+fn an_import_that_the_file_does_not_export() {
     let files = [
         (
             "ts/init.ts",
@@ -149,7 +149,7 @@ fn what_another_file_does_not_export() {
 }
 
 #[test]
-fn what_a_file_uses_without_importing_it() {
+fn names_that_a_file_uses_without_importing_them() {
     let files = [
         (
             "ts/init.ts",

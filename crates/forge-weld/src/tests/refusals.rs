@@ -28,7 +28,7 @@ fn line_ends_of_every_kind_and_a_byte_order_mark() {
 }
 
 #[test]
-fn a_regular_expression_that_is_none() {
+fn an_invalid_regular_expression() {
     assert_eq!(
         refusal(&[], "export const r: RegExp = /(/;"),
         "ts/init.ts:1:27: Invalid regular expression: Unterminated capturing group (Add the missing \
@@ -37,7 +37,7 @@ fn a_regular_expression_that_is_none() {
 }
 
 #[test]
-fn semantic_errors_all_of_them() {
+fn all_semantic_errors_are_reported() {
     assert_eq!(
         refusal(&[], "const a = 1;\nconst a = 2;\nbreak;\n"),
         "ts/init.ts:1:7: Identifier `a` has already been declared\n\
@@ -47,7 +47,7 @@ fn semantic_errors_all_of_them() {
 }
 
 #[test]
-fn exports_without_an_explicit_type_all_of_them() {
+fn all_exports_without_an_explicit_type_are_reported() {
     assert_eq!(
         refusal(
             &[],
@@ -74,7 +74,7 @@ fn an_op_that_is_not_registered() {
 }
 
 #[test]
-fn an_op_that_is_not_registered_however_ops_is_reached() {
+fn an_op_that_is_not_registered_in_every_form_of_access() {
     let expressions = [
         ("core.ops.op_x", 10),
         ("Deno.core.ops.op_x", 15),
@@ -116,7 +116,7 @@ fn a_registered_op_that_the_code_never_mentions() {
 }
 
 #[test]
-fn a_registered_op_that_is_destructured_and_then_forgotten() {
+fn a_registered_op_that_is_destructured_but_not_used() {
     let code = "const {\n  op_a,\n  op_b: b,\n} = core.ops;\nop_a();\ntype B = typeof b;\n";
     assert_eq!(
         refusal(&["op_a", "op_b"], code),
@@ -157,7 +157,7 @@ fn an_import_of_a_runtime_helper() {
 }
 
 #[test]
-fn code_that_ascii_cannot_hold() {
+fn characters_that_cannot_be_escaped() {
     let code = "const größe = 1;\nString.raw`é${größe}`;\n/ü/u.test(\"ü\");\n";
     assert_eq!(
         refusal(&[], code),
@@ -173,7 +173,7 @@ fn code_that_ascii_cannot_hold() {
 }
 
 #[test]
-fn problems_of_every_kind_at_once_in_the_order_of_the_file() {
+fn problems_of_every_kind_are_sorted_by_position() {
     let code = "export const a = Math.random();\ncore.ops.op_x();\n{ using b = a; }\nlet ñ = 1;\n";
     assert_eq!(
         refusal(&["op_a", "op_a"], code),

@@ -17,7 +17,7 @@ export async function f(): Promise<void> {
 ";
 
 #[test]
-fn types_go_and_the_map_leads_back() {
+fn types_are_removed_and_the_map_refers_to_the_source() {
     let done = transpile(
         "file:///app/main.ts",
         "interface A {}\nconst a: number = 1;\nf(a!);\n",
@@ -29,7 +29,7 @@ fn types_go_and_the_map_leads_back() {
         map.contains(r#""sources":["file:///app/main.ts"]"#),
         "{map}"
     );
-    // The first line of the code is the second of the source: `C` is +1.
+    // The first line of the code is the second line of the source: `C` is +1.
     assert!(map.contains(r#""mappings":"AACA,"#), "{map}");
 }
 
@@ -47,7 +47,7 @@ fn using_is_lowered_and_its_helper_is_part_of_the_code() {
 }
 
 #[test]
-fn the_helper_makes_way_for_a_name_of_the_app() {
+fn the_helper_avoids_names_of_the_app() {
     let source = "const _usingCtx = 1;\n{ using a = f(_usingCtx); }\n";
     let code = transpile("main.ts", source).expect("transpiles").code;
     assert!(code.starts_with("const _usingCtx = 1;\n"), "{code}");
@@ -78,7 +78,7 @@ fn javascript_keeps_its_imports_and_loses_using() {
 }
 
 #[test]
-fn the_source_map_goes_inside_the_code() {
+fn the_source_map_can_be_inlined() {
     let transpiled = transpile("main.ts", "type A = string;\nlet a: A;\n").expect("transpiles");
     let map = transpiled.source_map.clone().expect("a source map");
     let code = transpiled.with_inline_source_map();
@@ -92,13 +92,13 @@ fn the_source_map_goes_inside_the_code() {
 }
 
 #[test]
-fn what_is_not_ascii_stays() {
+fn non_ascii_characters_are_kept() {
     let code = transpile("main.ts", "f(\"é\");").expect("transpiles").code;
     assert_eq!(code, "f(\"é\");\n");
 }
 
 #[test]
-fn problems_are_all_listed() {
+fn all_problems_are_listed() {
     let text = transpile("app/main.ts", "let a = 1;\nlet a = 2;\nbreak;\n")
         .unwrap_err()
         .to_string();

@@ -1,15 +1,15 @@
-//! What programs are made of: a grammar of JavaScript expressions.
+//! The grammar of programs: rules for JavaScript expressions.
 //!
-//! A rule has a name and alternatives, of which the first is the smallest. `<name>` in an alternative stands for
-//! another rule, or for one of the [`Writer`](super::writer::Writer)'s own, which need to know types: `<n>`, a small
-//! number; `<op>`, `<guest>`, `<instance>`, `<call>`, `<callAsync>`, `<imports>`, `<import>`.
+//! A rule has a name and alternatives. The first alternative is the smallest. `<name>` in an alternative refers to
+//! another rule, or to a rule that [`Writer`](super::writer::Writer) implements itself because it depends on types:
+//! `<n>` (a small number), `<op>`, `<guest>`, `<instance>`, `<call>`, `<callAsync>`, `<imports>`, `<import>`.
 //!
-//! The pools and functions that the expressions name are those of `prelude.js`.
+//! `prelude.js` defines the pools and functions that expressions use.
 
 /// A rule: its name and its alternatives.
 pub type Rule = (&'static str, &'static [&'static str]);
 
-/// All rules. An alternative that stands there twice is twice as likely.
+/// All rules. An alternative that is listed twice is twice as likely.
 pub const RULES: &[Rule] = &[
     // An attempt of the public API.
     (
@@ -73,6 +73,7 @@ pub const RULES: &[Rule] = &[
             "global(<n>).value = <value>",
             "func(<n>)(<values>)",
             "store(<n>).fuel",
+            "store(<n>).stats()",
             "store(<n>).setFuel(<number>)",
             "<anyInstance>.exports",
             "<anyInstance>.moduleId",
@@ -116,13 +117,13 @@ pub const RULES: &[Rule] = &[
             "forget(<pool>, <n>)",
         ],
     ),
-    // A buffer that is a memory's, or was, as scripts may treat buffers.
+    // Uses of a buffer that shows a memory, or did so before it was detached.
     (
         "view",
         &[
             "new Uint8Array(view(<n>)).fill(<n>)",
             "new Uint8Array(view(<n>), <n>).set([<n>, <n>])",
-            // An array buffer of the program's own would take as many bytes.
+            // Larger lengths would allocate that many bytes where the buffer is an ordinary one.
             "view(<n>).transfer(<n>)",
             "view(<n>).transfer(65536)",
             "view(<n>).transferToFixedLength()",
@@ -137,7 +138,7 @@ pub const RULES: &[Rule] = &[
             "Atomics.notify(new Int32Array(view(<n>)), <n>)",
         ],
     ),
-    // A method with a receiver that it was not made for.
+    // A method called with a wrong receiver.
     (
         "receiver",
         &[
@@ -151,7 +152,7 @@ pub const RULES: &[Rule] = &[
             "new wasm.WasmReference(<value>)",
         ],
     ),
-    // What other scripts did to JavaScript.
+    // Changes of JavaScript's builtins, as by other scripts.
     (
         "deny",
         &[
@@ -168,7 +169,7 @@ pub const RULES: &[Rule] = &[
             "patch(Reflect, \"apply\")",
         ],
     ),
-    // A statement that is no attempt.
+    // A statement that is not an attempt.
     (
         "event",
         &[
@@ -488,7 +489,7 @@ pub const RULES: &[Rule] = &[
             "\"code\"",
         ],
     ),
-    // What an import does with its arguments.
+    // A function that computes the result of an import from its arguments.
     (
         "result",
         &[
@@ -500,7 +501,7 @@ pub const RULES: &[Rule] = &[
             "async () => <value>",
         ],
     ),
-    // An argument of a raw op: numbers of what exists, kinds, and hostile values.
+    // An argument of a raw op: identifiers of existing objects, kinds, and hostile values.
     (
         "opArgument",
         &[

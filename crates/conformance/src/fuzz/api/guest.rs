@@ -1,4 +1,4 @@
-//! The modules that programs run, which the author wrote, with the types of what they import and export.
+//! The modules that programs run, with the types of their imports and exports.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use wasmparser::{ExternalKind, FuncType, Parser, Payload, TypeRef, ValType, Vali
 
 use crate::fuzz::features;
 
-/// A guest by the name that programs know it by.
+/// A guest, and its name in programs.
 #[derive(Debug)]
 pub struct Guest {
     pub name: &'static str,
@@ -16,7 +16,7 @@ pub struct Guest {
     pub functions: Vec<(String, FuncType)>,
 }
 
-/// An import of a guest's.
+/// An import of a guest.
 #[derive(Debug)]
 pub struct Import {
     pub module: String,
@@ -24,7 +24,7 @@ pub struct Import {
     pub kind: ImportKind,
 }
 
-/// What satisfies an import.
+/// The kind of value that satisfies an import.
 #[derive(Debug)]
 pub enum ImportKind {
     Function(FuncType),
@@ -38,7 +38,7 @@ macro_rules! guests {
     };
 }
 
-/// All guests. The first one is what most programs use.
+/// All guests. Most programs use the first one.
 pub static GUESTS: LazyLock<Vec<Guest>> = LazyLock::new(|| {
     let texts = guests![
         "calls", "values", "objects", "start", "outside", "memories", "waits", "wasi"
@@ -99,7 +99,7 @@ impl Guest {
     }
 }
 
-/// Which of JavaScript's values a WebAssembly type takes.
+/// The kind of JavaScript value that a WebAssembly type takes.
 pub enum Shape {
     Number,
     BigInt,

@@ -1,13 +1,13 @@
-//! Makes a program shorter that still comes to a finding.
+//! Shortens a program while it still has its finding.
 
 use super::{Finding, Program};
 
-/// The shortest program that was found to come to a finding of the same kind, and that finding. At worst the one it
-/// came from.
+/// Returns the shortest program that was found to have a finding of the same kind, and its finding. At worst this is
+/// the original program.
 ///
 /// # Errors
 ///
-/// When `run` fails.
+/// If `run` fails.
 pub fn minimise(
     program: &Program,
     finding: Finding,

@@ -1,6 +1,6 @@
-// The functions that a program of the fuzzer is made of. A program is a list of attempts: each may fail, in the
-// ways that `host:wasm` documents. Everything that an attempt returns is kept in a pool of its kind, where later
-// attempts find it by number.
+// The functions that programs of the fuzzer use. A program is a list of attempts. Each attempt may fail with the
+// errors that `host:wasm` documents. Each result of an attempt is kept in a pool of its kind, and later attempts find
+// it there by number.
 import * as wasm from "host:wasm";
 
 const { ops } = Deno.core;
@@ -13,21 +13,21 @@ const isInstance = Function.prototype[Symbol.hasInstance];
 const { endsWith, slice } = String.prototype;
 const { toString: functionToString } = Function.prototype;
 
-/** Whether the engine compiles what runs often, as V8 does and QuickJS does not. */
+/** Whether the engine has a JIT compiler. V8 has one, QuickJS has none. */
 const isCompiling = ops.op_wasm_has_jit();
 
 globalThis.wasm = wasm;
-// `host:wasm` is the only WebAssembly here: the engine's own is not what is tested.
+// Only `host:wasm` is tested here, not the engine's own WebAssembly.
 delete globalThis.WebAssembly;
 
-/** How deep attempts nest: an attempt, an import that it runs, an attempt in there, and so on. */
+/** The depth to which attempts nest: an attempt runs an import, which makes an attempt, and so on. */
 const MAX_DEPTH = 6;
-/** How many attempts imports make in all, since a guest may call an import in a loop. */
+/** The number of attempts that all imports together may make, because a guest may call an import in a loop. */
 const MAX_NESTED = 200;
-/** The longest message of an error, in UTF-16 units: the runtime's own cap, and what the codec adds. */
+/** The longest message of an error in UTF-16 units: the cap of the runtime, plus the text that the codec adds. */
 const MAX_MESSAGE = 600;
 
-/** Whether a value is an instance. A proxy whose target is gone is none. */
+/** Whether a value is an instance of a class. A revoked proxy is not. */
 function is(value, type) {
   try {
     return apply(isInstance, type, [value]);
@@ -38,16 +38,16 @@ function is(value, type) {
 const add = (list, value) => defineProperty(list, list.length, { value, writable: true, configurable: true, enumerable: true });
 
 let depth = 0, nested = 0, usesOps = false;
-/** Whether QuickJS has shown a shared memory: it never lets go of what the buffer shows. */
+/** Whether QuickJS has made a buffer for a shared memory. It never frees the store of such a memory. */
 let keepsShared = false;
-/** How many instances and modules are left of earlier programs. */
+/** The numbers of instances and modules that earlier programs left alive. */
 let leftBefore = [0, 0];
-/** The op that runs and has not run an import yet: no JavaScript may run in it. */
+/** The running op, until it calls an import. No other JavaScript may run in it. */
 let running;
 
 let tally = { attempts: 0, returned: 0, refused: 0 };
 
-/** Reports a violation: something that no program may see. */
+/** Reports a violation of the rules for programs. */
 function find(text) {
   ops.op_conformance_finding(apply(slice, `${text}`, [0, 500]));
 }
@@ -61,7 +61,7 @@ const kinds = [
 ];
 const pools = { __proto__: null, func: [], other: [], promise: [] };
 for (const [, name] of kinds) pools[name] ??= [];
-/** The guests that modules and instances were made of. */
+/** The guests from which modules and instances were made. */
 const guestOf = new WeakMap();
 const { get: guestOfGet, set: guestOfSet } = WeakMap.prototype;
 
@@ -79,11 +79,11 @@ function keep(value, guest) {
 }
 
 for (const name of ["store", "memory", "table", "global", "tag", "reference", "view", "func", "other"]) {
-  /** The n-th of a pool, or `undefined` while it is empty. */
+  /** The n-th value of a pool, or `undefined` if the pool is empty. */
   globalThis[name] = (n) => pools[name][n % pools[name].length];
 }
 for (const name of ["module", "instance"]) {
-  /** The n-th that was made of a guest, or else of any. */
+  /** The n-th object that was made from a guest, or from any guest if there is none. */
   globalThis[name] = (guest, n) => {
     const list = [];
     for (let i = 0; i < pools[name].length; i++) {
@@ -92,7 +92,7 @@ for (const name of ["module", "instance"]) {
     return list.length > 0 ? list[n % list.length] : pools[name][n % pools[name].length];
   };
 }
-/** Lets go of the n-th of a pool, which the collector may have then. */
+/** Removes the n-th value of a pool, so that it may be collected. */
 globalThis.forget = (name, n) => {
   const list = pools[name], kept = [];
   for (let i = 0; i < list.length; i++) if (i !== n % list.length) add(kept, list[i]);
@@ -126,7 +126,7 @@ globalThis.attempt = (f, guest) => {
   keep(result, guest);
 };
 
-/** Every promise that an attempt returned, with its outcome looked at. */
+/** A promise for each promise that an attempt returned. It resolves when the outcome has been checked. */
 let settled = [];
 /** The attempts whose promises have not been settled, in the order in which they were made. */
 let unsettled = new NativeSet();
@@ -151,7 +151,7 @@ function settle(promise, guest, attempt) {
 /** The error that programs throw themselves. */
 globalThis.thrown = new NativeError("thrown by the program");
 let thrownValues = [thrown];
-/** A value that the program is going to throw. */
+/** Marks a value that the program is going to throw. */
 globalThis.own = (value) => {
   add(thrownValues, value);
   return value;
@@ -161,7 +161,7 @@ function isOwn(error) {
   return false;
 }
 
-/** An error has to be one that is documented. */
+/** Reports an error that is not documented. */
 function check(error) {
   tally.refused++;
   if (isOwn(error)) return;
@@ -173,18 +173,18 @@ function check(error) {
     else if (wasmStack !== undefined && typeof wasmStack !== "string") find(`a stack of type ${typeof wasmStack}`);
     return;
   }
-  // A wrong receiver or a private constructor, and the end of JavaScript's stack.
+  // A wrong receiver, a private constructor, or an exhausted JavaScript stack.
   if (is(error, NativeTypeError) || is(error, NativeRangeError)) return;
-  // deno_core's own errors of raw ops.
+  // Errors of deno_core itself for raw calls of ops.
   if (usesOps && (is(error, NativeError) || typeof error === "string")) return;
-  // V8's, of what cannot leave a runtime.
+  // An error of V8 for a value that cannot be cloned.
   if (is(error, NativeError) && apply(endsWith, error.message, ["could not be cloned."])) return;
   let text;
   try { text = `${error}`; } catch { text = typeof error; }
   find(`an undocumented error: ${text}`);
 }
 
-// What imports do
+// Imports
 
 /** An import that makes attempts and then returns the result. */
 globalThis.imported = (result, ...attempts) => (...args) => {
@@ -198,17 +198,17 @@ globalThis.imported = (result, ...attempts) => (...args) => {
   if (is(returned, NativePromise)) ignoreFailure(returned);
   return returned;
 };
-/** A guest that does not wait for a promise leaves its failure to the program, which expects it. */
+/** Handles the rejection of a promise that the guest does not wait for. */
 async function ignoreFailure(promise) {
   try {
     await promise;
   } catch {}
 }
-/** An import that calls the guest which called it, until there is no stack left. */
+/** An import that calls its guest again, until the stack is exhausted. */
 globalThis.deepen = (guest) => (...args) => instance(guest, 0).call("call", args);
-/** How many turns of the event loop a promise of the program's waits at most. */
+/** The most turns of the event loop that a promise of the program waits. */
 const MAX_TURNS = 5;
-/** A promise that `resolve` ends, or else some turns of the event loop. */
+/** A promise that is resolved by `resolve`, or after some turns of the event loop. */
 globalThis.promised = (value) => {
   const { promise, resolve } = NativePromise.withResolvers();
   ignoreFailure(promise);
@@ -222,7 +222,7 @@ globalThis.promised = (value) => {
 };
 globalThis.resolve = (n) => pools.promise[n % pools.promise.length]?.end();
 
-/** A signal, as the web's. */
+/** An abort signal, as in browsers. */
 class Signal {
   aborted = false;
   reason = undefined;
@@ -248,7 +248,7 @@ class Signal {
 let signals = [];
 globalThis.signal = (n) => signals[n] ??= new Signal();
 
-// Raw ops, and values that run code when they are looked at
+// Raw ops, and values that run code when they are read
 
 globalThis.op = (name, args) => {
   usesOps = true;
@@ -261,7 +261,7 @@ globalThis.op = (name, args) => {
   }
 };
 
-/** The ops that run guests. Where a guest calls an import, they take it out of the list that they were given. */
+/** Whether an op runs guests. When a guest calls an import, such an op reads the import from the list that it got. */
 const takesImports = (op) =>
   op === "op_wasm_advance" || op === "op_wasm_call_numbers" || op === "op_wasm_call_with_imports" || op === "op_wasm_instantiate";
 const isIndex = (key) => typeof key === "string" && `${key >>> 0}` === key;
@@ -303,7 +303,7 @@ const hostiles = {
 };
 globalThis.hostile = (kind) => hostiles[kind]();
 
-// What scripts may do to JavaScript itself
+// Changes of JavaScript's builtins
 
 let changed = [];
 globalThis.pollute = (holder, name, value) => {
@@ -315,7 +315,7 @@ globalThis.patch = (holder, name) => {
     throw thrown;
   });
 };
-/** Undoes these changes, the last one first. */
+/** Undoes the changes, the last one first. */
 function restore() {
   for (let i = changed.length - 1; i >= 0; i--) {
     const { holder, name, before } = changed[i];
@@ -324,14 +324,14 @@ function restore() {
   }
 }
 
-/** The texts of the attempts whose promises have not been settled, for the report of a program that did not end. */
+/** The source text of attempts whose promises are not settled, for the report about a program that did not end. */
 globalThis.unsettledAttempts = () => {
   let texts = "";
   apply(setForEach, unsettled, [(attempt) => texts += `\n  ${apply(functionToString, attempt, [])}`]);
   return texts;
 };
 
-/** The end of a program: everything is dropped, everything ends, and the next program begins anew. */
+/** Ends a program: drops all objects, waits for all promises, and resets the state for the next program. */
 globalThis.finish = async () => {
   await drop();
   for (let i = 0; i < pools.promise.length; i++) pools.promise[i].end();
@@ -355,7 +355,7 @@ async function drop() {
   await op_wasm_yield_now();
 }
 
-/** A guest that was given up counts until its thread has ended it. */
+/** Reports modules and instances that are still alive. An aborted guest counts until its thread has ended. */
 async function checkNothingIsLeft() {
   let left;
   for (let i = 0; i < 500; i++) {

@@ -9,28 +9,28 @@ use serde::{Deserialize, Serialize};
 
 use super::writer::{Surface, Writer};
 
-/// What stands at the beginning of each program, so that there is something to call from the first statement on.
+/// The first statement of each program. It makes an instance, so that the next statements have functions to call.
 const BEGINNING: &str = "await attempt(async () => wasm.instantiate(await wasm.compile(Deno.core.encode(guests.calls)), { host: \
      { call: imported((args) => args[1]), pick: imported((args) => args[0]), number: imported(() => 7) } }, { fuel: \
      100_000 }), \"calls\");";
 
-/// What stands at the end of each program.
+/// The last statement of each program.
 const END: &str = "await finish();";
 
 /// The most statements of a program.
 const MAX_STATEMENTS: usize = 80;
 
-/// How many bytes a program of a seed is made of.
+/// The number of bytes from which a seed makes a program.
 const DATA: Range<usize> = 100..4_000;
 
-/// Statements, each of which may fail without keeping the next ones from running.
+/// A list of statements. If one fails, the next ones still run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     pub statements: Vec<String>,
 }
 
 impl Program {
-    /// The program of a seed. One in three uses raw ops.
+    /// Makes the program of a seed. One program in three uses raw ops.
     pub fn of_seed(seed: u64) -> Self {
         let mut rng = XorShiftRng::seed_from_u64(seed);
         let surface = match rng.random_ratio(1, 3) {
@@ -42,21 +42,21 @@ impl Program {
         Self::of_bytes(&data, surface)
     }
 
-    /// The program that these bytes choose. Any bytes make one.
+    /// Makes a program from bytes. Any bytes make a program.
     pub fn of_bytes(data: &[u8], surface: Surface) -> Self {
         let mut choices = Unstructured::new(data);
         let mut statements = vec![BEGINNING.to_owned()];
         while !choices.is_empty() && statements.len() < MAX_STATEMENTS {
             match Writer::new(&mut choices, surface).statement() {
                 Ok(statement) => statements.push(statement),
-                // The bytes ended within a choice.
+                // The bytes ended inside a choice.
                 Err(_) => break,
             }
         }
         Self { statements }
     }
 
-    /// The program that a file holds, as [`Program::source`] wrote it: without its comments and its end.
+    /// Reads the program of a file that [`Program::source`] wrote, without comments and the last statement.
     pub fn of_source(source: &str) -> Self {
         let lines = source.lines().map(str::trim);
         let lines =
@@ -66,14 +66,14 @@ impl Program {
         }
     }
 
-    /// Whether it calls ops by themselves, after which the runtime's own records of what exists may be wrong.
+    /// Whether the program makes raw calls of ops. After these, the runtime's own records of live objects may be wrong.
     pub fn uses_ops(&self) -> bool {
         self.statements
             .iter()
             .any(|statement| statement.contains("op(\""))
     }
 
-    /// A JavaScript module that the functions of `prelude.js` are globals of.
+    /// The source of a JavaScript module. It needs the functions of `prelude.js` as globals.
     pub fn source(&self) -> String {
         let mut source = self.statements.join("\n");
         source += "\n";

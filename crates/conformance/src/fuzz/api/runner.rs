@@ -10,11 +10,11 @@ use super::{Finding, Program, Tally};
 use crate::run::STACK_SIZE;
 
 /// The most runtimes that one thread has, one after another. The QuickJS backend of deno_core numbers the native
-/// functions of all of a thread's runtimes with 16 bits. A runtime has about four hundred, and each module that it
-/// evaluates a few more: one that ran fifty programs was seen to have taken seven hundred.
+/// functions of all runtimes of a thread with 16 bits. A runtime has about four hundred, and each module that it
+/// evaluates adds a few: a runtime that ran fifty programs had seven hundred.
 const MAX_RUNTIMES: u32 = 50;
 
-/// What came of a program; an error where JavaScript does not start.
+/// The outcome of a program, or an error if JavaScript does not start.
 type Ran = anyhow::Result<Result<Tally, Finding>>;
 
 /// Runs programs, one after another.
@@ -26,12 +26,12 @@ pub struct Runner {
 /// A thread that runs programs.
 struct Running {
     programs: mpsc::SyncSender<Program>,
-    /// And whether the thread takes no other one.
+    /// Outcomes, and whether the thread takes no further program.
     results: mpsc::Receiver<(Ran, bool)>,
 }
 
 impl Runner {
-    /// A runner that has run nothing.
+    /// A runner without a thread.
     pub const fn new() -> Self {
         Self { running: None }
     }
@@ -40,7 +40,7 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// When JavaScript does not start.
+    /// If JavaScript does not start.
     pub fn run(&mut self, program: &Program) -> Ran {
         let running = match self.running.take() {
             Some(running) => running,

@@ -1,4 +1,4 @@
-//! JavaScript runtimes that programs run in, some of them one after another.
+//! JavaScript runtimes for programs. Several programs run in one runtime, one after another.
 
 use std::cell::RefCell;
 use std::fs;
@@ -19,25 +19,25 @@ use super::{Finding, Program, Tally};
 use crate::js::Js;
 use crate::run::panic_message;
 
-/// The report of the program that runs, which its ops write and the sandbox reads.
+/// The report of the running program. Its ops write the report, and the sandbox reads it.
 #[derive(Clone, Default)]
 struct SharedReport(Rc<RefCell<Report>>);
 
-/// The first violation that a program saw, and its counts once it came to its end.
+/// The first violation that a program saw, and the counts of a program that ended.
 #[derive(Default)]
 struct Report {
     finding: Option<String>,
     tally: Option<Tally>,
 }
 
-/// Reports that a program saw something that no program may see. The first report counts.
+/// Reports a violation. Only the first report of a program counts.
 #[op2(fast)]
 fn op_conformance_finding(state: &mut OpState, #[string] text: String) {
     let report = &mut state.borrow::<SharedReport>().0.borrow_mut();
     report.finding.get_or_insert(text);
 }
 
-/// Reports the counts of a program that came to its end.
+/// Reports the counts of a program at its end.
 #[op2(fast)]
 fn op_conformance_tally(state: &mut OpState, attempts: u32, returned: u32, refused: u32) {
     state.borrow::<SharedReport>().0.borrow_mut().tally = Some(Tally {
@@ -48,7 +48,7 @@ fn op_conformance_tally(state: &mut OpState, attempts: u32, returned: u32, refus
     });
 }
 
-/// Waits a little for something that another thread does.
+/// Waits a little, to give other threads time.
 #[op2]
 async fn op_conformance_pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -65,7 +65,7 @@ deno_core::extension!(
     state = |state, options| state.put(options.report)
 );
 
-/// The most programs that run in one runtime: to start one takes as long as to run several programs.
+/// The most programs that run in one runtime. Starting a runtime takes as long as running several programs.
 const MAX_PROGRAMS: u32 = 50;
 
 /// The most programs with raw calls of ops that run in one runtime.
@@ -73,17 +73,17 @@ const MAX_PROGRAMS_OF_OPS: u32 = 10;
 
 /// Runs programs on this thread.
 pub struct Sandboxes {
-    /// How many runtimes programs have had.
+    /// The number of runtimes that were started for programs.
     pub started: u32,
-    /// The runtime of the last program, and of the next one. Goes before the other one does, as V8 wants it.
+    /// The runtime of the last program, and of the next one. V8 requires that it is dropped before `bystander`.
     sandbox: Option<Sandbox>,
     /// A runtime of the same thread that no program may reach.
     bystander: Js,
-    /// A folder that programs may give their guests to read.
+    /// A folder that programs may preopen for their guests.
     folder: PathBuf,
 }
 
-/// A runtime that programs run in.
+/// A runtime for programs.
 struct Sandbox {
     js: Js,
     report: SharedReport,
@@ -91,8 +91,8 @@ struct Sandbox {
     uses_ops: bool,
 }
 
-/// Has an instance that says the same after each program as before it, and one of each guest, so that the guests' code
-/// stays in the process and programs need not compile it again.
+/// The script of the bystander. It makes an instance that must give the same answer after each program, and an
+/// instance of each guest, which keeps the guest's code in the cache so that programs need not compile it again.
 const BYSTANDER: &str = r#"
     import { compile, instantiate, WasmGlobal, WasmMemory, WasmStore, WasmTable, WasmTag } from "host:wasm";
     const text = `(module
@@ -122,13 +122,13 @@ const BYSTANDER: &str = r#"
             if (!from.startsWith("wasi")) (imports[from] ??= {})[name] = standIn(store, type);
         }
         kept.push(module, await instantiate(module, imports, { store }).catch((error) => {
-            // Instances of these are refused.
+            // These two guests cannot be instantiated.
             if (name !== "outside" && name !== "waits") throw error;
         }));
     }
 "#;
 
-/// What the host allows a program: little, so that programs reach the caps.
+/// The capabilities of programs. They are small, so that programs reach the caps.
 fn capabilities(folder: PathBuf) -> WasmCapabilities {
     let mut this = WasmCapabilities::default();
     this.allow_wasi = true;
@@ -157,11 +157,11 @@ fn guests() -> serde_json::Value {
 }
 
 impl Sandboxes {
-    /// None yet.
+    /// Starts the bystander. No program has run yet.
     ///
     /// # Errors
     ///
-    /// When JavaScript does not start, or there can be no folder for the guests.
+    /// If JavaScript does not start, or the folder for the guests cannot be made.
     pub fn new() -> anyhow::Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -186,16 +186,16 @@ impl Sandboxes {
     ///
     /// # Errors
     ///
-    /// When JavaScript does not start.
+    /// If JavaScript does not start.
     pub fn run(&mut self, program: &Program) -> anyhow::Result<Result<Tally, Finding>> {
         let ran = catch_unwind(AssertUnwindSafe(|| self.run_here(program)));
         ran.unwrap_or_else(|panic| Ok(Err(Finding::Panic(panic_message(&*panic)))))
     }
 
     fn run_here(&mut self, program: &Program) -> anyhow::Result<Result<Tally, Finding>> {
-        // Raw calls of ops leave a runtime in a state that another program need not expect.
+        // Raw calls of ops leave a runtime in a state that other programs do not expect.
         let is_fit = |sandbox: &Sandbox| program.uses_ops() || !sandbox.uses_ops;
-        // It is put back when nothing was found.
+        // The sandbox is kept for the next program if nothing was found.
         let mut sandbox = match self.sandbox.take().filter(is_fit) {
             Some(sandbox) => sandbox,
             None => {
@@ -261,8 +261,8 @@ impl Sandbox {
         let report = self.report.0.take();
         match (report.finding, ended, report.tally) {
             (Some(finding), ..) => Err(Finding::Seen(finding)),
-            // The tally is the last thing that a program does. The QuickJS backend of deno_core was seen not to settle a
-            // module that had done all it does.
+            // A program reports its tally last. The QuickJS backend of deno_core sometimes does not settle a module
+            // that has run to its end.
             (None, Err(error), Some(tally)) if is_unsettled(&error) => Ok(tally),
             (None, Err(error), _) => {
                 let unsettled = self.unsettled();
@@ -276,14 +276,14 @@ impl Sandbox {
     }
 }
 
-/// Whether a module had not ended when the event loop had nothing more to wait for.
+/// Whether a module was not settled when the event loop had no more work.
 fn is_unsettled(error: &anyhow::Error) -> bool {
     let core = error.downcast_ref::<CoreError>();
     core.is_some_and(|error| matches!(error.as_kind(), CoreErrorKind::ModuleEvaluationDeadlock))
 }
 
 impl Sandbox {
-    /// What the program still waits for, as text.
+    /// The attempts that the program still waits for, as text.
     fn unsettled(&mut self) -> String {
         let _entered = self.js.event_loop.enter();
         let runtime = &mut self.js.runtime;
@@ -301,7 +301,7 @@ impl Sandbox {
 
 impl Drop for Sandboxes {
     fn drop(&mut self) {
-        // A folder that cannot be removed is no finding.
+        // A folder that cannot be removed is not a finding.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -6,11 +6,11 @@ use super::{Finding, Program, Runner, Tally};
 use crate::fuzz::campaign::StartWorker;
 use crate::process::{self, Process, ProcessError};
 
-/// Runs the programs that are asked for on standard input, until that ends.
+/// Runs the programs that arrive on standard input, until the input ends.
 ///
 /// # Errors
 ///
-/// When a request is not understood, or JavaScript does not start.
+/// If a request cannot be read, or JavaScript does not start.
 pub fn serve() -> anyhow::Result<()> {
     let mut runner = Runner::new();
     process::serve(|program: Program| runner.run(&program))
@@ -22,12 +22,12 @@ const MAX_PROGRAMS: u32 = 1_000;
 /// A process that runs programs.
 pub struct Worker<'a> {
     process: Process<'a>,
-    /// How many programs the process has run.
+    /// The number of programs that the process has run.
     programs: u32,
 }
 
 impl<'a> Worker<'a> {
-    /// A worker that has so long for each program.
+    /// A worker with a timeout for each program.
     pub fn new(start: StartWorker<'a>, timeout: Duration) -> Self {
         Self {
             process: Process::new(start, timeout),
@@ -35,11 +35,11 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Runs a program. To lose the worker over it is a finding.
+    /// Runs a program. A lost worker is a finding.
     ///
     /// # Errors
     ///
-    /// When no process can be started.
+    /// If no process can be started.
     pub fn run(&mut self, program: &Program) -> anyhow::Result<Result<Tally, Finding>> {
         if self.programs == MAX_PROGRAMS {
             self.process.end();

@@ -1,4 +1,4 @@
-//! Writes programs by the [grammar](super::grammar), with bytes for its choices.
+//! Writes programs by the [grammar](super::grammar). Bytes make the choices.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,19 +10,19 @@ use wasmparser::{FuncType, ValType};
 use super::grammar::RULES;
 use super::guest::{GUESTS, Guest, ImportKind, Shape};
 
-/// Which of the doors to `host:wasm` programs use.
+/// The interface of `host:wasm` that programs use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Surface {
-    /// What `host:wasm` exports.
+    /// The exports of `host:wasm`.
     Api,
-    /// That, and the ops beneath it, which scripts find in `Deno.core.ops`.
+    /// The exports of `host:wasm`, and its ops, which scripts find in `Deno.core.ops`.
     Ops,
 }
 
-/// How deep rules nest before each takes its smallest alternative.
+/// The depth of nested rules beyond which each rule takes its smallest alternative.
 const MAX_NESTING: u32 = 12;
 
-/// The most that rules which refer to themselves may write of an expression, in bytes.
+/// The length of an expression in bytes beyond which each rule takes its smallest alternative.
 const MAX_LENGTH: usize = 4_096;
 
 /// One statement in this many is an event.
@@ -31,7 +31,7 @@ const EVENTS: u8 = 6;
 static ALTERNATIVES: LazyLock<HashMap<&str, &[&str]>> =
     LazyLock::new(|| RULES.iter().copied().collect());
 
-/// The names of the ops that raw calls choose from: all that there are.
+/// The names of all ops. Raw calls choose among them.
 pub fn ops() -> &'static [String] {
     static OPS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let state = WasmState::new(WasmCapabilities::default());
@@ -64,7 +64,7 @@ impl<'a, 'b> Writer<'a, 'b> {
     ///
     /// # Errors
     ///
-    /// Never for lack of bytes: without any, each choice is the first.
+    /// Never for lack of bytes: without bytes, each choice is the first alternative.
     pub fn statement(&mut self) -> Result<String> {
         self.length = 0;
         if self.choices.ratio(1, EVENTS)? {
@@ -81,7 +81,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         })
     }
 
-    /// What an attempt evaluates.
+    /// The expression that an attempt evaluates.
     fn attempt(&mut self) -> Result<String> {
         if self.surface == Surface::Ops && self.choices.ratio(2, 3)? {
             let name = self.choices.choose(ops())?;
@@ -133,7 +133,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         Ok(text + rest)
     }
 
-    /// A guest; every other time the first one.
+    /// A guest. Half of the time it is the first one.
     fn guest(&mut self) -> Result<&'static Guest> {
         match self.choices.arbitrary()? {
             false => Ok(&GUESTS[0]),
@@ -141,7 +141,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         }
     }
 
-    /// The arguments of an attempt that makes an instance of a guest which nothing is wrong with, most times.
+    /// The arguments of an attempt that makes an instance of a guest, most times without a mistake.
     fn instance(&mut self) -> Result<String> {
         let guest = self.guest()?;
         let name = guest.name;
@@ -159,7 +159,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         ))
     }
 
-    /// An object that satisfies a guest's imports, most times.
+    /// An object that most times satisfies the imports of a guest.
     fn imports(&mut self, guest: &Guest) -> Result<String> {
         if self.choices.ratio(1, 10)? {
             return self.rule("value");
@@ -180,7 +180,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         })
     }
 
-    /// A function that satisfies an import of this type, most times.
+    /// A function that most times satisfies an import of this type.
     fn import(&mut self, ty: Option<&FuncType>) -> Result<String> {
         if self.choices.ratio(1, 12)? {
             return Ok("deepen(\"calls\")".to_owned());
@@ -196,7 +196,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             _ => self.rule("result")?,
         };
         let mut import = format!("imported({result}");
-        // Deep in an expression there is nothing more to do.
+        // Deep in an expression, imports make no further attempts.
         if self.nesting < MAX_NESTING / 2 {
             for _ in 0..self.choices.int_in_range(0..=2)? {
                 import += &format!(", () => attempt(() => {})", self.attempt()?);
@@ -205,7 +205,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         Ok(import + ")")
     }
 
-    /// A call of a guest's function with arguments that it takes, most times.
+    /// A call of a function of a guest, most times with arguments of the right types.
     fn call(&mut self, method: &str, more: &str) -> Result<String> {
         let guest = self.guest()?;
         let (name, ty) = self.choices.choose(&guest.functions)?;
@@ -223,7 +223,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         ))
     }
 
-    /// A value of a WebAssembly type, most times.
+    /// A value, most times of the given WebAssembly type.
     fn value(&mut self, ty: ValType) -> Result<String> {
         if self.choices.ratio(1, 12)? {
             return self.rule("value");

@@ -1,4 +1,4 @@
-//! A module that bytes make, and how it is called.
+//! A module that is made of bytes, and the arguments of its calls.
 
 use std::ops::Range;
 
@@ -15,17 +15,18 @@ use crate::value::{Top, Value};
 pub struct Case {
     pub seed: u64,
     pub module: Vec<u8>,
-    /// Whether the module is as it was made: valid, and sure to end by itself. If not, bytes of it were changed.
+    /// Whether the module is unchanged: valid, and certain to terminate. In a damaged module, bytes were changed.
     pub intact: bool,
 }
 
-/// How many bytes the module of a seed is made of.
+/// The number of bytes from which a seed makes a module.
 const DATA: Range<usize> = 256..6144;
 
 /// One case out of this many is damaged.
 const DAMAGED: u8 = 8;
 
-/// How many loops and calls a module may make in its life: see [`wasm_smith::Module::ensure_termination`].
+/// The number of loop iterations and calls that a module may execute in all: see
+/// [`wasm_smith::Module::ensure_termination`].
 const STEPS: u32 = 1_000;
 
 /// The most pages that a memory may have.
@@ -35,11 +36,11 @@ const MAX_PAGES: u64 = 4;
 const MAX_ELEMENTS: u64 = 64;
 
 impl Case {
-    /// The case of a seed.
+    /// Makes the case of a seed.
     ///
     /// # Errors
     ///
-    /// When wasm-smith makes no module of it.
+    /// If wasm-smith cannot make a module.
     pub fn of_seed(seed: u64) -> anyhow::Result<Self> {
         let mut rng = XorShiftRng::seed_from_u64(seed);
         let mut data = vec![0; rng.random_range(DATA)];
@@ -48,11 +49,11 @@ impl Case {
         Self::of_bytes(&data)
     }
 
-    /// The case that these bytes make: eight of them are its seed, and the others choose what is in the module.
+    /// Makes a case from bytes: the first eight are its seed, and the others choose the contents of the module.
     ///
     /// # Errors
     ///
-    /// When wasm-smith makes no module of them.
+    /// If wasm-smith cannot make a module.
     pub fn of_bytes(data: &[u8]) -> anyhow::Result<Self> {
         let mut data = Unstructured::new(data);
         let seed = u64::from_le_bytes(data.arbitrary()?);
@@ -68,8 +69,8 @@ impl Case {
         })
     }
 
-    /// What the function of this name is called with, the `round`-th time; `None` when it takes what cannot be made.
-    /// Depends on nothing else, so that a smaller module is called as the one that it came from.
+    /// The arguments of a function in a round; `None` if a parameter has a type without values that can be made. They
+    /// depend on the seed, the name, the round and the type only, so that a smaller module gets the same arguments.
     pub fn arguments(&self, name: &str, round: u64, ty: &FuncType) -> Option<Vec<Value>> {
         let name = name.bytes().fold(0, |hash: u64, byte| {
             hash.wrapping_mul(31).wrapping_add(u64::from(byte))
@@ -80,20 +81,20 @@ impl Case {
     }
 }
 
-/// A valid module that both engines can run, and whose every run ends the same way on both.
+/// Makes a valid module that both engines can run, with the same outcome on both.
 fn module(data: &mut Unstructured<'_>) -> anyhow::Result<Vec<u8>> {
-    // Which instructions there are, and how many of everything, is random too; this is what has to hold.
+    // The kinds of instructions and the number of items are random too. The settings below must hold in any case.
     let mut config: wasm_smith::Config = data.arbitrary()?;
-    // Whatever a module can do to itself has to be seen from outside.
+    // The whole state of a module must be visible from outside.
     config.export_everything = true;
     config.canonicalize_nans = true;
-    // What would end most runs before they begin.
+    // Traps and start functions would end most runs early, so only some modules have them.
     config.disallow_traps = data.ratio(2, 3)?;
     config.allow_start_export = data.ratio(1, 4)?;
     config.allow_invalid_funcs = false;
     config.max_imports = 0;
     config.min_imports = 0;
-    // Of its own accord it makes one of a thing in most modules.
+    // By default, wasm-smith makes few functions and globals.
     config.min_funcs = data.int_in_range(1..=6)?;
     config.max_funcs = 8;
     config.min_globals = data.int_in_range(0..=4)?;
@@ -108,7 +109,7 @@ fn module(data: &mut Unstructured<'_>) -> anyhow::Result<Vec<u8>> {
     config.memory_max_size_required = true;
     config.max_table_elements = MAX_ELEMENTS;
     config.table_max_size_required = true;
-    // What wasmi has not, or what is not deterministic.
+    // Features that wasmi does not have, or that are not deterministic.
     config.custom_descriptors_enabled = false;
     config.custom_page_sizes_enabled = false;
     config.exceptions_enabled = false;
@@ -122,7 +123,7 @@ fn module(data: &mut Unstructured<'_>) -> anyhow::Result<Vec<u8>> {
     Ok(module.to_bytes())
 }
 
-/// Changes bytes of a module: some bits, its end, or a part that is there twice.
+/// Damages a module: flips some bits, cuts off the end, or inserts a copy of a part.
 fn damage(module: &mut Vec<u8>, rng: &mut XorShiftRng) {
     match rng.random_range(0..4) {
         0 => module.truncate(rng.random_range(0..module.len())),
@@ -142,7 +143,7 @@ fn damage(module: &mut Vec<u8>, rng: &mut XorShiftRng) {
     }
 }
 
-/// Where arithmetic has its corners, beside all that is random.
+/// Values at the edges of arithmetic, which arguments use besides random ones.
 const CORNERS: [u64; 10] = [
     0,
     1,

@@ -1,4 +1,4 @@
-//! Runs a case on one host, and on another beside it.
+//! Runs a case on two hosts and compares them.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -13,20 +13,20 @@ use crate::features::Features;
 use crate::host::{Failure, FailureKind, Inspect, Source};
 use crate::value::{self, Value};
 
-/// How often every function is called.
+/// The number of calls of every function.
 const ROUNDS: u64 = 2;
 
-/// What a case, or many, came to. Two hosts agreed on all of it.
+/// Counts of outcomes of one case, or of many, on which two hosts agreed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     pub modules: u64,
-    /// Modules that were refused, as they had to be.
+    /// Invalid modules, which were refused.
     pub invalid: u64,
-    /// Valid modules that only one host was asked to run, since bytes of them were changed.
+    /// Valid modules that ran on one host only, because they were damaged.
     pub alone: u64,
     pub returned: u64,
     pub trapped: u64,
-    /// Modules that ran out of stack or fuel on one host, where the other may have more of it.
+    /// Modules that ran out of stack or fuel on one host. The other host may have more of it.
     pub cut_short: u64,
     pub globals: u64,
     pub memories: u64,
@@ -45,7 +45,7 @@ impl AddAssign for Tally {
     }
 }
 
-/// Where two hosts did not agree, or one did what no host may.
+/// A step in which two hosts differ, or in which a host failed as no host may.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     pub step: Step,
@@ -53,27 +53,27 @@ pub struct Difference {
     pub got: String,
 }
 
-/// What was asked of a host.
+/// A step of a case on a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// To compile the module.
+    /// Compile the module.
     Compile,
-    /// To make an instance of it.
+    /// Instantiate the module.
     Instantiate,
-    /// To call this function, this time.
+    /// Call this function, in this round.
     Call { name: String, round: u64 },
-    /// To read this global, after all calls.
+    /// Read this global after all calls.
     Global { name: String },
-    /// To read this memory, after all calls: its size, or the byte at an address.
+    /// Read this memory after all calls: its size, or the byte at an address.
     Memory { name: String, at: Option<usize> },
-    /// All of it, without ending the process.
+    /// The whole case, without a crash of the process.
     Survive,
-    /// All of it, in time.
+    /// The whole case, within the timeout.
     End,
 }
 
 impl Step {
-    /// Whether another is the same but for its name.
+    /// Whether another step is of the same kind.
     pub fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
@@ -105,17 +105,17 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What a valid module exports, in its order.
+/// The exports of a valid module, in order.
 #[derive(Default)]
 pub struct Exports {
     pub functions: Vec<(String, FuncType)>,
     pub globals: Vec<String>,
-    /// And whether their addresses have 64 bits.
+    /// Names, and whether addresses have 64 bits.
     pub memories: Vec<(String, bool)>,
 }
 
 impl Exports {
-    /// Those of a module; `None` when the module is not valid with these features.
+    /// The exports of a module; `None` if the module is invalid with these features.
     pub fn of(module: &[u8], features: &Features) -> Option<Self> {
         let mut validator = Validator::new_with_features(features.flags());
         let types = validator.validate_all(module).ok()?;
@@ -135,7 +135,7 @@ impl Exports {
         Some(this)
     }
 
-    /// The calls that a case makes: every function, several times, each as long as there are arguments for it.
+    /// The calls of a case: every function several times, if arguments can be made for it.
     pub fn calls<'a>(&'a self, case: &'a Case) -> impl Iterator<Item = (u64, &'a str, Vec<Value>)> {
         let rounds = (0..ROUNDS).flat_map(|round| self.functions.iter().map(move |f| (round, f)));
         rounds.filter_map(|(round, (name, ty))| {
@@ -145,10 +145,10 @@ impl Exports {
     }
 }
 
-/// Runs a case on `ours`, and compares each step with what `theirs` does.
+/// Runs a case on `ours`, and compares each step with the same step on `theirs`.
 ///
-/// A damaged case runs on `ours` alone: nothing makes sure that both would do the same, but everything there is to do
-/// must end in one of the ways that a host has.
+/// A damaged case runs on `ours` alone: the outcomes of two hosts may differ, but each step must end with a result, a
+/// trap or a refusal.
 ///
 /// # Errors
 ///
@@ -189,7 +189,7 @@ struct Hosts<'a> {
     tally: Tally,
 }
 
-/// What each host answered; `None` for one that was not asked.
+/// The answer of each host; `None` for a host that does not run the case.
 type Answers<T> = (T, Option<T>);
 
 enum Stop {
@@ -275,7 +275,7 @@ impl Hosts<'_> {
         Ok(())
     }
 
-    /// Asks each host; `None` when they failed as hosts may, and alike.
+    /// Runs a step on each host; `None` if both failed for the same reason, and hosts may fail so.
     fn ask<I: Copy, T>(
         &mut self,
         step: &Step,
@@ -297,25 +297,25 @@ impl Hosts<'_> {
         match (ours, theirs) {
             (Ok(ours), None) => Ok(Some((ours, None))),
             (Ok(ours), Some(Ok(theirs))) => Ok(Some((ours, Some(theirs)))),
-            // A damaged module may import what there is not, or ask for more than there may be.
+            // A damaged module may have missing imports, or request more than the limits allow.
             (Err(ours), None) if is_expected(&ours) => Ok(None),
             (Err(ours), Some(Err(theirs))) if is_expected(&ours) && is_same(&ours, &theirs) => {
                 self.tally.trapped += 1;
                 Ok(None)
             }
             (ours, theirs) => {
-                let told = |result: Result<T, Failure>| match result {
+                let describe = |result: Result<T, Failure>| match result {
                     Ok(_) => "an answer".to_owned(),
                     Err(failure) => failure.to_string(),
                 };
-                let expected = theirs.map_or("an answer, a trap or a refusal".to_owned(), told);
-                differs(step.clone(), expected, told(ours))
+                let expected = theirs.map_or("an answer, a trap or a refusal".to_owned(), describe);
+                differs(step.clone(), expected, describe(ours))
             }
         }
     }
 }
 
-/// Whether a host may fail like this at all.
+/// Whether a host may fail for this reason.
 fn is_expected(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::Trap | FailureKind::Unlinkable)
 }

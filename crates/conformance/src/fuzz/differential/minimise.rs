@@ -1,4 +1,4 @@
-//! Makes a module smaller that still shows a difference.
+//! Makes a module smaller while it still shows the difference.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,15 +8,15 @@ use super::Case;
 use super::compare::{Difference, Exports, Step};
 use super::worker::Worker;
 
-/// After how many attempts in vain wasm-shrink takes a module for as small as it gets.
+/// The number of failed attempts after which wasm-shrink stops.
 const ATTEMPTS: u32 = 500;
 
-/// The smallest case that was found to differ in the same kind of step, and how it differs. At worst the one it came
-/// from.
+/// Returns the smallest case that was found to differ in the same kind of step, and its difference. At worst this is
+/// the original case.
 ///
 /// # Errors
 ///
-/// When no worker can be started.
+/// If no worker can be started.
 pub fn minimise(
     case: &Case,
     difference: Difference,
@@ -24,7 +24,7 @@ pub fn minimise(
 ) -> anyhow::Result<(Case, Difference)> {
     let mut best = (case.clone(), difference);
     if best.1.step == Step::End {
-        // Each attempt would take all the time that there is.
+        // Each attempt would take the whole timeout.
         return Ok(best);
     }
     let mut is_interesting = |module: &[u8]| -> anyhow::Result<bool> {
@@ -45,7 +45,7 @@ pub fn minimise(
     if Exports::of(&case.module, &crate::fuzz::features()).is_some() {
         let shrink = WasmShrink::default().attempts(ATTEMPTS).allow_empty(true);
         let run = AssertUnwindSafe(|| shrink.run(case.module.clone(), &mut is_interesting));
-        // It fails or panics on some modules that it cannot mutate: what was found until then is as good.
+        // wasm-shrink fails or panics on some modules that it cannot mutate. The best case so far is still good.
         let _ = catch_unwind(run);
     } else {
         cut(&case.module, &mut is_interesting)?;
@@ -53,7 +53,7 @@ pub fn minimise(
     Ok(best)
 }
 
-/// Leaves out parts of bytes that are no module: halves first, then quarters, and so on down to single bytes.
+/// Removes parts of an invalid module: halves first, then quarters, and so on down to single bytes.
 fn cut(
     bytes: &[u8],
     is_interesting: &mut dyn FnMut(&[u8]) -> anyhow::Result<bool>,

@@ -6,10 +6,10 @@ use crate::features::Features;
 use crate::host::{FailureKind, Inspect, InstanceId, Source};
 use crate::value::{Top, Value};
 
-/// The script of a case that showed a difference, which passes once there is none.
+/// The script of a case with a difference. It passes once the hosts agree.
 ///
-/// Its first line has the seed. What it asserts is what `reference` does, up to the step that differed; a crash has no
-/// such step, and of that every call is in the script.
+/// Its first line has the seed. It asserts the outcomes of `reference` up to the step that differed. For a crash
+/// there is no such step, so the script has every call.
 pub fn script(
     case: &Case,
     difference: &Difference,
@@ -42,7 +42,7 @@ pub fn script(
             Err(failure) if failure.kind == FailureKind::Trap => {
                 format!("(assert_trap {invoke} {:?})\n", failure.message)
             }
-            // What runs out of stack or fuel here need not elsewhere.
+            // Another host may not run out of stack or fuel.
             Err(_) => return script,
         };
         if matches!(&difference.step, Step::Call { name: n, round: r } if n == name && *r == round)
@@ -53,7 +53,7 @@ pub fn script(
     script + &end(&exports, &difference.step, reference, instance)
 }
 
-/// What is asserted after all calls.
+/// The assertions after all calls.
 fn end(
     exports: &Exports,
     step: &Step,
@@ -68,7 +68,7 @@ fn end(
             }
             Err(_) => String::new(),
         },
-        // Scripts cannot look into memories: another module does.
+        // Scripts cannot read memories, so another module does.
         Step::Memory { name, at } => {
             let is_64 = exports.memories.contains(&(name.clone(), true));
             let address = if is_64 { "i64" } else { "i32" };
@@ -95,7 +95,7 @@ fn end(
     }
 }
 
-/// The module in the text format, if that tells all of it.
+/// The module in the text format, if the text makes the identical binary.
 fn text(module: &[u8]) -> Option<String> {
     let text = wasmprinter::print_bytes(module).ok()?;
     (wat::parse_str(&text).ok()? == module).then(|| text.trim_end().to_owned())
@@ -106,7 +106,7 @@ fn binary(module: &[u8]) -> String {
     format!("(module binary \"{}\")", bytes.collect::<String>())
 }
 
-/// A name in the text format, whatever is in it.
+/// A name in the text format, with escapes.
 fn quote(name: &str) -> String {
     let bytes = name.bytes().map(|byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' => (byte as char).to_string(),
@@ -115,7 +115,7 @@ fn quote(name: &str) -> String {
     format!("\"{}\"", bytes.collect::<String>())
 }
 
-/// Values, each after a space.
+/// Values, each with a space before it.
 fn constants(values: &[Value]) -> String {
     values
         .iter()

@@ -15,14 +15,13 @@ use crate::hosts::wasmi::WasmiHost;
 use crate::process::{self, Process, ProcessError};
 use crate::run::{panic_message, with_deep_stack};
 
-/// The fence around a store of `host:wasm`. What is as it was made needs far less; what was damaged may ask for
-/// anything.
+/// The limits of a store of `host:wasm`. An intact module needs far less. A damaged module may request any amount.
 const FENCE: Fence = Fence {
     fuel: 20_000_000,
     max_memory_bytes: 64 << 20,
 };
 
-/// A case on its way to a worker. The module is only in it when the seed does not tell it.
+/// A case for a worker. The module is only included if it is not the module of the seed.
 #[derive(Serialize, Deserialize)]
 struct Request {
     seed: u64,
@@ -49,7 +48,7 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// When a host does not start.
+    /// If a host does not start.
     pub fn run(&self, case: &Case) -> anyhow::Result<Result<Tally, Difference>> {
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut ours = ScriptHost::fenced(&self.features, &self.sessions, FENCE)?;
@@ -63,11 +62,11 @@ impl Runner {
     }
 }
 
-/// The other engine, under as much fuel: what was made smaller may have lost what ends it.
+/// The other engine, with the same fuel: a module that was made smaller may not terminate by itself.
 ///
 /// # Errors
 ///
-/// When it does not start.
+/// If it does not start.
 pub fn reference(features: &Features) -> anyhow::Result<WasmiHost> {
     WasmiHost::with_fuel(features, FENCE.fuel.into())
 }
@@ -80,11 +79,11 @@ fn died(step: Step, got: String) -> Difference {
     }
 }
 
-/// Runs the cases that are asked for on standard input, until that ends.
+/// Runs the cases that arrive on standard input, until the input ends.
 ///
 /// # Errors
 ///
-/// When a request is not understood, or a host does not start.
+/// If a request cannot be read, or a host does not start.
 pub fn serve() -> anyhow::Result<()> {
     with_deep_stack(|| {
         let runner = Runner::default();
@@ -105,25 +104,25 @@ pub fn serve() -> anyhow::Result<()> {
 pub struct Worker<'a>(Process<'a>);
 
 impl<'a> Worker<'a> {
-    /// A worker that `command` starts, and that has that long for each case.
+    /// A worker that `command` starts, with a timeout for each case.
     pub fn new(command: &'a (dyn Fn() -> Command + Sync), timeout: Duration) -> Self {
         Self(Process::new(command, timeout))
     }
 
-    /// Runs the case of a seed. To lose the worker over it is a difference.
+    /// Runs the case of a seed. A lost worker is a difference.
     ///
     /// # Errors
     ///
-    /// When no process can be started.
+    /// If no process can be started.
     pub fn run_seed(&mut self, seed: u64) -> anyhow::Result<Result<Tally, Difference>> {
         self.ask(&Request { seed, module: None })
     }
 
-    /// Runs a case whose module is not the one that its seed makes.
+    /// Runs a case whose module is not the module of its seed.
     ///
     /// # Errors
     ///
-    /// When no process can be started.
+    /// If no process can be started.
     pub fn run(&mut self, case: &Case) -> anyhow::Result<Result<Tally, Difference>> {
         self.ask(&Request {
             seed: case.seed,

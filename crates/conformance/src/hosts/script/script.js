@@ -112,6 +112,18 @@ const requests = {
     return instances.push(await wasm.instantiate(modules[module], registered, { store })) - 1;
   },
 
+  id(instance) {
+    return instances[instance].id;
+  },
+
+  /** Makes an instance of a module that exports memories of another thread: the next ones of these types. */
+  async share(text, types) {
+    const memories = types.map((type) => new wasm.WasmMemory(store, type));
+    const module = await wasm.compile(Deno.core.encode(text));
+    modules.push(module);
+    return instances.push(await wasm.instantiate(module, { "": memories }, { store })) - 1;
+  },
+
   register(name, numbers) {
     const namespaces = numbers.map((number) => instances[number].namespace);
     registered[name] = namespaces.length === 1

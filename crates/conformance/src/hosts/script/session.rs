@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use deno_core::{OpState, PollEventLoopOptions, op2, scope, v8};
+use ext_wasm::WasmState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -69,7 +70,15 @@ impl Session {
     ///
     /// When wasmtime cannot have this set of features, or JavaScript does not start.
     pub(super) fn new(features: &Features) -> anyhow::Result<Self> {
-        let wasm = runtime::state(features)?;
+        Self::with_state(runtime::state(features)?)
+    }
+
+    /// A runtime with this state.
+    ///
+    /// # Errors
+    ///
+    /// When JavaScript does not start.
+    pub(super) fn with_state(wasm: WasmState) -> anyhow::Result<Self> {
         let exchange = Exchange::default();
         let mut js = Js::new(wasm, conformance::init(exchange.clone()))?;
         // `host:wasm` is the only WebAssembly here: see crates/no-wamr.
@@ -92,6 +101,12 @@ impl Session {
             respond,
             exchange,
         })
+    }
+
+    /// The state that the runtime's scripts use.
+    pub(super) fn wasm(&mut self) -> Rc<WasmState> {
+        let state = ext_wasm::state(&self.js.runtime.op_state().borrow());
+        state.expect("the runtime was made with the extension")
     }
 
     /// Puts bytes beside the next request.

@@ -1,4 +1,4 @@
-;; A shared memory, one of 64 bits, and one that cannot grow.
+;; A shared memory, a memory with 64-bit addresses, and a memory that cannot grow.
 (module
   (memory $shared (export "shared") 1 4 shared)
   (memory $long (export "long") i64 1 4)

@@ -1,4 +1,4 @@
-;; A segment that is out of bounds after another one was written: instantiating it fails half way.
+;; The second data segment is out of bounds: instantiation fails after the first one is written.
 (module
   (import "host" "memory" (memory 1))
   (import "host" "table" (table 1 funcref))

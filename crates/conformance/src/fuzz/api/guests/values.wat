@@ -1,4 +1,4 @@
-;; Every type that crosses, one by one and many at a time.
+;; Every type that passes between JavaScript and a guest, alone and together.
 (module
   (func (export "i32") (param i32) (result i32) (local.get 0))
   (func (export "i64") (param i64) (result i64) (local.get 0))

@@ -1,4 +1,4 @@
-;; Waits on a shared memory, which no deadline could end: instantiating it is refused where there is one.
+;; Waits on a shared memory. No deadline can end such a wait, so a store with a deadline refuses the module.
 (module
   (memory (export "memory") 1 1 shared)
   (func (export "wait") (param i32 i32 i64) (result i32)
