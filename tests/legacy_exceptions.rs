@@ -51,8 +51,8 @@ fn random_programs_end_as_the_proposal_says() {
         let by_engine = js.run(&format!(
             "const [binary, arguments_, isV8] = [new Uint8Array({binary:?}), {arguments:?}, {is_v8}];\n{RUN_PROGRAM}"
         ));
-        for (engine, told) in by_engine.as_object().unwrap() {
-            assert_eq!(told, &json!(runs), "{engine}, seed {seed}:\n{module}");
+        for (engine, seen) in by_engine.as_object().unwrap() {
+            assert_eq!(seen, &json!(runs), "{engine}, seed {seed}:\n{module}");
         }
         assert_eq!(by_engine.get("v8").is_some(), is_v8);
     }
@@ -257,7 +257,16 @@ fn what_is_compiled_counts() {
     ];
     for (functions, cap) in refused {
         let message = compile(&functions).expect_err(cap);
+        let wasm = wat::parse_str(format!("(module (tag $e) {functions})")).unwrap();
+        let exceeded = state.exceeded_limits(&wasm).unwrap();
+        assert!(
+            exceeded.iter().any(|limit| limit.name.contains(cap)),
+            "{cap}: {exceeded:?}"
+        );
         assert!(message.contains(cap), "{cap}: {message}");
+        let counts = cap != "max_compile_";
+        let rewritten = message.contains("with its legacy exceptions rewritten");
+        assert_eq!(counts, rewritten, "{message}");
     }
     // Smaller ones of their kinds.
     let compiled = [

@@ -15,7 +15,6 @@ use crate::runtime::module::{Compiled, WasmModule};
 use crate::runtime::objects::func::WasmFunc;
 use crate::runtime::objects::memory::WasmMemory;
 use crate::runtime::rewrite::ExportNames;
-use crate::runtime::store::backtrace::ModuleOfFrames;
 use crate::runtime::store::host_function::{HostFunction, Stop, ValuesFn, ValuesFunction};
 use crate::runtime::store::{LinearMemory, Outcome, StoreData, WasmStore, outcome, ran};
 
@@ -117,13 +116,9 @@ impl Instantiation<'_> {
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let outcome = self.store.run(|mut store| {
             let code = &self.module.code;
-            let module_of_frames = || ModuleOfFrames {
-                id: self.module.id,
-                debug_info: code.debug_info.clone(),
-                offsets: code.offsets.clone(),
-            };
+            let (debug_info, offsets) = (code.debug_info.as_ref(), code.offsets.as_ref());
             let data = store.data_mut();
-            data.add_module(&self.code.module, module_of_frames);
+            data.add_module(&self.code.module, self.module.id, debug_info, offsets);
             let limits = &mut data.limits;
             limits.take_refusal();
             let mark = limits.mark();

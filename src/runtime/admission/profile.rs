@@ -50,6 +50,8 @@ pub(crate) struct ModuleProfile {
     pub(super) catches: bool,
     /// The order in which its exports are compiled. `None` for its own.
     pub(crate) export_order: Option<ExportOrder>,
+    /// Whether the counts are those of the rewritten module.
+    rewritten: bool,
     /// Whether it contains `memory.atomic.wait32` or `.wait64` and has a shared memory. On other memories these
     /// instructions trap, so they do not count.
     pub(crate) waits: bool,
@@ -77,7 +79,18 @@ impl ModuleProfile {
         let bytes = original_bytes as u64;
         Self {
             legacy_exceptions: true,
+            rewritten: true,
             ..Walk::new(Some(bound(limits, bytes))).through(standard, bytes)
+        }
+    }
+
+    /// Counts the content of a binary as [`ModuleProfile::of_standard`] does, without an estimate of the cost to compile
+    /// it.
+    pub(crate) fn content_of_standard(standard: &[u8], original_bytes: usize) -> Self {
+        Self {
+            legacy_exceptions: true,
+            rewritten: true,
+            ..Walk::new(None).through(standard, original_bytes as u64)
         }
     }
 
@@ -224,9 +237,14 @@ impl ModuleProfile {
     /// # Errors
     /// As [`ModuleProfile::check`].
     pub(crate) fn check_counts(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        let rewritten = match self.rewritten {
+            true => "with its legacy exceptions rewritten ",
+            false => "",
+        };
         for (value, what, cap, name) in self.counts(limits) {
             if value > cap {
-                return Err(exceeds(format_args!("has {value} {what}"), cap, name));
+                let has = format_args!("{rewritten}has {value} {what}");
+                return Err(exceeds(has, cap, name));
             }
         }
         Ok(())

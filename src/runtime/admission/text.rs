@@ -61,7 +61,8 @@ pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), Was
     Ok(())
 }
 
-/// Returns every limit that the module `source` exceeds, in either format.
+/// Returns every limit that the module `source` exceeds, in either format. Of a module with legacy exceptions, it is the
+/// rewritten module that counts.
 ///
 /// # Errors
 /// `CompileError` if the source is malformed text, or neither binary nor text.

@@ -234,6 +234,9 @@ impl Compiler {
         validate_legacy(wasm)
             .map_err(|error| admission::invalid_at(wasm, &error, error.offset()))?;
         let standard = standard_exceptions(wasm)?;
+        // Before the validator, whose limits have no names.
+        ModuleProfile::content_of_standard(&standard.wasm, wasm.len())
+            .check_counts(&self.limits)?;
         Module::validate(engine, &standard.wasm).map_err(|error| {
             match error.downcast_ref::<wasmparser::Error>() {
                 Some(found) => {

@@ -22,20 +22,26 @@ const DEMANGLER_STACK: usize = 1 << 20;
 
 /// What call stacks say of a module that has instances in the store.
 pub(crate) struct ModuleOfFrames {
-    /// The handle of the module.
-    pub(crate) id: u32,
-    pub(crate) debug_info: Option<Arc<DebugInfo>>,
+    id: u32,
+    debug_info: Option<Arc<DebugInfo>>,
     /// The offsets in the module of the instructions that were compiled, if they have others there.
-    pub(crate) offsets: Option<Arc<OffsetMap>>,
+    offsets: Option<Arc<OffsetMap>>,
 }
 
 impl StoreData {
-    /// Adds a module that is about to be instantiated in the store, for call stacks.
+    /// Adds a module that is about to be instantiated in the store, for call stacks. `id` is its handle.
     pub(crate) fn add_module(
         &mut self,
         module: &Module,
-        module_of_frames: impl FnOnce() -> ModuleOfFrames,
+        id: u32,
+        debug_info: Option<&Arc<DebugInfo>>,
+        offsets: Option<&Arc<OffsetMap>>,
     ) {
+        let module_of_frames = || ModuleOfFrames {
+            id,
+            debug_info: debug_info.cloned(),
+            offsets: offsets.cloned(),
+        };
         self.modules
             .entry(key(module))
             .or_insert_with(module_of_frames);

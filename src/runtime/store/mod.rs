@@ -4,7 +4,7 @@
 //! that calls `malloc` is common. So the store is in a cell that records where the live borrow is. At rest, the
 //! cell hands out the store itself; in a host function, the context that wasmtime passed to that function.
 
-pub(crate) mod backtrace;
+mod backtrace;
 mod cell;
 mod data;
 mod handle_table;
