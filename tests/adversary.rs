@@ -16,8 +16,8 @@ use std::{env, fs, process, thread};
 use ext_wasm::WasmCapabilities;
 use serde_json::{Value, json};
 
-use crate::child::{self, Child};
-use crate::js::Js;
+use crate::support::child::{self, Child};
+use crate::support::js::Js;
 
 /// The environment variable that makes attacks repeat their action more often.
 const LONG: &str = "EXT_WASM_LONG";

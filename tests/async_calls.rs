@@ -7,7 +7,7 @@ mod results;
 use ext_wasm::WasmCapabilities;
 use serde_json::{Value, json};
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// A guest with functions that compute, loop for ever, and call imports.
 const GUEST: &str = r#"(module

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 #[test]
 fn import_objects_of_every_kind() {

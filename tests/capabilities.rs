@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ext_wasm::WasmCapabilities;
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// A fresh folder with `inside/add.wat`, `outside/add.wat`, and links between them.
 struct Files(PathBuf);

@@ -7,7 +7,7 @@ mod waiting;
 use ext_wasm::{ModuleLimits, WasmCapabilities, WasmError, WasmState};
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// Compiles a module in the text format with these limits.
 fn compile(limits: &ModuleLimits, source: &[u8]) -> Result<(), WasmError> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ext_wasm::{WasmCapabilities, WasmError, WasmState};
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// The number of segments in [`sparse`], and the distance between their starts in bytes.
 const SEGMENTS: usize = 20_000;

@@ -6,7 +6,7 @@ use ext_wasm::{StoreOptions, WasmCapabilities, WasmState};
 use serde_json::json;
 use wasmparser::{Operator, Parser, Payload};
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// The number of exported functions of [`many_exports`].
 const FUNCTIONS: usize = 3_000;

@@ -3,7 +3,7 @@
 use ext_wasm::WasmCapabilities;
 use serde_json::{Value, json};
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// Functions that loop for ever, loop a given number of times, or call an import first.
 const LOOPS: &str = r#"(module

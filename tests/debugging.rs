@@ -6,7 +6,7 @@ use std::path::Path;
 use ext_wasm::{CallOptions, Import, StoreOptions, WasmCapabilities, WasmError, WasmState};
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// A guest with debug information, made by `debugging/make.sh`.
 fn guest(name: &str) -> Vec<u8> {
@@ -33,7 +33,7 @@ fn frames_name_the_lines_of_c_and_rust() {
         let frames = serde_json::to_string_pretty(&error.frames).unwrap();
         all += &format!("{name}: {error}\n{stack}\n{frames}\n");
     }
-    crate::snapshots(|| insta::assert_snapshot!("frames", all));
+    crate::support::snapshots(|| insta::assert_snapshot!("frames", all));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn stores_count_the_resources_that_they_use() {
          store.drop();
          return { steps, unchanged, used, unmetered, dropped: tell(await caught(() => store.stats())) };",
     );
-    crate::snapshots(|| insta::assert_snapshot!("store_stats", format!("{seen:#}")));
+    crate::support::snapshots(|| insta::assert_snapshot!("store_stats", format!("{seen:#}")));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn the_checked_in_api_page_is_current() {
 
 #[test]
 fn the_list_of_ops_is_current() {
-    let ops = crate::js::Js::new().run(
+    let ops = crate::support::js::Js::new().run(
         // `deno_core` has ops for streaming with the same prefix.
         "return Object.keys(Deno.core.ops).filter((name) => /^op_wasm_(?!streaming_)/.test(name)).sort()",
     );
@@ -33,12 +33,12 @@ fn the_list_of_ops_is_current() {
         .iter()
         .flat_map(|op| op.as_str())
         .collect();
-    crate::snapshots(|| insta::assert_snapshot!("ops", ops.join("\n")));
+    crate::support::snapshots(|| insta::assert_snapshot!("ops", ops.join("\n")));
 }
 
 #[test]
 fn stack_traces_name_the_functions_and_lines_of_the_source() {
-    let result = crate::js::Js::new().run(
+    let result = crate::support::js::Js::new().run(
         "const instance = await fixture('add');
          return (await caught(() => instance.call('add', [1]))).stack",
     );

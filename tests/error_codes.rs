@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ext_wasm::WasmCapabilities;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// Runs the scripts, each of which must throw, and compares the errors with a snapshot.
 fn snapshot(code: u16, scripts: &[(&str, &str)]) {
@@ -24,7 +24,7 @@ fn snapshot_with(capabilities: WasmCapabilities, name: &str, code: u16, scripts:
         assert_eq!(error["code"], code, "{case}: {error:#}");
         writeln!(errors, "{case}\n{error:#}\n").unwrap();
     }
-    crate::snapshots(|| insta::assert_snapshot!(name, errors.trim_end()));
+    crate::support::snapshots(|| insta::assert_snapshot!(name, errors.trim_end()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 #[test]
 fn the_cause_is_the_value_that_an_import_threw() {

@@ -20,5 +20,5 @@ fn exports_and_imports() {
             writeln!(list, "  export {}", serde_json::to_string(export).unwrap()).unwrap();
         }
     }
-    crate::snapshots(|| insta::assert_snapshot!("fixtures", list));
+    crate::support::snapshots(|| insta::assert_snapshot!("fixtures", list));
 }

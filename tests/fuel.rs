@@ -7,8 +7,8 @@ use ext_wasm::{WasmCapabilities, WasmErrorCode, WasmState};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::js::Js;
 use crate::marshalling::runner;
+use crate::support::js::Js;
 
 #[test]
 fn an_endless_loop_ends_and_its_writes_are_kept() {
@@ -254,5 +254,5 @@ fn the_least_budget_is_exact_and_the_same_on_every_engine() {
         "#,
         json!(WORK)
     ));
-    crate::snapshots(|| insta::assert_snapshot!("fuel", format!("{result:#}")));
+    crate::support::snapshots(|| insta::assert_snapshot!("fuel", format!("{result:#}")));
 }

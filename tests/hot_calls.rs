@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// Functions that trap at -1 and grow the memory at -2, and return all other numbers.
 const GUEST: &str = r#"(module

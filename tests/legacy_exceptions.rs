@@ -5,7 +5,7 @@ use conformance::fuzz::legacy_exceptions::{Program, text, trace};
 use ext_wasm::{WasmCapabilities, WasmErrorCode, WasmState};
 use serde_json::{Value, json};
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// The most instructions that a call of a random program may take.
 const STEPS: u32 = 20_000;

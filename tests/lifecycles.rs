@@ -13,8 +13,8 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use serde_json::{Value, json};
 
 use crate::async_calls::HELPERS;
-use crate::js::Js;
 use crate::marshalling::runner;
+use crate::support::js::Js;
 
 /// A guest that counts its calls and calls its import.
 const GUEST: &str = r#"(module

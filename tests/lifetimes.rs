@@ -3,7 +3,7 @@
 use ext_wasm::WasmCapabilities;
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 #[test]
 fn a_dropped_instance_is_gone_and_others_are_not() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 #[test]
 fn the_namespace_of_an_instance_is_an_import_of_another() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 #[test]
 fn a_second_lookup_returns_the_identical_object() {

@@ -8,7 +8,6 @@ mod adversary;
 mod async_calls;
 mod bad_input;
 mod capabilities;
-mod child;
 mod compile_caps;
 mod compile_data;
 mod compile_deferred;
@@ -31,7 +30,6 @@ mod forge;
 mod fuel;
 mod hostile;
 mod hot_calls;
-mod js;
 mod legacy_exceptions;
 mod lifecycles;
 mod lifetimes;
@@ -46,15 +44,7 @@ mod reentrancy;
 mod references;
 mod refusals;
 mod runtime_api;
+mod support;
 mod traps;
 mod views;
 mod wasi;
-
-/// Runs an assertion on a snapshot in the folder `snapshots/`.
-fn snapshots(check: impl FnOnce()) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(check);
-}

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// A runner with a fixed seed. `PROPTEST_CASES` sets the number of cases.
 pub fn runner() -> TestRunner {

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::js::Js;
 use crate::marshalling::runner;
+use crate::support::js::Js;
 
 const PAGE: u64 = 65536;
 

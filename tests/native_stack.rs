@@ -13,8 +13,8 @@ use std::{env, process, thread};
 use ext_wasm::WasmCapabilities;
 use serde_json::Value;
 
-use crate::child::{self, Child};
-use crate::js::Js;
+use crate::support::child::{self, Child};
+use crate::support::js::Js;
 
 /// Sizes of stacks in bytes. The smallest is the least that deno_core needs to start.
 const SIZES: [usize; 4] = [512 << 10, 1 << 20, 2 << 20, 8 << 20];

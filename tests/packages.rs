@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ext_wasm::WasmCapabilities;
 use serde_json::{Value, json};
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// A program, and a folder for its files.
 struct Program {

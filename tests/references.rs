@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 #[test]
 fn a_guest_keeps_any_value_and_returns_the_identical_one() {

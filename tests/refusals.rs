@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ext_wasm::{WasmCapabilities, WasmError, WasmErrorCode, WasmState};
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// Sources of other kinds, which are named.
 const OTHER_KINDS: &[(&str, &[u8])] = &[
@@ -60,7 +60,7 @@ fn other_kinds_of_files_are_named() {
         assert_eq!(error.code, WasmErrorCode::CompileError, "{what}");
         writeln!(told, "{what}: {}", error.message).unwrap();
     }
-    crate::snapshots(|| insta::assert_snapshot!("other_kinds_of_files", told.trim_end()));
+    crate::support::snapshots(|| insta::assert_snapshot!("other_kinds_of_files", told.trim_end()));
 }
 
 /// Larger than the cap on text, which would be the wrong thing to say.
@@ -179,7 +179,7 @@ fn errors_in_binaries_have_the_function_the_offset_and_the_proposal() {
         assert!(error.message.chars().count() <= 500, "{what}");
         writeln!(told, "{what}: {}", error.message).unwrap();
     }
-    crate::snapshots(|| insta::assert_snapshot!("invalid_binaries", told.trim_end()));
+    crate::support::snapshots(|| insta::assert_snapshot!("invalid_binaries", told.trim_end()));
 }
 
 /// The first function takes the compiler much longer than the bound, and the last one is not valid.

@@ -163,7 +163,7 @@ fn states_on_two_threads_share_a_memory_with_the_same_engines_only() {
 
 #[test]
 fn no_guest_runs_on_another_thread_while_a_buffer_shows_its_memory() {
-    let mut js = crate::js::Js::new();
+    let mut js = crate::support::js::Js::new();
     let state = js.state();
     let id = js.run(
         "globalThis.kept = await fixture('memory', {}, { interruptible: true });
@@ -194,7 +194,7 @@ fn no_guest_runs_on_another_thread_while_a_buffer_shows_its_memory() {
 
 #[test]
 fn a_host_can_look_up_the_state_of_its_runtime() {
-    let mut js = crate::js::Js::new();
+    let mut js = crate::support::js::Js::new();
     let state = js.state();
     assert_eq!(state.live_modules(), 0);
     let id = js.run("globalThis.kept = await compile(text(fixtures.add)); return kept.id;");

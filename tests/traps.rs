@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// The parts of the module that the code needs.
 const AROUND: &str = r#"

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 #[test]
 fn writes_of_the_guest_and_of_a_view_are_seen_by_both() {

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use ext_wasm::WasmCapabilities;
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// Every function of preview 1 that returns an error number, with its parameters.
 const FUNCTIONS: &[(&str, &str)] = &[

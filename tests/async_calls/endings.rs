@@ -9,7 +9,7 @@ use serde_json::json;
 use wasmtime::ValRaw;
 
 use super::{run, run_with, script, with_wasi};
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// Sleeps through WASI for as many nanoseconds as its argument says.
 const SLEEPER: &str = r#"(module

@@ -3,7 +3,7 @@
 use ext_wasm::WasmCapabilities;
 use serde_json::json;
 
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// A signal as in browsers. deno_core has none.
 const SIGNAL: &str = r#"

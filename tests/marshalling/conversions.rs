@@ -8,7 +8,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::runner;
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// A value of JavaScript.
 #[derive(Clone, Debug)]

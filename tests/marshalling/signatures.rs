@@ -7,7 +7,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::{BITS, bits, runner};
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// The type of a parameter, and the bits of its argument.
 fn parameter() -> impl Strategy<Value = (&'static str, u128)> {

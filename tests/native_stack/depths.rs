@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{SIZES, assert_reached_the_end, run};
-use crate::child::this_test;
+use crate::support::child::this_test;
 
 /// The environment variable with the number of levels that guests and imports have to reach on the largest stack.
 /// Builds with AddressSanitizer set it, because their frames are larger.

@@ -1,7 +1,7 @@
 //! All kinds of actions of a script, at all depths of the stack.
 
 use super::{SIZES, assert_reached_the_end, run};
-use crate::child::this_test;
+use crate::support::child::this_test;
 
 /// The actions, and a function that performs them at given depths.
 const ACTIONS: &str = r#"

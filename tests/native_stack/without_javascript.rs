@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wasmtime::ValRaw;
 
 use super::{SIZES, on_stack};
-use crate::child::this_test;
+use crate::support::child::this_test;
 
 /// Host functions in Rust. Three stores call each other.
 #[test]

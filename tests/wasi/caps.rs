@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Folder, GUEST, everything, granting, js};
 use crate::adversary::Attack;
-use crate::child::{self, Child, this_test};
+use crate::support::child::{self, Child, this_test};
 
 #[test]
 fn the_descriptors_of_a_store_are_capped() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{granting, js};
-use crate::js::Js;
+use crate::support::js::Js;
 
 #[test]
 fn without_options_guests_have_nothing() {

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use serde_json::json;
 
 use super::{Folder, granting, js};
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// A granted folder with `count` files in it.
 fn full(name: &str, count: u32) -> Folder {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::json;
 
 use super::{Folder, granting, js};
-use crate::child::{self, Child, this_test};
+use crate::support::child::{self, Child, this_test};
 
 /// A poll that waits wrongly would hang the whole test run. Scripts therefore have a late deadline, which they must
 /// not reach.

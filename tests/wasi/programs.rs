@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Folder, granting};
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// Compiles a program of `tests/programs`. Without a compiler for WASI, prints the reason and returns `None`.
 fn program(name: &str) -> Option<PathBuf> {

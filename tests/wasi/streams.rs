@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::json;
 
 use super::{Folder, granting, js};
-use crate::child::{self, Child, this_test};
+use crate::support::child::{self, Child, this_test};
 
 /// A folder with a named pipe in it.
 fn with_pipe(name: &str) -> Folder {

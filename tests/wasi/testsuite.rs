@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::granting;
-use crate::js::Js;
+use crate::support::js::Js;
 
 /// The name of the folders with tests of preview 1.
 const TESTS: &str = "wasm32-wasip1";

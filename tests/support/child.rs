@@ -24,7 +24,7 @@ pub fn answer(value: &Value) {
 macro_rules! this_test {
     () => {{
         fn here() {}
-        $crate::child::test_around(here)
+        $crate::support::child::test_around(here)
     }};
 }
 pub(crate) use this_test;
