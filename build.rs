@@ -121,7 +121,7 @@ fn constants() -> Result<String, String> {
         } else {
             let number = number + 1;
             return Err(format!(
-                "{PROTOCOL}:{number}: expected `pub const NAME: u32 = VALUE;`"
+                "{PROTOCOL}:{number}: expected `pub(super) const NAME: u32 = VALUE;`"
             ));
         };
         let _ = writeln!(text, "{translated}");
@@ -132,7 +132,7 @@ fn constants() -> Result<String, String> {
 /// The name and the value of a constant.
 fn constant(line: &str) -> Option<(&str, u32)> {
     let (name, value) = line
-        .strip_prefix("pub const ")?
+        .strip_prefix("pub(super) const ")?
         .strip_suffix(';')?
         .split_once(": u32 = ")?;
     Some((name, value.parse().ok()?))

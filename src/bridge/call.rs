@@ -40,7 +40,7 @@ pub(super) fn fail(isolate: IsolateId, error: WasmError) -> u32 {
 /// # Errors
 /// The error of the call, if it failed.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_last_status(isolate: &mut v8::Isolate) -> Result<u32, WasmError> {
+pub(crate) fn op_wasm_last_status(isolate: &mut v8::Isolate) -> Result<u32, WasmError> {
     let status = STATUS.get();
     // JavaScript may have been terminated before it asked for the error of an earlier call.
     let failure = FAILURE
@@ -98,7 +98,7 @@ impl Callable {
 ///
 /// An op that gets the `OpState`, or that can throw, spends a fifth of a call's time on that. This op does neither.
 #[op2(fast)]
-pub fn op_wasm_call(isolate: &mut v8::Isolate, func: u32) -> u32 {
+pub(crate) fn op_wasm_call(isolate: &mut v8::Isolate, func: u32) -> u32 {
     match callable(func, isolate) {
         Ok(callable) => callable.call(),
         Err(status) => status,
@@ -107,7 +107,7 @@ pub fn op_wasm_call(isolate: &mut v8::Isolate, func: u32) -> u32 {
 
 /// As [`op_wasm_call`], for a function whose store may import functions of JavaScript.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_call_with_imports<'s>(
+pub(crate) fn op_wasm_call_with_imports<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     func: u32,
     imports: v8::Local<'s, v8::Value>,
@@ -122,7 +122,11 @@ pub fn op_wasm_call_with_imports<'s>(
 
 /// The number by which a function is called.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_func_number(state: &mut OpState, store: u32, func: u32) -> Result<u32, WasmError> {
+pub(crate) fn op_wasm_func_number(
+    state: &mut OpState,
+    store: u32,
+    func: u32,
+) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let func = bridge.state.store(store)?.func(func)?;
     bridge.funcs.add(store, func, bridge.context.clone())
@@ -131,7 +135,11 @@ pub fn op_wasm_func_number(state: &mut OpState, store: u32, func: u32) -> Result
 /// The type of a function, as JSON.
 #[op2(reentrant)]
 #[string]
-pub fn op_wasm_func_type(state: &mut OpState, store: u32, func: u32) -> Result<String, WasmError> {
+pub(crate) fn op_wasm_func_type(
+    state: &mut OpState,
+    store: u32,
+    func: u32,
+) -> Result<String, WasmError> {
     let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
     Ok(to_json(&store.func(func)?.info()))
 }

@@ -22,7 +22,7 @@ use crate::runtime::{CallOptions, Progress, Stop, WasmError};
 /// `RuntimeError` if the store was dropped or is busy, too many calls run, or the stack has no room to go on after the
 /// start.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_start_call(
+pub(crate) fn op_wasm_start_call(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     func: u32,
@@ -60,7 +60,10 @@ pub fn op_wasm_start_call(
 
 /// Resolves when there is something for `op_wasm_advance` to do.
 #[op2(reentrant)]
-pub async fn op_wasm_call_ready(state: Rc<RefCell<OpState>>, call: u32) -> Result<(), WasmError> {
+pub(crate) async fn op_wasm_call_ready(
+    state: Rc<RefCell<OpState>>,
+    call: u32,
+) -> Result<(), WasmError> {
     let call = Bridge::of(&state).calls.get(call)?;
     call.ready().await
 }
@@ -68,7 +71,7 @@ pub async fn op_wasm_call_ready(state: Rc<RefCell<OpState>>, call: u32) -> Resul
 /// Calls the import that the guest waits for, if it waits for one. Returns the status of the call; if the call has
 /// ended, its results or the thrown reference are in the frame.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_advance<'s>(
+pub(crate) fn op_wasm_advance<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     call: u32,
@@ -97,7 +100,7 @@ pub fn op_wasm_advance<'s>(
 /// Gives a waiting guest the status of its import, as the import dispatcher returns it, with the results or the thrown
 /// reference in the frame.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_answer(
+pub(crate) fn op_wasm_answer(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     call: u32,
@@ -119,7 +122,7 @@ pub fn op_wasm_answer(
 
 /// Resolves when a guest that waits for an import has to end (to `true`), or waits no longer (to `false`).
 #[op2(reentrant)]
-pub async fn op_wasm_interrupted(
+pub(crate) async fn op_wasm_interrupted(
     state: Rc<RefCell<OpState>>,
     call: u32,
 ) -> Result<bool, WasmError> {
@@ -129,14 +132,14 @@ pub async fn op_wasm_interrupted(
 
 /// Whether a call has a deadline.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_has_deadline(state: &mut OpState, call: u32) -> Result<bool, WasmError> {
+pub(crate) fn op_wasm_has_deadline(state: &mut OpState, call: u32) -> Result<bool, WasmError> {
     let call = state.borrow::<Rc<Bridge>>().calls.get(call)?;
     Ok(call.has_deadline())
 }
 
 /// Has the guest of a call end as soon as possible.
 #[op2(fast)]
-pub fn op_wasm_abort_call(state: &mut OpState, call: u32) {
+pub(crate) fn op_wasm_abort_call(state: &mut OpState, call: u32) {
     // A call that is not found has ended.
     if let Ok(call) = state.borrow::<Rc<Bridge>>().calls.get(call) {
         call.abort();
@@ -145,6 +148,6 @@ pub fn op_wasm_abort_call(state: &mut OpState, call: u32) {
 
 /// Ends a call if it has not ended, and forgets it.
 #[op2(fast)]
-pub fn op_wasm_end_call(state: &mut OpState, call: u32) {
+pub(crate) fn op_wasm_end_call(state: &mut OpState, call: u32) {
     state.borrow::<Rc<Bridge>>().calls.end(call);
 }

@@ -19,7 +19,7 @@ const MAX_ARGS: usize = 2;
 
 /// Whether the engine compiles JavaScript to machine code.
 #[op2(fast)]
-pub fn op_wasm_has_jit() -> bool {
+pub(crate) fn op_wasm_has_jit() -> bool {
     !cfg!(feature = "quickjs")
 }
 
@@ -28,7 +28,12 @@ pub fn op_wasm_has_jit() -> bool {
 /// Returns the result. NaN means that `op_wasm_last_status` has the status of the call; if the call returned, the
 /// result is in the frame.
 #[op2(fast)]
-pub fn op_wasm_call_doubles(isolate: &mut v8::Isolate, func: u32, first: f64, second: f64) -> f64 {
+pub(crate) fn op_wasm_call_doubles(
+    isolate: &mut v8::Isolate,
+    func: u32,
+    first: f64,
+    second: f64,
+) -> f64 {
     call_doubles(isolate, func, [first, second]).unwrap_or_else(|status| {
         set_status(status);
         f64::NAN
@@ -65,7 +70,7 @@ fn call_doubles(isolate: &v8::Isolate, func: u32, args: [f64; MAX_ARGS]) -> Resu
 /// Returns the result, or `undefined` if the function has none. NaN means that `op_wasm_last_status` has the status of
 /// the call; if the call returned, the result is in the frame.
 #[op2(reentrant)]
-pub fn op_wasm_call_numbers<'s>(
+pub(crate) fn op_wasm_call_numbers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     func: u32,
     imports: v8::Local<'s, v8::Value>,

@@ -8,11 +8,11 @@ use tokio::sync::Notify;
 
 /// The compiles that can be cancelled, by the numbers that TypeScript gave them.
 #[derive(Default)]
-pub struct Cancellations(RefCell<HashMap<u32, Rc<Notify>>>);
+pub(crate) struct Cancellations(RefCell<HashMap<u32, Rc<Notify>>>);
 
 impl Cancellations {
     /// Cancels the compile of this number, if it has not ended.
-    pub fn cancel(&self, number: u32) {
+    pub(crate) fn cancel(&self, number: u32) {
         if let Some(cancelled) = self.0.borrow().get(&number) {
             cancelled.notify_one();
         }
@@ -20,7 +20,7 @@ impl Cancellations {
 }
 
 /// A compile that can be cancelled. Its number is free again when this is dropped.
-pub struct Cancellation {
+pub(super) struct Cancellation {
     all: Rc<Cancellations>,
     number: u32,
     cancelled: Rc<Notify>,
@@ -28,7 +28,7 @@ pub struct Cancellation {
 
 impl Cancellation {
     /// `None` for the number 0, which stands for a compile that is never cancelled.
-    pub fn new(all: &Rc<Cancellations>, number: u32) -> Option<Self> {
+    pub(super) fn new(all: &Rc<Cancellations>, number: u32) -> Option<Self> {
         if number == 0 {
             return None;
         }
@@ -42,7 +42,7 @@ impl Cancellation {
     }
 
     /// Waits until a script cancels the compile.
-    pub async fn cancelled(&self) {
+    pub(super) async fn cancelled(&self) {
         self.cancelled.notified().await;
     }
 }

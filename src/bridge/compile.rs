@@ -62,7 +62,7 @@ async fn queued<R: Send + 'static>(
 
 /// Cancels the compile that was given this number, if it has not ended.
 #[op2(fast)]
-pub fn op_wasm_cancel_compile(state: &mut OpState, cancellation: u32) {
+pub(crate) fn op_wasm_cancel_compile(state: &mut OpState, cancellation: u32) {
     let bridge = state.borrow::<Rc<Bridge>>();
     bridge.cancellations.cancel(cancellation);
 }
@@ -81,7 +81,7 @@ impl Bridge {
 /// Compiles a module, and returns its description as JSON. The compile can be cancelled by a number other than 0.
 #[op2(reentrant)]
 #[string]
-pub async fn op_wasm_compile(
+pub(crate) async fn op_wasm_compile(
     state: Rc<RefCell<OpState>>,
     #[buffer] source: JsBuffer,
     cancellation: u32,
@@ -111,7 +111,7 @@ pub async fn op_wasm_compile(
 /// As [`op_wasm_compile`], of the module in a file.
 #[op2(reentrant)]
 #[string]
-pub async fn op_wasm_compile_file(
+pub(crate) async fn op_wasm_compile_file(
     state: Rc<RefCell<OpState>>,
     #[string] path: String,
     cancellation: u32,
@@ -133,7 +133,11 @@ const READY_BEFORE_YIELD: u32 = 16;
 
 /// The step that has to be done before the module is instantiated in the store.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_preparation(state: &mut OpState, module: u32, store: u32) -> Result<u32, WasmError> {
+pub(crate) fn op_wasm_preparation(
+    state: &mut OpState,
+    module: u32,
+    store: u32,
+) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let (code, checks) = bridge.code(module, store)?;
     Ok(if !code.is_ready(checks) {
@@ -147,7 +151,7 @@ pub fn op_wasm_preparation(state: &mut OpState, module: u32, store: u32) -> Resu
 
 /// Compiles the module for the engine of the store.
 #[op2(reentrant)]
-pub async fn op_wasm_prepare(
+pub(crate) async fn op_wasm_prepare(
     state: Rc<RefCell<OpState>>,
     module: u32,
     store: u32,
@@ -175,7 +179,10 @@ impl Bridge {
 
 /// Whether a source is a valid module.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_validate(state: &mut OpState, #[buffer] source: &[u8]) -> Result<bool, WasmError> {
+pub(crate) fn op_wasm_validate(
+    state: &mut OpState,
+    #[buffer] source: &[u8],
+) -> Result<bool, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let validated = bridge.state.compiler().validate(source);
     validated.map_err(|error| {
@@ -186,7 +193,7 @@ pub fn op_wasm_validate(state: &mut OpState, #[buffer] source: &[u8]) -> Result<
 
 /// As [`op_wasm_validate`], on a thread of the compile queue.
 #[op2(reentrant)]
-pub async fn op_wasm_validate_async(
+pub(crate) async fn op_wasm_validate_async(
     state: Rc<RefCell<OpState>>,
     #[buffer] source: JsBuffer,
     cancellation: u32,
@@ -202,7 +209,7 @@ pub async fn op_wasm_validate_async(
 /// sections and the length of each, as 32-bit numbers in the byte order of the machine.
 #[op2(reentrant)]
 #[buffer]
-pub fn op_wasm_custom_sections(
+pub(crate) fn op_wasm_custom_sections(
     state: &mut OpState,
     module: u32,
     #[string] name: String,
@@ -222,6 +229,6 @@ pub fn op_wasm_custom_sections(
 
 /// Drops a module.
 #[op2(fast)]
-pub fn op_wasm_drop_module(state: &mut OpState, module: u32) {
+pub(crate) fn op_wasm_drop_module(state: &mut OpState, module: u32) {
     state.borrow::<Rc<Bridge>>().state.drop_module(module);
 }

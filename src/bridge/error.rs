@@ -52,7 +52,7 @@ impl JsErrorClass for WasmError {
 }
 
 /// A description as JSON. Accessors on JavaScript's prototypes cannot interfere with JSON.
-pub fn to_json(value: &impl Serialize) -> String {
+pub(super) fn to_json(value: &impl Serialize) -> String {
     // Serialization fails only for maps whose keys are no strings.
     serde_json::to_string(value).unwrap_or_default()
 }

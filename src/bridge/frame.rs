@@ -17,49 +17,49 @@ const SLOTS: usize = 1000;
 ///
 /// All calls of a runtime use one frame. A reader copies the slots before anything else can run, since nested calls
 /// write over them.
-pub struct Frame {
+pub(crate) struct Frame {
     slots: Arc<[Cell<ValRaw>]>,
 }
 
 impl Frame {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             slots: (0..SLOTS).map(|_| Cell::new(ValRaw::u64(0))).collect(),
         }
     }
 
     /// Copies the first `count` slots out.
-    pub fn read(&self, count: usize) -> Vec<ValRaw> {
+    pub(crate) fn read(&self, count: usize) -> Vec<ValRaw> {
         self.slots.iter().take(count).map(Cell::get).collect()
     }
 
     /// The first slot, through which single values pass.
-    pub fn first(&self) -> ValRaw {
+    pub(crate) fn first(&self) -> ValRaw {
         self.slots[0].get()
     }
 
     /// Copies the first slots into `to`.
-    pub fn read_into(&self, to: &mut [ValRaw]) {
+    pub(crate) fn read_into(&self, to: &mut [ValRaw]) {
         for (slot, to) in self.slots.iter().zip(to) {
             *to = slot.get();
         }
     }
 
     /// Copies `from` into the first slots.
-    pub fn write(&self, from: &[ValRaw]) {
+    pub(crate) fn write(&self, from: &[ValRaw]) {
         for (slot, from) in self.slots.iter().zip(from) {
             slot.set(*from);
         }
     }
 
     /// The slots themselves.
-    pub fn slots(&self) -> &[Cell<ValRaw>] {
+    pub(crate) fn slots(&self) -> &[Cell<ValRaw>] {
         &self.slots
     }
 
     /// The slots as a `SharedArrayBuffer`, which no script can detach, transfer or resize. The buffer may outlive the
     /// frame: both own the memory.
-    pub fn to_shared_array_buffer<'s>(
+    pub(crate) fn to_shared_array_buffer<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
     ) -> v8::Local<'s, v8::SharedArrayBuffer> {

@@ -28,7 +28,7 @@ enum Entry {
 }
 
 /// A function, with all that a call of it needs.
-pub struct Callable {
+pub(super) struct Callable {
     pub func: WasmFunc,
     /// The number of its store.
     pub store: u32,
@@ -61,7 +61,7 @@ impl Table {
 /// The function of this number in the runtime of this isolate; `None` if its store was dropped, or the runtime has no
 /// such function.
 #[inline]
-pub fn find(number: u32, isolate: &v8::Isolate) -> Option<Rc<Callable>> {
+pub(super) fn find(number: u32, isolate: &v8::Isolate) -> Option<Rc<Callable>> {
     TABLE.with_borrow(|table| match table.entries.get(number as usize) {
         Some(Entry::Func(callable)) if callable.context.is_of(isolate) => Some(callable.clone()),
         _ => None,
@@ -70,7 +70,7 @@ pub fn find(number: u32, isolate: &v8::Isolate) -> Option<Rc<Callable>> {
 
 /// The error for a number that [`find`] does not find.
 #[cold]
-pub fn missing(number: u32) -> WasmError {
+pub(super) fn missing(number: u32) -> WasmError {
     TABLE.with_borrow(|table| match table.entries.get(number as usize) {
         Some(Entry::Dropped(store)) => WasmError::runtime(format!("store {store} was dropped")),
         _ => WasmError::runtime("no such function"),
@@ -82,7 +82,7 @@ pub fn missing(number: u32) -> WasmError {
 /// A JavaScript function whose store was dropped can still be called, and has to fail. So a number is used again only
 /// when JavaScript has collected all functions of its store.
 #[derive(Default)]
-pub struct Funcs {
+pub(crate) struct Funcs {
     /// By store, and by the function's handle in it.
     of_store: RefCell<HashMap<u32, HashMap<u32, u32>>>,
 }
@@ -92,7 +92,7 @@ impl Funcs {
     ///
     /// # Errors
     /// `RuntimeError` if there are no more numbers.
-    pub fn add(
+    pub(crate) fn add(
         &self,
         store: u32,
         func: WasmFunc,
@@ -116,7 +116,7 @@ impl Funcs {
     }
 
     /// Drops the functions of a store that was dropped.
-    pub fn drop_store(&self, store: u32) {
+    pub(crate) fn drop_store(&self, store: u32) {
         let of_store = self.of_store.borrow();
         drop_all(
             store,
@@ -125,7 +125,7 @@ impl Funcs {
     }
 
     /// Frees the numbers of the functions of a dropped store: JavaScript has collected all of them.
-    pub fn forget_store(&self, store: u32) {
+    pub(crate) fn forget_store(&self, store: u32) {
         let numbers = self.of_store.borrow_mut().remove(&store);
         let numbers = numbers.into_iter().flat_map(HashMap::into_values);
         TABLE.with_borrow_mut(|table| table.free.extend(numbers));

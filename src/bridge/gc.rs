@@ -8,20 +8,20 @@ use super::state::Bridge;
 
 /// The number of instances whose memory is not freed.
 #[op2(fast)]
-pub fn op_wasm_live_instances(state: &mut OpState) -> u32 {
+pub(crate) fn op_wasm_live_instances(state: &mut OpState) -> u32 {
     state.borrow::<Rc<Bridge>>().state.live_instances()
 }
 
 /// The most instances that may be alive at one time.
 #[op2(fast)]
-pub fn op_wasm_max_instances(state: &mut OpState) -> u32 {
+pub(crate) fn op_wasm_max_instances(state: &mut OpState) -> u32 {
     let bridge = state.borrow::<Rc<Bridge>>();
     bridge.state.capabilities().max_instances
 }
 
 /// The number of compiled modules that were neither dropped nor collected.
 #[op2(fast)]
-pub fn op_wasm_live_modules(state: &mut OpState) -> u32 {
+pub(crate) fn op_wasm_live_modules(state: &mut OpState) -> u32 {
     let live = state.borrow::<Rc<Bridge>>().state.live_modules();
     u32::try_from(live).unwrap_or(u32::MAX)
 }
@@ -29,12 +29,12 @@ pub fn op_wasm_live_modules(state: &mut OpState) -> u32 {
 /// Runs JavaScript's garbage collector, which cannot know how much memory stands behind the small object of an
 /// instance.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_collect_js(scope: &mut v8::PinScope<'_, '_>) {
+pub(crate) fn op_wasm_collect_js(scope: &mut v8::PinScope<'_, '_>) {
     scope.low_memory_notification();
 }
 
 /// Resolves after one turn of the event loop, in which JavaScript's finalizers run.
 #[op2]
-pub async fn op_wasm_yield_now() {
+pub(crate) async fn op_wasm_yield_now() {
     tokio::task::yield_now().await;
 }

@@ -15,7 +15,7 @@ use crate::runtime::{ExternInfo, HostFunction, RefHandle, Stop, WasmStore};
 /// A JavaScript function that guests import, by its index among the imports of the guests' store.
 ///
 /// JavaScript keeps the function itself: an import that refers to its own instance can be collected together with it.
-pub struct JsImport {
+pub(super) struct JsImport {
     index: u32,
     /// If the function takes and returns only a few numbers: then it is called without the import dispatcher.
     numeric: Option<NumericSignature>,
@@ -23,7 +23,7 @@ pub struct JsImport {
 
 impl JsImport {
     /// The import at this index, of this type.
-    pub fn new(index: u32, ty: &ExternInfo) -> Self {
+    pub(super) fn new(index: u32, ty: &ExternInfo) -> Self {
         let numeric = NumericSignature::of(ty);
         Self { index, numeric }
     }
@@ -63,7 +63,7 @@ impl HostFunction for JsImport {
 /// The result of an import, as the import dispatcher returns it. A thrown reference is in the first slot of the frame;
 /// JavaScript keeps the error of an import that was aborted.
 #[derive(Clone, Copy)]
-pub enum ImportResult {
+pub(super) enum ImportResult {
     Returned,
     Threw,
     Rethrew,
@@ -75,7 +75,7 @@ pub enum ImportResult {
 impl ImportResult {
     /// # Errors
     /// An error if the dispatcher returns no such status.
-    pub fn of_status(status: u32) -> Result<Self, Stop> {
+    pub(super) fn of_status(status: u32) -> Result<Self, Stop> {
         match status {
             RETURNED => Ok(Self::Returned),
             THREW => Ok(Self::Threw),
@@ -90,7 +90,7 @@ impl ImportResult {
     ///
     /// # Errors
     /// The stop of an import that did not return.
-    pub fn read(self, context: &JsCallContext, frame: &mut [ValRaw]) -> Result<(), Stop> {
+    pub(super) fn read(self, context: &JsCallContext, frame: &mut [ValRaw]) -> Result<(), Stop> {
         match self {
             Self::Returned => {
                 context.frame.read_into(frame);

@@ -68,7 +68,7 @@ fn instantiate(
 /// module; `functions` are the JavaScript functions that the store imports. Returns the status of the run; if it
 /// returned, the number of the instance is in the frame.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_instantiate<'s>(
+pub(crate) fn op_wasm_instantiate<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     module: u32,
@@ -93,7 +93,7 @@ pub fn op_wasm_instantiate<'s>(
 
 /// The handle of an export in its store.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_get_export(
+pub(crate) fn op_wasm_get_export(
     state: &mut OpState,
     instance: u32,
     #[string] name: String,
@@ -105,6 +105,6 @@ pub fn op_wasm_get_export(
 
 /// Drops an instance.
 #[op2(fast)]
-pub fn op_wasm_drop_instance(state: &mut OpState, instance: u32) {
+pub(crate) fn op_wasm_drop_instance(state: &mut OpState, instance: u32) {
     state.borrow::<Rc<Bridge>>().state.drop_instance(instance);
 }

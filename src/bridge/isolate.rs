@@ -4,11 +4,11 @@ use deno_core::v8;
 
 /// Tells isolates apart that are alive at the same time.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct IsolateId(usize);
+pub(crate) struct IsolateId(usize);
 
 impl IsolateId {
     #[inline]
-    pub fn of(isolate: &v8::Isolate) -> Self {
+    pub(crate) fn of(isolate: &v8::Isolate) -> Self {
         // SAFETY: the type is `repr(transparent)` over a pointer, and only the address of that pointer is used.
         unsafe {
             let pointer = isolate.as_raw_isolate_ptr();

@@ -13,7 +13,7 @@ use super::views::Views;
 use crate::runtime::{Outcome, RefHandle};
 
 /// The call frame of one `JsRuntime`, its import dispatcher, and the state that each call needs.
-pub struct JsCallContext {
+pub(crate) struct JsCallContext {
     /// The isolate of the runtime: no other isolate of the thread may call its guests.
     isolate: Cell<Option<IsolateId>>,
     /// The stack that imports run on.
@@ -26,7 +26,7 @@ pub struct JsCallContext {
 }
 
 impl JsCallContext {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             isolate: Cell::default(),
             stack: Cell::new(JsStack::UNKNOWN),
@@ -37,37 +37,37 @@ impl JsCallContext {
     }
 
     /// Binds the context to this isolate, and sets the isolate's stack limit to the limit of this thread.
-    pub fn bind(&self, scope: &mut v8::PinScope<'_, '_>) {
+    pub(crate) fn bind(&self, scope: &mut v8::PinScope<'_, '_>) {
         self.isolate.set(Some(IsolateId::of(scope)));
         self.stack.set(JsStack::of_thread(scope));
     }
 
     /// Whether the stack has room to start an asynchronous call.
-    pub fn has_room_to_start(&self) -> bool {
+    pub(crate) fn has_room_to_start(&self) -> bool {
         self.stack.get().has_room_to_start()
     }
 
     /// Whether the stack has room for the call of an import.
     #[inline]
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.stack.get().has_room()
     }
 
     /// The isolate that the context is bound to: `None` until `host:wasm` starts in it.
-    pub fn isolate(&self) -> Option<IsolateId> {
+    pub(crate) fn isolate(&self) -> Option<IsolateId> {
         self.isolate.get()
     }
 
     /// Whether the context is bound to this isolate.
     #[inline]
-    pub fn is_of(&self, isolate: &v8::Isolate) -> bool {
+    pub(crate) fn is_of(&self, isolate: &v8::Isolate) -> bool {
         self.isolate.get() == Some(IsolateId::of(isolate))
     }
 
     /// The value that a run of guest code returned. If it did not return, its status; then the thrown reference is in
     /// the first slot of the frame.
     #[inline]
-    pub fn returned<T>(&self, outcome: Outcome<T>) -> Result<T, u32> {
+    pub(crate) fn returned<T>(&self, outcome: Outcome<T>) -> Result<T, u32> {
         let (status, thrown) = match outcome {
             Outcome::Returned(value) => return Ok(value),
             Outcome::Threw(index) => (THREW, RefHandle::Host(index)),

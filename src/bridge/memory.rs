@@ -18,7 +18,7 @@ fn memory(state: &OpState, store: u32, memory: u32) -> Result<WasmMemory, WasmEr
 /// A copy of bytes of a memory.
 #[op2(reentrant)]
 #[buffer]
-pub fn op_wasm_read_memory(
+pub(crate) fn op_wasm_read_memory(
     state: &mut OpState,
     store: u32,
     handle: u32,
@@ -34,7 +34,7 @@ pub fn op_wasm_read_memory(
 
 /// Copies bytes into a memory.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_write_memory(
+pub(crate) fn op_wasm_write_memory(
     state: &mut OpState,
     store: u32,
     handle: u32,
@@ -47,7 +47,7 @@ pub fn op_wasm_write_memory(
 /// Adds pages to a memory. Returns the number of pages before.
 #[op2(nofast, reentrant)]
 #[number]
-pub fn op_wasm_grow_memory(
+pub(crate) fn op_wasm_grow_memory(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     store: u32,
@@ -64,7 +64,7 @@ pub fn op_wasm_grow_memory(
 /// The length of a memory in bytes.
 #[op2(nofast, reentrant)]
 #[number]
-pub fn op_wasm_memory_length(
+pub(crate) fn op_wasm_memory_length(
     state: &mut OpState,
     store: u32,
     handle: u32,
@@ -75,7 +75,7 @@ pub fn op_wasm_memory_length(
 /// A memory's type, as JSON.
 #[op2(reentrant)]
 #[string]
-pub fn op_wasm_memory_type(
+pub(crate) fn op_wasm_memory_type(
     state: &mut OpState,
     store: u32,
     handle: u32,
@@ -86,7 +86,7 @@ pub fn op_wasm_memory_type(
 /// Makes a memory of a `MemoryType` of `host:wasm`, which TypeScript has checked, and returns its handle. A negative
 /// maximum stands for none.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_new_memory(
+pub(crate) fn op_wasm_new_memory(
     state: &mut OpState,
     store: u32,
     #[number] minimum: u64,
@@ -107,7 +107,7 @@ pub fn op_wasm_new_memory(
 
 /// The buffer that shows the bytes of a memory: the same one until the memory grows.
 #[op2(reentrant)]
-pub fn op_wasm_memory_view<'s>(
+pub(crate) fn op_wasm_memory_view<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     store: u32,
@@ -121,7 +121,11 @@ pub fn op_wasm_memory_view<'s>(
 
 /// Detaches the buffers of memories that have grown. A dropped store has no buffers.
 #[op2(nofast)]
-pub fn op_wasm_detach_grown(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, store: u32) {
+pub(crate) fn op_wasm_detach_grown(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    store: u32,
+) {
     let bridge = state.borrow::<Rc<Bridge>>();
     if let Ok(store) = bridge.state.store(store) {
         bridge.context.views.detach_grown(scope, &store);

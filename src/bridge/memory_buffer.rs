@@ -19,7 +19,7 @@ const MAX_LEN: u64 = if cfg!(feature = "quickjs") {
 ///
 /// # Errors
 /// `MemoryError` if it cannot.
-pub fn check_len(len: u64, what: &str) -> Result<(), WasmError> {
+pub(super) fn check_len(len: u64, what: &str) -> Result<(), WasmError> {
     if len <= MAX_LEN {
         return Ok(());
     }
@@ -57,7 +57,7 @@ unsafe extern "C" fn release(base: *mut c_void, _len: usize, _: *mut c_void) {
 }
 
 /// Whether a value is an `ArrayBuffer` that shows a memory.
-pub fn shows_memory(value: v8::Local<'_, v8::Value>) -> bool {
+pub(super) fn shows_memory(value: v8::Local<'_, v8::Value>) -> bool {
     let base = as_unshared(value).and_then(|buffer| buffer.data());
     base.is_some_and(|base| leases().contains_key(&base.addr().get()))
 }
@@ -85,7 +85,7 @@ pub enum Buffer<U, S> {
     Shared(S),
 }
 
-pub type LocalBuffer<'s> =
+pub(super) type LocalBuffer<'s> =
     Buffer<v8::Local<'s, v8::ArrayBuffer>, v8::Local<'s, v8::SharedArrayBuffer>>;
 
 impl<'s> From<LocalBuffer<'s>> for v8::Local<'s, v8::Value> {
@@ -101,7 +101,7 @@ impl<'s> From<LocalBuffer<'s>> for v8::Local<'s, v8::Value> {
 ///
 /// # Errors
 /// `MemoryError` if the engine has no buffers that long.
-pub fn buffer<'s>(
+pub(super) fn buffer<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     view: MemoryView,
 ) -> Result<LocalBuffer<'s>, WasmError> {

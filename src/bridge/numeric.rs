@@ -10,7 +10,7 @@ use crate::runtime::ExternInfo;
 
 /// The types whose values are numbers in JavaScript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NumericType {
+pub(super) enum NumericType {
     I32,
     F32,
     F64,
@@ -27,7 +27,7 @@ impl NumericType {
     }
 
     /// The value as a slot of this type; `None` if it does not fit.
-    pub fn slot(self, value: v8::Local<'_, v8::Value>) -> Option<ValRaw> {
+    pub(super) fn slot(self, value: v8::Local<'_, v8::Value>) -> Option<ValRaw> {
         if self == Self::I32
             && let Ok(value) = v8::Local::<v8::Int32>::try_from(value)
         {
@@ -39,7 +39,7 @@ impl NumericType {
 
     /// As [`NumericType::slot`].
     #[inline]
-    pub fn slot_of(self, value: f64) -> Option<ValRaw> {
+    pub(super) fn slot_of(self, value: f64) -> Option<ValRaw> {
         match self {
             Self::I32 => {
                 let signed = value as i32;
@@ -56,7 +56,7 @@ impl NumericType {
 
     /// The value in a slot of this type. A double holds each value of each of these types.
     #[inline]
-    pub fn double_of(self, slot: &ValRaw) -> f64 {
+    pub(super) fn double_of(self, slot: &ValRaw) -> f64 {
         match self {
             Self::I32 => slot.get_i32().into(),
             Self::F32 => f32::from_bits(slot.get_f32()).into(),
@@ -65,7 +65,7 @@ impl NumericType {
     }
 
     /// The value in a slot of this type.
-    pub fn value<'s>(
+    pub(super) fn value<'s>(
         self,
         scope: &mut v8::PinScope<'s, '_>,
         slot: &ValRaw,
@@ -78,10 +78,10 @@ impl NumericType {
 }
 
 /// The most parameters of a [`NumericSignature`].
-pub const MAX_PARAMS: usize = 8;
+pub(super) const MAX_PARAMS: usize = 8;
 
 /// The type of a function that takes a few numbers and returns at most one.
-pub struct NumericSignature {
+pub(super) struct NumericSignature {
     params: [NumericType; MAX_PARAMS],
     count: usize,
     pub result: Option<NumericType>,
@@ -89,7 +89,7 @@ pub struct NumericSignature {
 
 impl NumericSignature {
     /// `None` if the type is no such type.
-    pub fn of(ty: &ExternInfo) -> Option<Self> {
+    pub(super) fn of(ty: &ExternInfo) -> Option<Self> {
         let ExternInfo::Function { params, results } = ty else {
             return None;
         };
@@ -109,7 +109,7 @@ impl NumericSignature {
         })
     }
 
-    pub fn params(&self) -> &[NumericType] {
+    pub(super) fn params(&self) -> &[NumericType] {
         &self.params[..self.count]
     }
 }

@@ -19,7 +19,7 @@ fn table(bridge: &Bridge, store: u32, table: u32) -> Result<WasmTable, WasmError
 
 /// Makes a global that holds the value in the frame, and returns its handle.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_new_global(
+pub(crate) fn op_wasm_new_global(
     state: &mut OpState,
     store: u32,
     #[string] value: String,
@@ -41,7 +41,7 @@ pub fn op_wasm_new_global(
 /// A global's type, as JSON.
 #[op2(reentrant)]
 #[string]
-pub fn op_wasm_global_type(
+pub(crate) fn op_wasm_global_type(
     state: &mut OpState,
     store: u32,
     handle: u32,
@@ -52,7 +52,11 @@ pub fn op_wasm_global_type(
 
 /// Puts the value of a global into the frame.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_get_global(state: &mut OpState, store: u32, handle: u32) -> Result<(), WasmError> {
+pub(crate) fn op_wasm_get_global(
+    state: &mut OpState,
+    store: u32,
+    handle: u32,
+) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let value = global(bridge, store, handle)?.get()?;
     bridge.context.frame.write(&[value]);
@@ -61,7 +65,11 @@ pub fn op_wasm_get_global(state: &mut OpState, store: u32, handle: u32) -> Resul
 
 /// Sets a global to the value in the frame.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_set_global(state: &mut OpState, store: u32, handle: u32) -> Result<(), WasmError> {
+pub(crate) fn op_wasm_set_global(
+    state: &mut OpState,
+    store: u32,
+    handle: u32,
+) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     global(bridge, store, handle)?.set(&bridge.context.frame.first())
 }
@@ -97,7 +105,7 @@ fn table_type(
 /// Makes a table of a `TableType` of `host:wasm`, which TypeScript has checked, and returns its handle. Each element is
 /// the value in the frame. A negative maximum stands for none.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_new_table(
+pub(crate) fn op_wasm_new_table(
     state: &mut OpState,
     store: u32,
     #[string] element: String,
@@ -115,7 +123,7 @@ pub fn op_wasm_new_table(
 /// A table's type, as JSON.
 #[op2(reentrant)]
 #[string]
-pub fn op_wasm_table_type(
+pub(crate) fn op_wasm_table_type(
     state: &mut OpState,
     store: u32,
     handle: u32,
@@ -127,13 +135,17 @@ pub fn op_wasm_table_type(
 /// The number of elements of a table.
 #[op2(nofast, reentrant)]
 #[number]
-pub fn op_wasm_table_size(state: &mut OpState, store: u32, handle: u32) -> Result<u64, WasmError> {
+pub(crate) fn op_wasm_table_size(
+    state: &mut OpState,
+    store: u32,
+    handle: u32,
+) -> Result<u64, WasmError> {
     table(state.borrow::<Rc<Bridge>>(), store, handle)?.size()
 }
 
 /// Puts an element of a table into the frame.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_get_table(
+pub(crate) fn op_wasm_get_table(
     state: &mut OpState,
     store: u32,
     handle: u32,
@@ -147,7 +159,7 @@ pub fn op_wasm_get_table(
 
 /// Sets an element of a table to the value in the frame.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_set_table(
+pub(crate) fn op_wasm_set_table(
     state: &mut OpState,
     store: u32,
     handle: u32,
@@ -160,7 +172,7 @@ pub fn op_wasm_set_table(
 /// Adds elements that are the value in the frame to a table. Returns the number of elements before.
 #[op2(nofast, reentrant)]
 #[number]
-pub fn op_wasm_grow_table(
+pub(crate) fn op_wasm_grow_table(
     state: &mut OpState,
     store: u32,
     handle: u32,
@@ -172,7 +184,7 @@ pub fn op_wasm_grow_table(
 
 /// Makes a tag, and returns its handle. `params` are the types of its parameters: a list of strings, as JSON.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_new_tag(
+pub(crate) fn op_wasm_new_tag(
     state: &mut OpState,
     store: u32,
     #[string] params: String,

@@ -5,70 +5,70 @@
 // frame. The first four are also the status of a call of an import, as the import dispatcher returns it.
 
 /// It returned.
-pub const RETURNED: u32 = 0;
+pub(super) const RETURNED: u32 = 0;
 /// It threw a JavaScript value.
-pub const THREW: u32 = 1;
+pub(super) const THREW: u32 = 1;
 /// It threw an exception of a guest.
-pub const EXCEPTION: u32 = 2;
+pub(super) const EXCEPTION: u32 = 2;
 /// It ended with an error that no guest can catch, and that JavaScript keeps.
-pub const ABORTED: u32 = 3;
+pub(super) const ABORTED: u32 = 3;
 /// An asynchronous call has not ended: its guest runs.
-pub const RUNNING: u32 = 4;
+pub(super) const RUNNING: u32 = 4;
 /// An asynchronous call has not ended: its guest waits for the promise that an import returned.
-pub const WAITING: u32 = 5;
+pub(super) const WAITING: u32 = 5;
 /// The call never began: an argument is no number that fits, or the op is not made for the function.
-pub const MISFIT: u32 = 6;
+pub(super) const MISFIT: u32 = 6;
 /// The call failed: `op_wasm_last_status` throws the error.
-pub const FAILED: u32 = 7;
+pub(super) const FAILED: u32 = 7;
 /// The import has not ended: it returned a promise. Only the import dispatcher returns this status.
-pub const PENDING: u32 = 8;
+pub(super) const PENDING: u32 = 8;
 /// A bit beside the status of a run of guest code: a memory of the store has grown since JavaScript last asked.
-pub const GROWN: u32 = 16;
+pub(super) const GROWN: u32 = 16;
 
 // Tasks of the import dispatcher.
 
 /// Call the import, with its arguments in the call frame.
-pub const CALL_IMPORT: u32 = 0;
+pub(super) const CALL_IMPORT: u32 = 0;
 /// The same, in a store where a memory has grown.
-pub const CALL_IMPORT_GROWN: u32 = 1;
+pub(super) const CALL_IMPORT_GROWN: u32 = 1;
 /// Take the value that the import returned.
-pub const TAKE_RESULT: u32 = 2;
+pub(super) const TAKE_RESULT: u32 = 2;
 /// Take the value that the import threw.
-pub const TAKE_ERROR: u32 = 3;
+pub(super) const TAKE_ERROR: u32 = 3;
 
 // Steps before a module can be instantiated in a store, as `op_wasm_preparation` returns them.
 
 /// There is nothing to do.
-pub const PREPARED: u32 = 0;
+pub(super) const PREPARED: u32 = 0;
 /// The module is not compiled for the engine of the store: `op_wasm_prepare` compiles it.
-pub const NOT_COMPILED: u32 = 1;
+pub(super) const NOT_COMPILED: u32 = 1;
 /// The event loop should have a turn: `op_wasm_yield_now` waits for it.
-pub const YIELD_DUE: u32 = 2;
+pub(super) const YIELD_DUE: u32 = 2;
 
 // Kinds of imports, as `op_wasm_instantiate` takes them.
 
 /// A function of a guest.
-pub const IMPORT_FUNCTION: u32 = 0;
+pub(super) const IMPORT_FUNCTION: u32 = 0;
 /// A memory.
-pub const IMPORT_MEMORY: u32 = 1;
+pub(super) const IMPORT_MEMORY: u32 = 1;
 /// A global.
-pub const IMPORT_GLOBAL: u32 = 2;
+pub(super) const IMPORT_GLOBAL: u32 = 2;
 /// A table.
-pub const IMPORT_TABLE: u32 = 3;
+pub(super) const IMPORT_TABLE: u32 = 3;
 /// A tag.
-pub const IMPORT_TAG: u32 = 4;
+pub(super) const IMPORT_TAG: u32 = 4;
 /// A function of JavaScript, by its index among the imports of the store.
-pub const IMPORT_HOST_FUNCTION: u32 = 5;
+pub(super) const IMPORT_HOST_FUNCTION: u32 = 5;
 /// A function of WASI, which the module names.
-pub const IMPORT_WASI_FUNCTION: u32 = 6;
+pub(super) const IMPORT_WASI_FUNCTION: u32 = 6;
 
 // Tags of references: the second 32 bits of a slot of the call frame. The first 32 bits are a number.
 
 /// The null reference.
-pub const REF_NULL: u32 = 0;
+pub(super) const REF_NULL: u32 = 0;
 /// A JavaScript value, by its number among the external references of the store.
-pub const REF_HOST: u32 = 1;
+pub(super) const REF_HOST: u32 = 1;
 /// A function of a guest, by its handle.
-pub const REF_FUNC: u32 = 2;
+pub(super) const REF_FUNC: u32 = 2;
 /// Any other object of a guest, by its handle.
-pub const REF_OBJECT: u32 = 3;
+pub(super) const REF_OBJECT: u32 = 3;

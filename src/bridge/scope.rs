@@ -15,7 +15,7 @@ thread_local! {
 
 /// The JavaScript functions that the store of the running guest imports.
 #[derive(Clone, Copy)]
-pub struct StoreImports<'s> {
+pub(super) struct StoreImports<'s> {
     /// `imports` of a `StoreState` (`ts/store_state.ts`): the state itself, and the functions behind it. An array, but
     /// that is checked only where a function is looked up.
     pub functions: v8::Local<'s, v8::Value>,
@@ -25,7 +25,7 @@ pub struct StoreImports<'s> {
 
 impl<'s> StoreImports<'s> {
     /// The imports of a synchronous call, which does not wait for promises.
-    pub fn of_sync_call(functions: v8::Local<'s, v8::Value>) -> Self {
+    pub(super) fn of_sync_call(functions: v8::Local<'s, v8::Value>) -> Self {
         Self {
             functions,
             waits: false,
@@ -54,7 +54,7 @@ impl Drop for Restore {
 }
 
 /// Runs `f`, during which [`with_import`] on this thread reaches `scope`.
-pub fn enter<'s, R>(
+pub(super) fn enter<'s, R>(
     scope: &mut v8::PinScope<'s, '_>,
     context: &JsCallContext,
     imports: StoreImports<'s>,
@@ -76,7 +76,7 @@ pub fn enter<'s, R>(
 /// # Errors
 /// If no op is running, or the stack has no room for JavaScript; otherwise the errors of `f`.
 #[inline]
-pub fn with_import(
+pub(super) fn with_import(
     index: u32,
     f: impl for<'s> FnOnce(
         &mut v8::PinScope<'s, '_>,

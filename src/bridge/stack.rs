@@ -21,19 +21,19 @@ const START_ROOM: usize = 96 << 10;
 
 /// The end of the stack for the JavaScript of a runtime.
 #[derive(Clone, Copy)]
-pub struct JsStack {
+pub(super) struct JsStack {
     /// An import may be called while the stack in use ends above this address.
     import_floor: usize,
 }
 
 impl JsStack {
     /// A stack without room, for a runtime that is not bound to a thread.
-    pub const UNKNOWN: Self = Self {
+    pub(super) const UNKNOWN: Self = Self {
         import_floor: usize::MAX,
     };
 
     /// Sets the stack limit of the isolate, which stays on this thread from now on, to the limit of the thread.
-    pub fn of_thread(scope: &mut v8::PinScope<'_, '_>) -> Self {
+    pub(super) fn of_thread(scope: &mut v8::PinScope<'_, '_>) -> Self {
         let stack = ThreadStack::current();
         set_limit(scope, stack);
         Self {
@@ -42,14 +42,14 @@ impl JsStack {
     }
 
     /// Whether there is room to start an asynchronous call.
-    pub fn has_room_to_start(self) -> bool {
+    pub(super) fn has_room_to_start(self) -> bool {
         let more = START_ROOM - IMPORT_ROOM;
         self.import_floor.checked_add(more).is_some_and(is_above)
     }
 
     /// Whether there is room to call an import.
     #[inline]
-    pub fn has_room(self) -> bool {
+    pub(super) fn has_room(self) -> bool {
         is_above(self.import_floor)
     }
 }

@@ -12,7 +12,7 @@ use crate::runtime::WasmError;
 /// # Errors
 /// `RuntimeError` the second time: `host:wasm` takes the frame while it starts, and scripts must not get it.
 #[op2(reentrant)]
-pub fn op_wasm_call_frame<'s>(
+pub(crate) fn op_wasm_call_frame<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
 ) -> Result<v8::Local<'s, v8::SharedArrayBuffer>, WasmError> {
@@ -29,7 +29,7 @@ pub fn op_wasm_call_frame<'s>(
 /// # Errors
 /// `RuntimeError` the second time: `host:wasm` sets it while it starts.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_set_import_dispatcher(
+pub(crate) fn op_wasm_set_import_dispatcher(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     dispatcher: v8::Local<'_, v8::Function>,

@@ -12,7 +12,7 @@ use super::running_calls::RunningCalls;
 use crate::runtime::WasmState;
 
 /// The state that the ops of one `JsRuntime` share.
-pub struct Bridge {
+pub(crate) struct Bridge {
     pub state: Rc<WasmState>,
     pub context: Rc<JsCallContext>,
     pub funcs: Funcs,
@@ -40,20 +40,20 @@ impl Bridge {
     }
 
     /// Puts a bridge to `wasm` where ops find it.
-    pub fn put(state: &mut OpState, wasm: WasmState) {
+    pub(crate) fn put(state: &mut OpState, wasm: WasmState) {
         state.put(Rc::new(Self::new(wasm)));
     }
 
     /// See [`crate::frame_bits`].
     #[cfg(feature = "testing")]
-    pub fn frame_bits(&self, count: usize) -> Vec<u128> {
+    pub(crate) fn frame_bits(&self, count: usize) -> Vec<u128> {
         let slots = self.context.frame.read(count);
         slots.iter().map(wasmtime::ValRaw::get_v128).collect()
     }
 
     /// The bridge of the runtime that `ops` belongs to. The borrow ends here: an op that runs JavaScript holds the
     /// bridge, and not a borrow of the `OpState`.
-    pub fn of(ops: &Rc<RefCell<OpState>>) -> Rc<Self> {
+    pub(crate) fn of(ops: &Rc<RefCell<OpState>>) -> Rc<Self> {
         ops.borrow().borrow::<Rc<Self>>().clone()
     }
 }

@@ -13,7 +13,7 @@ use crate::runtime::{StoreOptions, WasmError, WasmErrorCode, WasmStore};
 /// negative number stands for an option that is not given. The WASI options are JSON, or empty for a store without
 /// WASI; `stdin` is the standard input, where they say that it is bytes.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_new_store(
+pub(crate) fn op_wasm_new_store(
     state: &mut OpState,
     #[number] fuel: i64,
     #[number] max_memory_bytes: i64,
@@ -37,7 +37,7 @@ pub fn op_wasm_new_store(
 /// How much a store uses, as JSON.
 #[op2(reentrant)]
 #[string]
-pub fn op_wasm_store_stats(state: &mut OpState, store: u32) -> Result<String, WasmError> {
+pub(crate) fn op_wasm_store_stats(state: &mut OpState, store: u32) -> Result<String, WasmError> {
     let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
     Ok(to_json(&store.stats()?))
 }
@@ -45,7 +45,11 @@ pub fn op_wasm_store_stats(state: &mut OpState, store: u32) -> Result<String, Wa
 /// The bytes that the guests of a store have written to its standard output or error.
 #[op2(reentrant)]
 #[buffer]
-pub fn op_wasm_output(state: &mut OpState, store: u32, stderr: bool) -> Result<Vec<u8>, WasmError> {
+pub(crate) fn op_wasm_output(
+    state: &mut OpState,
+    store: u32,
+    stderr: bool,
+) -> Result<Vec<u8>, WasmError> {
     let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
     let outputs = store.outputs();
     let written = if stderr {
@@ -75,7 +79,7 @@ impl Bridge {
 
 /// Drops a store. Returns whether nothing runs in it.
 #[op2(nofast)]
-pub fn op_wasm_drop_store(
+pub(crate) fn op_wasm_drop_store(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     store: u32,
@@ -90,7 +94,7 @@ pub fn op_wasm_drop_store(
 
 /// Drops a store whose JavaScript objects were collected.
 #[op2(fast)]
-pub fn op_wasm_forget_store(state: &mut OpState, store: u32) {
+pub(crate) fn op_wasm_forget_store(state: &mut OpState, store: u32) {
     let bridge = state.borrow::<Rc<Bridge>>();
     let dropped = bridge.state.store(store).ok();
     if let Some(store) = &dropped {
@@ -102,13 +106,13 @@ pub fn op_wasm_forget_store(state: &mut OpState, store: u32) {
 
 /// Fails if the store was dropped or is busy: a value that JavaScript kept for its guests would never be released.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_check_store(state: &mut OpState, store: u32) -> Result<(), WasmError> {
+pub(crate) fn op_wasm_check_store(state: &mut OpState, store: u32) -> Result<(), WasmError> {
     state.borrow::<Rc<Bridge>>().state.check_store(store)
 }
 
 /// Whether a store has a fuel budget.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_is_metered(state: &mut OpState, store: u32) -> Result<bool, WasmError> {
+pub(crate) fn op_wasm_is_metered(state: &mut OpState, store: u32) -> Result<bool, WasmError> {
     state
         .borrow::<Rc<Bridge>>()
         .state
@@ -119,13 +123,13 @@ pub fn op_wasm_is_metered(state: &mut OpState, store: u32) -> Result<bool, WasmE
 /// The fuel that is left of a store's budget.
 #[op2(nofast, reentrant)]
 #[number]
-pub fn op_wasm_fuel(state: &mut OpState, store: u32) -> Result<u64, WasmError> {
+pub(crate) fn op_wasm_fuel(state: &mut OpState, store: u32) -> Result<u64, WasmError> {
     state.borrow::<Rc<Bridge>>().state.store(store)?.fuel()
 }
 
 /// Sets the fuel that is left of a store's budget, up to the cap.
 #[op2(nofast, reentrant)]
-pub fn op_wasm_set_fuel(
+pub(crate) fn op_wasm_set_fuel(
     state: &mut OpState,
     store: u32,
     #[number] fuel: u64,
@@ -135,7 +139,7 @@ pub fn op_wasm_set_fuel(
 
 /// Releases a guest's object that JavaScript had a handle to.
 #[op2(fast)]
-pub fn op_wasm_release_object(state: &mut OpState, store: u32, object: u32) {
+pub(crate) fn op_wasm_release_object(state: &mut OpState, store: u32, object: u32) {
     // A store that was dropped has released its objects.
     if let Ok(store) = state.borrow::<Rc<Bridge>>().state.store(store) {
         store.release_object(object);
@@ -146,7 +150,11 @@ pub fn op_wasm_release_object(state: &mut OpState, store: u32, object: u32) {
 /// of the values that no guest holds, as 32-bit numbers.
 #[op2(reentrant)]
 #[buffer]
-pub fn op_wasm_collect(state: &mut OpState, store: u32, count: u32) -> Result<Vec<u8>, WasmError> {
+pub(crate) fn op_wasm_collect(
+    state: &mut OpState,
+    store: u32,
+    count: u32,
+) -> Result<Vec<u8>, WasmError> {
     let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
     let unheld = store.collect(count)?;
     Ok(unheld.into_iter().flat_map(u32::to_ne_bytes).collect())

@@ -21,7 +21,7 @@ const MAX_GUARDED: usize = 6;
 /// # Errors
 /// `RuntimeError` if `host:wasm` has guarded all functions while it started.
 #[op2(reentrant)]
-pub fn op_wasm_guard_transfer<'s>(
+pub(crate) fn op_wasm_guard_transfer<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     transfer: v8::Local<'s, v8::Function>,

@@ -21,7 +21,7 @@ fn detach(buffer: v8::Local<'_, v8::ArrayBuffer>) {
 
 /// The buffers that show the memories of a runtime's guests.
 #[derive(Default)]
-pub struct Views {
+pub(crate) struct Views {
     /// By the [key](WasmStore::key) of the store, and the number of the memory.
     views: RefCell<HashMap<usize, BTreeMap<u32, View>>>,
 }
@@ -64,7 +64,7 @@ impl Views {
     ///
     /// # Errors
     /// `RuntimeError` if the store is busy, `MemoryError` if the engine has no buffers that long.
-    pub fn show<'s>(
+    pub(crate) fn show<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
         store: &WasmStore,
@@ -91,7 +91,7 @@ impl Views {
     }
 
     /// Detaches the buffers of memories that have grown.
-    pub fn detach_grown(&self, scope: &mut v8::PinScope<'_, '_>, store: &WasmStore) {
+    pub(crate) fn detach_grown(&self, scope: &mut v8::PinScope<'_, '_>, store: &WasmStore) {
         let mut views = self.views.borrow_mut();
         let Some(views) = views.get_mut(&store.key()) else {
             return;
@@ -114,7 +114,7 @@ impl Views {
     /// # Errors
     /// `RuntimeError` if something else uses the bytes of a memory: a buffer that was made of the detached one, or an
     /// op that has not ended.
-    pub fn detach_all(
+    pub(crate) fn detach_all(
         &self,
         scope: &mut v8::PinScope<'_, '_>,
         store: &WasmStore,
@@ -132,7 +132,7 @@ impl Views {
     }
 
     /// Detaches the buffers of a store that is dropped.
-    pub fn drop_store(&self, scope: &mut v8::PinScope<'_, '_>, store: &WasmStore) {
+    pub(crate) fn drop_store(&self, scope: &mut v8::PinScope<'_, '_>, store: &WasmStore) {
         // If something else uses the bytes, its lease keeps them mapped.
         let _ = self.detach_all(scope, store);
         self.forget_store(store);
@@ -140,7 +140,7 @@ impl Views {
 
     /// Forgets the buffers of a store whose JavaScript objects were collected. A buffer that an app still holds keeps
     /// its memory mapped.
-    pub fn forget_store(&self, store: &WasmStore) {
+    pub(crate) fn forget_store(&self, store: &WasmStore) {
         self.views.borrow_mut().remove(&store.key());
     }
 }

@@ -41,7 +41,7 @@ impl Stdio {
 ///
 /// # Errors
 /// `InstantiateError` if the JSON is not of that form.
-pub fn wasi_config(json: &str, stdin: &[u8]) -> Result<WasiConfig, WasmError> {
+pub(super) fn wasi_config(json: &str, stdin: &[u8]) -> Result<WasiConfig, WasmError> {
     let wasi: Result<Wasi, _> = serde_json::from_str(json);
     let (args, env, preopens, (stdin_config, stdout, stderr)) = wasi.map_err(|error| {
         let message = format!("the option wasi is unusable: {error}");

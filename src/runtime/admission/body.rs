@@ -155,7 +155,7 @@ impl Bodies {
     /// compilation would take longer than the bound and longer than ten seconds. For the instructions of a function
     /// it is when they need more memory than the bound and more than one GiB. With `None`, neither locals nor
     /// values are analysed, and the cost is too low.
-    pub fn new(bound: Option<Bound>) -> Self {
+    pub(super) fn new(bound: Option<Bound>) -> Self {
         let Some(bound) = bound else {
             return Self::default();
         };
@@ -179,7 +179,7 @@ impl Bodies {
 
     /// Returns the properties and the cost of a body. `ty` is the type index of the function. If a part of the body
     /// is not valid, the rest is not analysed, since it is not compiled either.
-    pub fn profile(
+    pub(super) fn profile(
         &mut self,
         types: &Types,
         ty: u32,

@@ -43,7 +43,7 @@ impl Cost {
     ///
     /// Most of a compiler's time and memory is in proportion to the size of its own data, which is between a few
     /// bytes and a hundred thousand bytes per instruction.
-    pub fn of_code(size: u64) -> Self {
+    pub(super) fn of_code(size: u64) -> Self {
         Self {
             ns: size.saturating_mul(8),
             transient: size,
@@ -52,7 +52,7 @@ impl Cost {
     }
 
     /// Returns the fixed cost of a function: one of the module, or a trampoline for calls of the host.
-    pub fn of_function() -> Self {
+    pub(super) fn of_function() -> Self {
         Self {
             ns: 150_000,
             transient: 20_000,
@@ -61,7 +61,7 @@ impl Cost {
     }
 
     /// Returns the cost of `count` items of `ns` nanoseconds and `transient` bytes each.
-    pub fn of_pairs(count: u64, ns: u64, transient: u64) -> Self {
+    pub(super) fn of_pairs(count: u64, ns: u64, transient: u64) -> Self {
         Self {
             ns: count.saturating_mul(ns),
             transient: count.saturating_mul(transient),
@@ -70,7 +70,7 @@ impl Cost {
     }
 
     /// Returns the cost of `count` items of `ns` nanoseconds and `bytes` retained bytes each.
-    pub fn of_items(count: u64, ns: u64, bytes: u64) -> Self {
+    pub(super) fn of_items(count: u64, ns: u64, bytes: u64) -> Self {
         Self {
             ns: count.saturating_mul(ns),
             transient: 0,
@@ -78,7 +78,7 @@ impl Cost {
         }
     }
 
-    pub fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.ns = self.ns.saturating_add(other.ns);
         self.transient = self.transient.saturating_add(other.transient);
         self.retained = self.retained.saturating_add(other.retained);
@@ -97,7 +97,7 @@ pub(super) struct Total {
 }
 
 impl Total {
-    pub fn add(&mut self, cost: Cost) {
+    pub(super) fn add(&mut self, cost: Cost) {
         self.ns = self.ns.saturating_add(cost.ns);
         self.longest_ns = self.longest_ns.max(cost.ns);
         self.retained = self.retained.saturating_add(cost.retained);
@@ -110,12 +110,12 @@ impl Total {
     }
 
     /// Returns the time on two cores, in nanoseconds.
-    pub fn wall_ns(&self) -> u64 {
+    pub(super) fn wall_ns(&self) -> u64 {
         (self.ns / 2).max(self.longest_ns)
     }
 
     /// Returns the peak memory, in bytes.
-    pub fn peak_bytes(&self) -> u64 {
+    pub(super) fn peak_bytes(&self) -> u64 {
         self.retained
             .saturating_add(self.largest[0])
             // Both functions are rarely at their peak at the same time.

@@ -124,12 +124,12 @@ enum Step {
 
 impl ProgramPoint {
     /// Whether both are in the same block of the compiler's control-flow graph.
-    pub fn is_in_block_of(self, other: Self) -> bool {
+    pub(super) fn is_in_block_of(self, other: Self) -> bool {
         self.block == other.block
     }
 
     /// Whether the other is in a block that began earlier.
-    pub fn is_in_block_after(self, other: Self) -> bool {
+    pub(super) fn is_in_block_after(self, other: Self) -> bool {
         self.block.number > other.block.number
     }
 }
@@ -207,7 +207,7 @@ pub(super) struct Deferred {
 impl Deferred {
     /// Makes the state for a module that is refused if a function has more than `max_instructions` pure
     /// instructions, or the module more than `max_repeats` repetitions.
-    pub fn new(max_instructions: u64, max_repeats: u64) -> Self {
+    pub(super) fn new(max_instructions: u64, max_repeats: u64) -> Self {
         Self {
             max_instructions,
             repeats_left: max_repeats,
@@ -216,7 +216,7 @@ impl Deferred {
     }
 
     /// Resets the state for the next function.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.numbering.clear();
         self.instructions.clear();
         self.constants.clear();
@@ -233,22 +233,22 @@ impl Deferred {
     }
 
     /// Whether the function has too many instructions, or the module too many repetitions.
-    pub fn is_exhausted(&self) -> bool {
+    pub(super) fn is_exhausted(&self) -> bool {
         self.repeats_left == 0 || self.instructions.len() as u64 > self.max_instructions
     }
 
     /// Returns the number of results of instructions with side effects, including constants that stay live.
-    pub fn results(&self) -> u64 {
+    pub(super) fn results(&self) -> u64 {
         u64::from(self.results)
     }
 
     /// The number of conditional branches so far, and of those among them whose target frame has not ended.
-    pub fn exits(&self) -> (u64, u64) {
+    pub(super) fn exits(&self) -> (u64, u64) {
         (u64::from(self.exits), self.open_exits)
     }
 
     /// Returns a new value of which nothing is known except that it is available from `point` on.
-    pub fn opaque(&mut self, point: ProgramPoint) -> Node {
+    pub(super) fn opaque(&mut self, point: ProgramPoint) -> Node {
         let before = point.block.number;
         let loops = self.loops.partition_point(|open| open.start <= before);
         let innermost = self.loops[..loops].last();
@@ -257,7 +257,7 @@ impl Deferred {
     }
 
     /// Records `count` results of an instruction with side effects. Returns the node of the last result.
-    pub fn push_results(&mut self, count: u64) -> Node {
+    pub(super) fn push_results(&mut self, count: u64) -> Node {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.results = self.results.saturating_add(count);
         self.without_result = self.without_result.saturating_add(u32::from(count == 0));
@@ -265,7 +265,7 @@ impl Deferred {
     }
 
     /// Adds a pure instruction. `operands` are in stack order, `size` is in bytes. Returns the node of its result.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         opcode: Opcode,
         operator: &Operator<'_>,
@@ -312,7 +312,7 @@ impl Deferred {
     }
 
     /// Adds a load. The optimiser removes a load that reads the same value again.
-    pub fn read(&mut self, read: Read) -> Node {
+    pub(super) fn read(&mut self, read: Read) -> Node {
         let next = Node::computed(self.instructions.len());
         let node = self.numbering.number_read(read, next);
         self.computed_here(node)
@@ -320,7 +320,7 @@ impl Deferred {
 
     /// Adds an instruction that may trap, and otherwise has no effect. The optimiser removes one that is equal to an
     /// earlier one.
-    pub fn add_trapping(&mut self, opcode: Opcode, operands: &[Node]) -> Node {
+    pub(super) fn add_trapping(&mut self, opcode: Opcode, operands: &[Node]) -> Node {
         let next = Node::computed(self.instructions.len());
         let node = self.numbering.number_trapping(opcode, operands, next);
         self.computed_here(node)
@@ -348,7 +348,7 @@ impl Deferred {
     }
 
     /// Returns a new node for a value that may be equal to this one, or different.
-    pub fn alias(&mut self, node: Node) -> Node {
+    pub(super) fn alias(&mut self, node: Node) -> Node {
         self.push([node, Node::NONE, Node::NONE], false, 0);
         self.depend_on_loop([true, false]);
         Node::computed(self.instructions.len() - 1)
@@ -356,7 +356,7 @@ impl Deferred {
 
     /// Records that an alias is different from its value: nothing is known of it except that it is available from
     /// `start` on.
-    pub fn detach(&mut self, alias: Node, start: ProgramPoint) {
+    pub(super) fn detach(&mut self, alias: Node, start: ProgramPoint) {
         if let Kind::Computed(index) = alias.kind()
             && let Some(instruction) = self.instructions.get_mut(index)
         {
@@ -366,7 +366,7 @@ impl Deferred {
     }
 
     /// Whether the value takes more than a few instructions to compute.
-    pub fn is_heavy(&self, node: Node) -> bool {
+    pub(super) fn is_heavy(&self, node: Node) -> bool {
         self.tree_size(node) > LIGHT
     }
 

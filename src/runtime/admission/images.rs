@@ -33,14 +33,14 @@ struct Memory {
 }
 
 impl Images {
-    pub fn import(&mut self) {
+    pub(super) fn import(&mut self) {
         self.push(Memory {
             imported: true,
             ..Memory::default()
         });
     }
 
-    pub fn define(&mut self, ty: &MemoryType) {
+    pub(super) fn define(&mut self, ty: &MemoryType) {
         let page = ty.page_size_log2.unwrap_or(16);
         self.push(Memory {
             size: ty
@@ -58,7 +58,7 @@ impl Images {
     }
 
     /// Adds an active segment of `bytes` bytes. `start` is `None` if the offset is not a constant.
-    pub fn add_segment(&mut self, memory: u32, start: Option<u64>, bytes: u64) {
+    pub(super) fn add_segment(&mut self, memory: u32, start: Option<u64>, bytes: u64) {
         self.segments += 1;
         let memory = self.memories.get_mut(memory as usize);
         let (Some(memory), Some(start)) = (memory, start) else {
@@ -76,7 +76,7 @@ impl Images {
     }
 
     /// Returns how a module of `binary_bytes` bytes initialises its memories.
-    pub fn finish(&self, binary_bytes: u64) -> Contents {
+    pub(super) fn finish(&self, binary_bytes: u64) -> Contents {
         let needs_code = Contents {
             copies: self.segments,
             ..Contents::default()

@@ -91,7 +91,7 @@ pub(super) struct BudgetExceeded;
 
 impl Liveness {
     /// Makes the state for a module in which at most `pairs` pairs of a frame and a local are listed.
-    pub fn new(pairs: u64) -> Self {
+    pub(super) fn new(pairs: u64) -> Self {
         Self {
             pairs_left: pairs,
             word_steps_left: MAX_WORD_STEPS,
@@ -104,7 +104,7 @@ impl Liveness {
     /// # Errors
     ///
     /// `BudgetExceeded` if the analysis takes more work than for any module that is accepted.
-    pub fn analyze(
+    pub(super) fn analyze(
         &mut self,
         body: &FunctionBody<'_>,
         local_count: u64,
@@ -140,13 +140,13 @@ impl Liveness {
 
     /// Whether there is a branch to this frame. Frames are numbered in the order in which they begin; the function
     /// body is 0.
-    pub fn is_branched_to(&self, frame: u64) -> bool {
+    pub(super) fn is_branched_to(&self, frame: u64) -> bool {
         self.span(frame).is_some_and(|span| span.is_branched_to)
     }
 
     /// Returns the locals that may have different values at the label of this frame, or at its `else` arm, in
     /// ascending order.
-    pub fn merged_locals(&self, frame: u64) -> &[u32] {
+    pub(super) fn merged_locals(&self, frame: u64) -> &[u32] {
         let list = self.span(frame).and_then(|span| {
             let (from, to) = span.merged_range;
             self.merged_locals.get(from as usize..to as usize)
@@ -155,7 +155,7 @@ impl Liveness {
     }
 
     /// Whether the local is in [`Liveness::merged_locals`] of the frame.
-    pub fn is_merged(&self, local: u32, frame: u64) -> bool {
+    pub(super) fn is_merged(&self, local: u32, frame: u64) -> bool {
         self.merged_locals(frame).binary_search(&local).is_ok()
     }
 

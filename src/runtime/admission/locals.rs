@@ -91,7 +91,7 @@ struct Carried {
 
 impl Locals {
     /// Makes the state for a module in which at most `pairs` pairs of a local and a loop are analysed.
-    pub fn new(pairs: u64) -> Self {
+    pub(super) fn new(pairs: u64) -> Self {
         Self {
             pairs_left: pairs,
             ..Self::default()
@@ -99,7 +99,7 @@ impl Locals {
     }
 
     /// Resets the state for the next function.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.function += 1;
         self.block_pairs = 0;
         self.loop_pairs = 0;
@@ -113,24 +113,24 @@ impl Locals {
     }
 
     /// Returns the value that was last set, and the position of the assignment.
-    pub fn value(&mut self, index: u32) -> (Value, ProgramPoint) {
+    pub(super) fn value(&mut self, index: u32) -> (Value, ProgramPoint) {
         let local = self.local(index);
         (local.value, local.point)
     }
 
     /// Sets the known value of the local, which holds from `point` on.
-    pub fn set_value(&mut self, index: u32, value: Value, point: ProgramPoint) {
+    pub(super) fn set_value(&mut self, index: u32, value: Value, point: ProgramPoint) {
         let local = self.local(index);
         (local.value, local.point) = (value, point);
     }
 
     /// Sets whether the local is in the caller's list. Returns the previous setting.
-    pub fn set_listed(&mut self, index: u32, is_listed: bool) -> bool {
+    pub(super) fn set_listed(&mut self, index: u32, is_listed: bool) -> bool {
         std::mem::replace(&mut self.local(index).is_listed, is_listed)
     }
 
     /// Records an assignment to the local. `index` is below 51,000.
-    pub fn set(&mut self, index: u32, at: Position) {
+    pub(super) fn set(&mut self, index: u32, at: Position) {
         if self.pairs_left == 0 {
             return;
         }
@@ -140,13 +140,13 @@ impl Locals {
     }
 
     /// Records a use at a merge point: a branch passes the local's value.
-    pub fn use_at_merge(&mut self, index: u32, at: Position) {
+    pub(super) fn use_at_merge(&mut self, index: u32, at: Position) {
         self.look_up(index, at);
     }
 
     /// Records a read of the local. `open_since(n)` returns the number of open frames among the first `n` frames
     /// that began.
-    pub fn get(&mut self, index: u32, at: Position, open_since: impl FnOnce(u64) -> u64) {
+    pub(super) fn get(&mut self, index: u32, at: Position, open_since: impl FnOnce(u64) -> u64) {
         if self.pairs_left == 0 {
             return;
         }
@@ -173,13 +173,13 @@ impl Locals {
     }
 
     /// Begins a loop.
-    pub fn begin_loop(&mut self, began: Position) {
+    pub(super) fn begin_loop(&mut self, began: Position) {
         let carried = self.free.pop().unwrap_or_default();
         self.open.push(OpenLoop { began, carried });
     }
 
     /// Ends the innermost loop. Each local that it carries is used at the branch back.
-    pub fn end_loop(&mut self, at: Position) {
+    pub(super) fn end_loop(&mut self, at: Position) {
         let Some(OpenLoop { began, mut carried }) = self.open.pop() else {
             return;
         };
@@ -204,7 +204,7 @@ impl Locals {
 
     /// Returns the sum, over all locals, of the number of blocks that had begun at the last access. The compiler
     /// keeps a table with this number of entries.
-    pub fn table_entries(&self) -> u64 {
+    pub(super) fn table_entries(&self) -> u64 {
         let last = |&index: &u32| self.locals[index as usize].last.blocks;
         self.accessed.iter().map(last).sum()
     }

@@ -31,9 +31,9 @@ const OPAQUE: u32 = 1 << 31;
 
 impl Node {
     /// The absence of a value.
-    pub const NONE: Self = Self(u32::MAX);
+    pub(super) const NONE: Self = Self(u32::MAX);
 
-    pub fn kind(self) -> Kind {
+    pub(super) fn kind(self) -> Kind {
         match self.0 {
             0 | OPAQUE.. => Kind::Unknown,
             CONSTANTS.. => Kind::Constant((self.0 - CONSTANTS) as usize),
@@ -42,17 +42,17 @@ impl Node {
     }
 
     /// Returns the index of an opaque value, in the order in which they were made; `None` for other values.
-    pub fn opaque_index(self) -> Option<usize> {
+    pub(super) fn opaque_index(self) -> Option<usize> {
         let index = self.0.checked_sub(OPAQUE + 1)?;
         (self != Self::NONE).then_some(index as usize)
     }
 
-    pub fn is_constant(self) -> bool {
+    pub(super) fn is_constant(self) -> bool {
         matches!(self.kind(), Kind::Constant(_))
     }
 
     /// Returns the number of the result of the pure instruction with this index.
-    pub fn computed(index: usize) -> Self {
+    pub(super) fn computed(index: usize) -> Self {
         Self::nth(1, index)
     }
 
@@ -108,7 +108,7 @@ enum Operation {
 
 impl Opcode {
     /// Whether the result is computed again in each block that needs it, if an operand is a constant.
-    pub fn is_cheap(self) -> bool {
+    pub(super) fn is_cheap(self) -> bool {
         matches!(
             Operation::of(self.first),
             Operation::Add | Operation::Sub | Operation::And | Operation::Or | Operation::Xor
@@ -239,7 +239,7 @@ pub(super) struct Numbering {
 
 impl Numbering {
     /// Resets the state for the next function.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         clear(&mut self.computations);
         clear(&mut self.sums);
         clear(&mut self.reads);
@@ -249,13 +249,13 @@ impl Numbering {
     }
 
     /// Returns a new opaque value, which is not equal to any other.
-    pub fn opaque(&mut self) -> Node {
+    pub(super) fn opaque(&mut self) -> Node {
         self.opaque += 1;
         Node::nth(OPAQUE, self.opaque)
     }
 
     /// Numbers the result of an instruction. `operands` are in stack order. `next` is the number for a new result.
-    pub fn number(
+    pub(super) fn number(
         &mut self,
         opcode: Opcode,
         operator: &Operator<'_>,
@@ -346,7 +346,12 @@ impl Numbering {
 
     /// Returns the number of the result of an instruction that may trap, and otherwise has no effect: that of an equal
     /// instruction before, since that one has trapped where this one would. `next` is the number for a new result.
-    pub fn number_trapping(&mut self, opcode: Opcode, operands: &[Node], next: Node) -> Node {
+    pub(super) fn number_trapping(
+        &mut self,
+        opcode: Opcode,
+        operands: &[Node],
+        next: Node,
+    ) -> Node {
         if operands.contains(&Node::default()) {
             return next;
         }
@@ -355,12 +360,12 @@ impl Numbering {
     }
 
     /// Numbers the result of a load. `next` is the number for a new result.
-    pub fn number_read(&mut self, read: Read, next: Node) -> Node {
+    pub(super) fn number_read(&mut self, read: Read, next: Node) -> Node {
         *self.reads.entry(read).or_insert(next)
     }
 
     /// Whether a constant can be an immediate of the instruction whose last operand it is.
-    pub fn is_immediate(&self, constant: usize) -> bool {
+    pub(super) fn is_immediate(&self, constant: usize) -> bool {
         match self.values.get(constant) {
             Some(Constant::I32(_)) => true,
             Some(Constant::I64(value)) => i32::try_from(*value).is_ok(),
@@ -369,7 +374,7 @@ impl Numbering {
     }
 
     /// Whether the constant is computed again in each block that needs it. One instruction computes it.
-    pub fn is_cheap(&self, constant: usize) -> bool {
+    pub(super) fn is_cheap(&self, constant: usize) -> bool {
         !matches!(
             self.values.get(constant),
             Some(Constant::V128(_) | Constant::Folded(_))

@@ -17,7 +17,7 @@ pub(super) struct Opcode {
 
 impl Opcode {
     /// Reads the opcode from the start of `bytes`. Returns `None` if `bytes` is empty.
-    pub fn read(bytes: &[u8], operator: &Operator<'_>) -> Option<Self> {
+    pub(super) fn read(bytes: &[u8], operator: &Operator<'_>) -> Option<Self> {
         let (&first, rest) = bytes.split_first()?;
         let mut second = 0;
         if let 0xfb.. = first {

@@ -21,14 +21,14 @@ pub(super) struct Accesses {
 
 impl Accesses {
     /// Adds the next global. A constant is one that the compiler puts into the code.
-    pub fn push_global(&mut self, is_constant: bool) {
+    pub(super) fn push_global(&mut self, is_constant: bool) {
         if (self.constants.len() as u64) < Types::KEPT {
             self.constants.push(is_constant);
         }
     }
 
     /// Counts an instruction.
-    pub fn count(&mut self, operator: &Operator<'_>) {
+    pub(super) fn count(&mut self, operator: &Operator<'_>) {
         macro_rules! count_operand {
             (memarg, $operand:ident) => {
                 self.memory($operand)
@@ -79,7 +79,7 @@ impl Accesses {
     }
 
     /// Counts `count` accesses to an object.
-    pub fn add(&mut self, object: Object, count: u64) {
+    pub(super) fn add(&mut self, object: Object, count: u64) {
         let (list, index) = match object {
             Object::Memory(index) => (&mut self.memories, index),
             Object::Table(index) => (&mut self.tables, index),
@@ -97,7 +97,7 @@ impl Accesses {
     }
 
     /// Returns the searches for these accesses, in an order of the exports that makes them short.
-    pub fn searches(&self, wasm: &[u8]) -> Searches {
+    pub(super) fn searches(&self, wasm: &[u8]) -> Searches {
         let constants = self.constants.iter().chain(std::iter::repeat(&false));
         let globals = self.globals.iter().zip(constants);
         let globals = globals.map(|(count, is_constant)| if *is_constant { 0 } else { *count });

@@ -21,13 +21,13 @@ pub(super) struct Startup {
 
 impl Startup {
     /// Adds code with `blocks` blocks for which the compiler has `size` bytes of its own data.
-    pub fn code(&mut self, size: u64, blocks: u64) {
+    pub(super) fn code(&mut self, size: u64, blocks: u64) {
         self.size = self.size.saturating_add(size);
         self.blocks += blocks;
         self.effects += 1;
     }
 
-    pub fn cost(&self) -> Cost {
+    pub(super) fn cost(&self) -> Cost {
         let mut cost = Cost::default();
         if self.effects == 0 {
             return cost;

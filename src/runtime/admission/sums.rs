@@ -73,7 +73,7 @@ impl Sum {
 
     /// Returns the structure of the result of a pure instruction, and the length of the sum if the instruction adds
     /// a constant to it. `operands` are in stack order.
-    pub fn of(opcode: u8, operator: &Operator<'_>, operands: &[Self]) -> (Self, Length) {
+    pub(super) fn of(opcode: u8, operator: &Operator<'_>, operands: &[Self]) -> (Self, Length) {
         use Operator as Op;
         let sum = match operands {
             [] => match operator {

@@ -33,9 +33,9 @@ struct Type {
 impl Types {
     /// The maximum number of types, functions, tags, globals and tables that are recorded, each: as many as a
     /// module can have. More are counted, but take no memory.
-    pub const KEPT: u64 = 1_000_000;
+    pub(super) const KEPT: u64 = 1_000_000;
 
-    pub fn push_type(&mut self, ty: SubType) {
+    pub(super) fn push_type(&mut self, ty: SubType) {
         self.type_count += 1;
         if self.types.len() as u64 >= Self::KEPT {
             return;
@@ -54,33 +54,33 @@ impl Types {
         });
     }
 
-    pub fn push_function(&mut self, ty: u32) {
+    pub(super) fn push_function(&mut self, ty: u32) {
         if (self.functions.len() as u64) < Self::KEPT {
             self.functions.push(ty);
         }
     }
 
-    pub fn push_tag(&mut self, ty: u32) {
+    pub(super) fn push_tag(&mut self, ty: u32) {
         self.tag_count += 1;
         if (self.tags.len() as u64) < Self::KEPT {
             self.tags.push(ty);
         }
     }
 
-    pub fn push_global(&mut self, ty: &ValType) {
+    pub(super) fn push_global(&mut self, ty: &ValType) {
         if (self.collected_globals.len() as u64) < Self::KEPT {
             self.collected_globals.push(is_collected(ty));
         }
     }
 
-    pub fn push_table(&mut self, ty: RefType) {
+    pub(super) fn push_table(&mut self, ty: RefType) {
         if (self.collected_tables.len() as u64) < Self::KEPT {
             self.collected_tables.push(is_collected(&ValType::Ref(ty)));
         }
     }
 
     /// Whether the instruction reads a garbage-collected reference.
-    pub fn reads_collected(&self, operator: &Operator<'_>) -> bool {
+    pub(super) fn reads_collected(&self, operator: &Operator<'_>) -> bool {
         let (list, index) = match operator {
             Operator::GlobalGet { global_index } => (&self.collected_globals, *global_index),
             Operator::TableGet { table } => (&self.collected_tables, *table),
@@ -90,20 +90,20 @@ impl Types {
     }
 
     /// Returns the type index of a function.
-    pub fn type_of(&self, function: u32) -> Option<u32> {
+    pub(super) fn type_of(&self, function: u32) -> Option<u32> {
         self.type_index_of_function(function)
     }
 
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.type_count
     }
 
-    pub fn tags(&self) -> u64 {
+    pub(super) fn tags(&self) -> u64 {
         self.tag_count
     }
 
     /// Returns the function type with this index; `None` for other types.
-    pub fn function_type(&self, index: u32) -> Option<&FuncType> {
+    pub(super) fn function_type(&self, index: u32) -> Option<&FuncType> {
         match &self.sub_type_at(index)?.composite_type.inner {
             CompositeInnerType::Func(ty) => Some(ty),
             _ => None,
@@ -111,33 +111,33 @@ impl Types {
     }
 
     /// Whether a function of this type has a garbage-collected parameter.
-    pub fn takes_collected(&self, ty: u32) -> bool {
+    pub(super) fn takes_collected(&self, ty: u32) -> bool {
         self.types
             .get(ty as usize)
             .is_some_and(|ty| ty.takes_collected)
     }
 
     /// Whether a function of this type has a garbage-collected result.
-    pub fn returns_collected(&self, ty: u32) -> bool {
+    pub(super) fn returns_collected(&self, ty: u32) -> bool {
         self.types
             .get(ty as usize)
             .is_some_and(|ty| ty.returns_collected)
     }
 
     /// Returns the numbers of parameters and results of a function type.
-    pub fn arity(&self, ty: u32) -> Option<(u64, u64)> {
+    pub(super) fn arity(&self, ty: u32) -> Option<(u64, u64)> {
         let ty = self.function_type(ty)?;
         Some((ty.params().len() as u64, ty.results().len() as u64))
     }
 
     /// Returns the number of values of an exception with this tag.
-    pub fn tag(&self, index: u32) -> Option<u64> {
+    pub(super) fn tag(&self, index: u32) -> Option<u64> {
         let ty = *self.tags.get(usize::try_from(index).ok()?)?;
         Some(self.arity(ty)?.0)
     }
 
     /// Returns the numbers of parameters and results of a block.
-    pub fn block(&self, ty: BlockType) -> Option<(u64, u64)> {
+    pub(super) fn block(&self, ty: BlockType) -> Option<(u64, u64)> {
         match ty {
             BlockType::Empty => Some((0, 0)),
             BlockType::Type(_) => Some((0, 1)),
@@ -146,7 +146,7 @@ impl Types {
     }
 
     /// Returns the number of fields of a struct type.
-    pub fn fields(&self, ty: u32) -> Option<u64> {
+    pub(super) fn fields(&self, ty: u32) -> Option<u64> {
         match &self.sub_type_at(ty)?.composite_type.inner {
             CompositeInnerType::Struct(ty) => Some(ty.fields.len() as u64),
             _ => None,

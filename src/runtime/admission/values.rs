@@ -15,31 +15,31 @@ pub(super) struct Value {
 pub(super) struct Values(Vec<(u64, Value)>);
 
 impl Values {
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// Returns the value at an index, counted from the bottom.
-    pub fn get(&self, place: u64) -> Value {
+    pub(super) fn get(&self, place: u64) -> Value {
         let found = self.0.binary_search_by_key(&place, |(place, _)| *place);
         found.map_or(Value::default(), |index| self.0[index].1)
     }
 
     /// Returns the known values at this index and above, topmost first.
-    pub fn above(&self, place: u64) -> impl Iterator<Item = Value> {
+    pub(super) fn above(&self, place: u64) -> impl Iterator<Item = Value> {
         let above = self.0.iter().rev().take_while(move |(it, _)| *it >= place);
         above.map(|(_, value)| *value)
     }
 
     /// Forgets the values at this index and above.
-    pub fn truncate(&mut self, place: u64) {
+    pub(super) fn truncate(&mut self, place: u64) {
         while self.0.last().is_some_and(|(above, _)| *above >= place) {
             self.0.pop();
         }
     }
 
     /// Forgets the values at this index and above, and sets the value at this index.
-    pub fn push(&mut self, place: u64, value: Value) {
+    pub(super) fn push(&mut self, place: u64, value: Value) {
         self.truncate(place);
         if value != Value::default() {
             self.0.push((place, value));

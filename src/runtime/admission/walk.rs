@@ -36,7 +36,7 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Makes a walk for a module that is refused if its compilation exceeds `bound`: see [`Bodies::new`].
-    pub fn new(bound: Option<Bound>) -> Self {
+    pub(super) fn new(bound: Option<Bound>) -> Self {
         Self {
             bodies: Bodies::new(bound),
             ..Self::default()
@@ -46,7 +46,7 @@ impl Walk {
     /// Returns the profile of a binary. The walk ends at the first error. The compiler reports it, and compiles
     /// nothing after it. `original_bytes` is the number of bytes of the binary that `wasm` was made from, by which the
     /// cost is judged.
-    pub fn through(mut self, wasm: &[u8], original_bytes: u64) -> ModuleProfile {
+    pub(super) fn through(mut self, wasm: &[u8], original_bytes: u64) -> ModuleProfile {
         self.profile.binary_bytes = original_bytes;
         for payload in Parser::new(0).parse_all(wasm) {
             let Ok(payload) = payload else { break };

@@ -189,7 +189,7 @@ impl CompilableFiles {
     /// or it cannot be read. The message has the path as the app gave it, never the resolved path. It is the same
     /// for a missing file and a file that is not granted, so that it does not reveal which files exist. Also
     /// `CompileError` if the file has more than `max_bytes` bytes; the rest is not read then.
-    pub fn read(&self, path: &Path, max_bytes: u64) -> Result<Vec<u8>, WasmError> {
+    pub(crate) fn read(&self, path: &Path, max_bytes: u64) -> Result<Vec<u8>, WasmError> {
         let shown = text::show(&path.to_string_lossy());
         let Some(granted) = &self.0 else {
             return Err(WasmError::compile(format!(

@@ -55,7 +55,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `CompileError` if too many compilations wait.
-    pub fn in_line<R: Send + 'static>(
+    pub(crate) fn in_line<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<R, WasmError> + Send + 'static,
     ) -> Result<Waiting<R>, WasmError> {
@@ -67,7 +67,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `CompileError` if too many compilations wait; otherwise as `work`.
-    pub fn in_turn<R>(
+    pub(crate) fn in_turn<R>(
         &self,
         work: impl FnOnce(&Self) -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
@@ -75,7 +75,7 @@ impl Compiler {
     }
 
     /// Returns the maximum number of bytes of a source.
-    pub fn max_source_bytes(&self) -> u64 {
+    pub(crate) fn max_source_bytes(&self) -> u64 {
         self.limits.max_source_bytes()
     }
 
@@ -83,7 +83,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `CompileError` if it is another kind of file.
-    pub fn check_format(&self, source: &[u8]) -> Result<(), WasmError> {
+    pub(crate) fn check_format(&self, source: &[u8]) -> Result<(), WasmError> {
         admission::check_format(source)
     }
 
@@ -91,7 +91,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `CompileError` if it exceeds the cap on its bytes.
-    pub fn check_size(&self, source: &[u8]) -> Result<(), WasmError> {
+    pub(crate) fn check_size(&self, source: &[u8]) -> Result<(), WasmError> {
         admission::check_bytes(source, &self.limits)
     }
 
@@ -100,7 +100,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `CompileError` if the module is malformed, invalid, exceeds a limit, or uses a feature that is off.
-    pub fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
+    pub(crate) fn compile(&self, source: &[u8]) -> Result<Arc<Code>, WasmError> {
         let _span = tracing::debug_span!("compile", bytes = source.len()).entered();
         let wasm = admission::encode(source, &self.limits)?;
         let hash = self.cache.hash(&wasm);
@@ -143,7 +143,7 @@ impl Compiler {
 
     /// Returns the code for a source that [`compile`](Compiler::compile) does not need to compile, if that is known
     /// at once: the source is small and in the binary format, and its code is in use.
-    pub fn find_small(&self, source: &[u8]) -> Option<Arc<Code>> {
+    pub(crate) fn find_small(&self, source: &[u8]) -> Option<Arc<Code>> {
         if source.len() > SMALL {
             return None;
         }
@@ -162,7 +162,7 @@ impl Compiler {
     ///
     /// # Errors
     /// As [`Compiler::compile`].
-    pub fn prepare(&self, code: &Code, checks: Checks) -> Result<(), WasmError> {
+    pub(crate) fn prepare(&self, code: &Code, checks: Checks) -> Result<(), WasmError> {
         if code.is_ready(checks) {
             return Ok(());
         }
@@ -272,7 +272,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `CompileError` if it needs more work than this method may do. [`Compiler::validate_at_length`] may do more.
-    pub fn validate(&self, source: &[u8]) -> Result<bool, WasmError> {
+    pub(crate) fn validate(&self, source: &[u8]) -> Result<bool, WasmError> {
         self.validate_within(
             source,
             self.limits.max_validation_steps,
@@ -284,7 +284,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `CompileError` if it exceeds the limits on sizes, or the limit on long validations.
-    pub fn validate_at_length(&self, source: &[u8]) -> Result<bool, WasmError> {
+    pub(crate) fn validate_at_length(&self, source: &[u8]) -> Result<bool, WasmError> {
         self.validate_within(
             source,
             self.limits.max_async_validation_steps,

@@ -119,7 +119,7 @@ impl Code {
 
     /// Whether there is machine code with these checks. Then
     /// [`Compiler::prepare`](crate::runtime::Compiler::prepare) has nothing to do.
-    pub fn is_ready(&self, checks: Checks) -> bool {
+    pub(crate) fn is_ready(&self, checks: Checks) -> bool {
         self.get(checks).is_some()
     }
 

@@ -76,7 +76,7 @@ pub(super) struct OffsetMapBuilder {
 
 impl OffsetMapBuilder {
     /// From `rewritten` on, the bytes are those of the original at `original`.
-    pub fn copied(&mut self, rewritten: usize, original: usize) {
+    pub(super) fn copied(&mut self, rewritten: usize, original: usize) {
         let continues =
             |last: Run| !last.is_inserted && rewritten - last.rewritten == original - last.original;
         if !self.last.is_some_and(continues) {
@@ -89,7 +89,7 @@ impl OffsetMapBuilder {
     }
 
     /// From `rewritten` on, the bytes belong to the instruction at `original`.
-    pub fn inserted(&mut self, rewritten: usize, original: usize) {
+    pub(super) fn inserted(&mut self, rewritten: usize, original: usize) {
         let continues = |last: Run| last.is_inserted && original == last.original;
         if !self.last.is_some_and(continues) {
             self.push(Run {
@@ -101,7 +101,7 @@ impl OffsetMapBuilder {
     }
 
     /// Returns the map for code that is `base` bytes further on than it was said to be.
-    pub fn finish(mut self, base: usize) -> OffsetMap {
+    pub(super) fn finish(mut self, base: usize) -> OffsetMap {
         for entry in &mut self.index {
             entry.run.rewritten += base;
         }

@@ -8,7 +8,7 @@ use super::Bodies;
 use super::merges::MergePoint;
 
 /// The control frame of a block, loop, `if`, `try_table`, or of the function itself.
-pub struct Frame {
+pub(super) struct Frame {
     pub kind: FrameKind,
     /// The number of frames that began before this one. [`Liveness`](super::super::liveness::Liveness) uses the
     /// same number.
@@ -31,7 +31,7 @@ pub struct Frame {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum FrameKind {
+pub(super) enum FrameKind {
     Block,
     Loop,
     If,

@@ -8,19 +8,19 @@ use super::ModuleContext;
 use super::merges::BlockArguments;
 
 /// The time to compile one pair of a local and a loop that carries it, in nanoseconds.
-pub const LOOP_PAIR_NS: u64 = 1_500;
+pub(super) const LOOP_PAIR_NS: u64 = 1_500;
 
 /// The time to compile one value that is passed to another block, in nanoseconds. See [`Counts::moved`].
-pub const ARGUMENT_NS: u64 = 8 * ARGUMENT_BYTES;
+pub(super) const ARGUMENT_NS: u64 = 8 * ARGUMENT_BYTES;
 
 const ARGUMENT_BYTES: u64 = 600;
 
 /// The minimum time to compile a repeated instruction, in nanoseconds.
-pub const REPEATED_NS: u64 = 8 * LEAST_SIZE;
+pub(super) const REPEATED_NS: u64 = 8 * LEAST_SIZE;
 
 /// Counters. Most are numbers of pairs, because products make a compiler slow.
 #[derive(Default)]
-pub struct Counts {
+pub(super) struct Counts {
     /// The number of values passed between blocks, to functions, and returned.
     pub moved: u64,
     /// Blocks × their depth in the dominator tree.
@@ -81,7 +81,7 @@ pub struct Counts {
 impl Counts {
     /// Returns the cost of the function. `size` is the size of the compiler's data for its instructions, in bytes,
     /// `local_count` the number of its locals, and `end` the position of its end.
-    pub fn cost(
+    pub(super) fn cost(
         &self,
         size: u64,
         local_count: u64,

@@ -47,7 +47,7 @@ struct Loop {
 
 /// The state of the merge point at the end of a frame.
 #[derive(Default)]
-pub struct MergePoint {
+pub(super) struct MergePoint {
     /// For each local of [`Liveness::merged_locals`](super::super::liveness::Liveness::merged_locals), the values
     /// at the ends of the predecessors so far.
     incoming: Vec<Incoming>,
@@ -74,7 +74,7 @@ enum Incoming {
 
 impl ValueFlow {
     /// Makes the state for a module in which at most `pairs` pairs of a local and a branch are analysed.
-    pub fn new(pairs: u64) -> Self {
+    pub(super) fn new(pairs: u64) -> Self {
         Self {
             pairs_left: pairs,
             ..Self::default()
@@ -82,7 +82,7 @@ impl ValueFlow {
     }
 
     /// Resets the state for the next function.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.loops.clear();
         self.heavy.clear();
         self.arguments = BlockArguments::default();

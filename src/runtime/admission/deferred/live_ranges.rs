@@ -5,7 +5,7 @@ use super::{Block, Deferred, LiveRangeCounts, LiveStores, Placed, Time};
 
 impl Deferred {
     /// Records a call.
-    pub fn call(&mut self) {
+    pub(crate) fn call(&mut self) {
         let totals = [LiveStores::All, LiveStores::Last].map(|stores| self.now(stores).total());
         self.calls.push(totals);
     }
@@ -21,7 +21,7 @@ impl Deferred {
     }
 
     /// Returns the larger count of both cases.
-    pub fn live_ranges(&self) -> LiveRangeCounts {
+    pub(crate) fn live_ranges(&self) -> LiveRangeCounts {
         let [all, last] = self.live_ranges;
         LiveRangeCounts {
             pairs: all.pairs.max(last.pairs),
@@ -64,7 +64,7 @@ impl Deferred {
     }
 
     /// Records that a branch passes the value to a merge point. It is live since the previous branch that did so.
-    pub fn pass_argument(&mut self, node: Node) {
+    pub(crate) fn pass_argument(&mut self, node: Node) {
         self.hoist(node);
         let index = match node.kind() {
             Kind::Computed(index) => index,

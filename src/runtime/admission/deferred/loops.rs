@@ -5,7 +5,7 @@ use super::{Deferred, Loop};
 
 impl Deferred {
     /// Begins a loop that is branched to.
-    pub fn begin_loop(&mut self) {
+    pub(crate) fn begin_loop(&mut self) {
         let start = self.here().block.number;
         self.loops.push(Loop {
             start,
@@ -17,7 +17,7 @@ impl Deferred {
 
     /// Ends the innermost of these loops, at the block with this number. `aliases` are the nodes that turned out to
     /// be equal to the values before the loop, so instructions that use one of them may have been hoisted too.
-    pub fn end_loop(&mut self, number: u64, mut aliases: impl Iterator<Item = Node>) {
+    pub(crate) fn end_loop(&mut self, number: u64, mut aliases: impl Iterator<Item = Node>) {
         let is_used = |alias: Node| match alias.kind() {
             Kind::Computed(index) => self.instructions.get(index).is_some_and(|it| it.is_used),
             _ => false,
@@ -39,7 +39,7 @@ impl Deferred {
     }
 
     /// Records a conditional branch out of all open loops with an index of at least `loops`.
-    pub fn exit(&mut self, loops: usize) {
+    pub(crate) fn exit(&mut self, loops: usize) {
         self.exits = self.exits.saturating_add(1);
         self.open_exits += 1;
         if let Some(outermost) = self.loops.get_mut(loops) {
@@ -51,7 +51,7 @@ impl Deferred {
     }
 
     /// Records the end of a frame that is the target of `exits` conditional branches.
-    pub fn close_frame(&mut self, exits: u64) {
+    pub(crate) fn close_frame(&mut self, exits: u64) {
         self.open_exits = self.open_exits.saturating_sub(exits);
     }
 
@@ -84,7 +84,7 @@ impl Deferred {
     }
 
     /// Records that an instruction derives `count` values from this one. They are hoisted together with it.
-    pub fn derive(&mut self, node: Node, count: u64) {
+    pub(crate) fn derive(&mut self, node: Node, count: u64) {
         if let Kind::Constant(index) = node.kind()
             && self.numbering.is_cheap(index)
         {

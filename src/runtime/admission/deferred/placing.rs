@@ -5,7 +5,7 @@ use super::{Block, Deferred, LiveStores, Placed, ProgramPoint, Step};
 
 impl Deferred {
     /// Begins the block with this number and this depth in the dominator tree.
-    pub fn begin_block(&mut self, number: u64, depth: u64) {
+    pub(crate) fn begin_block(&mut self, number: u64, depth: u64) {
         while self.path.last().is_some_and(|(last, _)| *last >= depth) {
             self.path.pop();
         }
@@ -17,7 +17,7 @@ impl Deferred {
     }
 
     /// Returns the current position.
-    pub fn here(&self) -> ProgramPoint {
+    pub(crate) fn here(&self) -> ProgramPoint {
         let block = self.path.last().map(|(_, block)| *block);
         ProgramPoint {
             block: block.unwrap_or_default(),
@@ -27,12 +27,12 @@ impl Deferred {
     }
 
     /// Whether the block of this position dominates the current block.
-    pub fn dominates(&self, point: ProgramPoint) -> bool {
+    pub(crate) fn dominates(&self, point: ProgramPoint) -> bool {
         self.is_on_path(point.block)
     }
 
     /// Records that an instruction at `point` needs the value.
-    pub fn need(&mut self, node: Node, stores: LiveStores, point: ProgramPoint) {
+    pub(crate) fn need(&mut self, node: Node, stores: LiveStores, point: ProgramPoint) {
         self.hoist(node);
         self.steps.push(Step::Place(node));
         while let Some(step) = self.steps.pop() {
@@ -53,7 +53,7 @@ impl Deferred {
     }
 
     /// Records that the current instruction needs the value, in both cases of [`LiveStores`].
-    pub fn need_here(&mut self, node: Node) {
+    pub(crate) fn need_here(&mut self, node: Node) {
         match node.kind() {
             Kind::Computed(_) => {
                 self.need(node, LiveStores::All, self.here());
@@ -69,7 +69,7 @@ impl Deferred {
 
     /// Counts the recomputation of values that a branch passes to a merge point. They are not placed here, since it
     /// is not known whether the merge point needs them.
-    pub fn repeat_arguments(&mut self, nodes: &[Node]) {
+    pub(crate) fn repeat_arguments(&mut self, nodes: &[Node]) {
         for stores in [LiveStores::All, LiveStores::Last] {
             self.walks = self.walks.wrapping_add(1);
             for node in nodes {

@@ -89,7 +89,7 @@ pub(super) struct Output<'a> {
 
 impl Output<'_> {
     /// Copies bytes of the original.
-    pub fn copy(&mut self, start: usize, end: usize) -> Option<()> {
+    pub(super) fn copy(&mut self, start: usize, end: usize) -> Option<()> {
         self.offsets.copied(self.code.len(), start);
         self.code.extend_from_slice(self.wasm.get(start..end)?);
         Some(())
@@ -104,7 +104,7 @@ impl Output<'_> {
 impl Bodies {
     /// Appends `body` with its size, which begins at `start` in the original. `None` if the body is not valid, or the
     /// types of its handlers get too large.
-    pub fn write(
+    pub(super) fn write(
         &mut self,
         body: &FunctionBody<'_>,
         start: usize,

@@ -86,7 +86,7 @@ struct Open {
 
 impl Plan {
     /// Reads a body. Returns whether it has legacy instructions, or `None` if it is not valid.
-    pub fn read(&mut self, body: &FunctionBody<'_>) -> Option<bool> {
+    pub(super) fn read(&mut self, body: &FunctionBody<'_>) -> Option<bool> {
         self.tries.clear();
         self.clauses.clear();
         self.open.clear();
@@ -235,7 +235,7 @@ impl Plan {
     }
 
     /// Returns how to write the `try` with this number.
-    pub fn writing(&self, number: u32) -> Option<Writing> {
+    pub(super) fn writing(&self, number: u32) -> Option<Writing> {
         let this = self.tries.get(number as usize)?;
         match this.kind {
             TryKind::Block => Some(Writing::Block),
@@ -246,13 +246,13 @@ impl Plan {
     }
 
     /// Whether a `delegate` leads to the `try` or `try_table` with this number.
-    pub fn is_delegated_to(&self, number: u32) -> bool {
+    pub(super) fn is_delegated_to(&self, number: u32) -> bool {
         let this = self.tries.get(number as usize);
         this.is_some_and(|this| this.is_delegated_to)
     }
 
     /// Returns the clause with this number.
-    pub fn clause(&self, clause: u32) -> Option<Clause> {
+    pub(super) fn clause(&self, clause: u32) -> Option<Clause> {
         self.clauses.get(clause as usize).copied()
     }
 }

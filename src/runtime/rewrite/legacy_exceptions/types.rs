@@ -37,7 +37,7 @@ struct Contents {
 }
 
 impl Types {
-    pub fn new(module_bytes: usize) -> Self {
+    pub(super) fn new(module_bytes: usize) -> Self {
         Self {
             types: Vec::new(),
             functions: Vec::new(),
@@ -48,23 +48,23 @@ impl Types {
         }
     }
 
-    pub fn push_type(&mut self, ty: SubType) {
+    pub(super) fn push_type(&mut self, ty: SubType) {
         self.types.push(match ty.composite_type.inner {
             CompositeInnerType::Func(ty) => Some(ty),
             _ => None,
         });
     }
 
-    pub fn push_function(&mut self, ty: u32) {
+    pub(super) fn push_function(&mut self, ty: u32) {
         self.functions.push(ty);
     }
 
-    pub fn push_tag(&mut self, ty: u32) {
+    pub(super) fn push_tag(&mut self, ty: u32) {
         self.tags.push(ty);
     }
 
     /// Returns the number of parameters of a function.
-    pub fn params_of_function(&self, function: usize) -> Option<u32> {
+    pub(super) fn params_of_function(&self, function: usize) -> Option<u32> {
         let params = self.function_type(*self.functions.get(function)?)?.params();
         u32::try_from(params.len()).ok()
     }
@@ -72,7 +72,7 @@ impl Types {
     /// Returns the type of a block that starts with the parameters of `block`, and ends with the values of the tag, if
     /// there is one, and an exception reference, if it `leaves_exception`. `None` if the types are not valid, or the
     /// added types get too large.
-    pub fn handler(
+    pub(super) fn handler(
         &mut self,
         block: wasmparser::BlockType,
         tag: Option<u32>,
@@ -125,7 +125,7 @@ impl Types {
     }
 
     /// Returns the number of types that were added, and their bytes.
-    pub fn added(&self) -> (u32, &[u8]) {
+    pub(super) fn added(&self) -> (u32, &[u8]) {
         (self.added.len() as u32, &self.encoded)
     }
 
