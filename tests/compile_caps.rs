@@ -92,3 +92,42 @@ fn validate_takes_small_modules_and_names_the_function_for_large_ones() {
         json!([true, false, 5000, true, 5000, true, true, true, false])
     );
 }
+
+/// Each handler becomes a block that takes the parameters of its `try`.
+#[test]
+fn handlers_are_not_validated_as_blocks_while_javascript_waits() {
+    let result = Js::new().run(
+        r#"
+        const handlers = (count) => text(`(module (tag $e) (type $many (func (param ${"i32 ".repeat(1000)})))
+            (func unreachable try (type $many) unreachable ${"catch $e ".repeat(count)} end))`);
+        const error = await caught(() => validate(handlers(3_000)));
+        return [
+            error.code, /\(max_validation_steps\)/.test(error.message),
+            validate(handlers(500)), await validateAsync(handlers(3_000)),
+        ];
+        "#,
+    );
+    assert_eq!(result, json!([5000, true, true, true]));
+}
+
+/// The steps of a function are not counted further than this depth.
+#[test]
+fn functions_with_very_deep_blocks_are_not_validated() {
+    let result = Js::new().run(
+        r#"
+        const leb = (number) => [number & 0x7f | 0x80, number >> 7 & 0x7f | 0x80, number >> 14];
+        const blocks = (count) => {
+            const body = [0, ...Array(count).fill([2, 0x40]).flat(), ...Array(count + 1).fill(0x0b)];
+            const code = [1, ...leb(body.length), ...body];
+            const sections = [[1, 4, 1, 0x60, 0, 0], [3, 2, 1, 0], [10, ...leb(code.length), ...code]];
+            return new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections.flat()]);
+        };
+        const errors = [await caught(() => validate(blocks(70_000))), await caught(() => validateAsync(blocks(70_000)))];
+        return [
+            validate(blocks(60_000)), errors.map((error) => error.code),
+            errors.map((error) => /more steps than can be counted/.test(error.message)),
+        ];
+        "#,
+    );
+    assert_eq!(result, json!([true, [5000, 5000], [true, true]]));
+}

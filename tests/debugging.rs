@@ -101,6 +101,35 @@ fn frames_come_with_each_error_that_ends_a_guest() {
     );
 }
 
+/// The code of a dropped module leaves its address to the next one.
+#[test]
+fn frames_never_name_a_module_that_got_no_instance() {
+    let capabilities = WasmCapabilities::builder()
+        .max_memory_bytes(1 << 20)
+        .build();
+    let state = WasmState::new(capabilities).unwrap();
+    let (store, _) = state.new_store(StoreOptions::default()).unwrap();
+    let compile = |number: u32, memory: &str| {
+        let text = format!(
+            r#"(module {memory} (func (export "f") (drop (i32.const {number})) unreachable))"#
+        );
+        state.compile(text.as_bytes()).unwrap().id
+    };
+    for number in 0..20 {
+        let refused = compile(number, "(memory 1 1000 shared)");
+        let error = state.instantiate(refused, store, Vec::new());
+        let error = error.err().expect("the memory exceeds the cap");
+        assert!(error.message.contains("shared memories"), "{error}");
+        assert!(state.drop_module(refused));
+
+        let module = compile(number, "");
+        let instance = state.instantiate(module, store, Vec::new()).unwrap();
+        let error = instance.returned().unwrap().call("f", &[]).unwrap_err();
+        assert_eq!(error.frames[0].module, format!("<module {module}>"));
+        assert!(state.drop_module(module));
+    }
+}
+
 #[test]
 fn demangling_a_long_name_does_not_exhaust_the_stack() {
     let name = format!("_RNvMC1a{}h1f", "R".repeat(480));

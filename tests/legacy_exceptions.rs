@@ -283,3 +283,24 @@ fn what_is_compiled_counts() {
         assert_eq!(compile(&functions), Ok(()), "{}", &functions[..40]);
     }
 }
+
+/// The types of handlers come before the memory in the module that the engine validates.
+#[test]
+fn an_error_before_the_code_has_its_offset_in_the_original() {
+    let binary = wat::parse_str(
+        "(module (tag $e (param i32 i32)) (memory 1 (pagesize 1))
+            (func try (throw $e (i32.const 1) (i32.const 2)) catch $e drop drop end))",
+    )
+    .unwrap();
+    let mut sections = wasmparser::Parser::new(0).parse_all(&binary);
+    let memories = sections.find_map(|section| match section {
+        Ok(wasmparser::Payload::MemorySection(memories)) => Some(memories.range()),
+        _ => None,
+    });
+    let state = WasmState::new(WasmCapabilities::default()).unwrap();
+    let error = state.compile(&binary).err().expect("pages have one size");
+    let (_, rest) = error.message.split_once("at 0x").expect(&error.message);
+    let (offset, _) = rest.split_once(':').unwrap();
+    let offset = usize::from_str_radix(offset, 16).unwrap();
+    assert!(memories.unwrap().contains(&offset), "{error}");
+}

@@ -118,17 +118,22 @@ impl Instantiation<'_> {
             let code = &self.module.code;
             let (debug_info, offsets) = (code.debug_info.as_ref(), code.offsets.as_ref());
             let data = store.data_mut();
-            data.add_module(&self.code.module, self.module.id, debug_info, offsets);
             let limits = &mut data.limits;
             limits.take_refusal();
             let mark = limits.mark();
             limits.reserve_shared(self.module.code.profile.shared_growth)?;
+            let is_new = data.add_module(&self.code.module, self.module.id, debug_info, offsets);
             match instantiate(store.as_context_mut()) {
                 Ok(instance) => {
                     store.data_mut().count_instance();
                     Ok(Outcome::Returned(instance))
                 }
-                Err(error) => instantiation_error(store, &error, &mark),
+                Err(error) => {
+                    if is_new && !ran(&error) {
+                        store.data_mut().remove_module(&self.code.module);
+                    }
+                    instantiation_error(store, &error, &mark)
+                }
             }
         })?;
         Ok(outcome.map(|instance| WasmInstance {

@@ -223,6 +223,8 @@ impl Bodies {
         );
         if self.is_exhausted() {
             self.profile.cost.ns = u64::MAX;
+            // The rest of the body was not counted.
+            self.profile.validation_steps = u64::MAX;
         }
         self.profile
     }

@@ -122,8 +122,8 @@ impl ModuleProfile {
 
     /// Returns the work to validate the module before it is compiled, in steps.
     pub(crate) fn whole_validation_steps(&self) -> u64 {
-        let passes = match self.legacy_exceptions {
-            // It is validated, rewritten, and validated again.
+        let passes = match self.legacy_exceptions && !self.rewritten {
+            // It is validated, rewritten, and validated again. The last may take longer: see `Compiler::rewrite`.
             true => 3,
             false => 1,
         };

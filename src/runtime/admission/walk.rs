@@ -242,7 +242,7 @@ impl Walk {
         let mut non_constant = 0;
         for operator in expr.get_operators_reader() {
             let operator = operator.ok()?;
-            self.profile.validation_steps += 1;
+            self.profile.validation_steps = self.profile.validation_steps.saturating_add(1);
             match operator {
                 Operator::End
                 | Operator::I32Const { .. }
@@ -376,7 +376,8 @@ impl Walk {
         self.profile.locals = self.profile.locals.max(body_profile.locals);
         self.profile.nesting = self.profile.nesting.max(body_profile.nesting);
         self.profile.regions = self.profile.regions.max(body_profile.regions);
-        self.profile.validation_steps += body_profile.validation_steps;
+        let steps = self.profile.validation_steps;
+        self.profile.validation_steps = steps.saturating_add(body_profile.validation_steps);
         self.profile.catches |= body_profile.catches;
         self.profile.waits |= body_profile.waits && self.shares;
         self.total.add(body_profile.cost);

@@ -112,9 +112,22 @@ impl Compiler {
         let content = ModuleProfile::content_of(&wasm);
         self.check_content(&content)?;
         // The compiler validates each function when it comes to it, which may be after minutes.
-        let standard = match content.may_be_validated(&self.limits) {
-            true => self.validate_whole(&wasm, &content)?,
-            false => None,
+        let standard = match (
+            content.may_be_validated(&self.limits),
+            content.legacy_exceptions,
+        ) {
+            (false, _) => None,
+            (true, false) => {
+                self.validate_whole(&wasm)?;
+                None
+            }
+            (true, true) => {
+                let (standard, content) = self.rewrite(&wasm)?;
+                if content.may_be_validated(&self.limits) {
+                    self.validate_rewritten(&wasm, &standard)?;
+                }
+                Some(standard)
+            }
         };
         let profile = match &standard {
             None => ModuleProfile::of(&wasm, &self.limits),
@@ -216,27 +229,36 @@ impl Compiler {
         content.check_counts(&self.limits)
     }
 
-    /// Validates a whole module. If it has legacy exceptions, returns it without them.
+    /// Validates a whole module without legacy exceptions.
     ///
     /// # Errors
     /// `CompileError` if it is not valid.
-    fn validate_whole(
-        &self,
-        wasm: &[u8],
-        content: &ModuleProfile,
-    ) -> Result<Option<Standard>, WasmError> {
+    fn validate_whole(&self, wasm: &[u8]) -> Result<(), WasmError> {
         let engine = self.cache.engines().get(self.checks)?;
-        if !content.legacy_exceptions {
-            Module::validate(engine, wasm).map_err(|error| admission::invalid(wasm, &error))?;
-            return Ok(None);
-        }
-        // By the legacy rules, and then by those of the engine, which may have other features off.
+        Module::validate(engine, wasm).map_err(|error| admission::invalid(wasm, &error))
+    }
+
+    /// Validates a module by the rules for legacy exceptions. Returns it without them, and its content then, which may
+    /// take many more steps to validate: each handler is a block, whose parameters may be a thousand.
+    ///
+    /// # Errors
+    /// `CompileError` if it is not valid, or exceeds a limit on its content.
+    fn rewrite(&self, wasm: &[u8]) -> Result<(Standard, ModuleProfile), WasmError> {
         validate_legacy(wasm)
             .map_err(|error| admission::invalid_at(wasm, &error, error.offset()))?;
         let standard = standard_exceptions(wasm)?;
+        let content = ModuleProfile::content_of_standard(&standard.wasm, wasm.len());
         // Before the validator, whose limits have no names.
-        ModuleProfile::content_of_standard(&standard.wasm, wasm.len())
-            .check_counts(&self.limits)?;
+        content.check_counts(&self.limits)?;
+        Ok((standard, content))
+    }
+
+    /// Validates a [rewritten](Compiler::rewrite) module by the rules of the engine, which may have other features off.
+    ///
+    /// # Errors
+    /// `CompileError` if it is not valid.
+    fn validate_rewritten(&self, wasm: &[u8], standard: &Standard) -> Result<(), WasmError> {
+        let engine = self.cache.engines().get(self.checks)?;
         Module::validate(engine, &standard.wasm).map_err(|error| {
             match error.downcast_ref::<wasmparser::Error>() {
                 Some(found) => {
@@ -244,8 +266,7 @@ impl Compiler {
                 }
                 None => admission::invalid(wasm, &error),
             }
-        })?;
-        Ok(Some(standard))
+        })
     }
 
     fn machine_code(
@@ -294,8 +315,12 @@ impl Compiler {
 
     fn validate_within(&self, source: &[u8], cap: u64, name: &str) -> Result<bool, WasmError> {
         let refuse = |steps: u64| {
+            let steps = match steps {
+                u64::MAX => "more steps than can be counted".to_owned(),
+                steps => format!("{steps} steps"),
+            };
             Err(WasmError::compile(format!(
-                "validating takes {steps} steps, which exceeds the cap of {cap} ({name})"
+                "validating takes {steps}, which exceeds the cap of {cap} ({name})"
             )))
         };
         // The size alone gives a lower bound.
@@ -322,7 +347,17 @@ impl Compiler {
         if content.legacy_exceptions && !self.allow_legacy_exceptions {
             return Ok(false);
         }
-        Ok(self.validate_whole(&wasm, &content).is_ok())
+        if !content.legacy_exceptions {
+            return Ok(self.validate_whole(&wasm).is_ok());
+        }
+        let Ok((standard, content)) = self.rewrite(&wasm) else {
+            return Ok(false);
+        };
+        let steps = content.whole_validation_steps();
+        if steps > cap {
+            return refuse(steps);
+        }
+        Ok(self.validate_rewritten(&wasm, &standard).is_ok())
     }
 }
 

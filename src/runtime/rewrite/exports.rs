@@ -359,6 +359,9 @@ struct Room<'a> {
     hidden: usize,
     /// The bytes that shorter names have left.
     left: usize,
+    /// The bytes that have to remain: the length of the last renamed export's name takes as many bytes as before, which
+    /// is more than the one byte of a short name.
+    reserved: usize,
 }
 
 impl<'a> Room<'a> {
@@ -384,6 +387,7 @@ impl<'a> Room<'a> {
             renamed: Vec::new(),
             hidden: 0,
             left: 0,
+            reserved: 0,
         }
     }
 
@@ -399,7 +403,7 @@ impl<'a> Room<'a> {
         object.encode(&mut entry);
         let count_bytes = |hidden| leb_bytes(self.exports.len() + hidden).max(self.count_bytes);
         let wanted = entry.len() + count_bytes(self.hidden + 1) - count_bytes(self.hidden);
-        while self.left < wanted {
+        while self.left < wanted + self.reserved {
             let Some(position) = self.renameable.next() else {
                 return false;
             };
@@ -411,6 +415,7 @@ impl<'a> Room<'a> {
             }
             self.renamed.push(position);
             self.left += old - new;
+            self.reserved = old - export.name.len() - 1;
         }
         self.left -= wanted;
         self.hidden += 1;
@@ -569,6 +574,23 @@ mod tests {
             .map(|i| format!("(export \"tag {i}\" (tag $tag))"))
             .collect();
         reorder(&module(&format!("{shown} {tags}")));
+    }
+
+    #[test]
+    fn hidden_exports_may_take_all_bytes_of_a_name() {
+        for hidden in 26..=32 {
+            let globals = "(global (mut i32) (i32.const 0))".repeat(hidden);
+            // A hidden export takes five bytes, and a name of two bytes remains.
+            let length = 5 * hidden + 1;
+            let names = functions(1_500, |i| format!("{i:.>length$}"));
+            let wasm = module(&format!("{globals} {names}"));
+            let uses = (2..2 + hidden as u32).map(|index| (Object::Global(index), 1_000_000));
+            let Searches { order, .. } = Searches::plan(&wasm, uses.collect());
+            let order = order.unwrap();
+            assert_eq!(order.first.len(), hidden);
+            let (reordered, _) = order.apply(&wasm).expect("the exports have room");
+            Validator::new().validate_all(&reordered).unwrap();
+        }
     }
 
     #[test]

@@ -10,6 +10,15 @@ pub(crate) struct OffsetMap {
     runs: Box<[u8]>,
     /// Every [`INDEX_STEP`]th run.
     index: Box<[IndexEntry]>,
+    /// The end of the section before the code that has another size than in the original.
+    resized: SectionEnd,
+}
+
+/// The offsets at which a section ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SectionEnd {
+    pub rewritten: usize,
+    pub original: usize,
 }
 
 /// The number of runs from one entry of the index to the next. A lookup reads fewer runs than this.
@@ -31,13 +40,17 @@ struct IndexEntry {
 }
 
 impl OffsetMap {
-    /// Returns the original offset of the instruction at `offset`. An offset before the code is returned as it is.
+    /// Returns the original offset of the instruction at `offset`, or of the item at `offset` in a section before the
+    /// code.
     pub(crate) fn original(&self, offset: usize) -> usize {
         let after = self
             .index
             .partition_point(|entry| entry.run.rewritten <= offset);
         let Some(entry) = after.checked_sub(1).map(|before| &self.index[before]) else {
-            return offset;
+            return match offset.checked_sub(self.resized.rewritten) {
+                Some(distance) => self.resized.original + distance,
+                None => offset,
+            };
         };
         let mut run = entry.run;
         let mut rest = self.runs.get(entry.next..).unwrap_or_default();
@@ -100,14 +113,16 @@ impl OffsetMapBuilder {
         }
     }
 
-    /// Returns the map for code that is `base` bytes further on than it was said to be.
-    pub(super) fn finish(mut self, base: usize) -> OffsetMap {
+    /// Returns the map for code that is `base` bytes further on than it was said to be, after a section that was
+    /// `resized`.
+    pub(super) fn finish(mut self, base: usize, resized: SectionEnd) -> OffsetMap {
         for entry in &mut self.index {
             entry.run.rewritten += base;
         }
         OffsetMap {
             runs: self.runs.into(),
             index: self.index.into(),
+            resized,
         }
     }
 
@@ -161,8 +176,17 @@ mod tests {
             builder.inserted(run * 305, run * 300);
             builder.copied(run * 305 + 5, run * 300);
         }
-        let map = builder.finish(40);
-        assert_eq!(map.original(39), 39);
+        let map = builder.finish(
+            40,
+            SectionEnd {
+                rewritten: 20,
+                original: 15,
+            },
+        );
+        assert_eq!(
+            [19, 20, 39].map(|offset| map.original(offset)),
+            [19, 15, 34]
+        );
         for run in 0..1_000 {
             let start = 40 + run * 305;
             for (offset, original) in [(0, 0), (4, 0), (5, 0), (6, 1), (304, 299)] {
@@ -178,7 +202,7 @@ mod tests {
         for offset in 0..1_000 {
             builder.copied(offset + 7, offset);
         }
-        let map = builder.finish(0);
+        let map = builder.finish(0, SectionEnd::default());
         assert_eq!((map.runs.len(), map.index.len()), (0, 1));
         assert_eq!(map.original(1_006), 999);
     }

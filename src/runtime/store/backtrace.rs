@@ -1,6 +1,7 @@
 //! The call stacks of guests.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -29,22 +30,30 @@ pub(crate) struct ModuleOfFrames {
 }
 
 impl StoreData {
-    /// Adds a module that is about to be instantiated in the store, for call stacks. `id` is its handle.
+    /// Adds a module that is about to be instantiated in the store, for call stacks. `id` is its handle. Returns whether
+    /// it is new to the store.
     pub(crate) fn add_module(
         &mut self,
         module: &Module,
         id: u32,
         debug_info: Option<&Arc<DebugInfo>>,
         offsets: Option<&Arc<OffsetMap>>,
-    ) {
-        let module_of_frames = || ModuleOfFrames {
+    ) -> bool {
+        let Entry::Vacant(entry) = self.modules.entry(key(module)) else {
+            return false;
+        };
+        entry.insert(ModuleOfFrames {
             id,
             debug_info: debug_info.cloned(),
             offsets: offsets.cloned(),
-        };
-        self.modules
-            .entry(key(module))
-            .or_insert_with(module_of_frames);
+        });
+        true
+    }
+
+    /// Removes a module that got no instance. The store does not keep it alive, so another module's code may come to its
+    /// address.
+    pub(crate) fn remove_module(&mut self, module: &Module) {
+        self.modules.remove(&key(module));
     }
 
     /// Returns the call stack at the time of an error. Empty if no guest was running.

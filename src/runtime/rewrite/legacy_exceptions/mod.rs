@@ -13,7 +13,7 @@ use wasmparser::{Parser, Payload, TypeRef, Validator, WasmFeatures};
 
 use self::body::{Bodies, Output};
 use self::types::Types;
-use super::offsets::{OffsetMap, OffsetMapBuilder};
+use super::offsets::{OffsetMap, OffsetMapBuilder, SectionEnd};
 use crate::runtime::base::error::WasmError;
 
 /// A module without legacy exception instructions.
@@ -162,6 +162,7 @@ fn assemble(sections: &[Section], types: &Types, output: Output<'_>) -> Option<S
     let mut wasm = Vec::with_capacity(original.len() + code.len() / 4);
     wasm.extend_from_slice(&original[..HEADER_BYTES]);
     let mut base = 0;
+    let mut resized = SectionEnd::default();
     for section in sections {
         match (section.id, types.added()) {
             (CODE_SECTION, _) => {
@@ -180,13 +181,17 @@ fn assemble(sections: &[Section], types: &Types, output: Output<'_>) -> Option<S
                 for part in [&count, own, bytes] {
                     wasm.extend_from_slice(part);
                 }
+                resized = SectionEnd {
+                    rewritten: wasm.len(),
+                    original: section.end,
+                };
             }
             _ => wasm.extend_from_slice(&original[section.start..section.end]),
         }
     }
     Some(Standard {
         wasm,
-        offsets: offsets.finish(base),
+        offsets: offsets.finish(base, resized),
     })
 }
 
