@@ -14,6 +14,9 @@ use crate::runtime::base::text;
 const MAX_ROWS: usize = 2 << 20;
 /// The maximum number of files of a table.
 const MAX_FILES: usize = 1 << 16;
+/// The maximum number of bytes of all line programs together. They are read at the first error of a module, outside of
+/// fuel and deadline.
+const MAX_SECTION_BYTES: usize = 32 << 20;
 /// The maximum number of bytes of a line program. Some instructions make the reader keep 20 times their bytes.
 const MAX_PROGRAM_BYTES: u64 = 16 << 20;
 /// The maximum number of bytes of a line program's header. The reader keeps up to 90 times the bytes of its lists.
@@ -64,7 +67,8 @@ struct Row {
 
 impl LineTable {
     /// Reads a table. Parts that are malformed or too large are left out.
-    pub(super) fn read(sections: LineSections<'_>) -> Self {
+    pub(super) fn read(mut sections: LineSections<'_>) -> Self {
+        sections.line = &sections.line[..sections.line.len().min(MAX_SECTION_BYTES)];
         let mut table = Self::default();
         let mut offset = 0;
         while let Some(size) = ProgramSize::read(&sections.line[offset..]) {
@@ -418,6 +422,20 @@ mod tests {
         instructions.extend(END_SEQUENCE);
         let table = table(&program(b"", &files, &instructions));
         assert_eq!(table.files.len(), MAX_FILES);
+    }
+
+    #[test]
+    fn sections_are_read_to_a_cap() {
+        let instructions = [address(10), vec![1, NEXT], END_SEQUENCE.into()].concat();
+        let small = program(b"", FILE, &instructions);
+        // Skipped, since it is too large itself.
+        let filler = vec![1; MAX_SECTION_BYTES - 2 * small.len()];
+        let filler = program(b"", FILE, &filler);
+        let other = [address(20), vec![1, NEXT], END_SEQUENCE.into()].concat();
+        let other = program(b"", FILE, &other);
+        let table = table(&[filler, small, other.clone(), other].concat());
+        assert_eq!(show(&table, 10), "a.c:1");
+        assert!(table.location(20).is_none());
     }
 
     #[test]
