@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::{AsContextMut, Extern, Instance, Linker, StoreContextMut};
+use wasmtime::{AsContextMut, Extern, Instance, Linker, Module, StoreContextMut};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
@@ -129,10 +129,8 @@ impl Instantiation<'_> {
                     Ok(Outcome::Returned(instance))
                 }
                 Err(error) => {
-                    if is_new && !ran(&error) {
-                        store.data_mut().remove_module(&self.code.module);
-                    }
-                    instantiation_error(store, &error, &mark)
+                    let added = is_new.then_some(&self.code.module);
+                    instantiation_error(store, &error, &mark, added)
                 }
             }
         })?;
@@ -280,18 +278,24 @@ fn not_a_function_import() -> WasmError {
     WasmError::instantiate("a function is no such import")
 }
 
-/// Handles an error of wasmtime's instantiation: the start function failed, or linking failed before it ran.
+/// Handles an error of wasmtime's instantiation: the start function failed, or linking failed before it ran. `added` is
+/// the module if this instantiation added it to the store.
 fn instantiation_error(
     mut store: StoreContextMut<'_, StoreData>,
     error: &wasmtime::Error,
     mark: &Mark,
+    added: Option<&Module>,
 ) -> Result<Outcome<Instance>, WasmError> {
     if ran(error) {
         // The start function ran, so the instance exists, and its memories stay in the store.
         store.data_mut().count_instance();
         return outcome(store, error);
     }
-    let limits = &mut store.data_mut().limits;
+    let data = store.data_mut();
+    if let Some(module) = added {
+        data.remove_module(module);
+    }
+    let limits = &mut data.limits;
     limits.undo(mark);
     Err(match limits.take_refusal() {
         Some(why) => WasmError::instantiate(format!("cannot instantiate: {why}")),

@@ -97,7 +97,10 @@ impl ModuleProfile {
     /// Analyses a binary as it is compiled: without legacy exceptions, if it has any and is valid.
     pub(super) fn of_compiled(wasm: &[u8], limits: &ModuleLimits) -> Self {
         let profile = Self::of(wasm, limits);
-        if !profile.legacy_exceptions || validate_legacy(wasm).is_err() {
+        let is_rewritten = profile.legacy_exceptions
+            && profile.may_be_validated(limits)
+            && validate_legacy(wasm).is_ok();
+        if !is_rewritten {
             return profile;
         }
         match standard_exceptions(wasm) {

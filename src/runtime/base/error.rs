@@ -188,14 +188,6 @@ impl WasmError {
         }
     }
 
-    /// Returns this error with the frames of the guest that it ended, unless it has frames of another guest.
-    pub(crate) fn with_frames(mut self, frames: Vec<WasmFrame>) -> Self {
-        if self.frames.is_empty() {
-            self.frames = frames;
-        }
-        self
-    }
-
     /// Returns the [frames](Self::frames) as text, one frame per line. `None` if no guest was running.
     pub fn wasm_stack(&self) -> Option<String> {
         let lines: Vec<_> = self.frames.iter().map(WasmFrame::to_string).collect();

@@ -41,7 +41,6 @@ pub(crate) struct Limits {
 }
 
 /// The sums of one store. They can be read while a guest runs.
-#[derive(Clone, Default)]
 pub(crate) struct Usage {
     memory_bytes: Arc<AtomicU64>,
     table_elements: Arc<AtomicU64>,

@@ -13,7 +13,7 @@ use crate::runtime::base::options::Checks;
 use crate::runtime::base::text;
 use crate::runtime::engine::compile_queue::{CompileQueue, Waiting};
 use crate::runtime::rewrite::{
-    Standard, merge_data_segments, standard_exceptions, validate_legacy,
+    StandardModule, merge_data_segments, standard_exceptions, validate_legacy,
 };
 use crate::runtime::store::move_module::move_to_engine;
 
@@ -110,7 +110,8 @@ impl Compiler {
             return Ok(code);
         }
         let content = ModuleProfile::content_of(&wasm);
-        self.check_content(&content)?;
+        self.check_features(&content)?;
+        content.check_counts(&self.limits)?;
         // The compiler validates each function when it comes to it, which may be after minutes.
         let standard = match (
             content.may_be_validated(&self.limits),
@@ -135,21 +136,10 @@ impl Compiler {
         };
         self.check(&profile)?;
         let single_pass = profile.takes_single_pass(&self.limits);
-        let code = match standard {
-            None => {
-                let code = Code::new(&wasm, profile, None, single_pass);
-                self.prepare_from(&wasm, &code, self.checks)?;
-                code
-            }
-            Some(Standard {
-                wasm: standard,
-                offsets,
-            }) => {
-                let code = Code::new(&wasm, profile, Some(offsets), single_pass);
-                self.prepare_from(&standard, &code, self.checks)?;
-                code
-            }
-        };
+        let standard = standard.map(|standard| (standard.wasm, standard.offsets));
+        let (rewritten, offsets) = standard.unzip();
+        let code = Code::new(&wasm, profile, offsets, single_pass);
+        self.prepare_from(rewritten.as_deref().unwrap_or(&wasm), &code, self.checks)?;
         tracing::debug!(bytes = wasm.len(), "compiled a module");
         Ok(self.cache.add(hash, code))
     }
@@ -212,21 +202,21 @@ impl Compiler {
     /// # Errors
     /// `CompileError` if it exceeds a limit, or has legacy exceptions and may not have them.
     fn check(&self, profile: &ModuleProfile) -> Result<(), WasmError> {
-        self.check_content(profile)?;
+        self.check_features(profile)?;
         profile.check(&self.limits)
     }
 
-    /// Checks the content of a module, without its cost.
+    /// Checks that a module has no feature that is not allowed.
     ///
     /// # Errors
-    /// As [`Compiler::check`].
-    fn check_content(&self, content: &ModuleProfile) -> Result<(), WasmError> {
+    /// `CompileError` if it has legacy exceptions and may not have them.
+    fn check_features(&self, content: &ModuleProfile) -> Result<(), WasmError> {
         if content.legacy_exceptions && !self.allow_legacy_exceptions {
             return Err(WasmError::compile(
                 "the module has legacy exceptions, which are not allowed (allow_legacy_exceptions)",
             ));
         }
-        content.check_counts(&self.limits)
+        Ok(())
     }
 
     /// Validates a whole module without legacy exceptions.
@@ -243,7 +233,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `CompileError` if it is not valid, or exceeds a limit on its content.
-    fn rewrite(&self, wasm: &[u8]) -> Result<(Standard, ModuleProfile), WasmError> {
+    fn rewrite(&self, wasm: &[u8]) -> Result<(StandardModule, ModuleProfile), WasmError> {
         validate_legacy(wasm)
             .map_err(|error| admission::invalid_at(wasm, &error, error.offset()))?;
         let standard = standard_exceptions(wasm)?;
@@ -257,7 +247,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `CompileError` if it is not valid.
-    fn validate_rewritten(&self, wasm: &[u8], standard: &Standard) -> Result<(), WasmError> {
+    fn validate_rewritten(&self, wasm: &[u8], standard: &StandardModule) -> Result<(), WasmError> {
         let engine = self.cache.engines().get(self.checks)?;
         Module::validate(engine, &standard.wasm).map_err(|error| {
             match error.downcast_ref::<wasmparser::Error>() {

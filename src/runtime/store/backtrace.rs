@@ -21,8 +21,8 @@ const MAX_MANGLED: usize = 500;
 /// quarter of this.
 const DEMANGLER_STACK: usize = 1 << 20;
 
-/// What call stacks say of a module that has instances in the store.
-pub(crate) struct ModuleOfFrames {
+/// A module that has instances in the store, as far as call stacks show it.
+pub(crate) struct InstantiatedModule {
     id: u32,
     debug_info: Option<Arc<DebugInfo>>,
     /// The offsets in the module of the instructions that were compiled, if they have others there.
@@ -42,7 +42,7 @@ impl StoreData {
         let Entry::Vacant(entry) = self.modules.entry(key(module)) else {
             return false;
         };
-        entry.insert(ModuleOfFrames {
+        entry.insert(InstantiatedModule {
             id,
             debug_info: debug_info.cloned(),
             offsets: offsets.cloned(),

@@ -12,7 +12,7 @@ use wasmtime::{Table, Tag, ValType};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::Limits;
-use crate::runtime::store::backtrace::ModuleOfFrames;
+use crate::runtime::store::backtrace::InstantiatedModule;
 use crate::runtime::store::cell::StoreCell;
 use crate::runtime::store::handle_table::HandleTable;
 use crate::runtime::store::references::Refs;
@@ -35,7 +35,7 @@ pub(crate) struct StoreData {
     pub(crate) tables: HandleTable<Table>,
     pub(crate) tags: HandleTable<Tag>,
     /// The modules that have instances in this store, by the address of their machine code.
-    pub(super) modules: HashMap<usize, ModuleOfFrames>,
+    pub(super) modules: HashMap<usize, InstantiatedModule>,
     /// The number of instances in this store, and the counter of the state's live instances, which includes them.
     pub(super) instances: u32,
     pub(super) fuel: FuelMeter,

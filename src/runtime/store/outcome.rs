@@ -109,9 +109,12 @@ pub(crate) fn outcome<T>(
     if error.is::<Aborted>() {
         return Ok(Outcome::Aborted);
     }
-    let frames = store.data().frames(error);
-    let error =
+    let mut ended =
         WasmError::from_guest(error).unwrap_or_else(|| WasmError::runtime(text::one_line(error)));
-    tracing::debug!(code = error.code.code(), trap = error.trap, "guest stopped");
-    Err(error.with_frames(frames))
+    // An error that came through this guest has the frames of the guest that failed.
+    if ended.frames.is_empty() {
+        ended.frames = store.data().frames(error);
+    }
+    tracing::debug!(code = ended.code.code(), trap = ended.trap, "guest stopped");
+    Err(ended)
 }

@@ -17,7 +17,7 @@ use super::offsets::{OffsetMap, OffsetMapBuilder, SectionEnd};
 use crate::runtime::base::error::WasmError;
 
 /// A module without legacy exception instructions.
-pub(crate) struct Standard {
+pub(crate) struct StandardModule {
     pub wasm: Vec<u8>,
     /// From the offsets in `wasm` to those in the module that it was made from.
     pub offsets: OffsetMap,
@@ -44,7 +44,7 @@ pub(crate) fn validate_legacy(wasm: &[u8]) -> Result<(), wasmparser::Error> {
 ///
 /// # Errors
 /// `CompileError` if its handlers need too many types.
-pub(crate) fn standard_exceptions(wasm: &[u8]) -> Result<Standard, WasmError> {
+pub(crate) fn standard_exceptions(wasm: &[u8]) -> Result<StandardModule, WasmError> {
     rewrite(wasm).ok_or_else(|| {
         WasmError::compile("the types of the module's legacy exception handlers are too large")
     })
@@ -66,7 +66,7 @@ const HEADER_BYTES: usize = 8;
 const TYPE_SECTION: u8 = 1;
 const CODE_SECTION: u8 = 10;
 
-fn rewrite(wasm: &[u8]) -> Option<Standard> {
+fn rewrite(wasm: &[u8]) -> Option<StandardModule> {
     let mut sections = Vec::new();
     let mut types = Types::new(wasm.len());
     let mut bodies = Bodies::default();
@@ -153,7 +153,7 @@ fn has_offsets(payload: &Payload<'_>) -> bool {
     section.name().starts_with(".debug_") || section.name().starts_with("metadata.code.")
 }
 
-fn assemble(sections: &[Section], types: &Types, output: Output<'_>) -> Option<Standard> {
+fn assemble(sections: &[Section], types: &Types, output: Output<'_>) -> Option<StandardModule> {
     let Output {
         wasm: original,
         code,
@@ -189,7 +189,7 @@ fn assemble(sections: &[Section], types: &Types, output: Output<'_>) -> Option<S
             _ => wasm.extend_from_slice(&original[section.start..section.end]),
         }
     }
-    Some(Standard {
+    Some(StandardModule {
         wasm,
         offsets: offsets.finish(base, resized),
     })

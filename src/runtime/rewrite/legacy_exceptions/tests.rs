@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
-use super::{Standard, standard_exceptions, validate_legacy};
+use super::{StandardModule, standard_exceptions, validate_legacy};
 
 /// Rewrites a module and checks the result: it is valid without legacy exceptions, and each of its instructions has the
 /// offset of the instruction that it was copied from, or of a legacy one in the same function.
-fn rewritten(text: &str) -> (Vec<u8>, Standard) {
+fn rewritten(text: &str) -> (Vec<u8>, StandardModule) {
     let wasm = wat::parse_str(text).unwrap();
     validate_legacy(&wasm).unwrap();
     let standard = standard_exceptions(&wasm).unwrap();
