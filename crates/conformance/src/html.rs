@@ -28,26 +28,36 @@ pub fn render(reports: &[&Report]) -> String {
     for totals in reports.iter().flat_map(|report| report.totals.values()) {
         total.add(totals);
     }
+    page(
+        "WebAssembly conformance of host:wasm",
+        &html! {
+            h1 { "WebAssembly conformance of " code { "host:wasm" } }
+            (verdict(&total, columns.len()))
+            h2 { "Suites" }
+            (matrix(&columns))
+            h2 { "Search" }
+            input type="search" placeholder="A suite, a file or a directive" aria-label="Search";
+            p #count .faint aria-live="polite" {}
+            (failures(reports))
+            (skips(reports))
+            (files(&columns))
+        },
+    )
+}
+
+/// A page with this title and body, in one file: the style, and the script of the search.
+pub(crate) fn page(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "WebAssembly conformance of host:wasm" }
+                title { (title) }
                 style { (PreEscaped(include_str!("html/style.css"))) }
             }
             body {
-                h1 { "WebAssembly conformance of " code { "host:wasm" } }
-                (verdict(&total, columns.len()))
-                h2 { "Suites" }
-                (matrix(&columns))
-                h2 { "Search" }
-                input type="search" placeholder="A suite, a file or a directive" aria-label="Search";
-                p #count .faint aria-live="polite" {}
-                (failures(reports))
-                (skips(reports))
-                (files(&columns))
+                (body)
                 script { (PreEscaped(include_str!("html/search.js"))) }
             }
         }

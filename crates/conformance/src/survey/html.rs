@@ -1,48 +1,37 @@
 //! The report as a page: one file, without network, for people.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::contents::Contents;
 use super::report::{Call, Compile, ModuleReport, Report, Run, Verdict};
 use super::table::{beyond_2, compile, counts, imports, largest_body, memories, run, rust_run};
 use super::text::bytes;
+use crate::html::page;
 
 /// The page about the first report, with the runs of the others beside it.
 pub fn render(reports: &[&Report]) -> String {
     let Some(report) = reports.first() else {
         return String::new();
     };
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Modules on host:wasm" }
-                style { (PreEscaped(include_str!("../html/style.css"))) }
-            }
-            body {
-                h1 { "Modules on " code { "host:wasm" } }
-                p .verdict .good[report.is_success()] .bad[!report.is_success()] { (counts(report)) "." }
-                p .faint {
-                    "Imports are stand-ins: functions that return zeros, and empty memories and tables; WASI without any \
-                     rights. Runs have " (report.fence.fuel) " fuel and " (report.fence.timeout_ms) " ms."
-                    @if report.debug_build {
-                        " Compilers were built with debug assertions, which make them slower."
-                    }
-                }
-                h2 { "Modules" }
-                (matrix(report, reports))
-                h2 { "Search" }
-                input type="search" placeholder="A module, a proposal or a message" aria-label="Search";
-                p #count .faint aria-live="polite" {}
-                @for module in &report.modules { (details(module, reports)) }
-                (unreadable(report))
-                script { (PreEscaped(include_str!("../html/search.js"))) }
+    let body = html! {
+        h1 { "Modules on " code { "host:wasm" } }
+        p .verdict .good[report.is_success()] .bad[!report.is_success()] { (counts(report)) "." }
+        p .faint {
+            "Imports are stand-ins: functions that return zeros, and empty memories and tables; WASI without any \
+             rights. Runs have " (report.fence.fuel) " fuel and " (report.fence.timeout_ms) " ms."
+            @if report.debug_build {
+                " Compilers were built with debug assertions, which make them slower."
             }
         }
+        h2 { "Modules" }
+        (matrix(report, reports))
+        h2 { "Search" }
+        input type="search" placeholder="A module, a proposal or a message" aria-label="Search";
+        p #count .faint aria-live="polite" {}
+        @for module in &report.modules { (details(module, reports)) }
+        (unreadable(report))
     };
-    page.into_string()
+    page("Modules on host:wasm", &body)
 }
 
 fn matrix(report: &Report, reports: &[&Report]) -> Markup {
