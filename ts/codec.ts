@@ -232,8 +232,12 @@ function element(values: unknown[], index: number): unknown {
 
 /** Writes values into the first slots. Returns the index of the first value that is not of its type, or −1. */
 export function writeValues(store: ReferenceStore, codecs: Codec[], values: unknown[]): number {
+  const given = values.length;
   for (let i = 0; i < codecs.length; i++) {
-    if (write(store, codecs[i], i, element(values, i))) continue;
+    const { kind } = codecs[i];
+    // Not by `write` and `element`, which would be two calls for each value.
+    const value = i < given ? values[i] : undefined;
+    if (writeNumber(kind, i, value) || writeOther(store, kind, i, value)) continue;
     releaseValues(store, codecs, i);
     return i;
   }

@@ -1,6 +1,5 @@
 // The handles behind live objects.
 
-import { isObject } from "./check.ts";
 import { SafeWeakMap } from "./core.ts";
 import type { ExportKind } from "./types.ts";
 
@@ -23,5 +22,6 @@ export const externHandles: WeakMap<object, ExternHandle> = new SafeWeakMap();
 
 /** The handle of a live object; `undefined` for any other value. */
 export function externHandleOf(value: unknown): ExternHandle | undefined {
-  return isObject(value) || typeof value === "function" ? externHandles.get(value) : undefined;
+  // A WeakMap has no other values as keys, and returns `undefined` for them.
+  return externHandles.get(value as object);
 }

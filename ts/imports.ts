@@ -17,11 +17,11 @@ import type { Imports } from "./extern_objects.ts";
 import { newGlobal } from "./global.ts";
 import { externHandleOf } from "./handles.ts";
 import type { ExternHandle } from "./handles.ts";
-import { append, list } from "./list.ts";
+import { list } from "./list.ts";
 import type { ModuleDetails } from "./module.ts";
 import type { StoreState } from "./store_state.ts";
 import { importName } from "./types.ts";
-import type { ExportKind, ImportInfo } from "./types.ts";
+import type { ExportKind, ImportInfo, WasmFunction } from "./types.ts";
 
 /** Stands for a function of WASI that the app does not provide itself. */
 const WASI: unique symbol = Symbol("WASI");
@@ -41,18 +41,21 @@ export function lookUp(module: ModuleDetails, imports: Imports | undefined): Imp
   if (imports !== undefined && !isObject(imports) && typeof imports !== "function") {
     throw new WasmError(`imports must be an object, got ${describe(imports)}`, InstantiateError);
   }
+  const declared = module.imports;
   const values = list<unknown>();
   const handles = list<ExternHandle | undefined>();
   let namespace: unknown;
-  for (let i = 0; i < module.imports.length; i++) {
-    const wanted = module.imports[i];
+  let last: string | undefined;
+  for (let i = 0; i < declared.length; i++) {
+    const wanted = declared[i];
     // Modules mostly list the imports from one module in turn.
-    if (i === 0 || wanted.module !== module.imports[i - 1].module) {
-      namespace = imports === undefined ? undefined : own(imports, wanted.module);
+    if (wanted.module !== last) {
+      last = wanted.module;
+      namespace = imports === undefined ? undefined : own(imports, last);
     }
     if (namespace === undefined && isWasi(wanted.module)) {
-      append(values, WASI);
-      append(handles, undefined);
+      values[i] = WASI;
+      handles[i] = undefined;
       continue;
     }
     if (!isObject(namespace) && typeof namespace !== "function") {
@@ -63,8 +66,8 @@ export function lookUp(module: ModuleDetails, imports: Imports | undefined): Imp
     if (value === undefined) {
       throw missing(wanted, inherits(namespace, wanted.name) ? `it is ${inherited}` : "there is none");
     }
-    append(values, value);
-    append(handles, externHandleOf(value));
+    values[i] = value;
+    handles[i] = externHandleOf(value);
   }
   return { values, handles };
 }
@@ -103,20 +106,24 @@ export function resolve(
   module: ModuleDetails,
   { values, handles }: ImportValues,
 ): Uint32Array {
-  const pairs = new Uint32Array(2 * values.length);
-  for (let i = 0; i < values.length; i++) {
+  const declared = module.imports;
+  const count = declared.length;
+  const pairs = new Uint32Array(2 * count);
+  for (let i = 0; i < count; i++) {
     const handle = handles[i];
-    pairs[2 * i] = importKind(store, module.imports[i], values[i], handle);
+    pairs[2 * i] = importKind(store, declared[i], values[i], handle);
     if (handle !== undefined) pairs[2 * i + 1] = handle.handle;
   }
-  for (let i = 0; i < values.length; i++) {
+  const { imports: functions, hostImports } = store;
+  for (let i = 0; i < count; i++) {
     const kind = pairs[2 * i];
     if (kind === IMPORT_HOST_FUNCTION) {
-      pairs[2 * i + 1] = store.imports.length;
-      append(store.imports, values[i]);
-      append(store.hostImports, module.hostImport(i));
+      const index = functions.length;
+      pairs[2 * i + 1] = index;
+      functions[index] = values[i] as WasmFunction;
+      hostImports[index] = module.hostImport(i);
     } else if (kind === IMPORT_GLOBAL && handles[i] === undefined) {
-      const wanted = module.imports[i] as ImportInfo & { kind: "global" };
+      const wanted = declared[i] as ImportInfo & { kind: "global" };
       pairs[2 * i + 1] = toGlobal(store, wanted, values[i]);
     }
   }
@@ -130,11 +137,12 @@ function importKind(
   value: unknown,
   handle: ExternHandle | undefined,
 ): number {
+  const wantedKind = wanted.kind;
   if (handle !== undefined) {
-    if (handle.kind !== wanted.kind) throw missing(wanted, `got a ${handle.kind}`);
-    return KINDS[handle.kind];
+    if (handle.kind !== wantedKind) throw missing(wanted, `got a ${handle.kind}`);
+    return KINDS[wantedKind];
   }
-  if (wanted.kind === "function" && typeof value === "function") return IMPORT_HOST_FUNCTION;
+  if (wantedKind === "function" && typeof value === "function") return IMPORT_HOST_FUNCTION;
   if (value === WASI) {
     if (!store.hasWasi) {
       throw missing(wanted, "the store has no WASI, for which there is the option wasi");

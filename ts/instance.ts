@@ -1,8 +1,8 @@
-import { wrongCount } from "./call.ts";
+import { call, wrongCount } from "./call.ts";
 import { callAsync } from "./call_async.ts";
 import { copyOf } from "./check.ts";
 import { illegal } from "./construct.ts";
-import { ArrayIsArray, ObjectFreeze, ObjectHasOwn, ReflectApply, SafeMap } from "./core.ts";
+import { ArrayIsArray, ObjectFreeze, ObjectHasOwn, SafeMap } from "./core.ts";
 import { describe, quote } from "./describe.ts";
 import { FunctionNotFound, MemoryError, RuntimeError, TypeMismatch, WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
@@ -84,15 +84,14 @@ export class WasmInstance {
     }
     const arity = live.arity;
     if (arity <= 2 && ArrayIsArray(args) && args.length === arity) {
-      const call = live.call;
-      if (arity === 0) return call();
+      const run = live.call;
+      if (arity === 0) return run();
       // Not by `own`, which would be a call for each argument.
       const first = ObjectHasOwn(args, 0) ? args[0] : undefined;
-      if (arity === 1) return call(first);
-      return call(first, ObjectHasOwn(args, 1) ? args[1] : undefined);
+      if (arity === 1) return run(first);
+      return run(first, ObjectHasOwn(args, 1) ? args[1] : undefined);
     }
-    const func = live.object as WasmFunction;
-    return ReflectApply(func, undefined, checkArguments(arity, args, name));
+    return call(calleeOf(live.object), checkArguments(arity, args, name));
   }
 
   /**
