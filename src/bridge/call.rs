@@ -132,6 +132,19 @@ pub(crate) fn op_wasm_func_number(
     bridge.funcs.add(store, func, bridge.context.clone())
 }
 
+/// The index among the imports of the store, if the function with this handle is a function of JavaScript's; otherwise
+/// −1.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_func_import(
+    state: &mut OpState,
+    store: u32,
+    func: u32,
+) -> Result<i32, WasmError> {
+    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
+    let number = store.host_func_number(func)?;
+    Ok(number.map_or(-1, |number| i32::try_from(number).unwrap_or(-1)))
+}
+
 /// The type of a function, as JSON.
 #[op2(reentrant)]
 #[string]

@@ -55,6 +55,11 @@ impl<T> HandleTable<T> {
         Ok(number)
     }
 
+    /// Adds another key for the object with this handle.
+    pub(crate) fn add_key(&mut self, key: u64, number: u32) {
+        self.by_key.insert(key, number);
+    }
+
     /// Returns the object with this handle.
     ///
     /// # Errors

@@ -1,0 +1,41 @@
+// Ops that the standard `WebAssembly` object is going to use.
+
+import {
+  op_wasm_array16_length,
+  op_wasm_compile_for,
+  op_wasm_compile_now,
+  op_wasm_drop_group,
+  op_wasm_exception_tag,
+  op_wasm_export_indices,
+  op_wasm_func_import,
+  op_wasm_group_fuel,
+  op_wasm_js_tag,
+  op_wasm_new_exception,
+  op_wasm_new_group,
+  op_wasm_new_grouped_store,
+  op_wasm_new_i31,
+  op_wasm_object_kind,
+  op_wasm_read_array16,
+  op_wasm_read_exception,
+  op_wasm_write_array16,
+} from "./ops.ts";
+
+export const runtimeOps: readonly unknown[] = [
+  op_wasm_array16_length,
+  op_wasm_compile_for,
+  op_wasm_compile_now,
+  op_wasm_drop_group,
+  op_wasm_exception_tag,
+  op_wasm_export_indices,
+  op_wasm_func_import,
+  op_wasm_group_fuel,
+  op_wasm_js_tag,
+  op_wasm_new_exception,
+  op_wasm_new_group,
+  op_wasm_new_grouped_store,
+  op_wasm_new_i31,
+  op_wasm_object_kind,
+  op_wasm_read_array16,
+  op_wasm_read_exception,
+  op_wasm_write_array16,
+];
