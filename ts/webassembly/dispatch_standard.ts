@@ -9,7 +9,7 @@ import type { WasmFunction } from "../types.ts";
 import { exceptionIn } from "./exceptions.ts";
 import { listOf } from "./iterables.ts";
 import type { StandardImport, StandardStore } from "./standard_store.ts";
-import { coerce, coerceAll, readAll, write, writeAll } from "./values.ts";
+import { coerce, coerceAll, readAll, writeAll, writeCoerced } from "./values.ts";
 
 /** Does a task for the import at this index of a store, as the import dispatcher does it for strict stores. */
 export function dispatchStandard(
@@ -38,7 +38,7 @@ export function dispatchStandard(
 function takeResult(store: StandardStore, { type: { results } }: StandardImport, result: unknown): number {
   if (results.length === 0) return RETURNED;
   if (results.length === 1) {
-    write(store, results[0], 0, coerce(results[0], result));
+    writeCoerced(store, results[0], 0, coerce(results[0], result));
     return RETURNED;
   }
   const values = listOf(result, results.length + 1);

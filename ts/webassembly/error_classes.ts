@@ -1,7 +1,7 @@
 // The error classes of a namespace object, and the errors of `host:wasm` as such errors.
 
 import {
-  Error,
+  NativeError,
   ObjectCreate,
   ObjectDefineProperty,
   ObjectSetPrototypeOf,
@@ -14,11 +14,10 @@ import {
   fieldOf,
   InstantiateError,
   MemoryError,
-  RuntimeError,
   TypeMismatch,
   WasmError,
 } from "../errors.ts";
-import { append, list } from "../list.ts";
+import { list } from "../list.ts";
 
 type ErrorClass = new (message?: string, options?: { cause?: unknown }) => Error;
 
@@ -40,10 +39,10 @@ export function makeErrorClasses(): ErrorClasses {
 /** A class like JavaScript's own error classes: it can be called without `new`. */
 function makeErrorClass(name: string): ErrorClass {
   function construct(this: unknown, ...args: unknown[]): unknown {
-    return ReflectConstruct(Error, args, new.target ?? construct);
+    return ReflectConstruct(NativeError, args, new.target ?? construct);
   }
-  ObjectSetPrototypeOf(construct, Error);
-  const prototype = ObjectCreate(Error.prototype);
+  ObjectSetPrototypeOf(construct, NativeError);
+  const prototype = ObjectCreate(NativeError.prototype);
   defineHidden(prototype, "constructor", construct);
   defineHidden(prototype, "name", name);
   defineHidden(prototype, "message", "");

@@ -1,7 +1,7 @@
 // `Tag` and `Exception`.
 
 import { construct, internal } from "../construct.ts";
-import { Error, JSONParse, RangeError, SafeWeakMap, TypeError } from "../core.ts";
+import { NativeError, JSONParse, RangeError, SafeWeakMap, TypeError } from "../core.ts";
 import { toJson } from "../json.ts";
 import { append, list } from "../list.ts";
 import {
@@ -10,7 +10,7 @@ import {
   op_wasm_new_exception,
   op_wasm_new_tag,
   op_wasm_read_exception,
-  op_wasm_tag_params,
+  op_wasm_tag_type,
 } from "../ops.ts";
 import { listOf } from "./iterables.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
@@ -131,7 +131,7 @@ export function exceptionIn(store: StandardStore, value: unknown): number {
 /** Makes the object for an exception of a guest. */
 export function makeException(store: StandardStore, number: number): object {
   const handle = op_wasm_exception_tag(store.id, number);
-  const tag = tagIn(store, handle, JSONParse(op_wasm_tag_params(store.id, handle)));
+  const tag = tagIn(store, handle, JSONParse(op_wasm_tag_type(store.id, handle)).params);
   const state = new ExceptionState(tag, undefined, store, number);
   return construct(store.namespace.classes.Exception, undefined, internal, state);
 }
@@ -204,7 +204,7 @@ export function makeExceptionClass(namespace: NamespaceState): ObjectClass {
         throw new TypeError(`the tag has ${state.params.length} parameters, got ${values.length} values`);
       }
       exceptionStates.set(this, new ExceptionState(state, coerceAll(state.params, values)));
-      if (traces) defineHidden(this, "stack", new Error().stack);
+      if (traces) defineHidden(this, "stack", new NativeError().stack);
     }
 
     is(tag: unknown): boolean {

@@ -10,7 +10,7 @@ import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import type { StandardStore } from "./standard_store.ts";
 import { EXN_REF } from "./value_types.ts";
 import type { ValueType } from "./value_types.ts";
-import { coerce, readStandard, write } from "./values.ts";
+import { coerce, readStandard, writeCoerced } from "./values.ts";
 import { exposeInterface, isObjectLike, member } from "./web_idl.ts";
 
 /**
@@ -73,7 +73,7 @@ export class GlobalState {
         if (this.#store === undefined) clearSlot();
         else op_wasm_get_global(this.#store.id, this.#handle);
       } else {
-        write(store, this.type, 0, this.get());
+        writeCoerced(store, this.type, 0, this.get());
       }
       handle = op_wasm_new_global(store.id, name, this.isMutable);
       this.place(store, handle);
@@ -96,7 +96,7 @@ export class GlobalState {
       this.#value = coerced;
       return;
     }
-    write(store, this.type, 0, coerced);
+    writeCoerced(store, this.type, 0, coerced);
     op_wasm_set_global(store.id, this.#handle);
   }
 

@@ -1,6 +1,7 @@
 // The state that everything made through one namespace object shares.
 
-import { op_wasm_new_group } from "../ops.ts";
+import { SafeFinalizationRegistry } from "../core.ts";
+import { op_wasm_drop_group, op_wasm_new_group } from "../ops.ts";
 import { checkOptions } from "../options.ts";
 import type { StoreOptions } from "../options.ts";
 import type { Dispatch } from "../store_state.ts";
@@ -11,6 +12,10 @@ import type { ErrorClasses } from "./error_classes.ts";
 import type { StandardStore } from "./standard_store.ts";
 import type { FunctionType } from "./value_types.ts";
 
+const collectedNamespaces: FinalizationRegistry<number> = new SafeFinalizationRegistry(
+  (group: number) => op_wasm_drop_group(group),
+);
+
 /** The parts of a namespace object that know stores, which are below them. */
 export interface NamespaceParts {
   dispatch: Dispatch;
@@ -18,6 +23,10 @@ export interface NamespaceParts {
   makeFunction(store: StandardStore, handle: number, type: FunctionType, name: string): WasmFunction;
   /** Makes the object for an exception of a guest. */
   makeException(store: StandardStore, object: number): object;
+  /** Whether a value is an exported function of the namespace object. */
+  isFunction(value: unknown): boolean;
+  /** The builtin functions, by name. */
+  builtins: Record<string, WasmFunction>;
 }
 
 /** A class of a namespace object, as internal code constructs its objects. */
@@ -56,5 +65,6 @@ export class NamespaceState {
       interruptible === true,
     );
     this.wasi = wasi;
+    collectedNamespaces.register(this, this.group);
   }
 }

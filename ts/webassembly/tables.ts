@@ -19,7 +19,7 @@ import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import type { StandardStore } from "./standard_store.ts";
 import { ANY_REF, EXN_REF, valueType } from "./value_types.ts";
 import type { ValueType } from "./value_types.ts";
-import { coerce, readStandard, write } from "./values.ts";
+import { coerce, readStandard, writeCoerced } from "./values.ts";
 import { exposeInterface, fromAddress, isObjectLike, member, toAddress, toOpAddress } from "./web_idl.ts";
 import type { AddressType } from "./web_idl.ts";
 
@@ -72,12 +72,12 @@ export class TableState {
     const elements = this.#elements ?? list();
     const { length } = elements;
     // Its elements are written one by one, so the first value has to be one for all.
-    write(store, this.element, 0, this.element.isNullable ? null : elements[0]);
+    writeCoerced(store, this.element, 0, this.element.isNullable ? null : elements[0]);
     const is64 = this.address === "i64";
     const handle = op_wasm_new_table(store.id, this.element.name, length, this.#maximum, is64);
     for (let i = 0; i < length; i++) {
       if (elements[i] === null) continue;
-      write(store, this.element, 0, elements[i]);
+      writeCoerced(store, this.element, 0, elements[i]);
       op_wasm_set_table(store.id, handle, i);
     }
     this.#elements = undefined;
@@ -106,7 +106,7 @@ export class TableState {
       this.#elements[index] = value;
       return;
     }
-    write(store, this.element, 0, value);
+    writeCoerced(store, this.element, 0, value);
     if (index >= this.length) throw outOfBounds(this.length);
     op_wasm_set_table(store.id, this.#handle, index);
   }
@@ -114,7 +114,7 @@ export class TableState {
   grow(delta: number, value: unknown): number {
     const store = this.#store;
     if (store !== undefined) {
-      write(store, this.element, 0, value);
+      writeCoerced(store, this.element, 0, value);
       try {
         return op_wasm_grow_table(store.id, this.#handle, delta);
       } catch (error) {

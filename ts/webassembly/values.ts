@@ -66,7 +66,7 @@ export function coerceAll(types: ValueType[], values: unknown[]): unknown[] {
  *
  * @throws {TypeError} If the value is no reference of the type.
  */
-export function write(
+export function writeCoerced(
   store: StandardReferences,
   type: ValueType,
   slot: number,
@@ -117,7 +117,7 @@ function isI31(value: unknown): value is number {
 
 /** Writes values that were coerced into the first slots. */
 export function writeAll(store: StandardReferences, types: ValueType[], values: unknown[]): void {
-  for (let i = 0; i < types.length; i++) write(store, types[i], i, values[i]);
+  for (let i = 0; i < types.length; i++) writeCoerced(store, types[i], i, values[i]);
 }
 
 /** `ToJSValue`: the value in a slot. */
