@@ -45,6 +45,7 @@ export const {
   op_wasm_guard_transfer,
   op_wasm_has_deadline,
   op_wasm_has_jit,
+  op_wasm_has_plain_type,
   op_wasm_instantiate,
   op_wasm_interrupted,
   op_wasm_is_metered,

@@ -286,6 +286,17 @@ pub(crate) fn op_wasm_export_indices(
     Ok(indices.flat_map(u32::to_ne_bytes).collect())
 }
 
+/// Whether the import at this index is a function with a type that a builtin function can have.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_has_plain_type(
+    state: &mut OpState,
+    module: u32,
+    import: u32,
+) -> Result<bool, WasmError> {
+    let module = state.borrow::<Rc<Bridge>>().state.module(module)?;
+    Ok(module.has_plain_type(import as usize))
+}
+
 /// Drops a module.
 #[op2(fast)]
 pub(crate) fn op_wasm_drop_module(state: &mut OpState, module: u32) {
