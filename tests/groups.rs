@@ -235,7 +235,7 @@ fn stores_of_a_group_share_a_cap_on_table_elements() {
 #[test]
 fn a_nested_run_ends_at_the_deadline_around_it() {
     let state = state();
-    let mut options = StoreOptions::default().with_timeout_ms(3_600_000);
+    let mut options = StoreOptions::default().with_timeout_ms(2_000);
     options.interruptible = true;
     let group = state.new_group(options).unwrap();
     let (_, inner) = guest(&state, group, || ());
