@@ -286,6 +286,12 @@ pub(crate) fn op_wasm_export_indices(
     Ok(indices.flat_map(u32::to_ne_bytes).collect())
 }
 
+/// The most bytes of a module in the binary format.
+#[op2(fast)]
+pub(crate) fn op_wasm_max_binary_bytes(state: &mut OpState) -> f64 {
+    state.borrow::<Rc<Bridge>>().state.max_binary_bytes() as f64
+}
+
 /// Whether the import at this index is a function with a type that a builtin function can have.
 #[op2(nofast, reentrant)]
 pub(crate) fn op_wasm_has_plain_type(
