@@ -71,6 +71,8 @@ export const REF_HOST = 1;
 export const REF_FUNC = 2;
 /** Any other object of a guest, by its handle. */
 export const REF_OBJECT = 3;
+/** A 31-bit number, in a store of a group. The first 32 bits are its value. */
+export const REF_I31 = 4;
 
 // Kinds of objects of guests, as `op_wasm_object_kind` returns them.
 

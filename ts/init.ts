@@ -4,11 +4,12 @@
 
 import "./transfer.ts";
 import "./func.ts";
-import "./runtime_ops.ts";
+import "./webassembly/global_object.ts";
 
 export { compile, compileFile, validate, validateAsync } from "./compile.ts";
 export type { CompileOptions } from "./compile.ts";
 export { WasmModule } from "./module.ts";
+export { createWebAssembly } from "./webassembly/namespace.ts";
 export { instantiate } from "./instantiate.ts";
 export type { InstantiateOptions } from "./instantiate.ts";
 export { WasmError, WasmErrorCode } from "./errors.ts";

@@ -43,13 +43,6 @@ pub(crate) fn op_wasm_new_grouped_store(
     Ok(id)
 }
 
-/// The fuel that is left of the budget of a group, without the fuel of guests that run; −1 if it has no budget.
-#[op2(nofast, reentrant)]
-pub(crate) fn op_wasm_group_fuel(state: &mut OpState, group: u32) -> Result<f64, WasmError> {
-    let fuel = state.borrow::<Rc<Bridge>>().state.group_fuel(group)?;
-    Ok(fuel.map_or(-1.0, |fuel| fuel as f64))
-}
-
 /// Forgets the number of a group, whose stores live on with its limits.
 #[op2(fast)]
 pub(crate) fn op_wasm_drop_group(state: &mut OpState, group: u32) {

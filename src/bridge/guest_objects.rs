@@ -6,7 +6,6 @@ use deno_core::{OpState, op2};
 use wasmtime::ValRaw;
 
 use super::memory_buffer;
-use super::objects::object_number;
 use super::protocol::{
     OBJECT_ARRAY, OBJECT_EXCEPTION, OBJECT_HOST_VALUE, OBJECT_I31, OBJECT_STRUCT,
 };
@@ -31,17 +30,6 @@ pub(crate) fn op_wasm_object_kind(
             OBJECT_I31
         }
     })
-}
-
-/// Makes a 31-bit number, and returns its number among the objects.
-#[op2(nofast, reentrant)]
-pub(crate) fn op_wasm_new_i31(
-    state: &mut OpState,
-    store: u32,
-    value: i32,
-) -> Result<u32, WasmError> {
-    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
-    object_number(store.new_i31(value)?)
 }
 
 /// The length of an array of mutable 16-bit numbers; −1 if the object is another one.

@@ -214,6 +214,18 @@ pub(super) fn object_number(handle: RefHandle) -> Result<u32, WasmError> {
     }
 }
 
+/// A tag's type, as JSON.
+#[op2(reentrant)]
+#[string]
+pub(crate) fn op_wasm_tag_type(
+    state: &mut OpState,
+    store: u32,
+    handle: u32,
+) -> Result<String, WasmError> {
+    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
+    Ok(to_json(&store.tag_info(handle)?))
+}
+
 /// The value type of this name in the text format.
 fn value_type(name: &str) -> Result<ValType, WasmError> {
     parse_type(name).ok_or_else(|| {

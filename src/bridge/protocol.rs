@@ -72,6 +72,8 @@ pub(super) const REF_HOST: u32 = 1;
 pub(super) const REF_FUNC: u32 = 2;
 /// Any other object of a guest, by its handle.
 pub(super) const REF_OBJECT: u32 = 3;
+/// A 31-bit number, in a store of a group. The first 32 bits are its value.
+pub(super) const REF_I31: u32 = 4;
 
 // Kinds of objects of guests, as `op_wasm_object_kind` returns them.
 

@@ -1,11 +1,10 @@
 //! The kinds of guest objects that the host holds.
 
-use wasmtime::{AnyRef, AsContextMut, I31, RootScope};
+use wasmtime::{AsContextMut, RootScope};
 
 use crate::runtime::base::error::WasmError;
-use crate::runtime::base::value::RefHandle;
 use crate::runtime::store::WasmStore;
-use crate::runtime::store::references::{self, keep_any, out_of_heap};
+use crate::runtime::store::references::{self, out_of_heap};
 
 /// The kind of a guest object that the host holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,21 +46,6 @@ impl WasmStore {
             } else {
                 ObjectKind::HostValue
             })
-        })
-    }
-
-    /// Makes a 31-bit number, and returns its handle.
-    ///
-    /// # Errors
-    /// `TypeMismatch` if the value has more bits, `RuntimeError` if the store is busy or the host holds too many objects.
-    pub fn new_i31(&self, value: i32) -> Result<RefHandle, WasmError> {
-        let number = I31::new_i32(value)
-            .ok_or_else(|| WasmError::mismatch(format!("{value} has more than 31 bits")))?;
-        self.with(|mut store| {
-            let mut scope = RootScope::new(&mut store);
-            let mut store = scope.as_context_mut();
-            let any = AnyRef::from_i31(&mut store, number);
-            keep_any(store, any)
         })
     }
 }

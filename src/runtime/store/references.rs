@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
-use wasmtime::{AnyRef, ExnRef, ExternRef, HeapType, OwnedRooted, RefType, Rooted};
+use wasmtime::{AnyRef, ExnRef, ExternRef, HeapType, I31, OwnedRooted, RefType, Rooted};
 use wasmtime::{StoreContextMut, Val, ValType};
 
 use crate::runtime::base::error::WasmError;
@@ -195,6 +195,10 @@ pub(crate) fn resolve(
             let any = AnyRef::convert_extern(&mut store, value).map_err(out_of_heap)?;
             Val::AnyRef(Some(any))
         }
+        (RefHandle::I31(value), HeapType::Any) => {
+            let value = I31::new_i32(value).ok_or_else(|| mismatch(ty))?;
+            Val::AnyRef(Some(AnyRef::from_i31(&mut store, value)))
+        }
         (RefHandle::Func(index), HeapType::Func) => {
             Val::FuncRef(Some(store.data().funcs.get(index)?.func))
         }
@@ -295,6 +299,11 @@ pub(crate) fn keep_any(
     mut store: StoreContextMut<'_, StoreData>,
     any: Rooted<AnyRef>,
 ) -> Result<RefHandle, WasmError> {
+    if store.data().refs.is_grouped
+        && let Some(value) = any.as_i31(&store).map_err(out_of_heap)?
+    {
+        return Ok(RefHandle::I31(value.get_i32()));
+    }
     let any = any.to_owned_rooted(&mut store).map_err(out_of_heap)?;
     keep(store, Object::Any(any))
 }
