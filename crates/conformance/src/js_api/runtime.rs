@@ -28,14 +28,16 @@ const STANDARD: &str = r#"
     });
 "#;
 
-/// Takes away the names that are not the web's, and returns the function that says that all scripts have run.
-const TAKE_NAMES: &str = "(() => {
-    const load = conformanceLoad;
-    delete globalThis.conformanceLoad;
-    delete globalThis.Deno;
-    delete globalThis.__bootstrap;
-    return load;
-})()";
+/// The harness: a function that its files are the body of. It returns the function that says that all scripts have run.
+const HARNESS: &str = concat!(
+    "(() => {\n\"use strict\";\n",
+    include_str!("harness/format.js"),
+    include_str!("harness/web.js"),
+    include_str!("harness/assertions.js"),
+    include_str!("harness/subtests.js"),
+    include_str!("harness/main.js"),
+    "})()"
+);
 
 /// The file that runs, as its ops see it.
 #[derive(Clone, Default)]
@@ -100,15 +102,6 @@ deno_core::extension!(
         op_js_api_file,
         op_js_api_subtest,
     ],
-    esm_entry_point = "ext:js_api/main.js",
-    esm = [
-        dir "src/js_api/harness",
-        "assertions.js",
-        "format.js",
-        "main.js",
-        "subtests.js",
-        "web.js",
-    ],
     options = { running: Running },
     state = |state, options| state.put(options.running)
 );
@@ -131,7 +124,7 @@ pub(super) fn run(request: &Request) -> anyhow::Result<bool> {
     let entered = event_loop.enter();
     let load = js
         .runtime
-        .execute_script("conformance:js-api", TAKE_NAMES)?;
+        .execute_script("conformance:js-api", HARNESS)?;
     match run_scripts(&mut js, request) {
         Ok(()) => call(&mut js, &load)?,
         Err(error) => send(&Event::Error {

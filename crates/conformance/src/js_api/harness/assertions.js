@@ -1,7 +1,5 @@
 // The assertions of subtests.
 
-import { describe, formatValue } from "ext:js_api/format.js";
-
 class AssertionError extends Error {}
 AssertionError.prototype.name = "AssertionError";
 
@@ -10,31 +8,31 @@ function assert(holds, description, message) {
     throw new AssertionError(description === undefined ? message : `${description}: ${message}`);
 }
 
-export function assert_true(actual, description) {
+function assert_true(actual, description) {
     assert(actual === true, description, `expected true, got ${formatValue(actual)}`);
 }
 
-export function assert_false(actual, description) {
+function assert_false(actual, description) {
     assert(actual === false, description, `expected false, got ${formatValue(actual)}`);
 }
 
-export function assert_equals(actual, expected, description) {
+function assert_equals(actual, expected, description) {
     if (Object.is(actual, expected)) return;
     const isSameType = typeof actual === typeof expected;
     const show = (value) => (isSameType ? "" : `(${typeof value}) `) + formatValue(value);
     assert(false, description, `expected ${show(expected)}, got ${show(actual)}`);
 }
 
-export function assert_not_equals(actual, expected, description) {
+function assert_not_equals(actual, expected, description) {
     assert(!Object.is(actual, expected), description, `got the disallowed value ${formatValue(actual)}`);
 }
 
-export function assert_in_array(actual, expected, description) {
+function assert_in_array(actual, expected, description) {
     const message = `${formatValue(actual)} is not in ${formatValue(expected)}`;
     assert(expected.includes(actual), description, message);
 }
 
-export function assert_array_equals(actual, expected, description) {
+function assert_array_equals(actual, expected, description) {
     const isArray = typeof actual === "object" && actual !== null && "length" in actual;
     assert(isArray, description, `expected an array, got ${formatValue(actual)}`);
     const [want, got] = [expected.length, actual.length];
@@ -47,24 +45,24 @@ export function assert_array_equals(actual, expected, description) {
     }
 }
 
-export function assert_class_string(object, name, description) {
+function assert_class_string(object, name, description) {
     const actual = Object.prototype.toString.call(object);
     assert(actual === `[object ${name}]`, description, `expected the class ${name}, got ${actual}`);
 }
 
-export function assert_own_property(object, name, description) {
+function assert_own_property(object, name, description) {
     assert(Object.hasOwn(object, name), description, `the property ${formatValue(name)} is missing`);
 }
 
-export function assert_not_own_property(object, name, description) {
+function assert_not_own_property(object, name, description) {
     assert(!Object.hasOwn(object, name), description, `there is a property ${formatValue(name)}`);
 }
 
-export function assert_regexp_match(actual, expected, description) {
+function assert_regexp_match(actual, expected, description) {
     assert(expected.test(actual), description, `expected ${expected}, got ${formatValue(actual)}`);
 }
 
-export function assert_unreached(description) {
+function assert_unreached(description) {
     assert(false, description, "reached code that must not run");
 }
 
@@ -108,16 +106,7 @@ function rejecting(check) {
     };
 }
 
-export const assert_throws_js = throwing(checkErrorOf);
-export const assert_throws_exactly = throwing(checkSame);
-export const promise_rejects_js = rejecting(checkErrorOf);
-export const promise_rejects_exactly = rejecting(checkSame);
-
-// Older names, which some of the official tests still use.
-
-export const assert_throws = throwing(checkErrorLike);
-export const promise_rejects = rejecting(checkErrorLike);
-export const assert_not_reached = assert_unreached;
-
-/// Of V8's own tests, from which some of the official ones come.
-export const assertEquals = (expected, actual, description) => assert_equals(actual, expected, description);
+const assert_throws_js = throwing(checkErrorOf);
+const assert_throws_exactly = throwing(checkSame);
+const promise_rejects_js = rejecting(checkErrorOf);
+const promise_rejects_exactly = rejecting(checkSame);

@@ -1,9 +1,9 @@
 // Values and thrown values as text.
 
-import { op_js_api_file } from "ext:core/ops";
+const { core } = Deno;
 
 /// The name of the test's file in stacks.
-const FILE = op_js_api_file();
+const FILE = core.ops.op_js_api_file();
 
 /// How long a value may be in a message or in the name of a subtest.
 const MAX_VALUE_LENGTH = 1000;
@@ -19,7 +19,7 @@ function escape(character) {
 }
 
 /// A value as text. Tests use it in the names of subtests.
-export function formatValue(value, within = []) {
+function formatValue(value, within = []) {
     if (Array.isArray(value)) {
         if (within.includes(value)) return "[...]";
         return `[${value.map((element) => formatValue(element, [...within, value])).join(", ")}]`;
@@ -48,14 +48,14 @@ export function formatValue(value, within = []) {
 }
 
 /// The line of the test's file in which an error was made; 0 if it was made elsewhere.
-export function lineOf(error) {
+function lineOf(error) {
     const stack = typeof error?.stack === "string" ? error.stack : "";
     const at = stack.indexOf(`${FILE}:`);
     return at < 0 ? 0 : Number.parseInt(stack.slice(at + FILE.length + 1), 10) || 0;
 }
 
 /// A thrown value as text, with its line in the test's file.
-export function describe(thrown) {
+function describe(thrown) {
     let text;
     try {
         const isError = typeof thrown === "object" && thrown !== null && "message" in thrown;

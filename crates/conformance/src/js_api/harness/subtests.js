@@ -1,16 +1,12 @@
 // Subtests: how they are registered and run, and when the file is at its end.
 
-import { core } from "ext:core/mod.js";
-import {
+const {
     op_js_api_began,
     op_js_api_done,
     op_js_api_ended,
     op_js_api_error,
     op_js_api_subtest,
-} from "ext:core/ops";
-import { assert_unreached } from "ext:js_api/assertions.js";
-import { describe, lineOf } from "ext:js_api/format.js";
-import { setTimeout } from "ext:js_api/web.js";
+} = core.ops;
 
 /// How many subtests have each name.
 const names = new Map();
@@ -132,7 +128,7 @@ class Test {
     }
 }
 
-export function test(body, name) {
+function test(body, name) {
     const subtest = new Test(name);
     subtest.begin();
     const value = subtest.step(body, subtest, subtest);
@@ -141,7 +137,7 @@ export function test(body, name) {
     subtest.done();
 }
 
-export function async_test(bodyOrName, name) {
+function async_test(bodyOrName, name) {
     const hasBody = typeof bodyOrName === "function";
     const subtest = new Test(hasBody ? name : bodyOrName);
     subtest.begin();
@@ -149,7 +145,7 @@ export function async_test(bodyOrName, name) {
     return subtest;
 }
 
-export function promise_test(body, name) {
+function promise_test(body, name) {
     const subtest = new Test(name);
     const run = (resolve) => {
         subtest.begin(resolve);
@@ -164,7 +160,7 @@ export function promise_test(body, name) {
     promiseTests = promiseTests.then(() => new Promise(run));
 }
 
-export function setup(bodyOrProperties, properties) {
+function setup(bodyOrProperties, properties) {
     const hasBody = typeof bodyOrProperties === "function";
     const { explicit_done, allow_uncaught_exception } = (hasBody ? properties : bodyOrProperties) ?? {};
     isDoneExplicit ||= Boolean(explicit_done);
@@ -177,7 +173,7 @@ export function setup(bodyOrProperties, properties) {
     }
 }
 
-export function promise_setup(body, properties) {
+function promise_setup(body, properties) {
     setup(properties);
     pending += 1;
     const report = (error) => reportOutside(error, "promise_setup");
@@ -187,13 +183,13 @@ export function promise_setup(body, properties) {
     });
 }
 
-export function done() {
+function done() {
     isDoneCalled = true;
     checkDone();
 }
 
 /// Begins to wait for the end of the file: all scripts have run.
-export function load() {
+function load() {
     isLoaded = true;
     checkDone();
 }

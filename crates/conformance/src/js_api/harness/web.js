@@ -1,12 +1,9 @@
 // The web names that the tests use and a `JsRuntime` does not have.
 
-import { core } from "ext:core/mod.js";
-import { formatValue } from "ext:js_api/format.js";
-
 const timers = new Map();
 let lastTimer = 0;
 
-export function setTimeout(body, milliseconds, ...args) {
+function setTimeout(body, milliseconds, ...args) {
     lastTimer += 1;
     const id = lastTimer;
     const run = () => {
@@ -17,7 +14,7 @@ export function setTimeout(body, milliseconds, ...args) {
     return id;
 }
 
-export function clearTimeout(id) {
+function clearTimeout(id) {
     const timer = timers.get(id);
     timers.delete(id);
     if (timer) core.cancelTimer(timer);
@@ -28,10 +25,8 @@ function print(...values) {
     core.print(`${values.map(text).join(" ")}\n`, true);
 }
 
-/// To standard error: the harness reads standard output.
-export const console = { debug: print, error: print, info: print, log: print, warn: print };
-
-export const self = globalThis;
+/// Of standard error: the harness reads standard output.
+const console = { debug: print, error: print, info: print, log: print, warn: print };
 
 /// The kind of global object, which scripts for several kinds ask for.
-export const GLOBAL = { isWindow: () => false, isWorker: () => false, isShadowRealm: () => false };
+const GLOBAL = { isWindow: () => false, isWorker: () => false, isShadowRealm: () => false };
