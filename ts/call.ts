@@ -39,9 +39,10 @@ export function lastStatus(store: StoreState): number {
 export function checkStatus(store: StoreState, statusAndGrown: number): void {
   const status = statusAndGrown & ~GROWN;
   if (status === FAILED) throw lastStatus(store);
-  const error = status === RETURNED ? undefined : store.thrown(status);
+  // Read first: what was thrown is in the frame. It may be `undefined`.
+  const thrown = status === RETURNED ? undefined : store.thrown(status);
   if (status !== statusAndGrown) store.views.detachGrown();
-  if (error !== undefined) throw error;
+  if (status !== RETURNED) throw thrown;
 }
 
 /** Writes the arguments of a call into the frame. */

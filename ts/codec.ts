@@ -41,13 +41,13 @@ export interface Codec {
 // The kinds of types. The functions below switch over the kind. A codec with functions of its own would hide from the
 // engine which code a call runs.
 export const I32 = 0;
-const I64 = 1;
+export const I64 = 1;
 export const F32 = 2;
 export const F64 = 3;
-const V128 = 4;
+export const V128 = 4;
 /** Any JavaScript value. */
 export const EXTERN_REF = 5;
-const FUNC_REF = 6;
+export const FUNC_REF = 6;
 /** A reference that is a `WasmReference` in JavaScript. */
 const OBJECT_REF = 7;
 

@@ -36,6 +36,8 @@ function dispatch(
   value: unknown,
 ): number {
   const store = imports[0];
+  const { dispatch: special } = store;
+  if (special !== undefined) return special(store, index, waits, task, value);
   const imported = store.hostImports[index];
   try {
     if (task === TAKE_RESULT) return returned(store, imported, value);

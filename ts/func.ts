@@ -10,7 +10,7 @@ import type { Callee } from "./store_state.ts";
 import type { WasmFunction } from "./types.ts";
 
 /** Whether the engine compiles functions that are called often. Then a check here takes next to no time. */
-const hasJit = op_wasm_has_jit();
+export const hasJit: boolean = op_wasm_has_jit();
 
 /** The JavaScript function that calls a function of a guest. */
 function functionOf(callee: Callee): WasmFunction {

@@ -79,7 +79,8 @@ function inherits(object: object | undefined, name: string): boolean {
   return object !== undefined && name in object;
 }
 
-function isWasi(module: string): boolean {
+/** Whether an import module is WASI preview 1. */
+export function isWasi(module: string): boolean {
   return module === "wasi_snapshot_preview1" || module === "wasi_unstable";
 }
 

@@ -2,13 +2,20 @@ import { call, wrongCount } from "./call.ts";
 import { callAsync } from "./call_async.ts";
 import { copyOf } from "./check.ts";
 import { illegal } from "./construct.ts";
-import { ArrayIsArray, ObjectFreeze, ObjectHasOwn, SafeMap } from "./core.ts";
+import {
+  ArrayIsArray,
+  ArrayPrototype,
+  ObjectFreeze,
+  ObjectGetPrototypeOf,
+  ObjectHasOwn,
+  SafeMap,
+} from "./core.ts";
 import { describe, quote } from "./describe.ts";
 import { FunctionNotFound, MemoryError, RuntimeError, TypeMismatch, WasmError } from "./errors.ts";
 import type { WasmErrorCode } from "./errors.ts";
 import { liveObject } from "./extern_objects.ts";
 import type { ImportValue } from "./extern_objects.ts";
-import { checkedFunctionOf } from "./func.ts";
+import { checkedFunctionOf, hasJit } from "./func.ts";
 import type { WasmGlobal } from "./global.ts";
 import { exitStatus } from "./guest_errors.ts";
 import { externHandleOf } from "./handles.ts";
@@ -86,10 +93,17 @@ export class WasmInstance {
     if (arity <= 2 && ArrayIsArray(args) && args.length === arity) {
       const run = live.call;
       if (arity === 0) return run();
-      // Not by `own`, which would be a call for each argument.
-      const first = ObjectHasOwn(args, 0) ? args[0] : undefined;
-      if (arity === 1) return run(first);
-      return run(first, ObjectHasOwn(args, 1) ? args[1] : undefined);
+      // A list of the own elements would take longer than the rest of the call.
+      if (!hasJit) {
+        const first = ObjectHasOwn(args, 0) ? args[0] : undefined;
+        if (arity === 1) return run(first);
+        return run(first, ObjectHasOwn(args, 1) ? args[1] : undefined);
+      }
+      // A compiling engine has these tests of prototypes for next to nothing, but no test for own elements.
+      if (ObjectGetPrototypeOf(args) === ArrayPrototype && !(0 in ArrayPrototype)) {
+        if (arity === 1) return run(args[0]);
+        if (!(1 in ArrayPrototype)) return run(args[0], args[1]);
+      }
     }
     return call(calleeOf(live.object), checkArguments(arity, args, name));
   }

@@ -21,7 +21,8 @@ import { areEmpty, checkOptions } from "./options.ts";
 import type { StoreOptions } from "./options.ts";
 import { storeStateOf } from "./store.ts";
 import type { WasmStore } from "./store.ts";
-import { StoreState } from "./store_state.ts";
+import { newStore } from "./store_state.ts";
+import type { StoreState } from "./store_state.ts";
 import { importName } from "./types.ts";
 
 /** The store of an instance: this one, or a new one with these limits. */
@@ -49,7 +50,7 @@ export async function instantiate(
   let store = sharedStore(details, found, options);
   if (store === undefined) {
     if (instancePressure.isHigh()) await instancePressure.relieve();
-    store = new StoreState(options as StoreOptions, true);
+    store = newStore(options as StoreOptions, true);
   }
   try {
     const step = op_wasm_preparation(details.id, store.id);

@@ -88,7 +88,7 @@ export class WasmModule {
     if (typeof name !== "string") {
       throw new WasmError(`a section's name is a string, got ${describe(name)}`, TypeMismatch);
     }
-    return unpack(op_wasm_custom_sections(this.#details.id, name));
+    return customSectionsOf(this.#details.id, name);
   }
 
   /** Drops the module. Its instances can still be used. */
@@ -100,6 +100,16 @@ export class WasmModule {
   [Symbol.dispose](): void {
     this.drop();
   }
+}
+
+/** Copies of the contents of all custom sections of this name. */
+export function customSectionsOf(module: number, name: string): Uint8Array[] {
+  return unpack(op_wasm_custom_sections(module, name));
+}
+
+/** Drops a module when an object is collected. */
+export function releaseWithModule(object: object, module: number): void {
+  collectedModules.register(object, module);
 }
 
 /** The byte strings in the bytes that {@linkcode op_wasm_custom_sections} returns. */

@@ -9,7 +9,8 @@ import {
   op_wasm_store_stats,
 } from "./ops.ts";
 import type { StoreOptions } from "./options.ts";
-import { StoreState } from "./store_state.ts";
+import { newStore } from "./store_state.ts";
+import type { StoreState } from "./store_state.ts";
 
 /** The state of a `WasmStore`; `undefined` for any other value. */
 export let storeStateOf: (value: unknown) => StoreState | undefined;
@@ -48,7 +49,7 @@ export class WasmStore {
     if (options === internal) {
       this.#state = state;
     } else {
-      this.#state = new StoreState(options as StoreOptions, false);
+      this.#state = newStore(options as StoreOptions, false);
       this.#state.handle = this;
     }
   }

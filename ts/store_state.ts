@@ -36,7 +36,7 @@ const collectedStores: FinalizationRegistry<number> = new SafeFinalizationRegist
   (id: number) => op_wasm_forget_store(id),
 );
 
-const noBytes: Uint8Array = new Uint8Array(0);
+export const noBytes: Uint8Array = new Uint8Array(0);
 
 /** A function of a guest, with all that a call of it needs. */
 export interface Callee extends ExternHandle {
@@ -54,6 +54,31 @@ let makeFunction: (callee: Callee) => WasmFunction;
 /** Sets how functions are made. Calls need stores, so the file that makes functions is above this one. */
 export function setFunctionMaker(make: (callee: Callee) => WasmFunction): void {
   makeFunction = make;
+}
+
+/**
+ * Does a task for the import at this index of a store: see the import dispatcher. Returns the status.
+ */
+export type Dispatch = (
+  store: StoreState,
+  index: number,
+  waits: boolean,
+  task: number,
+  value: unknown,
+) => number;
+
+/** Makes a store with these options. `implicit`: for one instance. */
+export function newStore(options: StoreOptions | undefined, implicit: boolean): StoreState {
+  const { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi } = checkOptions(options);
+  const id = op_wasm_new_store(
+    fuel ?? -1,
+    maxMemoryBytes ?? -1,
+    timeoutMs ?? -1,
+    interruptible === true,
+    wasi === undefined ? "" : wasi.config,
+    wasi === undefined ? noBytes : wasi.stdin,
+  );
+  return new StoreState(id, implicit, wasi !== undefined);
 }
 
 /** The JavaScript side of a store: everything of JavaScript's that its guests hold. */
@@ -80,20 +105,15 @@ export class StoreState {
   end: Promise<boolean> | undefined;
   /** The `WasmStore` of this state, if an app has one. */
   handle: object | undefined;
-  #abortedWith: WasmError | undefined;
+  /** Calls imports in place of the import dispatcher, for stores whose values have other conversions. */
+  readonly dispatch: Dispatch | undefined;
+  #abortedWith: object | undefined;
 
-  constructor(options: StoreOptions | undefined, implicit: boolean) {
-    const { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi } = checkOptions(options);
-    this.id = op_wasm_new_store(
-      fuel ?? -1,
-      maxMemoryBytes ?? -1,
-      timeoutMs ?? -1,
-      interruptible === true,
-      wasi === undefined ? "" : wasi.config,
-      wasi === undefined ? noBytes : wasi.stdin,
-    );
+  constructor(id: number, implicit: boolean, hasWasi: boolean, dispatch?: Dispatch) {
+    this.id = id;
     this.implicit = implicit;
-    this.hasWasi = wasi !== undefined;
+    this.hasWasi = hasWasi;
+    this.dispatch = dispatch;
     this.externals = new ExternalReferences(this.id);
     this.views = new Views(this.id);
     collectedStores.register(this, this.id);
@@ -106,7 +126,7 @@ export class StoreState {
   }
 
   /** Has the running guest end with an error that it cannot catch. Returns the status of its import. */
-  abort(error: WasmError): number {
+  abort(error: object): number {
     // No other guest may catch the error on its way either.
     uncatchable.set(error, this.id);
     this.#abortedWith = error;
@@ -114,12 +134,8 @@ export class StoreState {
   }
 
   /** The error for a run of this status, which did not return. */
-  thrown(status: number): WasmError {
-    if (status === ABORTED) {
-      const error = this.#abortedWith;
-      this.#abortedWith = undefined;
-      return error ?? new WasmError("the call was aborted", RuntimeError);
-    }
+  thrown(status: number): unknown {
+    if (status === ABORTED) return this.takeAbort();
     const number = frameU32[0];
     const value = readRef(this, 0);
     if (status === THREW) return importThrew(importName(this.externals.throwers[number]), value);
@@ -128,8 +144,15 @@ export class StoreState {
     return error;
   }
 
+  /** The error with which the running guest was ended. */
+  takeAbort(): object {
+    const error = this.#abortedWith;
+    this.#abortedWith = undefined;
+    return error ?? new WasmError("the call was aborted", RuntimeError);
+  }
+
   /** The error to throw for the error of an op that runs guests. */
-  stopped(error: WasmError): WasmError {
+  stopped(error: WasmError): unknown {
     // Where the stack has no room for an error object, deno_core throws the message alone.
     if (typeof error === "string") throw new RangeError(messageIn(error));
     if (endedGuest(error)) uncatchable.set(error, this.id);

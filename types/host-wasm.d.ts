@@ -365,6 +365,15 @@ declare module "host:wasm" {
    * instance exports or the app has made.
    */
   export type ImportValue = WasmFunction | WasmMemory | WasmGlobal | WasmTable | WasmTag | number | bigint;
+  /**
+   * Makes a namespace object like the standard `WebAssembly`, for code that knows nothing of `host:wasm`. The limits hold
+   * for everything that is made through it, together.
+   *
+   * The errors are those of the standard. An error of `host:wasm` behind one is seen by its property `code`.
+   *
+   * @throws {WasmError} `InstantiateError` if an option is unusable.
+   */
+  export function createWebAssembly(options?: StoreOptions): object;
   /** An instance of a module: a guest whose exports can be called and used. */
   export class WasmInstance {
     #private;

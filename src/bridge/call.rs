@@ -2,11 +2,13 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use deno_core::{OpState, op2, v8};
 
 use super::error::to_json;
 use super::funcs::{self, Callable};
+use super::import::JsImport;
 use super::isolate::IsolateId;
 use super::protocol::{FAILED, GROWN, RETURNED};
 use super::scope::{self, StoreImports};
@@ -130,6 +132,35 @@ pub(crate) fn op_wasm_func_number(
     let bridge = state.borrow::<Rc<Bridge>>();
     let func = bridge.state.store(store)?.func(func)?;
     bridge.funcs.add(store, func, bridge.context.clone())
+}
+
+/// The index among the imports of the store, if the function with this handle is a function of JavaScript's; otherwise
+/// −1.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_func_import(
+    state: &mut OpState,
+    store: u32,
+    func: u32,
+) -> Result<i32, WasmError> {
+    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
+    let number = store.host_func_number(func)?;
+    Ok(number.map_or(-1, |number| i32::try_from(number).unwrap_or(-1)))
+}
+
+/// Makes a function of a store that calls the JavaScript function at this index among the imports of the store. It has
+/// the type of a function of another store of the same group. Returns its handle.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_new_host_function(
+    state: &mut OpState,
+    store: u32,
+    index: u32,
+    typed_store: u32,
+    typed_func: u32,
+) -> Result<u32, WasmError> {
+    let state = &state.borrow::<Rc<Bridge>>().state;
+    let typed = state.store(typed_store)?.func(typed_func)?;
+    let host = JsImport::new(index, &typed.info());
+    typed.host_twin(&state.store(store)?, Arc::new(host))
 }
 
 /// The type of a function, as JSON.

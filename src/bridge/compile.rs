@@ -39,10 +39,10 @@ impl ModuleInfo {
 /// embedder may evaluate a script outside of tokio), runs it here.
 async fn queued<R: Send + 'static>(
     bridge: &Rc<Bridge>,
+    compiler: Compiler,
     cancellation: u32,
     work: impl FnOnce(&Compiler) -> Result<R, WasmError> + Send + 'static,
 ) -> Result<R, WasmError> {
-    let compiler = bridge.state.compiler();
     if tokio::runtime::Handle::try_current().is_err() {
         return compiler.in_turn(work);
     }
@@ -87,11 +87,58 @@ pub(crate) async fn op_wasm_compile(
     cancellation: u32,
 ) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
+    let compiler = bridge.state.compiler();
     // Before the size, which has other caps for text.
-    bridge.state.compiler().check_format(&source)?;
+    compiler.check_format(&source)?;
     let bytes = bridge.copy(&source)?;
     drop(source);
-    let code = match bridge.state.compiler().find_small(&bytes) {
+    compile(&bridge, compiler, cancellation, bytes).await
+}
+
+/// As [`op_wasm_compile`], of a module in the binary format, for the stores of a group.
+#[op2(reentrant)]
+#[string]
+pub(crate) async fn op_wasm_compile_for(
+    state: Rc<RefCell<OpState>>,
+    #[buffer] source: JsBuffer,
+    cancellation: u32,
+    group: u32,
+) -> Result<String, WasmError> {
+    let bridge = Bridge::of(&state);
+    let compiler = bridge.state.group_compiler(group)?;
+    compiler.check_binary(&source)?;
+    let bytes = bridge.copy(&source)?;
+    drop(source);
+    compile(&bridge, compiler, cancellation, bytes).await
+}
+
+/// As [`op_wasm_compile_for`], on this thread. It waits for its turn in the compile queue.
+#[op2(reentrant)]
+#[string]
+pub(crate) fn op_wasm_compile_now(
+    state: &mut OpState,
+    #[buffer] source: &[u8],
+    group: u32,
+) -> Result<String, WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let compiler = bridge.state.group_compiler(group)?;
+    compiler.check_binary(source)?;
+    let bytes = bridge.copy(source)?;
+    let code = match compiler.find_small(&bytes) {
+        Some(code) => code,
+        None => compiler.in_turn(|compiler| compiler.compile(&bytes))?,
+    };
+    bridge.state.add_module(code).map(ModuleInfo::of)
+}
+
+/// Compiles a module with this compiler, and returns its description as JSON.
+async fn compile(
+    bridge: &Rc<Bridge>,
+    compiler: Compiler,
+    cancellation: u32,
+    bytes: Vec<u8>,
+) -> Result<String, WasmError> {
+    let code = match compiler.find_small(&bytes) {
         Some(code) => {
             if bridge.is_yield_due() {
                 tokio::task::yield_now().await;
@@ -99,10 +146,8 @@ pub(crate) async fn op_wasm_compile(
             code
         }
         None => {
-            queued(&bridge, cancellation, move |compiler| {
-                compiler.compile(&bytes)
-            })
-            .await?
+            let work = move |compiler: &Compiler| compiler.compile(&bytes);
+            queued(bridge, compiler, cancellation, work).await?
         }
     };
     bridge.state.add_module(code).map(ModuleInfo::of)
@@ -122,7 +167,7 @@ pub(crate) async fn op_wasm_compile_file(
         let source = files.read(&PathBuf::from(path), compiler.max_source_bytes())?;
         compiler.compile(&source)
     };
-    let code = queued(&bridge, cancellation, compile).await?;
+    let code = queued(&bridge, bridge.state.compiler(), cancellation, compile).await?;
     bridge.state.add_module(code).map(ModuleInfo::of)
 }
 
@@ -159,7 +204,7 @@ pub(crate) async fn op_wasm_prepare(
     let bridge = Bridge::of(&state);
     let (code, checks) = bridge.code(module, store)?;
     let prepare = move |compiler: &Compiler| compiler.prepare(&code, checks);
-    queued(&bridge, 0, prepare).await
+    queued(&bridge, bridge.state.compiler(), 0, prepare).await
 }
 
 impl Bridge {
@@ -202,7 +247,7 @@ pub(crate) async fn op_wasm_validate_async(
     let bytes = bridge.copy(&source)?;
     drop(source);
     let validate = move |compiler: &Compiler| compiler.validate_at_length(&bytes);
-    queued(&bridge, cancellation, validate).await
+    queued(&bridge, bridge.state.compiler(), cancellation, validate).await
 }
 
 /// The contents of a module's custom sections of one name, one after another. Before the contents stand the number of
@@ -225,6 +270,20 @@ pub(crate) fn op_wasm_custom_sections(
         packed.extend_from_slice(data);
     }
     Ok(packed)
+}
+
+/// The index of the function behind each export of a module, in the order of the module, as 32-bit numbers in the byte
+/// order of the machine; 0xffffffff for an export that is no function.
+#[op2(reentrant)]
+#[buffer]
+pub(crate) fn op_wasm_export_indices(
+    state: &mut OpState,
+    module: u32,
+) -> Result<Vec<u8>, WasmError> {
+    let module = state.borrow::<Rc<Bridge>>().state.module(module)?;
+    let indices = module.export_indices();
+    let indices = indices.into_iter().map(|index| index.unwrap_or(u32::MAX));
+    Ok(indices.flat_map(u32::to_ne_bytes).collect())
 }
 
 /// Drops a module.

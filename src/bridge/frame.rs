@@ -7,7 +7,7 @@ use std::sync::Arc;
 use deno_core::v8;
 use wasmtime::ValRaw;
 
-use super::protocol::{REF_FUNC, REF_HOST, REF_NULL, REF_OBJECT};
+use super::protocol::{REF_FUNC, REF_HOST, REF_I31, REF_NULL, REF_OBJECT};
 use crate::runtime::RefHandle;
 
 /// The most values that a function takes or returns: the implementation limit of WebAssembly engines.
@@ -92,4 +92,5 @@ const _: () = {
     assert!(tag(RefHandle::Host(0)) == REF_HOST as u64);
     assert!(tag(RefHandle::Func(0)) == REF_FUNC as u64);
     assert!(tag(RefHandle::Object(0)) == REF_OBJECT as u64);
+    assert!(tag(RefHandle::I31(0)) == REF_I31 as u64);
 };

@@ -119,6 +119,20 @@ pub(crate) fn op_wasm_memory_view<'s>(
     bridge.context.views.show(scope, &store, &memory)
 }
 
+/// Detaches the buffer that shows an unshared memory.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_detach_view(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    store: u32,
+    handle: u32,
+) -> Result<(), WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let store = bridge.state.store(store)?;
+    bridge.context.views.detach(scope, &store, handle);
+    Ok(())
+}
+
 /// Detaches the buffers of memories that have grown. A dropped store has no buffers.
 #[op2(nofast)]
 pub(crate) fn op_wasm_detach_grown(

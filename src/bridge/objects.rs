@@ -7,7 +7,9 @@ use wasmtime::{GlobalType, Mutability, TableType, ValType};
 
 use super::error::to_json;
 use super::state::Bridge;
-use crate::runtime::{WasmError, WasmErrorCode, WasmGlobal, WasmTable, parse_type, quote};
+use crate::runtime::{
+    RefHandle, WasmError, WasmErrorCode, WasmGlobal, WasmTable, parse_type, quote,
+};
 
 fn global(bridge: &Bridge, store: u32, global: u32) -> Result<WasmGlobal, WasmError> {
     bridge.state.store(store)?.global(global)
@@ -202,6 +204,26 @@ pub(crate) fn op_wasm_new_tag(
         .state
         .store(store)?
         .new_tag(params)
+}
+
+/// The number of an object among those of its store.
+pub(super) fn object_number(handle: RefHandle) -> Result<u32, WasmError> {
+    match handle {
+        RefHandle::Object(object) => Ok(object),
+        _ => Err(WasmError::mismatch("not an object of the store")),
+    }
+}
+
+/// A tag's type, as JSON.
+#[op2(reentrant)]
+#[string]
+pub(crate) fn op_wasm_tag_type(
+    state: &mut OpState,
+    store: u32,
+    handle: u32,
+) -> Result<String, WasmError> {
+    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
+    Ok(to_json(&store.tag_info(handle)?))
 }
 
 /// The value type of this name in the text format.

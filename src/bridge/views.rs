@@ -109,6 +109,17 @@ impl Views {
         });
     }
 
+    /// Detaches the buffer of a memory, if the memory is unshared and has one.
+    pub(crate) fn detach(&self, scope: &mut v8::PinScope<'_, '_>, store: &WasmStore, memory: u32) {
+        let mut views = self.views.borrow_mut();
+        if let Some(views) = views.get_mut(&store.key())
+            && let Some(buffer) = views.get(&memory).and_then(|view| view.unshared(scope))
+        {
+            detach(buffer);
+            views.remove(&memory);
+        }
+    }
+
     /// Detaches the buffers of all unshared memories of a store, which another thread is going to use.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::runtime::base::value::WasmValue;
 use crate::runtime::engine::limiter::Mark;
 use crate::runtime::linking::host_imports::{HostImports, link_once};
 use crate::runtime::linking::wasi;
-use crate::runtime::module::{Compiled, WasmModule};
+use crate::runtime::module::{Compiled, Reexport, WasmModule};
 use crate::runtime::objects::func::WasmFunc;
 use crate::runtime::objects::memory::WasmMemory;
 use crate::runtime::rewrite::ExportNames;
@@ -77,6 +77,14 @@ pub(crate) struct Instantiation<'a> {
     pub(crate) store: &'a WasmStore,
 }
 
+/// The imports of an instance that is being made, in the module's order.
+#[derive(Clone, Copy)]
+enum Imported<'a> {
+    Externs(&'a [Extern]),
+    /// Host functions that wasmtime makes, with their numbers.
+    Numbers(&'a [Option<u32>]),
+}
+
 impl Instantiation<'_> {
     /// Makes an instance with these imports.
     pub(crate) fn link(
@@ -85,16 +93,18 @@ impl Instantiation<'_> {
         wasi: WasiLinker<'_>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let externs = self.externs(imports, wasi)?;
-        self.instantiate(|store| Instance::new(store, &self.code.module, &externs))
+        self.instantiate(Imported::Externs(&externs), |store| {
+            Instance::new(store, &self.code.module, &externs)
+        })
     }
 
     /// Makes an instance with the functions of `H` as imports. The module has to import only functions.
     pub(crate) fn host<H: HostImports>(&self) -> Result<Outcome<WasmInstance>, WasmError> {
         let imports = &self.module.imports;
         if let Some(linked) = link_once::<H>(self.code, imports) {
-            return self.instantiate(|store| {
+            return self.instantiate(Imported::Numbers(linked.numbers), |store| {
                 self.store.expect_host_funcs();
-                linked.instantiate(store)
+                linked.module.instantiate(store)
             });
         }
         let typed = imports.iter().zip(&self.code.functions).enumerate();
@@ -106,12 +116,15 @@ impl Instantiation<'_> {
                 .map_err(|error| error.of_import(import))
         });
         let externs = externs.collect::<Result<Vec<_>, _>>()?;
-        self.instantiate(|store| Instance::new(store, &self.code.module, &externs))
+        self.instantiate(Imported::Externs(&externs), |store| {
+            Instance::new(store, &self.code.module, &externs)
+        })
     }
 
     /// Lets wasmtime make an instance and run its start function.
     fn instantiate(
         &self,
+        imported: Imported<'_>,
         instantiate: impl FnOnce(StoreContextMut<'_, StoreData>) -> wasmtime::Result<Instance>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let outcome = self.store.run(|mut store| {
@@ -126,6 +139,7 @@ impl Instantiation<'_> {
             match instantiate(store.as_context_mut()) {
                 Ok(instance) => {
                     store.data_mut().count_instance();
+                    self.add_reexports(store, &instance, imported);
                     Ok(Outcome::Returned(instance))
                 }
                 Err(error) => {
@@ -142,6 +156,36 @@ impl Instantiation<'_> {
             store: self.store.clone(),
             instance,
         }))
+    }
+
+    /// Records which exported functions of a new instance are functions that it imports.
+    fn add_reexports(
+        &self,
+        mut store: StoreContextMut<'_, StoreData>,
+        instance: &Instance,
+        imported: Imported<'_>,
+    ) {
+        for Reexport { name, import } in self.module.code.reexports() {
+            let name = match &self.code.export_names {
+                Some(names) => names.resolve(name),
+                None => Some(&**name),
+            };
+            let own = name.and_then(|name| instance.get_func(&mut store, name));
+            let Some(own) = own else { continue };
+            let store = store.as_context_mut();
+            match imported {
+                Imported::Externs(externs) => {
+                    if let Some(Extern::Func(original)) = externs.get(*import) {
+                        StoreData::add_reexport(store, &own, original);
+                    }
+                }
+                Imported::Numbers(numbers) => {
+                    if let Some(Some(number)) = numbers.get(*import) {
+                        StoreData::add_host_func(store, &own, *number);
+                    }
+                }
+            }
+        }
     }
 
     /// Resolves `imports`, which are in the module's order.

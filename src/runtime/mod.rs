@@ -39,6 +39,7 @@ pub(crate) use module::compiler::Compiler;
 pub use objects::func::WasmFunc;
 pub use objects::global::WasmGlobal;
 pub use objects::memory::{MemoryView, WasmMemory};
+pub use objects::object::ObjectKind;
 pub use objects::table::WasmTable;
 #[cfg(feature = "testing")]
 pub use state::StateEngines;

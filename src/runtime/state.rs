@@ -17,13 +17,14 @@ use crate::runtime::admission;
 use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
-use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
+use crate::runtime::base::options::{CallOptions, Checks, StoreOptions, WasiConfig};
 use crate::runtime::base::stats::StateStats;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
 use crate::runtime::engine::compile_queue::CompileQueue;
 use crate::runtime::engine::disk_cache;
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
+use crate::runtime::engine::group::Group;
 use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
@@ -48,9 +49,11 @@ pub struct WasmState {
     module_limits: Arc<ModuleLimits>,
     preopens: GrantedPaths,
     modules: RefCell<HashMap<u32, WasmModule>>,
+    groups: RefCell<HashMap<u32, Arc<Group>>>,
     stores: RefCell<HashMap<u32, Entry>>,
     instances: RefCell<HashMap<u32, WasmInstance>>,
     next_module_id: Cell<u32>,
+    next_group_id: Cell<u32>,
     next_store_id: Cell<u32>,
     next_instance_id: Cell<u32>,
     /// The number of instances whose store is alive. The stores update it.
@@ -148,9 +151,11 @@ impl WasmState {
             preopens,
             capabilities,
             modules: RefCell::default(),
+            groups: RefCell::default(),
             stores: RefCell::default(),
             instances: RefCell::default(),
             next_module_id: Cell::new(1),
+            next_group_id: Cell::new(1),
             next_store_id: Cell::new(1),
             next_instance_id: Cell::new(1),
             live_instances: Arc::default(),
@@ -174,11 +179,23 @@ impl WasmState {
     /// Returns a compiler for this state. It can be sent to another thread.
     pub(crate) fn compiler(&self) -> Compiler {
         let options = StoreOptions::default().capped(&self.capabilities);
+        self.compiler_for(options.checks())
+    }
+
+    /// Returns a compiler whose modules are ready for the stores of a group.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the group was dropped or never existed.
+    pub(crate) fn group_compiler(&self, group: u32) -> Result<Compiler, WasmError> {
+        Ok(self.compiler_for(self.group(group)?.options().checks()))
+    }
+
+    fn compiler_for(&self, checks: Checks) -> Compiler {
         let limits = self.module_limits.clone();
         let queue = self.compiles.clone();
         Compiler::new(
             self.code_cache.clone(),
-            options.checks(),
+            checks,
             limits,
             self.capabilities.allow_legacy_exceptions,
             queue,
@@ -260,15 +277,79 @@ impl WasmState {
     /// `InstantiateError` if there are too many stores, no handles are left for them, or the options ask for WASI
     /// resources that are not granted.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
+        self.make_store(options.capped(&self.capabilities), None)
+    }
+
+    /// Makes a group of stores, which have the limits of `options` together, limited by the capabilities. Returns its
+    /// handle. The WASI of the options is ignored: each store has its own.
+    ///
+    /// # Errors
+    /// `InstantiateError` if there are as many groups as there may be stores, or no handles are left for them.
+    pub fn new_group(&self, options: StoreOptions) -> Result<u32, WasmError> {
+        let cap = self.capabilities.max_stores;
+        let groups = &mut *self.groups.borrow_mut();
+        if groups.len() >= cap as usize {
+            return Err(WasmError::instantiate(format!(
+                "too many groups of stores: the cap is {cap}"
+            )));
+        }
+        let id = next_id(&self.next_group_id)
+            .ok_or_else(|| WasmError::instantiate("too many groups of stores were made"))?;
+        let mut options = options.capped(&self.capabilities);
+        options.wasi = None;
+        groups.insert(id, Arc::new(Group::new(options, &self.capabilities)));
+        Ok(id)
+    }
+
+    /// Makes a store in the group with this handle. Returns its handle and the store.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the group was dropped or never existed; otherwise as [`WasmState::new_store`].
+    pub fn new_grouped_store(
+        &self,
+        group: u32,
+        wasi: Option<WasiConfig>,
+    ) -> Result<(u32, WasmStore), WasmError> {
+        let group = self.group(group)?;
+        let mut options = group.options().clone();
+        options.wasi = wasi;
+        self.make_store(options, Some(group))
+    }
+
+    /// Returns the fuel that is left of a group's budget, without the fuel of guests that run. `None` if the group has
+    /// no budget.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the group was dropped or never existed.
+    pub fn group_fuel(&self, group: u32) -> Result<Option<u64>, WasmError> {
+        Ok(self.group(group)?.fuel())
+    }
+
+    /// Forgets the handle of a group, whose stores live on with its limits. Returns whether the group existed.
+    pub fn drop_group(&self, id: u32) -> bool {
+        self.groups.borrow_mut().remove(&id).is_some()
+    }
+
+    fn group(&self, id: u32) -> Result<Arc<Group>, WasmError> {
+        let group = self.groups.borrow().get(&id).cloned();
+        group.ok_or_else(|| dropped("group", id))
+    }
+
+    /// Makes a store with options that are limited by the capabilities.
+    fn make_store(
+        &self,
+        options: StoreOptions,
+        group: Option<Arc<Group>>,
+    ) -> Result<(u32, WasmStore), WasmError> {
         let cap = self.capabilities.max_stores;
         if self.stores.borrow().len() >= cap as usize {
             return Err(WasmError::instantiate(format!(
                 "too many stores: the cap is {cap}"
             )));
         }
-        let options = options.capped(&self.capabilities);
         let checks = options.checks();
-        let limits = Limits::new(&options, &self.capabilities);
+        let is_grouped = group.is_some();
+        let limits = Limits::new(&options, &self.capabilities, group.as_deref());
         let wasi = options.wasi;
         let wasi = wasi.map(|config| Wasi::new(config, &self.capabilities, &self.preopens));
         let store = WasmStore::new(
@@ -278,8 +359,10 @@ impl WasmState {
             checks.interrupt,
             options.timeout_ms.map(Duration::from_millis),
             self.live_instances.clone(),
+            group,
         );
-        if let Some(fuel) = options.fuel {
+        // A store of a group gets fuel when a guest runs in it.
+        if let Some(fuel) = options.fuel.filter(|_| !is_grouped) {
             store.set_fuel(fuel)?;
         }
         let id = next_id(&self.next_store_id)

@@ -45,6 +45,20 @@ pub(crate) fn check_format(source: &[u8]) -> Result<(), WasmError> {
     })
 }
 
+/// Checks whether a source is in the binary format, by its first bytes. It may still be no valid module.
+///
+/// # Errors
+/// `CompileError` with the kind of file that it is, if it is another one.
+pub(crate) fn check_binary(source: &[u8]) -> Result<(), WasmError> {
+    check_format(source)?;
+    if source.starts_with(MAGIC) {
+        return Ok(());
+    }
+    Err(WasmError::compile(
+        "not a WebAssembly module in the binary format: the source does not begin with `\\0asm`",
+    ))
+}
+
 /// Returns the kind of a source. `None` if it may be a module.
 fn kind_of(source: &[u8]) -> Option<Cow<'static, str>> {
     if let Some(rest) = source.strip_prefix(MAGIC) {

@@ -24,7 +24,7 @@ mod types;
 mod values;
 mod walk;
 
-pub(crate) use format::check_format;
+pub(crate) use format::{check_binary, check_format};
 pub(crate) use images::DENSE_IMAGE_BYTES;
 pub(crate) use invalid::{invalid, invalid_at};
 pub(crate) use profile::ModuleProfile;

@@ -231,8 +231,15 @@ fn concrete(ty: &RefType, what: &str) -> String {
     format!("(ref {null}${what})")
 }
 
-/// Parses the shorthand of a value type. Covers the types that do not need a definition in a module.
+/// Parses a value type as in the text format, in its shorthand or as `(ref extern)` or `(ref null extern)`. Covers the
+/// types that do not need a definition in a module.
 pub(crate) fn parse_type(name: &str) -> Option<ValType> {
+    if let Some(reference) = name.strip_prefix("(ref ") {
+        let reference = reference.strip_suffix(')')?;
+        let heap = reference.strip_prefix("null ");
+        let ty = RefType::new(heap.is_some(), heap_type(heap.unwrap_or(reference))?);
+        return Some(ValType::Ref(ty));
+    }
     Some(match name {
         "i32" => ValType::I32,
         "i64" => ValType::I64,
@@ -251,6 +258,25 @@ pub(crate) fn parse_type(name: &str) -> Option<ValType> {
         "nullfuncref" => nullable(HeapType::NoFunc),
         "exnref" => nullable(HeapType::Exn),
         "nullexnref" => nullable(HeapType::NoExn),
+        _ => return None,
+    })
+}
+
+/// Parses a heap type that does not need a definition in a module.
+fn heap_type(name: &str) -> Option<HeapType> {
+    Some(match name {
+        "extern" => HeapType::Extern,
+        "noextern" => HeapType::NoExtern,
+        "func" => HeapType::Func,
+        "nofunc" => HeapType::NoFunc,
+        "any" => HeapType::Any,
+        "eq" => HeapType::Eq,
+        "i31" => HeapType::I31,
+        "struct" => HeapType::Struct,
+        "array" => HeapType::Array,
+        "none" => HeapType::None,
+        "exn" => HeapType::Exn,
+        "noexn" => HeapType::NoExn,
         _ => return None,
     })
 }

@@ -53,8 +53,11 @@ pub enum RefHandle {
     Host(u32),
     /// A function of the store.
     Func(u32),
-    /// Another object that the store keeps for the host: a struct, an array, an i31 or an exception.
+    /// Another object that the store keeps for the host: a struct, an array, an exception, or, in a store without a
+    /// group, an i31.
     Object(u32),
+    /// A 31-bit number. A store of a group passes it as this, and so takes no room for it.
+    I31(i32),
 }
 
 impl RefHandle {
@@ -65,6 +68,7 @@ impl RefHandle {
             Self::Host(index) => 1 << 32 | index as u64,
             Self::Func(index) => 2 << 32 | index as u64,
             Self::Object(index) => 3 << 32 | index as u64,
+            Self::I31(value) => 4 << 32 | value as u32 as u64,
         }
     }
 
@@ -76,6 +80,7 @@ impl RefHandle {
             1 => Some(Self::Host(index)),
             2 => Some(Self::Func(index)),
             3 => Some(Self::Object(index)),
+            4 => Some(Self::I31(index as i32)),
             _ => None,
         }
     }

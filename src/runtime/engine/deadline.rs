@@ -57,13 +57,9 @@ struct Call {
 pub(crate) fn begin(
     engine: &Engine,
     interrupt: &Arc<Interrupt>,
-    timeout: Option<Duration>,
+    deadline: Option<Deadline>,
     abortable: bool,
 ) -> Result<Option<Watch>, WasmError> {
-    let deadline = timeout.and_then(|timeout| {
-        let at = Instant::now().checked_add(timeout)?;
-        Some(Deadline { at, timeout })
-    });
     let at = deadline.map(|deadline| deadline.at);
     let watch = (abortable || at.is_some())
         .then(|| watch(at, engine, interrupt))

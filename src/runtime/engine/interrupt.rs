@@ -31,6 +31,14 @@ pub(crate) struct Deadline {
     pub(crate) timeout: Duration,
 }
 
+impl Deadline {
+    /// Returns the deadline of a call that starts now. `None` if it is too late for the clock.
+    pub(crate) fn after(timeout: Duration) -> Option<Self> {
+        let at = Instant::now().checked_add(timeout)?;
+        Some(Self { at, timeout })
+    }
+}
+
 impl Interrupt {
     /// Starts a call, without an interruption.
     pub(crate) fn begin(&self, number: u64, deadline: Option<Deadline>) {
@@ -47,9 +55,9 @@ impl Interrupt {
         call.aborted |= call.number == number;
     }
 
-    /// Whether the call has a deadline.
-    pub(crate) fn has_deadline(&self) -> bool {
-        self.call().deadline.is_some()
+    /// Returns the deadline of the call.
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        self.call().deadline
     }
 
     /// Wakes up all tasks in [`Interrupt::unless_due`] so that they check again.

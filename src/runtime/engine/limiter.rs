@@ -9,6 +9,7 @@ use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::StoreOptions;
 use crate::runtime::engine::MEMORY_RESERVATION;
+use crate::runtime::engine::group::{Group, Total};
 use crate::runtime::engine::quota::{MAPPINGS, PER_MEMORY, Share};
 
 /// The counted memories and tables of one store.
@@ -59,10 +60,16 @@ impl Usage {
 }
 
 impl Limits {
-    pub(crate) fn new(options: &StoreOptions, capabilities: &WasmCapabilities) -> Self {
+    pub(crate) fn new(
+        options: &StoreOptions,
+        capabilities: &WasmCapabilities,
+        group: Option<&Group>,
+    ) -> Self {
+        let memory_total = group.map(|group| group.memory_bytes.clone());
+        let table_total = group.map(|group| group.table_elements.clone());
         Self {
-            memory: Account::new(options.max_memory_bytes.unwrap_or(u64::MAX)),
-            tables: Account::new(capabilities.max_table_elements),
+            memory: Account::new(options.max_memory_bytes.unwrap_or(u64::MAX), memory_total),
+            tables: Account::new(capabilities.max_table_elements, table_total),
             max_instances: capabilities.max_instances as usize,
             max_memories: capabilities.max_memories as usize,
             max_tables: capabilities.max_tables as usize,
@@ -90,15 +97,15 @@ impl Limits {
     /// # Errors
     /// `InstantiateError` if the sum exceeds the cap.
     pub(crate) fn reserve_shared(&mut self, bytes: u64) -> Result<(), WasmError> {
-        let sum = self.memory.used().saturating_add(bytes);
-        if bytes > 0 && sum > self.memory.cap {
-            return Err(WasmError::instantiate(format!(
+        if bytes == 0 {
+            return Ok(());
+        }
+        self.memory.add(bytes).map_err(|sum| {
+            WasmError::instantiate(format!(
                 "shared memories may grow to {sum} bytes, which exceeds the cap of {} bytes",
                 self.memory.cap
-            )));
-        }
-        self.memory.set_used(sum);
-        Ok(())
+            ))
+        })
     }
 
     /// Returns the current counts. Called before an instantiation that may fail.
@@ -118,8 +125,8 @@ impl Limits {
         if self.created && !self.refused {
             return;
         }
-        self.memory.set_used(mark.memory);
-        self.tables.set_used(mark.tables);
+        self.memory.go_back_to(mark.memory);
+        self.tables.go_back_to(mark.tables);
         if let Some(share) = &mut self.mappings {
             let more = share.count() - mark.mappings;
             // The first mappings may be those of the store's garbage-collected heap. It stays, and has no bytes at
@@ -186,15 +193,24 @@ struct Account {
     /// Only these limits change it, so no two threads do at a time.
     used: Arc<AtomicU64>,
     cap: u64,
+    /// The sum of all stores of the group, if the store is in one.
+    total: Option<Arc<Total>>,
     /// The sum that a refused growth would have reached.
     refused: Option<u64>,
 }
 
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.go_back_to(0);
+    }
+}
+
 impl Account {
-    fn new(cap: u64) -> Self {
+    fn new(cap: u64, total: Option<Arc<Total>>) -> Self {
         Self {
             used: Arc::default(),
             cap,
+            total,
             refused: None,
         }
     }
@@ -203,7 +219,24 @@ impl Account {
         self.used.load(Ordering::Relaxed)
     }
 
-    fn set_used(&mut self, used: u64) {
+    /// Adds to the sum. If the new sum would exceed the cap, returns that sum as the error, and adds nothing.
+    fn add(&mut self, more: u64) -> Result<(), u64> {
+        let sum = self.used().saturating_add(more);
+        if sum > self.cap {
+            return Err(sum);
+        }
+        if let Some(total) = &self.total {
+            total.add(more)?;
+        }
+        self.used.store(sum, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Restores an earlier sum.
+    fn go_back_to(&mut self, used: u64) {
+        if let Some(total) = &self.total {
+            total.give_back(self.used().saturating_sub(used));
+        }
         self.used.store(used, Ordering::Relaxed);
     }
 
@@ -212,13 +245,13 @@ impl Account {
             return false;
         }
         let more = desired.saturating_sub(current) as u64;
-        let sum = self.used().saturating_add(more);
-        if sum > self.cap {
-            self.refused = Some(sum);
-            return false;
+        match self.add(more) {
+            Ok(()) => true,
+            Err(sum) => {
+                self.refused = Some(sum);
+                false
+            }
         }
-        self.set_used(sum);
-        true
     }
 }
 

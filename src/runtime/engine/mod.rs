@@ -5,6 +5,7 @@ pub(crate) mod compile_queue;
 pub(crate) mod deadline;
 pub(crate) mod disk_cache;
 pub(crate) mod grants;
+pub(crate) mod group;
 pub(crate) mod interrupt;
 pub(crate) mod limiter;
 pub(crate) mod quota;

@@ -2,6 +2,7 @@
 //! functions are not made and type-checked for each instance.
 
 use std::any::TypeId;
+use std::sync::Arc;
 
 use wasmtime::{InstancePre, Linker};
 
@@ -24,7 +25,7 @@ pub trait HostImports: 'static {
 pub(crate) fn link_once<'a, H: HostImports>(
     code: &'a Compiled,
     imports: &[ImportInfo],
-) -> Option<&'a InstancePre<StoreData>> {
+) -> Option<Linked<'a>> {
     if imports.is_empty() {
         return None;
     }
@@ -32,23 +33,42 @@ pub(crate) fn link_once<'a, H: HostImports>(
         Some(host_linked) => host_linked,
         None => {
             // Outside of `get_or_init`, which would make other threads wait: `link` runs code of the host.
+            let mut numbers = Vec::with_capacity(imports.len());
             let host_linked = HostLinked {
                 by: TypeId::of::<H>(),
-                linked: link::<H>(code, imports),
+                linked: link::<H>(code, imports, &mut numbers),
+                numbers: numbers.into(),
             };
             code.host_linked.get_or_init(|| host_linked)
         }
     };
-    let linked = host_linked.linked.as_ref();
-    linked.filter(|_| host_linked.by == TypeId::of::<H>())
+    let HostLinked {
+        by,
+        linked,
+        numbers,
+    } = host_linked;
+    let module = linked.as_ref().filter(|_| *by == TypeId::of::<H>())?;
+    Some(Linked { module, numbers })
 }
 
-fn link<H: HostImports>(code: &Compiled, imports: &[ImportInfo]) -> Option<InstancePre<StoreData>> {
+/// A module that is linked with host functions.
+pub(crate) struct Linked<'a> {
+    pub(crate) module: &'a InstancePre<StoreData>,
+    /// The numbers of the functions that have one.
+    pub(crate) numbers: &'a [Option<u32>],
+}
+
+fn link<H: HostImports>(
+    code: &Compiled,
+    imports: &[ImportInfo],
+    numbers: &mut Vec<Option<u32>>,
+) -> Option<InstancePre<StoreData>> {
     let mut linker = Linker::new(code.module.engine());
     for (number, (import, ty)) in imports.iter().zip(&code.functions).enumerate() {
         let ty = ty.as_ref()?;
         let names = (&*import.module, &*import.name);
-        let host = H::function(number, import).into();
+        let host: Arc<dyn HostFunction> = H::function(number, import).into();
+        numbers.push(host.number());
         add_host_func(&mut linker, names, ty, host).ok()?;
     }
     linker.instantiate_pre(&code.module).ok()

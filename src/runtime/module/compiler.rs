@@ -87,6 +87,14 @@ impl Compiler {
         admission::check_format(source)
     }
 
+    /// Checks that a source is in the binary format, before it is copied.
+    ///
+    /// # Errors
+    /// `CompileError` if it is another kind of file, or in the text format.
+    pub(crate) fn check_binary(&self, source: &[u8]) -> Result<(), WasmError> {
+        admission::check_binary(source)
+    }
+
     /// Checks the size of a source before it is copied.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ pub(crate) mod compiler;
 use std::any::TypeId;
 use std::sync::{Arc, OnceLock};
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{Export, ExternalKind, Parser, Payload};
 use wasmtime::{ExportType, ImportType, InstancePre, Module};
 
 pub(crate) use self::code_cache::CodeCache;
@@ -57,6 +57,12 @@ impl WasmModule {
         self.code.clone()
     }
 
+    /// Returns the index of the function behind each export, in the module's order; `None` for exports of another kind.
+    pub fn export_indices(&self) -> Vec<Option<u32>> {
+        let exports = self.code.export_section().into_iter();
+        exports.map(|export| func_index(&export)).collect()
+    }
+
     /// Returns the contents of all custom sections named `name`, in the module's order.
     pub fn custom_sections(&self, name: &str) -> Vec<&[u8]> {
         Parser::new(0)
@@ -69,6 +75,14 @@ impl WasmModule {
             })
             .collect()
     }
+}
+
+/// A function that a module imports and exports again.
+pub(crate) struct Reexport {
+    /// The name of the first such export.
+    pub(crate) name: Box<str>,
+    /// The position of the function among the imports of the module.
+    pub(crate) import: usize,
 }
 
 /// A module's binary, and its machine code for each engine that it was compiled for.
@@ -85,6 +99,7 @@ pub(crate) struct Code {
     compiled: [OnceLock<Compiled>; Checks::WAYS],
     exports: OnceLock<Arc<[ExportInfo]>>,
     imports: OnceLock<Arc<[ImportInfo]>>,
+    reexports: OnceLock<Box<[Reexport]>>,
 }
 
 impl Code {
@@ -104,12 +119,48 @@ impl Code {
             compiled: Default::default(),
             exports: OnceLock::new(),
             imports: OnceLock::new(),
+            reexports: OnceLock::new(),
         }
     }
 
     /// Returns the binary that the code was compiled from.
     pub(crate) fn wasm(&self) -> &[u8] {
         &self.wasm
+    }
+
+    /// Returns the exports, in the module's order.
+    fn export_section(&self) -> Vec<Export<'_>> {
+        let section = Parser::new(0)
+            .parse_all(&self.wasm)
+            .find_map(|payload| match payload {
+                Ok(Payload::ExportSection(section)) => Some(section),
+                _ => None,
+            });
+        section.into_iter().flatten().flatten().collect()
+    }
+
+    /// Returns the functions that the module imports and exports again, each once.
+    pub(crate) fn reexports(&self) -> &[Reexport] {
+        self.reexports.get_or_init(|| {
+            let imports = self.any().functions.iter().enumerate();
+            // Functions are numbered from the first imported one.
+            let mut functions: Vec<_> = imports
+                .filter(|(_, function)| function.is_some())
+                .map(|(import, _)| Some(import))
+                .collect();
+            if functions.is_empty() {
+                return Box::default();
+            }
+            let exports = self.export_section().into_iter();
+            let reexports = exports.filter_map(|export| {
+                let import = functions.get_mut(func_index(&export)? as usize)?.take()?;
+                Some(Reexport {
+                    name: export.name.into(),
+                    import,
+                })
+            });
+            reexports.collect()
+        })
     }
 
     /// Returns the machine code with these checks, if it was compiled.
@@ -126,6 +177,14 @@ impl Code {
     fn any(&self) -> &Compiled {
         let compiled = self.compiled.iter().find_map(OnceLock::get);
         compiled.expect("a `Code` is only made together with its first module")
+    }
+}
+
+/// Returns the index of an exported function; `None` for an export of another kind.
+fn func_index(export: &Export<'_>) -> Option<u32> {
+    match export.kind {
+        ExternalKind::Func | ExternalKind::FuncExact => Some(export.index),
+        _ => None,
     }
 }
 
@@ -149,6 +208,8 @@ pub(crate) struct HostLinked {
     pub(crate) by: TypeId,
     /// `None` if the module cannot be linked by the names of its imports, or imports an object of another kind.
     pub(crate) linked: Option<InstancePre<StoreData>>,
+    /// The [numbers](crate::runtime::HostFunction::number) of the functions, if they were linked.
+    pub(crate) numbers: Box<[Option<u32>]>,
 }
 
 impl Compiled {

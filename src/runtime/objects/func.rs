@@ -1,13 +1,17 @@
 //! Host access to functions.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
-use wasmtime::ValRaw;
+use wasmtime::{Engine, ValRaw};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::types::{ExternInfo, type_name};
 use crate::runtime::base::value::WasmValue;
-use crate::runtime::store::{FuncEntry, Outcome, Signature, Stopped, WasmStore, call_in};
+use crate::runtime::store::host_function::HostFunction;
+use crate::runtime::store::{
+    FuncEntry, HostType, Outcome, Signature, Stopped, StoreData, WasmStore, call_in,
+};
 
 /// The number of slots up to which a call copies them to its own stack instead of the heap.
 const INLINE_SLOTS: usize = 8;
@@ -49,6 +53,30 @@ impl WasmFunc {
     /// Returns the type of the function.
     pub fn signature(&self) -> &Signature {
         &self.entry.signature
+    }
+
+    /// Makes a function of another store with the type of this function, which runs `host`. Returns its handle there.
+    ///
+    /// # Errors
+    /// `InstantiateError` if that store knows too many functions, `RuntimeError` if a store is busy.
+    pub(crate) fn host_twin(
+        &self,
+        store: &WasmStore,
+        host: Arc<dyn HostFunction>,
+    ) -> Result<u32, WasmError> {
+        let func = self.entry.func;
+        let (ty, engine) = self
+            .store
+            .with(|own| Ok((HostType::new(func.ty(&own)), own.engine().clone())))?;
+        store.with(|store| {
+            if !Engine::same(store.engine(), &engine) {
+                return Err(WasmError::instantiate("the stores have different engines"));
+            }
+            // wasmtime frees functions only together with their store.
+            store.data().funcs.check_room()
+        })?;
+        let func = store.host_func(&ty, host)?;
+        store.with(|store| StoreData::func_handle(store, func))
     }
 
     /// Returns the type of the function, as data.

@@ -3,6 +3,7 @@
 use wasmtime::{FuncType, Tag, TagType, ValType};
 
 use crate::runtime::base::error::WasmError;
+use crate::runtime::base::types::ExternInfo;
 use crate::runtime::store::{StoreData, WasmStore};
 
 impl WasmStore {
@@ -16,6 +17,17 @@ impl WasmStore {
             let tag = Tag::new(&mut store, &TagType::new(ty))
                 .map_err(|error| WasmError::instantiate(format!("{error:#}")))?;
             store.data_mut().tag_handle(tag)
+        })
+    }
+
+    /// Returns the type of the tag with this handle, as data.
+    ///
+    /// # Errors
+    /// `InstantiateError` if there is no such tag, `RuntimeError` if the store is busy.
+    pub fn tag_info(&self, handle: u32) -> Result<ExternInfo, WasmError> {
+        self.with(|store| {
+            let tag = store.data().tags.get(handle)?;
+            Ok(ExternInfo::tag(&tag.ty(&store)))
         })
     }
 }

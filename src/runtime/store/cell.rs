@@ -11,8 +11,10 @@ use wasmtime::{AsContextMut, Store, StoreContextMut};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::deadline::{self, Watch};
-use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::group::Group;
+use crate::runtime::engine::interrupt::{Deadline, Interrupt};
 use crate::runtime::engine::limiter::Usage;
+use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::native_stack::{ThreadStack, is_above};
 use crate::runtime::store::running::Event;
 use crate::runtime::store::thread::{GuestChannel, OwnStack};
@@ -37,6 +39,8 @@ pub(super) struct StoreCell {
     pub(super) grown: Arc<AtomicBool>,
     /// How much the memories and tables use. Shared with `Limits`.
     pub(super) usage: Usage,
+    /// The group of stores whose limits the store shares.
+    pub(super) group: Option<Arc<Group>>,
     /// Whether host functions can run in the store. They may do anything with it.
     pub(super) has_host_funcs: Cell<bool>,
     /// The link to the guest's thread, while a guest runs on its own thread.
@@ -175,6 +179,38 @@ impl WasmStore {
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
     ) -> Result<R, E> {
+        match &self.cell.group {
+            None => self.run_alone(f),
+            Some(group) if !group.limits_runs() => self.run_alone(f),
+            Some(group) => self.run_in_group(group, f),
+        }
+    }
+
+    /// As [`WasmStore::run`], within the limits of the group.
+    #[inline(never)]
+    fn run_in_group<R, E: From<WasmError>>(
+        &self,
+        group: &Group,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let _entered = self.is_at_rest().then(|| group.enter(self.deadline()));
+        if !group.is_metered() {
+            return self.run_alone(f);
+        }
+        self.run_alone(|mut store| {
+            group_fuel::take(&mut store, group, FuelShare::All)?;
+            let result = f(store.as_context_mut());
+            group_fuel::give_back(&mut store, group)?;
+            result
+        })
+    }
+
+    /// As [`WasmStore::run`], for a store without a group, or after the fuel of its group was taken.
+    #[inline]
+    fn run_alone<R, E: From<WasmError>>(
+        &self,
+        f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
+    ) -> Result<R, E> {
         if !self.is_at_rest() {
             ThreadStack::current().check()?;
             return self.with_lent(|store| {
@@ -188,7 +224,7 @@ impl WasmStore {
         // interruptible.
         let needs_watch = self.cell.interruptible || self.cell.waits || !in_place;
         let _watch = if needs_watch {
-            self.begin(self.cell.timeout, false)?
+            self.begin(self.deadline(), false)?
         } else {
             None
         };
@@ -223,15 +259,24 @@ impl WasmStore {
         unsafe { self.take(|mut store| own.channel().run(|| f(store.as_context_mut()))) }
     }
 
+    /// Returns the deadline of a run that starts now.
+    fn deadline(&self) -> Option<Deadline> {
+        let own = self.cell.timeout.and_then(Deadline::after);
+        match &self.cell.group {
+            Some(group) => group.within_outer(own),
+            None => own,
+        }
+    }
+
     /// Starts the deadline of a call.
     pub(super) fn begin(
         &self,
-        timeout: Option<Duration>,
+        deadline: Option<Deadline>,
         abortable: bool,
     ) -> Result<Option<Watch>, WasmError> {
         self.with(|mut store| {
             store.set_epoch_deadline(1);
-            deadline::begin(store.engine(), &store.data().interrupt, timeout, abortable)
+            deadline::begin(store.engine(), &store.data().interrupt, deadline, abortable)
         })
     }
 

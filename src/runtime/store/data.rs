@@ -4,17 +4,15 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
-use wasmtime::{
-    AsContext, Func, FuncType, Global, Memory, MemoryType, SharedMemory, StoreContextMut,
-};
+use wasmtime::{AsContext, Func, FuncType, Global, Memory, MemoryType, SharedMemory};
 use wasmtime::{Table, Tag, ValType};
 
-use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::Limits;
 use crate::runtime::store::backtrace::InstantiatedModule;
 use crate::runtime::store::cell::StoreCell;
 use crate::runtime::store::handle_table::HandleTable;
+use crate::runtime::store::identity::FuncIdentities;
 use crate::runtime::store::references::Refs;
 use crate::runtime::wasi::Wasi;
 
@@ -30,6 +28,7 @@ pub(crate) struct StoreData {
     /// The host functions with a number, by that number.
     pub(super) host_funcs: HashMap<u32, Func>,
     pub(crate) funcs: HandleTable<FuncEntry>,
+    pub(super) identities: FuncIdentities,
     pub(crate) memories: HandleTable<LinearMemory>,
     pub(crate) globals: HandleTable<Global>,
     pub(crate) tables: HandleTable<Table>,
@@ -79,6 +78,15 @@ pub(crate) struct FuncEntry {
     pub(crate) signature: Arc<Signature>,
 }
 
+impl FuncEntry {
+    pub(crate) fn new(func: Func, ty: &FuncType) -> Self {
+        Self {
+            func,
+            signature: Arc::new(Signature::new(ty)),
+        }
+    }
+}
+
 /// The type of a function.
 #[derive(Debug)]
 pub struct Signature {
@@ -124,22 +132,6 @@ impl HostType {
 }
 
 impl StoreData {
-    /// Returns the handle of `func`, which is the same each time.
-    pub(crate) fn func_handle(
-        mut store: StoreContextMut<'_, StoreData>,
-        func: Func,
-    ) -> Result<u32, WasmError> {
-        let key = func.to_raw(&mut store).addr() as u64;
-        if let Some(number) = store.data().funcs.find(key) {
-            return Ok(number);
-        }
-        let ty = func.ty(&store);
-        store.data_mut().funcs.insert(key, || FuncEntry {
-            func,
-            signature: Arc::new(Signature::new(&ty)),
-        })
-    }
-
     /// Returns the number of handles of the host, and of host values that guests hold.
     pub(super) fn handles(&self) -> usize {
         self.funcs.len()

@@ -35,6 +35,20 @@ impl<T> HandleTable<T> {
         self.by_key.get(&key).copied()
     }
 
+    /// Checks that there is room for one more object.
+    ///
+    /// # Errors
+    /// `InstantiateError` if there are too many objects.
+    pub(crate) fn check_room(&self) -> Result<(), WasmError> {
+        if self.items.len() < self.cap as usize {
+            return Ok(());
+        }
+        Err(WasmError::instantiate(format!(
+            "too many {}s of one store are known to the host: the cap is {}",
+            self.noun, self.cap
+        )))
+    }
+
     /// Returns the handle of the object with this key, and adds the object if it is new.
     ///
     /// # Errors
@@ -43,16 +57,16 @@ impl<T> HandleTable<T> {
         if let Some(number) = self.find(key) {
             return Ok(number);
         }
-        let number = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
-        if number >= self.cap {
-            return Err(WasmError::instantiate(format!(
-                "too many {}s of one store are known to the host: the cap is {}",
-                self.noun, self.cap
-            )));
-        }
+        self.check_room()?;
+        let number = self.items.len() as u32;
         self.items.push(item());
         self.by_key.insert(key, number);
         Ok(number)
+    }
+
+    /// Adds another key for the object with this handle.
+    pub(crate) fn add_key(&mut self, key: u64, number: u32) {
+        self.by_key.insert(key, number);
     }
 
     /// Returns the object with this handle.

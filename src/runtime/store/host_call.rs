@@ -7,12 +7,13 @@ use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::sync::Arc;
 
-use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Tag, Val, ValRaw};
+use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Val, ValRaw};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::value::RefHandle;
 use crate::runtime::engine::interrupt::Aborted;
 use crate::runtime::store::cell::GuestLink;
+use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::host_function::{self, HostFunction, Stop};
 use crate::runtime::store::raw::{lift, lower};
 use crate::runtime::store::references;
@@ -43,10 +44,16 @@ pub(super) fn host_call(
         lift_params(context.as_context_mut(), frame, signature)?;
     }
     let link = store.cell.guest.borrow().clone();
+    if store.cell.group.is_some() {
+        pause_fuel(&store, &mut context)?;
+    }
     let called = store.lend(&mut context, || match &link {
         None => host.call(&store, frame),
         Some(link) => call_back(&store, link, host, frame),
     });
+    if store.cell.group.is_some() {
+        resume_fuel(&store, &mut context, link.as_ref())?;
+    }
     // The guest may run for a long time before its code checks for an interrupt.
     if link.is_some() || store.cell.interruptible {
         check_interrupt(&store)?;
@@ -55,6 +62,37 @@ pub(super) fn host_call(
         Ok(()) if signature.refs => lower_results(context, frame, signature),
         Ok(()) => Ok(()),
         Err(stop) => stopped(context, stop),
+    }
+}
+
+/// Gives the guest's fuel back to its group while a host function runs.
+#[inline(never)]
+fn pause_fuel(
+    store: &WasmStore,
+    context: &mut StoreContextMut<'_, StoreData>,
+) -> wasmtime::Result<()> {
+    match &store.cell.group {
+        Some(group) if group.is_metered() => Ok(group_fuel::give_back(context, group)?),
+        _ => Ok(()),
+    }
+}
+
+/// Takes fuel from the group again after a host function has run.
+#[inline(never)]
+fn resume_fuel(
+    store: &WasmStore,
+    context: &mut StoreContextMut<'_, StoreData>,
+    link: Option<&GuestLink>,
+) -> wasmtime::Result<()> {
+    let is_asynchronous = link.is_some_and(|link| link.host_calls.is_some());
+    let share = if is_asynchronous {
+        FuelShare::Half
+    } else {
+        FuelShare::All
+    };
+    match &store.cell.group {
+        Some(group) if group.is_metered() => Ok(group_fuel::take(context, group, share)?),
+        _ => Ok(()),
     }
 }
 
@@ -119,15 +157,7 @@ fn call_back(
 
 /// Throws an exception with the host value `index` in the guest, which may catch it.
 fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Result<()> {
-    let tag = match store.data().host_tag {
-        Some(tag) => tag,
-        None => {
-            let ty = host_function::tag_type(store.engine());
-            let tag = Tag::new(&mut store, &ty)?;
-            store.data_mut().host_tag = Some(tag);
-            tag
-        }
-    };
+    let tag = host_function::host_tag(&mut store)?;
     let mut scope = RootScope::new(&mut store);
     let mut store = scope.as_context_mut();
     let exn = host_function::exception(&mut store, &tag, index)?;

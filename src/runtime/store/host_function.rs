@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Engine, ExnRef, ExnRefPre, ExnType, FuncType, Rooted, StoreContextMut, Tag};
+use wasmtime::{ExnRef, ExnRefPre, ExnType, FuncType, Rooted, StoreContextMut, Tag};
 use wasmtime::{TagType, Val, ValRaw, ValType};
 
 use crate::runtime::base::error::WasmError;
@@ -95,13 +95,15 @@ where
     }
 }
 
-/// Returns the type of the tag of exceptions that carry a host value.
-pub(crate) fn tag_type(engine: &Engine) -> TagType {
-    TagType::new(payload(engine))
-}
-
-fn payload(engine: &Engine) -> FuncType {
-    FuncType::new(engine, [ValType::EXTERNREF], [])
+/// Returns the tag of exceptions that carry a host value.
+pub(crate) fn host_tag(store: &mut StoreContextMut<'_, StoreData>) -> wasmtime::Result<Tag> {
+    if let Some(tag) = store.data().host_tag {
+        return Ok(tag);
+    }
+    let ty = TagType::new(FuncType::new(store.engine(), [ValType::EXTERNREF], []));
+    let tag = Tag::new(&mut *store, &ty)?;
+    store.data_mut().host_tag = Some(tag);
+    Ok(tag)
 }
 
 /// Makes an exception with the host value `index`.

@@ -7,11 +7,14 @@
 mod backtrace;
 mod cell;
 mod data;
+mod group_fuel;
 mod handle_table;
 mod host_call;
 pub(crate) mod host_function;
+mod identity;
 pub(crate) mod move_module;
 pub(crate) mod native_stack;
+mod object_numbers;
 mod outcome;
 mod raw;
 pub(crate) mod references;
@@ -37,6 +40,7 @@ pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
 use self::handle_table::HandleTable;
 use self::host_call::host_call;
 use self::host_function::HostFunction;
+use self::identity::FuncIdentities;
 use self::native_stack::ThreadStack;
 pub use self::outcome::{Outcome, Stopped};
 pub(crate) use self::outcome::{outcome, ran};
@@ -46,6 +50,7 @@ pub use self::running::{Progress, RunningCall};
 pub(crate) use self::shared::{read_shared, write_shared};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::stats::StoreStats;
+use crate::runtime::engine::group::Group;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::wasi::{Outputs, Wasi};
@@ -83,6 +88,7 @@ impl WasmStore {
         interruptible: bool,
         timeout: Option<Duration>,
         live_instances: Arc<AtomicU32>,
+        group: Option<Arc<Group>>,
     ) -> Self {
         let stack = ThreadStack::current();
         let interrupt = Arc::<Interrupt>::default();
@@ -95,12 +101,13 @@ impl WasmStore {
             let data = StoreData {
                 cell: cell.clone(),
                 host_tag: None,
-                refs: Refs::new(cap),
+                refs: Refs::new(cap, group.is_some()),
                 limits,
                 wasi,
                 interrupt: interrupt.clone(),
                 host_funcs: HashMap::new(),
                 funcs: HandleTable::new("function", cap),
+                identities: FuncIdentities::default(),
                 memories: HandleTable::new("memory", cap),
                 globals: HandleTable::new("global", cap),
                 tables: HandleTable::new("table", cap),
@@ -125,6 +132,7 @@ impl WasmStore {
                 waits,
                 grown,
                 usage,
+                group,
                 has_host_funcs: Cell::new(false),
                 guest: RefCell::new(None),
                 guest_turn: AtomicBool::new(false),
@@ -217,6 +225,7 @@ impl WasmStore {
             };
             if let Some(number) = number {
                 store.data_mut().host_funcs.insert(number, func);
+                StoreData::add_host_func(store, &func, number);
             }
             Ok(func)
         })
@@ -363,15 +372,25 @@ impl WasmStore {
     /// # Errors
     /// `RuntimeError` if the store is busy or was made without fuel.
     pub fn fuel(&self) -> Result<u64, WasmError> {
-        self.with(|store| store.get_fuel().map_err(|_| unmetered()))
+        let of_group = self.cell.group.as_ref().and_then(|group| group.fuel());
+        self.with(|store| {
+            let left = store.get_fuel().map_err(|_| unmetered())?;
+            Ok(left.saturating_add(of_group.unwrap_or(0)))
+        })
     }
 
-    /// Sets the remaining fuel.
+    /// Sets the remaining fuel, of all stores of its group if it is in one.
     ///
     /// # Errors
     /// As [`WasmStore::fuel`].
     pub fn set_fuel(&self, fuel: u64) -> Result<(), WasmError> {
         self.with(|mut store| {
+            if let Some(group) = &self.cell.group
+                && group.is_metered()
+            {
+                group.set_fuel(fuel);
+                return Ok(());
+            }
             let left = store.get_fuel().map_err(|_| unmetered())?;
             store.set_fuel(fuel).map_err(|_| unmetered())?;
             store.data_mut().fuel.set(left, fuel);
@@ -441,7 +460,7 @@ impl WasmStore {
     }
 }
 
-fn unmetered() -> WasmError {
+pub(crate) fn unmetered() -> WasmError {
     WasmError::runtime("the store has no fuel budget: give it one when it is made")
 }
 

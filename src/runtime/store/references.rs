@@ -1,27 +1,41 @@
 //! References between guests and the host: conversion between wasmtime's values and handles.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
-use wasmtime::{AnyRef, ExnRef, ExternRef, HeapType, OwnedRooted, RefType, Rooted};
+use wasmtime::{AnyRef, ExnRef, ExternRef, HeapType, I31, OwnedRooted, RefType, Rooted};
 use wasmtime::{StoreContextMut, Val, ValType};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::types::type_name;
 use crate::runtime::base::value::RefHandle;
 use crate::runtime::store::StoreData;
+use crate::runtime::store::object_numbers::{CollectionWatch, ObjectNumbers};
 
 /// The guest objects that the host holds, and the host values that guests hold, of one store.
 pub(crate) struct Refs {
-    objects: Slab<Object>,
+    objects: Slab<Held>,
+    /// The numbers of the objects by object, if each object has one number.
+    numbers: ObjectNumbers,
     held: HeldCounts,
     /// The maximum number of objects, and of host values.
     cap: usize,
+    /// Whether the store is in a group. Then an object has one number, and a host value that a guest has converted to an
+    /// `anyref` is the host value: the standard JavaScript API needs both.
+    is_grouped: bool,
 }
 
 /// The numbers of the host values that guest references hold, each with the number of these references.
 type HeldCounts = Arc<Mutex<HashMap<u32, u32>>>;
+
+/// A guest object with a number.
+struct Held {
+    object: Object,
+    /// The place of the object when the places were looked up, if it has one number.
+    place: u32,
+}
 
 /// A guest object that the host keeps alive.
 enum Object {
@@ -56,11 +70,13 @@ fn lock(held: &HeldCounts) -> MutexGuard<'_, HashMap<u32, u32>> {
 
 impl Refs {
     /// Makes an empty set of references with this cap on objects and on host values.
-    pub(crate) fn new(cap: u32) -> Self {
+    pub(crate) fn new(cap: u32, is_grouped: bool) -> Self {
         Self {
             objects: Slab::new(),
+            numbers: ObjectNumbers::default(),
             held: HeldCounts::default(),
             cap: cap as usize,
+            is_grouped,
         }
     }
 
@@ -71,7 +87,9 @@ impl Refs {
 
     /// Releases an object of the host. Unknown numbers are ignored.
     pub(crate) fn release_object(&mut self, index: u32) {
-        self.objects.try_remove(index as usize);
+        if let Some(held) = self.objects.try_remove(index as usize) {
+            self.numbers.remove(held.place, index);
+        }
     }
 
     /// Returns the numbers below `count` of host values that no guest reference holds.
@@ -92,14 +110,67 @@ impl Refs {
             .collect())
     }
 
-    fn keep(&mut self, object: Object) -> Result<RefHandle, WasmError> {
+    /// Returns the object with this number.
+    fn object(&self, index: u32) -> Option<&Object> {
+        Some(&self.objects.get(index as usize)?.object)
+    }
+
+    /// Adds an object. Returns its number.
+    fn add(&mut self, object: Object, place: u32) -> Result<u32, WasmError> {
         if self.objects.len() >= self.cap {
             return Err(too_many(self.cap, "objects of the guests'"));
         }
-        let index = u32::try_from(self.objects.insert(object))
-            .map_err(|_| WasmError::runtime("too many references held by the host"))?;
-        Ok(RefHandle::Object(index))
+        u32::try_from(self.objects.insert(Held { object, place }))
+            .map_err(|_| WasmError::runtime("too many references held by the host"))
     }
+}
+
+impl Object {
+    /// Returns the place of the object, which is the same until garbage is collected.
+    fn place(&self, store: &mut StoreContextMut<'_, StoreData>) -> wasmtime::Result<u32> {
+        match self {
+            Self::Any(any) => any.to_raw(store),
+            Self::Exn(exn) => exn.to_raw(store),
+        }
+    }
+}
+
+/// Returns a handle of `object`. In a group it is the same one as long as the host holds the object.
+fn keep(mut store: StoreContextMut<'_, StoreData>, object: Object) -> Result<RefHandle, WasmError> {
+    if !store.data().refs.is_grouped {
+        let number = store.data_mut().refs.add(object, 0)?;
+        return Ok(RefHandle::Object(number));
+    }
+    if !store.data().refs.numbers.are_current() {
+        look_up_places(&mut store)?;
+    }
+    let place = object.place(&mut store).map_err(out_of_heap)?;
+    let refs = &mut store.data_mut().refs;
+    if let Some(number) = refs.numbers.get(place) {
+        return Ok(RefHandle::Object(number));
+    }
+    let number = refs.add(object, place)?;
+    refs.numbers.insert(place, number);
+    Ok(RefHandle::Object(number))
+}
+
+/// Looks up the places of all objects after garbage was collected. A collection takes time for each of them too.
+fn look_up_places(store: &mut StoreContextMut<'_, StoreData>) -> Result<(), WasmError> {
+    // First, since it may collect garbage. Nothing below does.
+    let watch = CollectionWatch::start(store)?;
+    let mut objects = mem::take(&mut store.data_mut().refs.objects);
+    let places = objects.iter_mut().map(|(number, held)| {
+        held.place = held.object.place(store)?;
+        Ok((held.place, number as u32))
+    });
+    let places: wasmtime::Result<Vec<_>> = places.collect();
+    let refs = &mut store.data_mut().refs;
+    refs.objects = objects;
+    refs.numbers.reset(watch);
+    for (place, number) in places.map_err(out_of_heap)? {
+        refs.numbers.insert(place, number);
+    }
+    Ok(())
 }
 
 /// Returns the wasmtime value of `handle`, as a value of type `ty`.
@@ -119,11 +190,20 @@ pub(crate) fn resolve(
         (RefHandle::Host(index), HeapType::Extern) => {
             Val::ExternRef(Some(host_value(&mut store, index)?))
         }
+        (RefHandle::Host(index), HeapType::Any) if store.data().refs.is_grouped => {
+            let value = host_value(&mut store, index)?;
+            let any = AnyRef::convert_extern(&mut store, value).map_err(out_of_heap)?;
+            Val::AnyRef(Some(any))
+        }
+        (RefHandle::I31(value), HeapType::Any) => {
+            let value = I31::new_i32(value).ok_or_else(|| mismatch(ty))?;
+            Val::AnyRef(Some(AnyRef::from_i31(&mut store, value)))
+        }
         (RefHandle::Func(index), HeapType::Func) => {
             Val::FuncRef(Some(store.data().funcs.get(index)?.func))
         }
         (RefHandle::Object(index), top) => {
-            let object = store.data().refs.objects.get(index as usize);
+            let object = store.data().refs.object(index);
             match (object, top) {
                 (Some(Object::Any(any)), HeapType::Any) => {
                     let any = any.clone().to_rooted(&mut store);
@@ -169,9 +249,39 @@ pub(crate) fn handle(
             let any = AnyRef::convert_extern(&mut store, *external).map_err(out_of_heap)?;
             keep_any(store, any)
         }
-        Val::AnyRef(Some(any)) => keep_any(store, *any),
+        Val::AnyRef(Some(any)) => {
+            if store.data().refs.is_grouped {
+                let external = ExternRef::convert_any(&mut store, *any).map_err(out_of_heap)?;
+                if let Some(index) = host_index(&store, &external) {
+                    return Ok(RefHandle::Host(index));
+                }
+            }
+            keep_any(store, *any)
+        }
         Val::ExnRef(Some(exn)) => keep_exn(store, *exn),
         _ => Ok(RefHandle::Null),
+    }
+}
+
+/// Returns the object with this number if it is an `anyref`; `None` if the host holds no such object.
+pub(crate) fn any_object(
+    store: &mut StoreContextMut<'_, StoreData>,
+    object: u32,
+) -> Option<Rooted<AnyRef>> {
+    match store.data().refs.object(object)? {
+        Object::Any(any) => Some(any.clone().to_rooted(store)),
+        Object::Exn(_) => None,
+    }
+}
+
+/// Returns the exception with this number; `None` if the host holds no such exception.
+pub(crate) fn exception(
+    store: &mut StoreContextMut<'_, StoreData>,
+    object: u32,
+) -> Option<Rooted<ExnRef>> {
+    match store.data().refs.object(object)? {
+        Object::Exn(exn) => Some(exn.clone().to_rooted(store)),
+        Object::Any(_) => None,
     }
 }
 
@@ -181,15 +291,21 @@ pub(crate) fn keep_exn(
     exn: Rooted<ExnRef>,
 ) -> Result<RefHandle, WasmError> {
     let exn = exn.to_owned_rooted(&mut store).map_err(out_of_heap)?;
-    store.data_mut().refs.keep(Object::Exn(exn))
+    keep(store, Object::Exn(exn))
 }
 
-fn keep_any(
+/// Returns a handle that keeps `any` alive.
+pub(crate) fn keep_any(
     mut store: StoreContextMut<'_, StoreData>,
     any: Rooted<AnyRef>,
 ) -> Result<RefHandle, WasmError> {
+    if store.data().refs.is_grouped
+        && let Some(value) = any.as_i31(&store).map_err(out_of_heap)?
+    {
+        return Ok(RefHandle::I31(value.get_i32()));
+    }
     let any = any.to_owned_rooted(&mut store).map_err(out_of_heap)?;
-    store.data_mut().refs.keep(Object::Any(any))
+    keep(store, Object::Any(any))
 }
 
 /// Makes an `externref` with the host value `index`.
@@ -238,6 +354,6 @@ fn mismatch(ty: &RefType) -> WasmError {
     ))
 }
 
-fn out_of_heap(error: wasmtime::Error) -> WasmError {
+pub(crate) fn out_of_heap(error: wasmtime::Error) -> WasmError {
     WasmError::runtime(format!("the guest's reference heap: {error:#}"))
 }

@@ -21,8 +21,9 @@ use wasmtime::{AsContextMut, ValRaw};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::deadline::{self, Watch};
-use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::interrupt::{Deadline, Interrupt};
 use crate::runtime::store::cell::{Access, GuestLink, StoreCell};
+use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::host_function::{HostFunction, Stop};
 use crate::runtime::store::thread::{GuestChannel, GuestThread};
 use crate::runtime::store::{Outcome, WasmStore, call_in};
@@ -161,7 +162,7 @@ impl WasmStore {
         }
         self.check_bytes_unused()?;
         let func = self.func_entry(func)?;
-        let watch = self.begin(timeout, true)?;
+        let watch = self.begin(timeout.and_then(Deadline::after), true)?;
         let thread = GuestThread::take()?;
         let number = watch.as_ref().map_or(0, Watch::number);
         let (sender, events) = unbounded_channel();
@@ -179,7 +180,15 @@ impl WasmStore {
             // lent while this reference waits.
             let store = unsafe { &mut *cell.store.get() };
             let ended = catch_unwind(AssertUnwindSafe(|| {
+                let mut store = store.as_context_mut();
+                let group = cell.group.as_ref().filter(|group| group.is_metered());
+                if let Some(group) = group {
+                    group_fuel::take(&mut store, group, FuelShare::Half)?;
+                }
                 let called = call_in(store.as_context_mut(), &func, &mut frame);
+                if let Some(group) = group {
+                    group_fuel::give_back(&mut store, group)?;
+                }
                 Ok(Outcome::of(called)?.map(|()| frame))
             }));
             drop((watch, held));
@@ -270,6 +279,8 @@ impl RunningCall {
 
     fn run_host_call(&self, mut request: HostCallRequest) -> Progress {
         request.cell.guest_turn.store(false, Ordering::Release);
+        let group = self.store.cell.group.as_deref();
+        let _entered = group.map(|group| group.enter(self.interrupt.deadline()));
         let called = request.host.call(&self.store, &mut request.frame);
         // The function may have given the call up. Then no guest waits for an answer.
         if self.given_up.get() {
@@ -294,7 +305,7 @@ impl RunningCall {
 
     /// Whether the call has a deadline.
     pub fn has_deadline(&self) -> bool {
-        self.interrupt.has_deadline()
+        self.interrupt.deadline().is_some()
     }
 
     /// Waits until the guest has to end, or its host call is answered. Returns `true` if it has to end. A host

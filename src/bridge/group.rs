@@ -1,0 +1,50 @@
+//! Ops on groups of stores.
+
+use std::rc::Rc;
+
+use deno_core::{OpState, op2};
+
+use super::state::Bridge;
+use super::wasi_config::wasi_config;
+use crate::runtime::{StoreOptions, WasmError};
+
+/// Makes a group of stores, which have these limits together, and returns its number. A negative number stands for a
+/// limit that is not given.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_new_group(
+    state: &mut OpState,
+    #[number] fuel: i64,
+    #[number] max_memory_bytes: i64,
+    #[number] timeout_ms: i64,
+    interruptible: bool,
+) -> Result<u32, WasmError> {
+    let wanted = StoreOptions {
+        fuel: u64::try_from(fuel).ok(),
+        max_memory_bytes: u64::try_from(max_memory_bytes).ok(),
+        timeout_ms: u64::try_from(timeout_ms).ok(),
+        interruptible,
+        wasi: None,
+    };
+    state.borrow::<Rc<Bridge>>().state.new_group(wanted)
+}
+
+/// Makes a store in a group, and returns its number. The WASI options are JSON, or empty for a store without WASI;
+/// `stdin` is the standard input, where they say that it is bytes.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_new_grouped_store(
+    state: &mut OpState,
+    group: u32,
+    #[string] wasi: String,
+    #[buffer] stdin: &[u8],
+) -> Result<u32, WasmError> {
+    let wasi = (!wasi.is_empty()).then(|| wasi_config(&wasi, stdin));
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let (id, _) = bridge.state.new_grouped_store(group, wasi.transpose()?)?;
+    Ok(id)
+}
+
+/// Forgets the number of a group, whose stores live on with its limits.
+#[op2(fast)]
+pub(crate) fn op_wasm_drop_group(state: &mut OpState, group: u32) {
+    state.borrow::<Rc<Bridge>>().state.drop_group(group);
+}

@@ -1,0 +1,236 @@
+// `Tag` and `Exception`.
+
+import { construct, internal } from "../construct.ts";
+import { NativeError, JSONParse, RangeError, SafeWeakMap, TypeError } from "../core.ts";
+import { toJson } from "../json.ts";
+import { append, list } from "../list.ts";
+import {
+  op_wasm_exception_tag,
+  op_wasm_js_tag,
+  op_wasm_new_exception,
+  op_wasm_new_tag,
+  op_wasm_read_exception,
+  op_wasm_tag_type,
+} from "../ops.ts";
+import { listOf } from "./iterables.ts";
+import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
+import { defineHidden } from "./error_classes.ts";
+import type { StandardStore } from "./standard_store.ts";
+import { valueType, valueTypes } from "./value_types.ts";
+import type { ValueType } from "./value_types.ts";
+import { coerceAll, readAll, writeAll } from "./values.ts";
+import { checkDictionary, exposeInterface, isObjectLike, member, requireArguments, toDomString, toUnsignedLong } from "./web_idl.ts";
+
+/** The most parameters of a tag, as the specification limits those of a function. */
+const MAX_PARAMETERS = 1000;
+
+/** A tag. It has a tag of its own in each store where a guest needs it. */
+export class TagState {
+  readonly namespace: NamespaceState;
+  readonly params: ValueType[];
+  /** Whether it is `WebAssembly.JSTag`, by which JavaScript's values are thrown. */
+  readonly isJsTag: boolean;
+  readonly #handles: WeakMap<StandardStore, number> = new SafeWeakMap();
+  #object: object | undefined;
+
+  constructor(namespace: NamespaceState, params: ValueType[], isJsTag: boolean) {
+    this.namespace = namespace;
+    this.params = params;
+    this.isJsTag = isJsTag;
+  }
+
+  /** The handle of the tag in a store. */
+  handleIn(store: StandardStore): number {
+    let handle = this.#handles.get(store);
+    if (handle === undefined) {
+      handle = this.isJsTag ? op_wasm_js_tag(store.id) : op_wasm_new_tag(store.id, this.#types());
+      this.place(store, handle);
+    }
+    return handle;
+  }
+
+  /** Records that a tag of a store is this one. */
+  place(store: StandardStore, handle: number): void {
+    this.#handles.set(store, handle);
+    store.tags[handle] = this;
+  }
+
+  /** The `Tag` for it. */
+  get object(): object {
+    return this.#object ??= construct(this.namespace.classes.Tag, undefined, internal, this);
+  }
+
+  setObject(object: object): void {
+    this.#object = object;
+  }
+
+  #types(): string {
+    const names = list<string>();
+    for (let i = 0; i < this.params.length; i++) append(names, this.params[i].name);
+    return toJson(names);
+  }
+}
+
+/** The tag with this handle in a store. `params` are the types of its parameters. */
+export function tagIn(store: StandardStore, handle: number, params: string[]): TagState {
+  let tag = store.tags[handle];
+  if (tag === undefined) {
+    tag = new TagState(store.namespace, valueTypes(params), false);
+    tag.place(store, handle);
+  }
+  return tag;
+}
+
+/** An exception. */
+class ExceptionState {
+  readonly tag: TagState;
+  /** The values that it carries, if JavaScript made it or has read it. */
+  payload: unknown[] | undefined;
+  /** The store of the guest that threw it, and its number there. */
+  readonly origin: StandardStore | undefined;
+  readonly number: number;
+  /** Its numbers in other stores. */
+  readonly numbers: WeakMap<StandardStore, number> = new SafeWeakMap();
+
+  constructor(tag: TagState, payload: unknown[] | undefined, origin?: StandardStore, number: number = 0) {
+    this.tag = tag;
+    this.payload = payload;
+    this.origin = origin;
+    this.number = number;
+  }
+
+  values(): unknown[] {
+    if (this.payload === undefined) {
+      op_wasm_read_exception(this.origin.id, this.number);
+      this.payload = readAll(this.origin, this.tag.params);
+    }
+    return this.payload;
+  }
+}
+
+const exceptionStates: WeakMap<object, ExceptionState> = new SafeWeakMap();
+
+/** The number of an exception in a store; −1 for any other value. */
+export function exceptionIn(store: StandardStore, value: unknown): number {
+  const exception = exceptionStates.get(value as object);
+  if (exception === undefined || exception.tag.namespace !== store.namespace) return -1;
+  if (exception.origin === store) return exception.number;
+  let number = exception.numbers.get(store);
+  if (number === undefined) {
+    const { tag } = exception;
+    const values = exception.values();
+    const handle = tag.handleIn(store);
+    writeAll(store, tag.params, values);
+    number = op_wasm_new_exception(store.id, handle);
+    exception.numbers.set(store, number);
+    store.addObject(number, value as object);
+  }
+  return number;
+}
+
+/** Makes the object for an exception of a guest. */
+export function makeException(store: StandardStore, number: number): object {
+  const handle = op_wasm_exception_tag(store.id, number);
+  const tag = tagIn(store, handle, JSONParse(op_wasm_tag_type(store.id, handle)).params);
+  const state = new ExceptionState(tag, undefined, store, number);
+  return construct(store.namespace.classes.Exception, undefined, internal, state);
+}
+
+const tagStates: WeakMap<object, TagState> = new SafeWeakMap();
+
+/** The state of a `Tag` of this namespace object; `undefined` for any other value. */
+export function tagOf(namespace: NamespaceState, value: unknown): TagState | undefined {
+  const tag = tagStates.get(value as object);
+  return tag?.namespace === namespace ? tag : undefined;
+}
+
+/** The class `Tag` of a namespace object. */
+export function makeTagClass(namespace: NamespaceState): ObjectClass {
+  class Tag {
+    constructor(type?: unknown, key?: unknown, state?: TagState) {
+      if (key === internal) {
+        tagStates.set(this, state);
+        return;
+      }
+      if (!isObjectLike(type)) throw new TypeError("a tag needs a type");
+      const parameters = member(type, "parameters");
+      if (parameters === undefined) throw new TypeError("the type of a tag needs parameters");
+      const names = listOf(parameters, MAX_PARAMETERS + 1);
+      if (names.length > MAX_PARAMETERS) throw new TypeError("a tag has too many parameters");
+      const params = list<ValueType>();
+      for (let i = 0; i < names.length; i++) append(params, namedType(names[i]));
+      const tag = new TagState(namespace, params, false);
+      tag.setObject(this);
+      tagStates.set(this, tag);
+    }
+  }
+  exposeInterface(Tag, "Tag", 1);
+  return Tag;
+}
+
+/** The value type of this name in the standard's descriptors. */
+export function namedType(name: unknown): ValueType {
+  const text = toDomString(name);
+  switch (text) {
+    case "i32":
+    case "i64":
+    case "f32":
+    case "f64":
+    case "v128":
+    case "externref":
+      return valueType(text);
+    case "anyfunc":
+      return valueType("funcref");
+    default:
+      throw new TypeError(`${text} is no value type`);
+  }
+}
+
+/** The class `Exception` of a namespace object. */
+export function makeExceptionClass(namespace: NamespaceState): ObjectClass {
+  class Exception {
+    constructor(tag: unknown, payload: unknown, ...rest: unknown[]) {
+      if (payload === internal) {
+        exceptionStates.set(this, rest[0] as ExceptionState);
+        return;
+      }
+      const state = tagOf(namespace, tag);
+      if (state === undefined) throw new TypeError("an exception needs a Tag");
+      if (state.isJsTag) throw new TypeError("an exception cannot have the tag WebAssembly.JSTag");
+      checkDictionary(rest[0], "the options of an exception");
+      const traces = member(rest[0], "traceStack");
+      const values = listOf(payload, state.params.length + 1);
+      if (values.length !== state.params.length) {
+        throw new TypeError(`the tag has ${state.params.length} parameters, got ${values.length} values`);
+      }
+      exceptionStates.set(this, new ExceptionState(state, coerceAll(state.params, values)));
+      if (traces) defineHidden(this, "stack", new NativeError().stack);
+    }
+
+    is(tag: unknown): boolean {
+      const { tag: own } = receiver(this);
+      const other = tagOf(namespace, tag);
+      if (other === undefined) throw new TypeError("expected a Tag");
+      return own === other;
+    }
+
+    getArg(tag: unknown, index: unknown): unknown {
+      const exception = receiver(this);
+      requireArguments(arguments.length, 2);
+      const other = tagOf(namespace, tag);
+      if (other === undefined) throw new TypeError("expected a Tag");
+      const at = toUnsignedLong(index, "the index");
+      if (exception.tag !== other) throw new TypeError("the exception has another tag");
+      if (at >= other.params.length) throw new RangeError(`the exception has ${other.params.length} values`);
+      return exception.values()[at];
+    }
+  }
+  exposeInterface(Exception, "Exception", 2);
+  return Exception;
+}
+
+function receiver(value: unknown): ExceptionState {
+  const state = exceptionStates.get(value as object);
+  if (state === undefined) throw new TypeError("expected an Exception");
+  return state;
+}

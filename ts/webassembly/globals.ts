@@ -1,0 +1,194 @@
+// `Global`.
+
+import { FUNC_REF, I64, V128 } from "../codec.ts";
+import { construct, internal } from "../construct.ts";
+import { SafeWeakMap, TypeError } from "../core.ts";
+import { frame64 } from "../frame.ts";
+import { op_wasm_get_global, op_wasm_new_global, op_wasm_set_global } from "../ops.ts";
+import { namedType } from "./exceptions.ts";
+import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
+import type { StandardStore } from "./standard_store.ts";
+import { EXN_REF } from "./value_types.ts";
+import type { ValueType } from "./value_types.ts";
+import { coerce, readStandard, writeCoerced } from "./values.ts";
+import { exposeInterface, isObjectLike, member } from "./web_idl.ts";
+
+/**
+ * A global. One that JavaScript makes is a value of JavaScript's until an instance imports it. A mutable one is in one
+ * store then; of an immutable one, each store has a copy.
+ */
+export class GlobalState {
+  readonly namespace: NamespaceState;
+  readonly type: ValueType;
+  readonly isMutable: boolean;
+  /** The value of a global that is in no store. */
+  #value: unknown;
+  /** The first store that it is in, and its handle there. */
+  #store: StandardStore | undefined;
+  #handle: number = 0;
+  /** The handles of an immutable one in other stores. */
+  readonly #copies: WeakMap<StandardStore, number> = new SafeWeakMap();
+  #object: object | undefined;
+
+  constructor(namespace: NamespaceState, type: ValueType, isMutable: boolean, value: unknown) {
+    this.namespace = namespace;
+    this.type = type;
+    this.isMutable = isMutable;
+    this.#value = value;
+  }
+
+  /** The `Global` for it. */
+  get object(): object {
+    return this.#object ??= construct(this.namespace.classes.Global, undefined, internal, this);
+  }
+
+  setObject(object: object): void {
+    this.#object = object;
+  }
+
+  /** The store that it cannot leave; `undefined` if it can be in any store. */
+  get fixedStore(): StandardStore | undefined {
+    return this.isMutable ? this.#store : undefined;
+  }
+
+  /** Records that a global of a store is this one. */
+  place(store: StandardStore, handle: number): void {
+    if (this.#store === undefined) {
+      this.#store = store;
+      this.#handle = handle;
+      this.#value = undefined;
+    } else {
+      this.#copies.set(store, handle);
+    }
+    store.globals[handle] = this;
+  }
+
+  /** The handle in a store, where it is put if it is not there. */
+  handleIn(store: StandardStore): number {
+    if (this.#store === store) return this.#handle;
+    let handle = this.#copies.get(store);
+    if (handle === undefined) {
+      const { name, kind } = this.type;
+      if (kind === V128) {
+        if (this.#store === undefined) clearSlot();
+        else op_wasm_get_global(this.#store.id, this.#handle);
+      } else {
+        writeCoerced(store, this.type, 0, this.get());
+      }
+      handle = op_wasm_new_global(store.id, name, this.isMutable);
+      this.place(store, handle);
+    }
+    return handle;
+  }
+
+  get(): unknown {
+    const store = this.#store;
+    if (store === undefined) return this.#value;
+    op_wasm_get_global(store.id, this.#handle);
+    return readStandard(store, this.type, 0);
+  }
+
+  set(value: unknown): void {
+    const coerced = coerce(this.type, value);
+    const store = this.#store;
+    if (store === undefined) {
+      checkReference(this.namespace, this.type, coerced);
+      this.#value = coerced;
+      return;
+    }
+    writeCoerced(store, this.type, 0, coerced);
+    op_wasm_set_global(store.id, this.#handle);
+  }
+
+  /** Whether JavaScript has no values of its type. */
+  get isUnreadable(): boolean {
+    return this.type.kind === V128 || this.type.kind === EXN_REF;
+  }
+}
+
+/** Writes zeros into the first slot. */
+function clearSlot(): void {
+  frame64[0] = 0n;
+  frame64[1] = 0n;
+}
+
+/**
+ * Checks a reference that no store has yet.
+ *
+ * @throws {TypeError} If it is not of the type.
+ */
+export function checkReference(namespace: NamespaceState, type: ValueType, value: unknown): void {
+  if (type.kind !== FUNC_REF || value === null || namespace.parts.isFunction(value)) return;
+  throw new TypeError("expected null or an exported function");
+}
+
+const globalStates: WeakMap<object, GlobalState> = new SafeWeakMap();
+
+/** The state of a `Global` of this namespace object; `undefined` for any other value. */
+export function globalOf(namespace: NamespaceState, value: unknown): GlobalState | undefined {
+  const global = globalStates.get(value as object);
+  return global?.namespace === namespace ? global : undefined;
+}
+
+/** The value of a new global for which JavaScript gives `undefined`: `DefaultValue`. */
+export function defaultValue({ kind }: ValueType): unknown {
+  switch (kind) {
+    case I64:
+      return 0n;
+    case FUNC_REF:
+      return null;
+    case V128:
+    case EXN_REF:
+      return undefined;
+    default:
+      return kind < V128 ? 0 : undefined;
+  }
+}
+
+/** The class `Global` of a namespace object. */
+export function makeGlobalClass(namespace: NamespaceState): ObjectClass {
+  class Global {
+    #global: GlobalState;
+
+    constructor(type?: unknown, key?: unknown, state?: unknown) {
+      if (key === internal) {
+        this.#global = state as GlobalState;
+      } else {
+        if (!isObjectLike(type)) throw new TypeError("a global needs a type");
+        const isMutable = !!member(type, "mutable");
+        const named = member(type, "value");
+        if (named === undefined) throw new TypeError("the type of a global needs a value");
+        const valueType = namedType(named);
+        let value;
+        if (key === undefined) value = defaultValue(valueType);
+        else value = coerce(valueType, key);
+        checkReference(namespace, valueType, value);
+        this.#global = new GlobalState(namespace, valueType, isMutable, value);
+        this.#global.setObject(this);
+      }
+      globalStates.set(this, this.#global);
+    }
+
+    get value(): unknown {
+      return valueOf(this.#global);
+    }
+
+    set value(value: unknown) {
+      const global = this.#global;
+      if (!global.isMutable) throw new TypeError("the global is immutable");
+      if (global.isUnreadable) throw new TypeError("JavaScript has no values of the type of the global");
+      global.set(value);
+    }
+
+    valueOf(): unknown {
+      return valueOf(this.#global);
+    }
+  }
+  exposeInterface(Global, "Global", 1);
+  return Global;
+}
+
+function valueOf(global: GlobalState): unknown {
+  if (global.isUnreadable) throw new TypeError("JavaScript has no values of the type of the global");
+  return global.get();
+}

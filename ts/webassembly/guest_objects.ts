@@ -1,0 +1,79 @@
+// The objects that JavaScript has for the structs, arrays and exceptions of guests: the same one each time.
+
+import { ObjectCreate, ObjectFreeze, Proxy, SafeFinalizationRegistry, SafeMap, SafeWeakMap, SafeWeakRef, TypeError } from "../core.ts";
+import type { StoreIdentity } from "../handles.ts";
+import { op_wasm_release_object } from "../ops.ts";
+
+/** The last object that was made for a number. */
+interface Known {
+  object: WeakRef<object>;
+}
+
+interface Collected {
+  objects: GuestObjects;
+  number: number;
+  known: Known;
+}
+
+const collectedObjects: FinalizationRegistry<Collected> = new SafeFinalizationRegistry(
+  ({ objects, number, known }: Collected) => objects.forget(number, known),
+);
+
+/** The objects of one store. */
+export class GuestObjects {
+  readonly #store: StoreIdentity;
+  readonly #known: Map<number, Known> = new SafeMap();
+
+  constructor(store: StoreIdentity) {
+    this.#store = store;
+  }
+
+  /** The object for the guest's object with this number, if JavaScript still has it. */
+  find(number: number): object | undefined {
+    return this.#known.get(number)?.object.deref();
+  }
+
+  /** Adds a new object for this number, which is released when JavaScript has collected the object. */
+  add(number: number, object: object): void {
+    const known = { object: new SafeWeakRef(object) };
+    this.#known.set(number, known);
+    collectedObjects.register(object, { objects: this, number, known });
+  }
+
+  /** Releases a number, unless a newer object has been made for it. */
+  forget(number: number, known: Known): void {
+    if (this.#known.get(number) !== known) return;
+    this.#known.delete(number);
+    op_wasm_release_object(this.#store.id, number);
+  }
+}
+
+/** A struct or array of a guest. */
+export interface GuestObject {
+  store: StoreIdentity;
+  number: number;
+}
+
+/** The structs and arrays of guests, by the objects that JavaScript has for them. */
+export const guestObjects: WeakMap<object, GuestObject> = new SafeWeakMap();
+
+/** Refuses an operation on a struct or array, which JavaScript can only pass on. */
+function refuse(): never {
+  throw new TypeError("an object of WebAssembly cannot be changed from JavaScript");
+}
+
+const handler = ObjectFreeze({
+  __proto__: null,
+  set: refuse,
+  defineProperty: refuse,
+  deleteProperty: refuse,
+  preventExtensions: refuse,
+  setPrototypeOf: refuse,
+});
+
+/** The object for a new struct or array: it has no properties, and cannot be changed. */
+export function newGuestObject(store: StoreIdentity, number: number): object {
+  const object = new Proxy(ObjectFreeze(ObjectCreate(null)), handler);
+  guestObjects.set(object, { store, number });
+  return object;
+}

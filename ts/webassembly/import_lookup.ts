@@ -1,0 +1,45 @@
+// The look-up of imports in the objects of an app.
+
+import { bootstrap, ObjectGetPrototypeOf, ObjectHasOwn, ObjectKeys, ReflectGet, SafeSet, StringPrototypeEndsWith } from "../core.ts";
+
+/** The prototypes of JavaScript's own objects, as they were before scripts could change anything. */
+let ownPrototypes: Set<unknown> | undefined;
+
+/** Whether an object is the prototype of JavaScript's own objects. */
+function isOwnPrototype(object: object): boolean {
+  if (ownPrototypes === undefined) {
+    ownPrototypes = new SafeSet();
+    const { primordials } = bootstrap;
+    const names = ObjectKeys(primordials);
+    for (let i = 0; i < names.length; i++) {
+      if (StringPrototypeEndsWith(names[i], "Prototype")) ownPrototypes.add(primordials[names[i]]);
+    }
+    // Prototypes that no global name leads to.
+    const hidden = [function* () {}, async function () {}, async function* () {}];
+    for (let i = 0; i < hidden.length; i++) {
+      let prototype = hidden[i] as object;
+      for (let depth = 0; depth < 3; depth++) {
+        prototype = ObjectGetPrototypeOf(prototype);
+        if (prototype === null) break;
+        ownPrototypes.add(prototype);
+      }
+    }
+  }
+  return ownPrototypes.has(object);
+}
+
+/**
+ * A property of an object with imports: the object's own, or one that it inherits from an object of the app's.
+ * JavaScript's own prototypes have no imports for guests, and neither has the property `constructor` of a class. A module
+ * could otherwise run JavaScript of its own.
+ */
+export function importProperty(object: object, name: string): unknown {
+  if (ObjectHasOwn(object, name)) return object[name];
+  if (name === "constructor") return undefined;
+  let holder = ObjectGetPrototypeOf(object);
+  while (holder !== null && !isOwnPrototype(holder)) {
+    if (ObjectHasOwn(holder, name)) return ReflectGet(holder, name, object);
+    holder = ObjectGetPrototypeOf(holder);
+  }
+  return undefined;
+}

@@ -1,0 +1,28 @@
+import { SymbolIterator, TypeError } from "../core.ts";
+import { append, list } from "../list.ts";
+import { describe } from "../describe.ts";
+import { ReflectApply } from "../core.ts";
+
+/**
+ * The values of an iterable of the app's, at most so many.
+ *
+ * @throws {TypeError} If it is no iterable.
+ */
+export function listOf(iterable: unknown, most: number): unknown[] {
+  if (iterable === undefined || iterable === null) {
+    throw new TypeError(`expected an iterable, got ${describe(iterable)}`);
+  }
+  const method = iterable[SymbolIterator];
+  if (typeof method !== "function") {
+    throw new TypeError(`expected an iterable, got ${describe(iterable)}`);
+  }
+  const iterator = ReflectApply(method, iterable, list());
+  const next = iterator.next;
+  const values = list<unknown>();
+  while (values.length < most) {
+    const step = ReflectApply(next, iterator, list());
+    if (step.done) break;
+    append(values, step.value);
+  }
+  return values;
+}

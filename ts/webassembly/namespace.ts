@@ -1,0 +1,110 @@
+// `createWebAssembly`: the standard namespace object.
+
+import { ObjectDefineProperty } from "../core.ts";
+import { instancePressure } from "../gc_pressure.ts";
+import type { StoreOptions } from "../options.ts";
+import { dispatchStandard } from "./dispatch_standard.ts";
+import { defineHidden } from "./error_classes.ts";
+import { makeExceptionClass, makeException, makeTagClass, TagState } from "./exceptions.ts";
+import { makeExportedFunction } from "./exported_functions.ts";
+import { makeGlobalClass } from "./globals.ts";
+import {
+  checkImportObject,
+  instanceObject,
+  instantiateModule,
+  makeInstanceClass,
+} from "./instances.ts";
+import { makeBuiltins } from "./js_string.ts";
+import { makeMemoryClass } from "./memories.ts";
+import { bytesOf, compileLater, isValid, makeModuleClass, moduleObject, moduleOf, readCompileOptions } from "./modules.ts";
+import { NamespaceState } from "./namespace_state.ts";
+import { readImports } from "./standard_imports.ts";
+import { calleeOfExport } from "./standard_store.ts";
+import { makeTableClass } from "./tables.ts";
+import { valueType } from "./value_types.ts";
+import { defineTag, exposeMembers } from "./web_idl.ts";
+
+/**
+ * Makes a namespace object like the standard `WebAssembly`, for code that knows nothing of `host:wasm`. The limits hold
+ * for everything that is made through it, together.
+ *
+ * The errors are those of the standard. An error of `host:wasm` behind one is seen by its property `code`.
+ *
+ * @throws {WasmError} `InstantiateError` if an option is unusable.
+ */
+export function createWebAssembly(options?: StoreOptions): object {
+  const namespace = new NamespaceState(options);
+  namespace.parts = {
+    dispatch: dispatchStandard,
+    makeFunction: makeExportedFunction,
+    makeException,
+    isFunction: (value) => calleeOfExport(value)?.store.namespace === namespace,
+    builtins: makeBuiltins(namespace.errors),
+  };
+  const classes = {
+    Module: makeModuleClass(namespace),
+    Instance: makeInstanceClass(namespace),
+    Memory: makeMemoryClass(namespace),
+    Table: makeTableClass(namespace),
+    Global: makeGlobalClass(namespace),
+    Tag: makeTagClass(namespace),
+    Exception: makeExceptionClass(namespace),
+  };
+  namespace.classes = classes;
+  const object = functionsOf(namespace);
+  exposeMembers(object);
+  const { CompileError, LinkError, RuntimeError } = namespace.errors;
+  const all = { __proto__: null, ...classes, CompileError, LinkError, RuntimeError };
+  for (const name in all) defineHidden(object, name, all[name]);
+  const jsTag = new TagState(namespace, [valueType("externref")], true);
+  ObjectDefineProperty(object, "JSTag", { __proto__: null, value: jsTag.object, enumerable: true });
+  defineTag(object, "WebAssembly");
+  return object;
+}
+
+/** The object with the functions of a namespace. */
+function functionsOf(namespace: NamespaceState): object {
+  return {
+    validate(bytes: unknown, ...options: unknown[]): boolean {
+      return isValid(namespace, bytesOf(bytes), readCompileOptions(options[0]));
+    },
+    compile(bytes: unknown, ...options: unknown[]): Promise<object> {
+      return compileObject(namespace, bytes, options[0]);
+    },
+    instantiate(source: unknown, ...rest: unknown[]): Promise<object> {
+      return instantiateSource(namespace, source, rest[0], rest[1]);
+    },
+  };
+}
+
+async function compileObject(namespace: NamespaceState, bytes: unknown, options: unknown): Promise<object> {
+  const copy = bytesOf(bytes);
+  return moduleObject(await compileLater(namespace, copy, readCompileOptions(options)));
+}
+
+async function instantiateSource(
+  namespace: NamespaceState,
+  source: unknown,
+  imports: unknown,
+  options: unknown,
+): Promise<object> {
+  const given = moduleOf(namespace, source);
+  if (given !== undefined) {
+    checkImportObject(imports);
+    const values = readImports(given, imports);
+    await relievePressure();
+    return instanceObject(namespace, instantiateModule(given, values));
+  }
+  const bytes = bytesOf(source);
+  checkImportObject(imports);
+  const module = await compileLater(namespace, bytes, readCompileOptions(options));
+  const values = readImports(module, imports);
+  await relievePressure();
+  const exports = instantiateModule(module, values);
+  return { module: moduleObject(module), instance: instanceObject(namespace, exports) };
+}
+
+/** Gives the event loop a turn, and has JavaScript's garbage collected when there are many instances. */
+async function relievePressure(): Promise<void> {
+  if (instancePressure.isHigh()) await instancePressure.relieve();
+}

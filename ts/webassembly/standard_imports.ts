@@ -1,0 +1,206 @@
+// The imports of an instance.
+
+import { FUNC_REF, I64, V128 } from "../codec.ts";
+import {
+  IMPORT_FUNCTION,
+  IMPORT_GLOBAL,
+  IMPORT_HOST_FUNCTION,
+  IMPORT_MEMORY,
+  IMPORT_TABLE,
+  IMPORT_TAG,
+  IMPORT_WASI_FUNCTION,
+} from "../constants.ts";
+import { TypeError, Uint32Array } from "../core.ts";
+import { describe, quote } from "../describe.ts";
+import { InstantiateError, WasmError } from "../errors.ts";
+import { isWasi } from "../imports.ts";
+import { list } from "../list.ts";
+import { importName } from "../types.ts";
+import type { ImportInfo, WasmFunction } from "../types.ts";
+import { standardError } from "./error_classes.ts";
+import { tagOf } from "./exceptions.ts";
+import { globalOf, GlobalState } from "./globals.ts";
+import { importProperty } from "./import_lookup.ts";
+import { memoryOf } from "./memories.ts";
+import type { ModuleState } from "./modules.ts";
+import type { NamespaceState } from "./namespace_state.ts";
+import { calleeOfExport, StandardStore } from "./standard_store.ts";
+import { suspended } from "./suspending.ts";
+import { tableOf } from "./tables.ts";
+import { functionType, valueType } from "./value_types.ts";
+import { coerce } from "./values.ts";
+import { isObjectLike } from "./web_idl.ts";
+
+/** Stands for a function of WASI that the app does not provide itself. */
+const NAMESPACE_WASI: unique symbol = Symbol("WASI");
+
+/**
+ * Looks up the values for the imports of a module, in the order of the module, and checks their kinds. What cannot be
+ * used otherwise is replaced: a value for a global by a `GlobalState`, and so on.
+ */
+export function readImports(module: ModuleState, imports: unknown): unknown[] {
+  const { namespace } = module;
+  const declared = module.details.imports;
+  const values = list<unknown>();
+  for (let i = 0; i < declared.length; i++) {
+    const wanted = declared[i];
+    if (module.provides(wanted)) {
+      values[i] = provided(module, wanted);
+      continue;
+    }
+    if (imports === undefined && !(namespace.wasi !== undefined && isWasi(wanted.module))) {
+      throw new TypeError(`${importName(wanted)} is needed, but there is no object with imports`);
+    }
+    const container = imports === undefined ? undefined : importProperty(imports as object, wanted.module);
+    if (container === undefined && namespace.wasi !== undefined && isWasi(wanted.module)) {
+      values[i] = NAMESPACE_WASI;
+      continue;
+    }
+    if (!isObjectLike(container)) {
+      throw new TypeError(`the import module ${quote(wanted.module)} is ${describe(container)}`);
+    }
+    values[i] = checkImport(namespace, wanted, importProperty(container, wanted.name));
+  }
+  return values;
+}
+
+/** The value that a namespace object itself has for an import. */
+function provided(module: ModuleState, { module: from, name }: ImportInfo): unknown {
+  const { namespace } = module;
+  if (module.hasBuiltin(from, name)) return namespace.parts.builtins[name];
+  return new GlobalState(namespace, valueType("externref"), false, name);
+}
+
+/** Checks that an import has a value of its kind. Returns the state behind the value. */
+function checkImport(namespace: NamespaceState, wanted: ImportInfo, value: unknown): unknown {
+  let found;
+  switch (wanted.kind) {
+    case "function":
+      if (typeof value === "function" || suspended(namespace, value) !== undefined) found = value;
+      break;
+    case "memory":
+      found = memoryOf(namespace, value);
+      break;
+    case "table":
+      found = tableOf(namespace, value);
+      break;
+    case "tag":
+      found = tagOf(namespace, value);
+      break;
+    case "global":
+      found = globalOf(namespace, value) ?? globalFor(namespace, wanted, value);
+      break;
+  }
+  if (found === undefined) throw linkError(namespace, wanted, `got ${describe(value)}`);
+  return found;
+}
+
+/** The immutable global that holds a value of the app's; `undefined` if the value is not of its type. */
+function globalFor(
+  namespace: NamespaceState,
+  wanted: ImportInfo & { kind: "global" },
+  value: unknown,
+): GlobalState | undefined {
+  if (wanted.mutable) return undefined;
+  const type = valueType(wanted.value);
+  if (type.kind === V128) return undefined;
+  if (type.kind < V128 && typeof value !== (type.kind === I64 ? "bigint" : "number")) {
+    return undefined;
+  }
+  if (value === null && !type.isNullable) return undefined;
+  if (type.kind === FUNC_REF && value !== null && calleeOfExport(value) === undefined) return undefined;
+  return new GlobalState(namespace, type, false, coerce(type, value));
+}
+
+function linkError(namespace: NamespaceState, wanted: ImportInfo, why: string): unknown {
+  const message = `${importName(wanted)} needs a ${wanted.kind}: ${why}`;
+  return standardError(namespace.errors, new WasmError(message, InstantiateError));
+}
+
+/**
+ * The store for an instance with these imports. Memories, tables and mutable globals cannot move to another store, so
+ * their store is the store of the instance. Without them it joins the store of a function that it imports, or gets a
+ * store of its own.
+ *
+ * @throws {LinkError} If two imports are in different stores.
+ */
+export function storeFor(module: ModuleState, values: unknown[]): StandardStore {
+  const { namespace, details: { imports } } = module;
+  let fixed: StandardStore | undefined;
+  let fixedBy;
+  let preferred: StandardStore | undefined;
+  for (let i = 0; i < values.length; i++) {
+    const { kind } = imports[i];
+    const value = values[i];
+    if (kind === "function") {
+      preferred ??= storeOfFunction(namespace, value);
+      continue;
+    }
+    let store: StandardStore | undefined;
+    if (kind === "memory") store = (value as ReturnType<typeof memoryOf>).store;
+    else if (kind === "table") store = (value as ReturnType<typeof tableOf>).fixedStore;
+    else if (kind === "global") store = (value as GlobalState).fixedStore;
+    if (store === undefined || store === fixed) continue;
+    if (fixed !== undefined) {
+      throw linkError(
+        namespace,
+        imports[i],
+        `it is connected with other instances than ${importName(fixedBy)}, and one instance cannot connect them`,
+      );
+    }
+    fixed = store;
+    fixedBy = imports[i];
+  }
+  return fixed ?? preferred ?? new StandardStore(namespace, namespace.wasi !== undefined);
+}
+
+function storeOfFunction(namespace: NamespaceState, value: unknown): StandardStore | undefined {
+  const store = calleeOfExport(value)?.store;
+  return store?.namespace === namespace ? store : undefined;
+}
+
+/** The imports as the op takes them: pairs of a kind and a number. What is in no store is put into this one. */
+export function placeImports(store: StandardStore, module: ModuleState, values: unknown[]): Uint32Array {
+  const declared = module.details.imports;
+  const pairs = new Uint32Array(2 * values.length);
+  for (let i = 0; i < values.length; i++) {
+    const wanted = declared[i];
+    const value = values[i];
+    let kind, number;
+    switch (wanted.kind) {
+      case "memory":
+        kind = IMPORT_MEMORY;
+        number = (value as ReturnType<typeof memoryOf>).handle;
+        break;
+      case "table":
+        kind = IMPORT_TABLE;
+        number = (value as ReturnType<typeof tableOf>).handleIn(store);
+        break;
+      case "global":
+        kind = IMPORT_GLOBAL;
+        number = (value as GlobalState).handleIn(store);
+        break;
+      case "tag":
+        kind = IMPORT_TAG;
+        number = (value as ReturnType<typeof tagOf>).handleIn(store);
+        break;
+      default:
+        if (value === NAMESPACE_WASI) {
+          kind = IMPORT_WASI_FUNCTION;
+          number = 0;
+          break;
+        }
+        number = store.funcHandle(value);
+        kind = IMPORT_FUNCTION;
+        if (number < 0) {
+          kind = IMPORT_HOST_FUNCTION;
+          const inner = suspended(store.namespace, value);
+          const func = (inner ?? value) as WasmFunction;
+          number = store.addImport(func, functionType(wanted), inner !== undefined);
+        }
+    }
+    pairs[2 * i] = kind;
+    pairs[2 * i + 1] = number;
+  }
+  return pairs;
+}

@@ -1,0 +1,171 @@
+import { ABORTED, OBJECT_EXCEPTION, THREW } from "../constants.ts";
+import { JSONParse, RangeError, SafeWeakMap } from "../core.ts";
+import { messageIn } from "../errors.ts";
+import type { WasmError } from "../errors.ts";
+import { frameU32 } from "../frame.ts";
+import { endedGuest, uncatchable } from "../guest_errors.ts";
+import { append, list } from "../list.ts";
+import {
+  op_wasm_func_import,
+  op_wasm_func_type,
+  op_wasm_new_grouped_store,
+  op_wasm_new_host_function,
+  op_wasm_object_kind,
+} from "../ops.ts";
+import { noBytes, StoreState } from "../store_state.ts";
+import type { WasmFunction } from "../types.ts";
+import { standardError } from "./error_classes.ts";
+import type { TagState } from "./exceptions.ts";
+import type { GlobalState } from "./globals.ts";
+import { GuestObjects, guestObjects, newGuestObject } from "./guest_objects.ts";
+import type { MemoryState } from "./memories.ts";
+import type { NamespaceState } from "./namespace_state.ts";
+import type { TableState } from "./tables.ts";
+import { functionType } from "./value_types.ts";
+import type { FunctionType } from "./value_types.ts";
+import type { StandardReferences } from "./values.ts";
+
+/** A function of a guest, as its exported function knows it. */
+export interface StandardCallee {
+  store: StandardStore;
+  /** Its number among the functions of the store. */
+  handle: number;
+  /** The number by which ops call it. */
+  number: number;
+  type: FunctionType;
+  /** The handles of functions that call it, in other stores. */
+  foreign: WeakMap<StandardStore, number> | undefined;
+}
+
+/** The exported functions of all namespace objects. */
+export const exportedFunctions: WeakMap<object, StandardCallee> = new SafeWeakMap();
+
+/** The call data of an exported function; `undefined` for any other value. */
+export function calleeOfExport(value: unknown): StandardCallee | undefined {
+  return exportedFunctions.get(value as object);
+}
+
+/** A function of JavaScript's that a guest imports. */
+export interface StandardImport {
+  type: FunctionType;
+  /** Whether the guest waits for the promise that it returns: a `WebAssembly.Suspending`. */
+  isSuspending: boolean;
+}
+
+/** The JavaScript side of a store of a namespace object. */
+export class StandardStore extends StoreState implements StandardReferences {
+  readonly namespace: NamespaceState;
+  /** The types of the imports, at the indices of `imports`. */
+  readonly importTypes: (StandardImport | undefined)[] = list<StandardImport | undefined>(undefined);
+  /** The states of its live objects, by handle. */
+  readonly memories: MemoryState[] = list();
+  readonly tables: TableState[] = list();
+  readonly globals: GlobalState[] = list();
+  readonly tags: TagState[] = list();
+  readonly #exported: WasmFunction[] = list();
+  readonly #objects: GuestObjects;
+
+  constructor(namespace: NamespaceState, hasWasi: boolean) {
+    const { group, wasi, parts } = namespace;
+    const id = hasWasi
+      ? op_wasm_new_grouped_store(group, wasi.config, wasi.stdin)
+      : op_wasm_new_grouped_store(group, "", noBytes);
+    super(id, true, hasWasi, parts.dispatch);
+    this.namespace = namespace;
+    this.#objects = new GuestObjects(this);
+  }
+
+  /** Adds a function that guests import, and returns its index. */
+  addImport(func: WasmFunction, type: FunctionType, isSuspending: boolean): number {
+    const index = this.imports.length;
+    append(this.imports, func);
+    append(this.importTypes, { type, isSuspending });
+    return index;
+  }
+
+  override forgetImports(from: number): void {
+    super.forgetImports(from);
+    this.importTypes.length = from;
+  }
+
+  hold(value: unknown): number {
+    return this.externals.hold(value);
+  }
+
+  held(number: number): unknown {
+    return this.externals.held[number];
+  }
+
+  /** The exported function with this handle: the same one each time. */
+  override func(handle: number): WasmFunction {
+    return this.#exported[handle] ?? this.exportFunc(handle, "", undefined);
+  }
+
+  /** The exported function with this handle, of this type. `name` is its index in its module, if that is known. */
+  exportFunc(handle: number, name: string, type: FunctionType | undefined): WasmFunction {
+    let func = this.#exported[handle];
+    if (func !== undefined) return func;
+    const index = op_wasm_func_import(this.id, handle);
+    const imported = index < 0 ? undefined : this.imports[index] as WasmFunction;
+    // A function of another store keeps its identity.
+    if (imported !== undefined && calleeOfExport(imported) !== undefined) {
+      func = imported;
+    } else {
+      type ??= functionType(JSONParse(op_wasm_func_type(this.id, handle)));
+      func = this.namespace.parts.makeFunction(this, handle, type, name);
+    }
+    this.#exported[handle] = func;
+    return func;
+  }
+
+  funcHandle(value: unknown): number {
+    const callee = calleeOfExport(value);
+    if (callee === undefined || callee.store.namespace !== this.namespace) return -1;
+    if (callee.store === this) return callee.handle;
+    callee.foreign ??= new SafeWeakMap();
+    let handle = callee.foreign.get(this);
+    if (handle === undefined) {
+      const { store, handle: original, type } = callee;
+      const index = this.addImport(value as WasmFunction, type, false);
+      handle = op_wasm_new_host_function(this.id, index, store.id, original);
+      this.#exported[handle] = value as WasmFunction;
+      callee.foreign.set(this, handle);
+    }
+    return handle;
+  }
+
+  object(number: number): unknown {
+    const known = this.#objects.find(number);
+    if (known !== undefined) return known;
+    const object = op_wasm_object_kind(this.id, number) === OBJECT_EXCEPTION
+      ? this.namespace.parts.makeException(this, number)
+      : newGuestObject(this, number);
+    this.#objects.add(number, object);
+    return object;
+  }
+
+  /** Adds the object that JavaScript has for an object of a guest. */
+  addObject(number: number, object: object): void {
+    this.#objects.add(number, object);
+  }
+
+  objectNumber(value: unknown): number {
+    const object = guestObjects.get(value as object);
+    return object !== undefined && object.store === this ? object.number : -1;
+  }
+
+  override thrown(status: number): unknown {
+    if (status === ABORTED) return this.takeAbort();
+    const number = frameU32[0];
+    return status === THREW ? this.held(number) : this.object(number);
+  }
+
+  override stopped(error: WasmError): unknown {
+    // Where the stack has no room for an error object, deno_core throws the message alone.
+    if (typeof error === "string") return new RangeError(messageIn(error));
+    const converted = standardError(this.namespace.errors, error);
+    if (endedGuest(error)) uncatchable.set(converted, this.id);
+    this.views.detachGrown();
+    return converted;
+  }
+}
