@@ -145,8 +145,8 @@ impl JsApi {
         for lane in &self.lanes {
             check_names(&files, &expected, *lane, &mut report);
         }
-        let suites: Vec<&str> = files.all.iter().map(|file| &*file.script.suite).collect();
-        report.sort(&suites);
+        let suites: BTreeSet<&str> = files.all.iter().map(|file| &*file.script.suite).collect();
+        report.sort(&Vec::from_iter(suites));
         let is_whole = not_run == 0 && files.selected.len() == files.all.len();
         let changes = self.reports.write(&report, is_whole, &earlier)?;
         let mut text = table::render(&report) + &changes;

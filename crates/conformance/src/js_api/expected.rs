@@ -19,7 +19,8 @@ const EXPECTATIONS: &str = "expectations.toml";
 const SUBTESTS: &str = "subtests.toml";
 
 /// The start of the file with the numbers.
-const HEADER: &str = "# How many subtests each file of the official tests of the JavaScript API has.
+const HEADER: &str =
+    "# How many subtests each file of the official tests of the JavaScript API has.
 # Written by `cargo conformance js-api PATH --record`.
 ";
 
@@ -121,8 +122,7 @@ impl Expected {
         }
         Ok(Self {
             entries,
-            subtests: toml::from_str(subtests)
-                .with_context(|| format!("malformed {SUBTESTS}"))?,
+            subtests: toml::from_str(subtests).with_context(|| format!("malformed {SUBTESTS}"))?,
             folder: PathBuf::new(),
             is_recorded: true,
         })

@@ -73,8 +73,8 @@ impl FileRun {
     pub fn lose(&mut self, lost: &ProcessError) {
         let mut got = lost.to_string();
         let running = self.subtests.iter();
-        let running = running.filter(|subtest| matches!(subtest.state, State::Runs));
-        if let Some(subtest) = running.last() {
+        let mut running = running.filter(|subtest| matches!(subtest.state, State::Runs));
+        if let Some(subtest) = running.next_back() {
             got += &format!(", while `{}` ran", subtest.name);
         }
         self.errors.push(Finding::of_file(lost.expected(), got));
@@ -140,7 +140,9 @@ pub fn judge(run: FileRun, entries: &[&Entry], size: Size) -> Judged {
         });
     }
     if is_whole {
-        judged.failed.extend(unused.into_iter().map(unknown_subtest));
+        judged
+            .failed
+            .extend(unused.into_iter().map(unknown_subtest));
     }
     judged
 }

@@ -19,9 +19,9 @@ use crate::process;
 
 /// Makes `WebAssembly` as `host:wasm` has it.
 const STANDARD: &str = r#"
-    import * as hostWasm from "host:wasm";
+    import { createWebAssembly } from "host:wasm";
     Object.defineProperty(globalThis, "WebAssembly", {
-        value: hostWasm.createWebAssembly?.(),
+        value: createWebAssembly(),
         writable: true,
         enumerable: false,
         configurable: true,
@@ -122,9 +122,7 @@ pub(super) fn run(request: &Request) -> anyhow::Result<bool> {
     // Compiling happens on the event loop's other threads.
     let event_loop = js.event_loop.handle().clone();
     let entered = event_loop.enter();
-    let load = js
-        .runtime
-        .execute_script("conformance:js-api", HARNESS)?;
+    let load = js.runtime.execute_script("conformance:js-api", HARNESS)?;
     match run_scripts(&mut js, request) {
         Ok(()) => call(&mut js, &load)?,
         Err(error) => send(&Event::Error {

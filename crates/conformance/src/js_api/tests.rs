@@ -44,8 +44,8 @@ impl Folder {
     ///
     /// When there is no such path.
     pub fn of(path: &Path) -> anyhow::Result<Self> {
-        let whole = fs::canonicalize(path)
-            .with_context(|| format!("cannot use `{}`", path.display()))?;
+        let whole =
+            fs::canonicalize(path).with_context(|| format!("cannot use `{}`", path.display()))?;
         for (folder, name) in OFFICIAL {
             let above = whole.ancestors().find(|above| above.ends_with(folder));
             let below = whole.join(folder);
@@ -119,7 +119,9 @@ impl Folder {
     /// They are in the comments at its start, `// META: script=PATH`. A path is relative to the file, or begins with a
     /// slash: then it is relative to the root of web-platform-tests.
     pub fn scripts(&self, path: &Path, text: &str) -> Vec<PathBuf> {
-        let comments = text.lines().map_while(|line| line.strip_prefix("// META: "));
+        let comments = text
+            .lines()
+            .map_while(|line| line.strip_prefix("// META: "));
         let scripts = comments.filter_map(|comment| comment.strip_prefix("script="));
         scripts
             .map(|script| self.resolve(path, script.trim()))

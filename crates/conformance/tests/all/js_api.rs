@@ -435,7 +435,8 @@ fn a_process_that_ends_or_says_something_else() {
 
 #[test]
 fn scripts_that_a_file_needs() {
-    let test = |scripts: &str| format!("{scripts}\ntest(() => assert_equals(value, \"all\"), \"a\");");
+    let test =
+        |scripts: &str| format!("{scripts}\ntest(() => assert_equals(value, \"all\"), \"a\");");
     let checkout = folder("checkout", &[]);
     let (spec, web) = (checkout.join("spec"), checkout.join("web"));
     let text = test(
@@ -450,9 +451,14 @@ fn scripts_that_a_file_needs() {
         write(&checkout, &format!("{root}/part/a.any.js"), &text);
     }
     write(&web, "common/first.js", first);
-    write(&web, "wasm/jsapi/b.any.js", &test("// META: script=/common/first.js"));
+    write(
+        &web,
+        "wasm/jsapi/b.any.js",
+        &test("// META: script=/common/first.js"),
+    );
     // Not at the start, and so no metadata.
-    let late = "let value;\n// META: script=first.js\ntest(() => assert_equals(value, undefined), \"a\");";
+    let late =
+        "let value;\n// META: script=first.js\ntest(() => assert_equals(value, undefined), \"a\");";
     write(&web, "wasm/jsapi/c.any.js", late);
     let none = folder("nothing_expected", &[]);
     let none = ["--expected", none.to_str().unwrap()];
@@ -562,7 +568,11 @@ fn entries_that_are_wrong() {
 
 #[test]
 fn entries_of_the_other_engine_and_lane() {
-    let other = if cfg!(feature = "quickjs") { "v8" } else { "quickjs" };
+    let other = if cfg!(feature = "quickjs") {
+        "v8"
+    } else {
+        "quickjs"
+    };
     for (name, condition) in [
         ("other_engine", format!("engine = \"{other}\"\n")),
         ("other_lane", "lane = \"own\"\n".to_owned()),
@@ -570,7 +580,10 @@ fn entries_of_the_other_engine_and_lane() {
         let (status, failures) = run_expecting(name, &format!("{BAD}{condition}"), "");
         assert_eq!(status, Some(1));
         assert_eq!(failures.len(), 1, "{failures:?}");
-        assert!(failures[0].contains("a.any.js:1  standard  bad"), "{failures:?}");
+        assert!(
+            failures[0].contains("a.any.js:1  standard  bad"),
+            "{failures:?}"
+        );
     }
 }
 
@@ -619,11 +632,18 @@ fn files_of_another_size_than_was_recorded() {
 fn sizes_are_recorded() {
     let (tests, expected) = expecting("recorded", BAD, "[recorded]\n\"gone.any.js\" = 4\n");
     let args = ["--expected", expected.to_str().unwrap()];
-    let recording = js_api(&tests, &[&args[..], &["--record", "--filter", "a.any"]].concat());
+    let recording = js_api(
+        &tests,
+        &[&args[..], &["--record", "--filter", "a.any"]].concat(),
+    );
     // The file that is gone was still expected.
     assert_eq!(recording.status.code(), Some(1));
     let read = || fs::read_to_string(expected.join("subtests.toml")).unwrap();
-    assert!(read().ends_with("[recorded]\n\"a.any.js\" = 2\n"), "{}", read());
+    assert!(
+        read().ends_with("[recorded]\n\"a.any.js\" = 2\n"),
+        "{}",
+        read()
+    );
     let recording = js_api(&tests, &[&args[..], &["--record"]].concat());
     assert_eq!(recording.status.code(), Some(0));
     assert!(
@@ -633,7 +653,11 @@ fn sizes_are_recorded() {
     );
     assert_eq!(js_api(&tests, &args).status.code(), Some(0));
     // A file that fails as a whole shows no size.
-    write(&tests, "part/b.any.js", "test(() => {}, \"good\"); missing;");
+    write(
+        &tests,
+        "part/b.any.js",
+        "test(() => {}, \"good\"); missing;",
+    );
     let recording = js_api(&tests, &[&args[..], &["--record"]].concat());
     assert_eq!(recording.status.code(), Some(1));
     assert!(read().ends_with("\"part/b.any.js\" = 1\n"), "{}", read());
@@ -663,13 +687,17 @@ fn the_names_that_a_file_sees() {
 
 #[test]
 fn the_lane_of_the_engines_own_object() {
-    let test = "test(() => assert_true(String(WebAssembly.Module).includes(\"native\")), \"native\");";
+    let test =
+        "test(() => assert_true(String(WebAssembly.Module).includes(\"native\")), \"native\");";
     let folder = folder("own", &[("a.any.js", test)]);
     let output = js_api(&folder, &["--lane", "own"]);
     if cfg!(feature = "quickjs") {
         assert_eq!(output.status.code(), Some(2));
         let stderr = String::from_utf8(output.stderr).unwrap();
-        assert!(stderr.contains("quickjs has no `WebAssembly` of its own"), "{stderr}");
+        assert!(
+            stderr.contains("quickjs has no `WebAssembly` of its own"),
+            "{stderr}"
+        );
     } else {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("own: 1 passed, 0 failed"), "{text}");
@@ -699,13 +727,17 @@ fn the_first_failure_ends_a_run() {
     let output = js_api(&folder, &["--fail-fast", "--jobs", "1"]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("stopped at a failure: 1 files were not run"), "{text}");
+    assert!(
+        text.contains("stopped at a failure: 1 files were not run"),
+        "{text}"
+    );
 }
 
 #[test]
 fn the_report_in_every_form() {
     let (tests, expected) = expecting("forms", "", "");
-    let [junit, html, json] = ["report.xml", "report.html", "first.json"].map(|name| tests.join(name));
+    let [junit, html, json] =
+        ["report.xml", "report.html", "first.json"].map(|name| tests.join(name));
     let args = [
         ("--expected", &expected),
         ("--junit", &junit),
@@ -718,14 +750,25 @@ fn the_report_in_every_form() {
         .collect();
     let text = String::from_utf8(js_api(&tests, &args).stdout).unwrap();
     assert!(text.contains("forms/part"), "{text}");
-    assert!(text.contains("standard: 2 passed, 1 failed, 0 skipped"), "{text}");
+    assert!(
+        text.contains("standard: 2 passed, 1 failed, 0 skipped"),
+        "{text}"
+    );
     let xml = fs::read_to_string(junit).unwrap();
     assert!(xml.contains("1 of its subtests failed"), "{xml}");
     let page = fs::read_to_string(html).unwrap();
     assert!(page.contains("1 failed of 3 subtests."), "{page}");
-    assert!(page.contains("the object WebAssembly that host:wasm makes"), "{page}");
+    assert!(
+        page.contains("the object WebAssembly that host:wasm makes"),
+        "{page}"
+    );
     write(&expected, "expectations.toml", BAD);
-    let args = ["--expected", expected.to_str().unwrap(), "--baseline", json.to_str().unwrap()];
+    let args = [
+        "--expected",
+        expected.to_str().unwrap(),
+        "--baseline",
+        json.to_str().unwrap(),
+    ];
     let text = String::from_utf8(js_api(&tests, &args).stdout).unwrap();
     assert!(text.contains("1 changes since the baseline"), "{text}");
     assert!(text.contains("bad  failed, now was skipped"), "{text}");

@@ -71,17 +71,17 @@ function checkErrorOf(constructor, error, description) {
     assert(typeof constructor === "function", description, `${formatValue(constructor)} makes no errors`);
     const isObject = typeof error === "object" && error !== null;
     const isIt = isObject && error.constructor === constructor && error.name === constructor.name;
-    assert(isIt, description, `expected ${constructor.name}, got ${describe(error)}`);
+    assert(isIt, description, `expected ${constructor.name}, got ${formatThrown(error)}`);
 }
 
 /// Lets an error pass that has the name of this one.
 function checkErrorLike(expected, error, description) {
     const isIt = typeof error === "object" && error?.name === expected.name;
-    assert(isIt, description, `expected ${expected.name}, got ${describe(error)}`);
+    assert(isIt, description, `expected ${expected.name}, got ${formatThrown(error)}`);
 }
 
 function checkSame(expected, error, description) {
-    assert(Object.is(error, expected), description, `expected ${formatValue(expected)}, got ${describe(error)}`);
+    assert(Object.is(error, expected), description, `expected ${formatValue(expected)}, got ${formatThrown(error)}`);
 }
 
 /// An assertion that a function throws what `check` lets pass.

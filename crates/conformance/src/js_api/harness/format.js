@@ -54,8 +54,8 @@ function lineOf(error) {
     return at < 0 ? 0 : Number.parseInt(stack.slice(at + FILE.length + 1), 10) || 0;
 }
 
-/// A thrown value as text, with its line in the test's file.
-function describe(thrown) {
+/// A thrown value as text.
+function formatThrown(thrown) {
     let text;
     try {
         const isError = typeof thrown === "object" && thrown !== null && "message" in thrown;
@@ -63,7 +63,12 @@ function describe(thrown) {
     } catch {
         text = "a value that cannot be shown";
     }
-    const line = lineOf(thrown);
-    const place = line > 0 ? ` (line ${line})` : "";
-    return text.slice(0, MAX_MESSAGE_LENGTH) + place;
+    return text.slice(0, MAX_MESSAGE_LENGTH);
 }
+
+/// A thrown value as text, with its line in the test's file.
+function describe(thrown) {
+    const line = lineOf(thrown);
+    return formatThrown(thrown) + (line > 0 ? ` (line ${line})` : "");
+}
+
