@@ -58,7 +58,8 @@ pub struct JsApi {
     /// How many files run at a time. By default as many as there are processors.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// How long one file may take in one lane before its process is killed.
+    /// How long one file may take in one lane before its process is killed; six times as long if it says that it takes
+    /// long.
     #[arg(long, value_name = "SECONDS", default_value = "120")]
     timeout: NonZeroUsize,
     /// Stop at the first failure.

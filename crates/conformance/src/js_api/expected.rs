@@ -31,8 +31,6 @@ pub struct Expected {
     subtests: Subtests,
     /// Where it was read from.
     folder: PathBuf,
-    /// Whether that says how many subtests there are.
-    is_recorded: bool,
 }
 
 /// The number of subtests of each file, by the name of the folder of tests.
@@ -60,9 +58,9 @@ struct Document {
 /// How many subtests a file is known to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// Nothing is recorded at all.
+    /// Nothing is recorded of its folder.
     Any,
-    /// That of other files is recorded.
+    /// That of other files in its folder is recorded.
     Unknown,
     Known(usize),
 }
@@ -104,7 +102,6 @@ impl Expected {
             subtests.as_deref().unwrap_or_default(),
         )?;
         folder.clone_into(&mut this.folder);
-        this.is_recorded = subtests.is_some();
         Ok(this)
     }
 
@@ -124,7 +121,6 @@ impl Expected {
             entries,
             subtests: toml::from_str(subtests).with_context(|| format!("malformed {SUBTESTS}"))?,
             folder: PathBuf::new(),
-            is_recorded: true,
         })
     }
 
@@ -137,12 +133,12 @@ impl Expected {
 
     /// How many subtests a file has.
     pub fn size(&self, folder: &str, file: &str) -> Size {
-        let of_folder = self.subtests.get(folder);
-        match of_folder.and_then(|files| files.get(file)) {
-            Some(number) => Size::Known(*number),
-            None if self.is_recorded => Size::Unknown,
-            None => Size::Any,
-        }
+        let Some(files) = self.subtests.get(folder) else {
+            return Size::Any;
+        };
+        files
+            .get(file)
+            .map_or(Size::Unknown, |size| Size::Known(*size))
     }
 
     /// The files of which the number of subtests was recorded.

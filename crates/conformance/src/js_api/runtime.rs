@@ -11,6 +11,7 @@ use deno_core::{OpState, PollEventLoopOptions, op2, scope, v8};
 use ext_wasm::{ModuleLimits, WasmCapabilities, WasmState};
 
 use super::event::Event;
+use super::tests::Metadata;
 use super::worker::Request;
 use crate::files;
 use crate::js::Js;
@@ -182,7 +183,8 @@ fn capabilities() -> WasmCapabilities {
 /// When one of them cannot be read.
 fn run_scripts(js: &mut Js, request: &Request) -> anyhow::Result<()> {
     let text = read(&request.path)?;
-    for path in request.folder.scripts(&request.path, &text) {
+    for script in Metadata::parse(&text).scripts {
+        let path = request.folder.resolve(&request.path, &script);
         let script = read(&path)?;
         let name = path.display().to_string();
         run_script(js, name, script, request);

@@ -37,6 +37,15 @@ pub struct TestFile {
     pub script: ScriptFile,
 }
 
+/// What a test file says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// The scripts to run before it.
+    pub scripts: Vec<String>,
+    /// Whether it takes longer than others.
+    pub is_long: bool,
+}
+
 impl Folder {
     /// The folder that a path is in: an official one at it, below or above it, or else the path itself.
     ///
@@ -114,22 +123,9 @@ impl Folder {
         }
     }
 
-    /// The scripts that the file at `path` with this text says to run before it.
-    ///
-    /// They are in the comments at its start, `// META: script=PATH`. A path is relative to the file, or begins with a
-    /// slash: then it is relative to the root of web-platform-tests.
-    pub fn scripts(&self, path: &Path, text: &str) -> Vec<PathBuf> {
-        let comments = text
-            .lines()
-            .map_while(|line| line.strip_prefix("// META: "));
-        let scripts = comments.filter_map(|comment| comment.strip_prefix("script="));
-        scripts
-            .map(|script| self.resolve(path, script.trim()))
-            .collect()
-    }
-
-    fn resolve(&self, path: &Path, script: &str) -> PathBuf {
-        let file_folder = path.parent().unwrap_or(path);
+    /// Where a script is that the file at `path` needs. Its name is relative to the file, or begins with a slash: then
+    /// it is relative to the root of web-platform-tests.
+    pub fn resolve(&self, path: &Path, script: &str) -> PathBuf {
         if let Some(script) = script.strip_prefix(WEB_FOLDER) {
             return self.root.join(script);
         }
@@ -139,8 +135,25 @@ impl Folder {
                 let web_root = self.root.ancestors().nth(2).unwrap_or(&self.root);
                 web_root.join(script)
             }
-            None => file_folder.join(script),
+            None => path.parent().unwrap_or(path).join(script),
         }
+    }
+}
+
+impl Metadata {
+    /// Reads the comments at the start of a test file: `// META: script=PATH` and `// META: timeout=long`. Others do not
+    /// change how a file runs here.
+    pub fn parse(text: &str) -> Self {
+        let mut this = Self::default();
+        let comments = text
+            .lines()
+            .map_while(|line| line.strip_prefix("// META: "));
+        for comment in comments.map(str::trim) {
+            this.is_long |= comment == "timeout=long";
+            this.scripts
+                .extend(comment.strip_prefix("script=").map(str::to_owned));
+        }
+        this
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Event;
 use super::judge::FileRun;
 use super::runtime;
-use super::tests::{Folder, TestFile};
+use super::tests::{Folder, Metadata, TestFile};
 use crate::lane::Lane;
 use crate::process::{self, Process};
 use crate::run::with_deep_stack;
@@ -41,7 +41,10 @@ pub fn serve() -> anyhow::Result<()> {
     })?
 }
 
-/// Runs a file in a process that `start` starts and that has this time.
+/// How many times longer than others a file may take that says so, as in web-platform-tests.
+const LONG: u32 = 6;
+
+/// Runs a file in a process that `start` starts. It has this time, and longer if it says so itself.
 ///
 /// # Errors
 ///
@@ -59,8 +62,15 @@ pub fn run(
         path: file.path().to_owned(),
         lane,
     };
+    // A file that cannot be read fails in its process.
+    let text = file.script.read().unwrap_or_default();
+    let times = if Metadata::parse(&text).is_long {
+        LONG
+    } else {
+        1
+    };
     let mut run = FileRun::default();
-    let mut process = Process::new(start, timeout);
+    let mut process = Process::new(start, timeout.saturating_mul(times));
     if let Err(lost) = process.ask_for_all(&request, |event| run.add(event))? {
         run.lose(&lost);
     }

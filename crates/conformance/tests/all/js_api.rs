@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use conformance::js_api::expected::{Expected, Size};
 use conformance::js_api::judge::judge;
-use conformance::js_api::tests::Folder;
+use conformance::js_api::tests::{Folder, Metadata};
 use conformance::js_api::worker;
 use conformance::lane::Lane;
 use conformance::report::{FailureReport, Report};
@@ -382,6 +382,21 @@ fn a_file_that_hangs_is_killed() {
     );
 }
 
+#[test]
+fn a_file_that_says_that_it_takes_long() {
+    let metadata = |text| Metadata::parse(text);
+    assert!(metadata("// META: global=window\n// META: timeout=long\n").is_long);
+    assert!(!metadata("// META: timeout=longer\n").is_long);
+    assert!(!metadata("\n// META: timeout=long").is_long);
+    let loops = "test(() => {}, \"good\"); for (;;);";
+    let path = folder(
+        "long",
+        &[("a.any.js", &format!("// META: timeout=long\n{loops}"))],
+    );
+    let (_, report) = report(&path, &["--timeout", "1"]);
+    assert_eq!(report.failures[0].expected, "to end within 6 s");
+}
+
 /// What is left of a file whose process is this shell script.
 fn run_as(script: &str) -> Vec<String> {
     let path = folder("crashes", &[("a.any.js", "")]);
@@ -624,8 +639,8 @@ fn files_of_another_size_than_was_recorded() {
              as the other files are, got 1 subtests",
         ]
     );
-    let (status, _) = run_expecting("no_subtest_is_a_failure", BAD, "[x]\n\"a.any.js\" = 0\n");
-    assert_eq!(status, Some(1));
+    let (status, failures) = run_expecting("not_recorded", BAD, "[other]\n\"a.any.js\" = 3\n");
+    assert_eq!(status, Some(0), "{failures:?}");
 }
 
 #[test]
