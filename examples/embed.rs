@@ -29,6 +29,9 @@ struct Args {
     /// Lets `compileFile` read files in this folder. May be given several times.
     #[arg(long, value_name = "DIR")]
     allow_compile: Vec<PathBuf>,
+    /// Gives the file the fenced `WebAssembly` as the global object, for packages that know nothing of `host:wasm`.
+    #[arg(long)]
+    global: bool,
     /// Lets instances use WASI.
     #[arg(long)]
     allow_wasi: bool,
@@ -54,6 +57,7 @@ impl Args {
         let mut capabilities = WasmCapabilities::default();
         capabilities.allow_file_compile = !self.allow_compile.is_empty();
         capabilities.compile_paths = self.allow_compile.clone();
+        capabilities.webassembly_global = self.global;
         capabilities.allow_wasi = self.allow_wasi;
         capabilities.preopen_paths = self.allow_preopen.clone();
         capabilities.cache_path = self.cache.clone();
@@ -87,8 +91,10 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
         module_loader: Some(Rc::new(FileLoader::default())),
         ..Default::default()
     });
-    // `host:wasm` is the only WebAssembly here: see crates/no-wamr.
-    runtime.execute_script("ext:embed/setup.js", "delete globalThis.WebAssembly;")?;
+    if !args.global {
+        // `host:wasm` is the only WebAssembly here: see crates/no-wamr.
+        runtime.execute_script("ext:embed/setup.js", "delete globalThis.WebAssembly;")?;
+    }
 
     let main = resolve_path(&args.file.to_string_lossy(), &std::env::current_dir()?)?;
     let module = runtime.load_main_es_module(&main).await?;

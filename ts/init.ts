@@ -4,6 +4,7 @@
 
 import "./transfer.ts";
 import "./func.ts";
+import "./webassembly/global_object.ts";
 
 export { compile, compileFile, validate, validateAsync } from "./compile.ts";
 export type { CompileOptions } from "./compile.ts";

@@ -205,40 +205,6 @@ declare module "host:wasm" {
     drop(): void;
     [Symbol.dispose](): void;
   }
-  /** The options of a compilation or validation. */
-  export interface CompileOptions {
-    /** Cancels the compilation when it is aborted. */
-    signal?: AbortSignal;
-  }
-  /**
-   * Compiles a module in the binary or the text format, on another thread. If the process has compiled the same module
-   * before and still uses it, the new module shares its code. Each core compiles one module at a time; other compilations
-   * wait.
-   *
-   * @throws {WasmError} `CompileError` if it is not valid, exceeds a cap, or the signal is aborted.
-   */
-  export function compile(source: BufferSource, options?: CompileOptions): Promise<WasmModule>;
-  /**
-   * Compiles the module in a file, if the host grants it. A relative path is resolved against the working directory of
-   * the process.
-   *
-   * @throws {WasmError} `CompileError` if the file is not granted or readable, not valid, or exceeds a
-   * cap, or the signal is aborted.
-   */
-  export function compileFile(path: string, options?: CompileOptions): Promise<WasmModule>;
-  /**
-   * Whether `source` is a valid module, in the binary or the text format. The caps on compilation do not count.
-   *
-   * @throws {WasmError} `CompileError` if the source is too large, or would keep the event loop for too long: then use
-   * {@linkcode validateAsync}.
-   */
-  export function validate(source: BufferSource): boolean;
-  /**
-   * Whether `source` is a valid module. The validation runs on another thread.
-   *
-   * @throws {WasmError} `CompileError` if it exceeds a cap, or the signal is aborted.
-   */
-  export function validateAsync(source: BufferSource, options?: CompileOptions): Promise<boolean>;
   /** How much a store uses. */
   export interface StoreStats {
     /**
@@ -374,6 +340,40 @@ declare module "host:wasm" {
    * @throws {WasmError} `InstantiateError` if an option is unusable.
    */
   export function createWebAssembly(options?: StoreOptions): object;
+  /** The options of a compilation or validation. */
+  export interface CompileOptions {
+    /** Cancels the compilation when it is aborted. */
+    signal?: AbortSignal;
+  }
+  /**
+   * Compiles a module in the binary or the text format, on another thread. If the process has compiled the same module
+   * before and still uses it, the new module shares its code. Each core compiles one module at a time; other compilations
+   * wait.
+   *
+   * @throws {WasmError} `CompileError` if it is not valid, exceeds a cap, or the signal is aborted.
+   */
+  export function compile(source: BufferSource, options?: CompileOptions): Promise<WasmModule>;
+  /**
+   * Compiles the module in a file, if the host grants it. A relative path is resolved against the working directory of
+   * the process.
+   *
+   * @throws {WasmError} `CompileError` if the file is not granted or readable, not valid, or exceeds a
+   * cap, or the signal is aborted.
+   */
+  export function compileFile(path: string, options?: CompileOptions): Promise<WasmModule>;
+  /**
+   * Whether `source` is a valid module, in the binary or the text format. The caps on compilation do not count.
+   *
+   * @throws {WasmError} `CompileError` if the source is too large, or would keep the event loop for too long: then use
+   * {@linkcode validateAsync}.
+   */
+  export function validate(source: BufferSource): boolean;
+  /**
+   * Whether `source` is a valid module. The validation runs on another thread.
+   *
+   * @throws {WasmError} `CompileError` if it exceeds a cap, or the signal is aborted.
+   */
+  export function validateAsync(source: BufferSource, options?: CompileOptions): Promise<boolean>;
   /** An instance of a module: a guest whose exports can be called and used. */
   export class WasmInstance {
     #private;

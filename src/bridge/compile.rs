@@ -286,6 +286,23 @@ pub(crate) fn op_wasm_export_indices(
     Ok(indices.flat_map(u32::to_ne_bytes).collect())
 }
 
+/// The most bytes of a module in the binary format.
+#[op2(fast)]
+pub(crate) fn op_wasm_max_binary_bytes(state: &mut OpState) -> f64 {
+    state.borrow::<Rc<Bridge>>().state.max_binary_bytes() as f64
+}
+
+/// Whether the import at this index is a function with a type that a builtin function can have.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_has_plain_type(
+    state: &mut OpState,
+    module: u32,
+    import: u32,
+) -> Result<bool, WasmError> {
+    let module = state.borrow::<Rc<Bridge>>().state.module(module)?;
+    Ok(module.has_plain_type(import as usize))
+}
+
 /// Drops a module.
 #[op2(fast)]
 pub(crate) fn op_wasm_drop_module(state: &mut OpState, module: u32) {

@@ -1,4 +1,4 @@
-//! The identity of a JavaScript runtime on its thread.
+//! The isolate of a JavaScript runtime: its identity on its thread, and the WebAssembly of its engine.
 
 use deno_core::v8;
 
@@ -18,3 +18,16 @@ impl IsolateId {
         }
     }
 }
+
+/// Has the engine refuse to compile WebAssembly of its own for this isolate.
+#[cfg(feature = "v8")]
+pub(super) fn refuse_own_webassembly(isolate: &mut v8::Isolate) {
+    unsafe extern "C" fn refuse(_: v8::Local<v8::Context>, _: v8::Local<v8::String>) -> bool {
+        false
+    }
+    isolate.set_allow_wasm_code_generation_callback(refuse);
+}
+
+/// QuickJS has no WebAssembly of its own.
+#[cfg(not(feature = "v8"))]
+pub(super) fn refuse_own_webassembly(_: &mut v8::Isolate) {}

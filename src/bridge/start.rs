@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
+use super::isolate;
 use super::state::Bridge;
 use crate::runtime::WasmError;
 
@@ -22,6 +23,20 @@ pub(crate) fn op_wasm_call_frame<'s>(
     }
     context.bind(scope);
     Ok(context.frame.to_shared_array_buffer(scope))
+}
+
+/// Whether `host:wasm` installs the global `WebAssembly`. Then the engine compiles no WebAssembly for this runtime any
+/// more, by whichever way a script finds the engine's own `WebAssembly` again.
+#[op2(nofast)]
+pub(crate) fn op_wasm_installs_global(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+) -> bool {
+    let installs = state.borrow::<Rc<Bridge>>().state.installs_global();
+    if installs {
+        isolate::refuse_own_webassembly(scope);
+    }
+    installs
 }
 
 /// Sets the function that calls imports.

@@ -632,6 +632,16 @@ impl WasmState {
         dropped.is_some()
     }
 
+    /// The most bytes of a module in the binary format.
+    pub(crate) fn max_binary_bytes(&self) -> u64 {
+        self.capabilities.module_limits.max_binary_bytes.into()
+    }
+
+    /// Whether the runtime gets the global `WebAssembly`.
+    pub(crate) fn installs_global(&self) -> bool {
+        self.capabilities.webassembly_global
+    }
+
     /// The number of instances that take up memory: all instances whose store is not freed.
     pub fn live_instances(&self) -> u32 {
         self.live_instances.load(Ordering::Relaxed)

@@ -27,7 +27,7 @@ attacks! {
                 () => { global.value = value(); },
                 () => table.set(5, value()),
                 () => table.grow(5, value()),
-                () => new WasmGlobal(store, { value: "(ref extern)" }, value()),
+                () => new WasmGlobal(store, { value: "(ref $extern)" }, value()),
                 () => new WasmGlobal(store, { value: "nonsense" }, value()),
                 () => new WasmTable(store, { element: "externref", minimum: 1e12 }, value()),
                 () => instance.call("two", [value(), "x"]),

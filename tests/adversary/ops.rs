@@ -42,6 +42,8 @@ attacks! {
         Attack::new(format!(r#"{OPS}
             const instance = await load(`(module (memory (export "m") 1) (table (export "t") 1 funcref) (global (export "g") (mut i32) (i32.const 0))
                 (func (export "f") (param i32)))`);
+            const group = ops.op_wasm_new_group(100_000, 1 << 20, -1, false);
+            ops.op_wasm_new_grouped_store(group, "", new Uint8Array());
             const polluted = ["bytes", "args", "minimum", "maximum", "element", "code", "kind", "trap", "wasmStack", "exitCode", "message",
                 "name", "cause", "errorAdditionalPropertyKeys", "toJSON"];
             let calls = 0;
@@ -74,11 +76,20 @@ attacks! {
             const run = async (seed) => {{
                 const random = (n) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0, (seed >>> 8) % n);
                 const source = `(module (import "e" "f" (func $f (param i32 externref) (result externref))) (memory (export "m") 1 3)
-                    (table (export "t") 2 externref) (global (export "g") (mut externref) (ref.null extern)) (tag (export "x"))
+                    (table (export "t") 2 externref) (global (export "g") (mut externref) (ref.null extern)) (tag $x (export "x"))
                     (func (export "f") (param i32 externref) (result externref) (call $f (local.get 0) (local.get 1)))
+                    (type $units (array (mut i16))) (type $pair (struct (field i32)))
+                    (func (export "units") (result anyref) (array.new $units (i32.const 5) (i32.const 3)))
+                    (func (export "pair") (result anyref) (struct.new $pair (i32.const 5)))
+                    (func (export "caught") (result exnref)
+                        (block $caught (result exnref) (try_table (catch_all_ref $caught) (throw $x)) (unreachable)))
                     (func (export "spin") (param i32) (result i32) (loop (br_if 0 (i32.eqz (i32.const 0))) ) (i32.const 1))
                     (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))`;
                 const module = await compile(text(source));
+                for (const fuel of [-1, 100_000, 5]) {{
+                    const group = ops.op_wasm_new_group(fuel, 1 << 20, 200, true);
+                    ops.op_wasm_new_grouped_store(group, "", new Uint8Array());
+                }}
                 const pending = [];
                 let depth = 0;
                 const op = () => {{
@@ -103,9 +114,11 @@ attacks! {
                     const instance = await caught(() => instantiate(module, imports, {{ fuel: 100_000, timeoutMs: 200, maxMemoryBytes: 1 << 20 }}));
                     await caught(async () => {{
                         const made = await instantiate(module, imports, {{ fuel: 100_000, timeoutMs: 200 }});
+                        const objects = ["units", "pair", "caught"].map((name) => made.call(name));
                         pending.push(made.callAsync("spin", [1]).catch(() => {{}}));
                         for (let i = 0; i < 60; i++) op();
                         made.call("f", [1, {{}}]);
+                        made.call("f", [1, objects[random(3)]]);
                         made.drop();
                     }});
                     await ops.op_wasm_yield_now();

@@ -105,6 +105,11 @@ export function standardError(classes: ErrorClasses, error: WasmError): Error {
   return converted;
 }
 
+/** The error of the namespace object for whatever an op threw. */
+export function convertError(classes: ErrorClasses, error: unknown): unknown {
+  return error instanceof WasmError ? standardError(classes, error) : error;
+}
+
 function classFor(classes: ErrorClasses, error: WasmError, trap: string | undefined): ErrorClass {
   switch (fieldOf(error, "code")) {
     case CompileError:

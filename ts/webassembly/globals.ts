@@ -5,6 +5,7 @@ import { construct, internal } from "../construct.ts";
 import { SafeWeakMap, TypeError } from "../core.ts";
 import { frame64 } from "../frame.ts";
 import { op_wasm_get_global, op_wasm_new_global, op_wasm_set_global } from "../ops.ts";
+import { convertError } from "./error_classes.ts";
 import { namedType } from "./exceptions.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import type { StandardStore } from "./standard_store.ts";
@@ -75,7 +76,11 @@ export class GlobalState {
       } else {
         writeCoerced(store, this.type, 0, this.get());
       }
-      handle = op_wasm_new_global(store.id, name, this.isMutable);
+      try {
+        handle = op_wasm_new_global(store.id, name, this.isMutable);
+      } catch (error) {
+        throw convertError(this.namespace.errors, error);
+      }
       this.place(store, handle);
     }
     return handle;
@@ -84,7 +89,11 @@ export class GlobalState {
   get(): unknown {
     const store = this.#store;
     if (store === undefined) return this.#value;
-    op_wasm_get_global(store.id, this.#handle);
+    try {
+      op_wasm_get_global(store.id, this.#handle);
+    } catch (error) {
+      throw convertError(this.namespace.errors, error);
+    }
     return readStandard(store, this.type, 0);
   }
 
@@ -97,7 +106,11 @@ export class GlobalState {
       return;
     }
     writeCoerced(store, this.type, 0, coerced);
-    op_wasm_set_global(store.id, this.#handle);
+    try {
+      op_wasm_set_global(store.id, this.#handle);
+    } catch (error) {
+      throw convertError(this.namespace.errors, error);
+    }
   }
 
   /** Whether JavaScript has no values of its type. */
@@ -159,6 +172,7 @@ export function makeGlobalClass(namespace: NamespaceState): ObjectClass {
         const named = member(type, "value");
         if (named === undefined) throw new TypeError("the type of a global needs a value");
         const valueType = namedType(named);
+        if (valueType.kind === V128) throw new TypeError("JavaScript has no value of type v128");
         let value;
         if (key === undefined) value = defaultValue(valueType);
         else value = coerce(valueType, key);

@@ -49,10 +49,13 @@ export function isBuiltin(name: string): boolean {
   return TYPES[name] !== undefined;
 }
 
-/** The import that has not the type of its builtin, in a message; `undefined` if all have. */
-export function wrongBuiltin(imported: ImportInfo): string | undefined {
+/**
+ * The import, in a message, if it has not the type of its builtin. `isPlain` is whether its type is alone in its
+ * recursion group.
+ */
+export function wrongBuiltin(imported: ImportInfo, isPlain: boolean): string | undefined {
   const type = TYPES[imported.name];
-  const fits = imported.kind === "function" && join(imported.params) === type[0] &&
+  const fits = isPlain && imported.kind === "function" && join(imported.params) === type[0] &&
     join(imported.results) === type[1];
   return fits ? undefined : `${importName(imported)} is a builtin function of another type`;
 }

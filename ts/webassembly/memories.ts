@@ -18,7 +18,8 @@ import {
 } from "../ops.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import { readLimits } from "./limits.ts";
-import { StandardStore } from "./standard_store.ts";
+import { newStandardStore } from "./standard_store.ts";
+import type { StandardStore } from "./standard_store.ts";
 import { exposeInterface, fromAddress, toAddress, toOpAddress } from "./web_idl.ts";
 import type { AddressType } from "./web_idl.ts";
 
@@ -116,7 +117,7 @@ function storeForMemory(namespace: NamespaceState): StandardStore {
     memoryStore !== undefined && memoryStore.instances === 0 &&
     memoryStore.memories.length < MEMORIES_PER_STORE
   ) return memoryStore;
-  return namespace.memoryStore = new StandardStore(namespace, namespace.wasi !== undefined);
+  return namespace.memoryStore = newStandardStore(namespace);
 }
 
 /** The class `Memory` of a namespace object. */

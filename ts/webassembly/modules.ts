@@ -7,12 +7,13 @@ import { TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSlice } from "../core.
 import { CompileError, TypeMismatch, WasmError } from "../errors.ts";
 import { append, list, toArray } from "../list.ts";
 import { customSectionsOf, ModuleDetails, releaseWithModule } from "../module.ts";
-import { op_wasm_compile_for, op_wasm_compile_now, op_wasm_export_indices, op_wasm_validate } from "../ops.ts";
-import type { ExportKind, ImportInfo } from "../types.ts";
+import { op_wasm_compile_for, op_wasm_compile_now, op_wasm_export_indices, op_wasm_has_plain_type, op_wasm_validate } from "../ops.ts";
+import type { ExportKind, ExternType, ImportInfo } from "../types.ts";
 import { isBuiltin, JS_STRING, wrongBuiltin, wrongConstant } from "./js_string.ts";
-import { standardError } from "./error_classes.ts";
+import { convertError, standardError } from "./error_classes.ts";
 import { listOf } from "./iterables.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
+import { ANY_REF, valueType } from "./value_types.ts";
 import { checkDictionary, exposeInterface, member, requireArguments, toDomString } from "./web_idl.ts";
 
 /** The options of a compilation. */
@@ -29,6 +30,7 @@ export class ModuleState {
   readonly details: ModuleDetails;
   readonly options: StandardCompileOptions;
   #indices: Uint32Array | undefined;
+  #passesObjects: boolean | undefined;
 
   constructor(namespace: NamespaceState, details: ModuleDetails, options: StandardCompileOptions) {
     this.namespace = namespace;
@@ -43,6 +45,20 @@ export class ModuleState {
       this.#indices = new Uint32Array(TypedArrayPrototypeGetBuffer(bytes));
     }
     return this.#indices;
+  }
+
+  /** Whether an import or export has a type of structs, arrays or other objects of guests. */
+  get passesObjects(): boolean {
+    if (this.#passesObjects === undefined) {
+      const { imports, exports } = this.details;
+      let passes = false;
+      for (let i = 0; i < imports.length && !passes; i++) {
+        passes = !this.provides(imports[i]) && hasObjects(imports[i]);
+      }
+      for (let i = 0; i < exports.length && !passes; i++) passes = hasObjects(exports[i]);
+      this.#passesObjects = passes;
+    }
+    return this.#passesObjects;
   }
 
   /** Whether the namespace object itself has the value of an import. */
@@ -62,11 +78,36 @@ export class ModuleState {
       if (!this.provides(imports[i])) continue;
       const wrong = imports[i].module === this.options.constants
         ? wrongConstant(imports[i])
-        : wrongBuiltin(imports[i]);
+        : wrongBuiltin(imports[i], op_wasm_has_plain_type(this.details.id, i));
       if (wrong !== undefined) return wrong;
     }
     return undefined;
   }
+}
+
+/** Whether the type of an import or export has objects of guests in it. */
+function hasObjects(type: ExternType): boolean {
+  switch (type.kind) {
+    case "function":
+      return anyObjects(type.params) || anyObjects(type.results);
+    case "global":
+      return isObjectType(type.value);
+    case "table":
+      return isObjectType(type.element);
+    case "tag":
+      return anyObjects(type.params);
+    default:
+      return false;
+  }
+}
+
+function anyObjects(names: string[]): boolean {
+  for (let i = 0; i < names.length; i++) if (isObjectType(names[i])) return true;
+  return false;
+}
+
+function isObjectType(name: string): boolean {
+  return valueType(name).kind === ANY_REF;
 }
 
 const moduleStates: WeakMap<object, ModuleState> = new SafeWeakMap();
@@ -125,7 +166,7 @@ export function compileNow(
   try {
     info = op_wasm_compile_now(bytes, namespace.group);
   } catch (error) {
-    throw compileError(namespace, error);
+    throw convertError(namespace.errors, error);
   }
   return newModule(namespace, info, options);
 }
@@ -140,13 +181,9 @@ export async function compileLater(
   try {
     info = await op_wasm_compile_for(bytes, 0, namespace.group);
   } catch (error) {
-    throw compileError(namespace, error);
+    throw convertError(namespace.errors, error);
   }
   return newModule(namespace, info, options);
-}
-
-function compileError(namespace: NamespaceState, error: unknown): unknown {
-  return error instanceof WasmError ? standardError(namespace.errors, error) : error;
 }
 
 function newModule(namespace: NamespaceState, info: string, options: StandardCompileOptions): ModuleState {

@@ -20,6 +20,7 @@ import { bytesOf, compileLater, isValid, makeModuleClass, moduleObject, moduleOf
 import { NamespaceState } from "./namespace_state.ts";
 import { readImports } from "./standard_imports.ts";
 import { calleeOfExport } from "./standard_store.ts";
+import { bytesOfStream } from "./streaming.ts";
 import { makeTableClass } from "./tables.ts";
 import { valueType } from "./value_types.ts";
 import { defineTag, exposeMembers } from "./web_idl.ts";
@@ -74,6 +75,12 @@ function functionsOf(namespace: NamespaceState): object {
     instantiate(source: unknown, ...rest: unknown[]): Promise<object> {
       return instantiateSource(namespace, source, rest[0], rest[1]);
     },
+    compileStreaming(source: unknown, ...options: unknown[]): Promise<object> {
+      return compileStream(namespace, source, options[0]);
+    },
+    instantiateStreaming(source: unknown, ...rest: unknown[]): Promise<object> {
+      return instantiateStream(namespace, source, rest[0], rest[1]);
+    },
   };
 }
 
@@ -95,13 +102,36 @@ async function instantiateSource(
     await relievePressure();
     return instanceObject(namespace, instantiateModule(given, values));
   }
-  const bytes = bytesOf(source);
+  return await instantiateBytes(namespace, bytesOf(source), imports, options);
+}
+
+async function instantiateBytes(
+  namespace: NamespaceState,
+  bytes: Uint8Array,
+  imports: unknown,
+  options: unknown,
+): Promise<object> {
   checkImportObject(imports);
   const module = await compileLater(namespace, bytes, readCompileOptions(options));
   const values = readImports(module, imports);
   await relievePressure();
   const exports = instantiateModule(module, values);
   return { module: moduleObject(module), instance: instanceObject(namespace, exports) };
+}
+
+async function compileStream(namespace: NamespaceState, source: unknown, options: unknown): Promise<object> {
+  const read = readCompileOptions(options);
+  return moduleObject(await compileLater(namespace, await bytesOfStream(namespace, source), read));
+}
+
+async function instantiateStream(
+  namespace: NamespaceState,
+  source: unknown,
+  imports: unknown,
+  options: unknown,
+): Promise<object> {
+  checkImportObject(imports);
+  return await instantiateBytes(namespace, await bytesOfStream(namespace, source), imports, options);
 }
 
 /** Gives the event loop a turn, and has JavaScript's garbage collected when there are many instances. */

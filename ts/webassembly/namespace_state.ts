@@ -55,6 +55,8 @@ export class NamespaceState {
   classes: ObjectClasses;
   /** The store in which new memories are made: see `newMemoryStore`. */
   memoryStore: StandardStore | undefined;
+  /** The store of instances that pass objects of guests: see `storeForObjects`. */
+  objectStore: StandardStore | undefined;
 
   constructor(options: StoreOptions | undefined) {
     const { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi } = checkOptions(options);

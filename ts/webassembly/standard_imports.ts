@@ -24,7 +24,8 @@ import { importProperty } from "./import_lookup.ts";
 import { memoryOf } from "./memories.ts";
 import type { ModuleState } from "./modules.ts";
 import type { NamespaceState } from "./namespace_state.ts";
-import { calleeOfExport, StandardStore } from "./standard_store.ts";
+import { calleeOfExport, newStandardStore } from "./standard_store.ts";
+import type { StandardStore } from "./standard_store.ts";
 import { suspended } from "./suspending.ts";
 import { tableOf } from "./tables.ts";
 import { functionType, valueType } from "./value_types.ts";
@@ -65,10 +66,12 @@ export function readImports(module: ModuleState, imports: unknown): unknown[] {
 }
 
 /** The value that a namespace object itself has for an import. */
-function provided(module: ModuleState, { module: from, name }: ImportInfo): unknown {
+function provided(module: ModuleState, wanted: ImportInfo): unknown {
   const { namespace } = module;
-  if (module.hasBuiltin(from, name)) return namespace.parts.builtins[name];
-  return new GlobalState(namespace, valueType("externref"), false, name);
+  const { name } = wanted;
+  if (module.hasBuiltin(wanted.module, name)) return namespace.parts.builtins[name];
+  const { value } = wanted as ImportInfo & { kind: "global" };
+  return new GlobalState(namespace, valueType(value), false, name);
 }
 
 /** Checks that an import has a value of its kind. Returns the state behind the value. */
@@ -151,7 +154,22 @@ export function storeFor(module: ModuleState, values: unknown[]): StandardStore 
     fixed = store;
     fixedBy = imports[i];
   }
-  return fixed ?? preferred ?? new StandardStore(namespace, namespace.wasi !== undefined);
+  if (fixed !== undefined) return fixed;
+  if (preferred !== undefined) return preferred;
+  return module.passesObjects ? storeForObjects(namespace) : newStandardStore(namespace);
+}
+
+/** The most instances that pass objects of guests and share a store. */
+const INSTANCES_PER_STORE = 64;
+
+/**
+ * The store for an instance that takes or returns structs or arrays. They are of use in their own store only, and
+ * JavaScript may pass them between instances that are not connected otherwise.
+ */
+function storeForObjects(namespace: NamespaceState): StandardStore {
+  const { objectStore } = namespace;
+  if (objectStore !== undefined && objectStore.instances < INSTANCES_PER_STORE) return objectStore;
+  return namespace.objectStore = newStandardStore(namespace);
 }
 
 function storeOfFunction(namespace: NamespaceState, value: unknown): StandardStore | undefined {

@@ -14,7 +14,7 @@ import {
 } from "../ops.ts";
 import { noBytes, StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
-import { standardError } from "./error_classes.ts";
+import { convertError, standardError } from "./error_classes.ts";
 import type { TagState } from "./exceptions.ts";
 import type { GlobalState } from "./globals.ts";
 import { GuestObjects, guestObjects, newGuestObject } from "./guest_objects.ts";
@@ -52,6 +52,23 @@ export interface StandardImport {
   isSuspending: boolean;
 }
 
+/**
+ * Makes a store.
+ *
+ * @throws {LinkError} If a cap does not allow it.
+ */
+export function newStandardStore(namespace: NamespaceState): StandardStore {
+  const { group, wasi } = namespace;
+  try {
+    const id = wasi === undefined
+      ? op_wasm_new_grouped_store(group, "", noBytes)
+      : op_wasm_new_grouped_store(group, wasi.config, wasi.stdin);
+    return new StandardStore(namespace, id);
+  } catch (error) {
+    throw convertError(namespace.errors, error);
+  }
+}
+
 /** The JavaScript side of a store of a namespace object. */
 export class StandardStore extends StoreState implements StandardReferences {
   readonly namespace: NamespaceState;
@@ -65,12 +82,8 @@ export class StandardStore extends StoreState implements StandardReferences {
   readonly #exported: WasmFunction[] = list();
   readonly #objects: GuestObjects;
 
-  constructor(namespace: NamespaceState, hasWasi: boolean) {
-    const { group, wasi, parts } = namespace;
-    const id = hasWasi
-      ? op_wasm_new_grouped_store(group, wasi.config, wasi.stdin)
-      : op_wasm_new_grouped_store(group, "", noBytes);
-    super(id, true, hasWasi, parts.dispatch);
+  constructor(namespace: NamespaceState, id: number) {
+    super(id, true, namespace.wasi !== undefined, namespace.parts.dispatch);
     this.namespace = namespace;
     this.#objects = new GuestObjects(this);
   }

@@ -12,6 +12,7 @@ import {
   op_wasm_table_size,
   op_wasm_table_type,
 } from "../ops.ts";
+import { convertError } from "./error_classes.ts";
 import { namedType } from "./exceptions.ts";
 import { checkReference } from "./globals.ts";
 import { readLimits } from "./limits.ts";
@@ -74,11 +75,16 @@ export class TableState {
     // Its elements are written one by one, so the first value has to be one for all.
     writeCoerced(store, this.element, 0, this.element.isNullable ? null : elements[0]);
     const is64 = this.address === "i64";
-    const handle = op_wasm_new_table(store.id, this.element.name, length, this.#maximum, is64);
-    for (let i = 0; i < length; i++) {
-      if (elements[i] === null) continue;
-      writeCoerced(store, this.element, 0, elements[i]);
-      op_wasm_set_table(store.id, handle, i);
+    let handle;
+    try {
+      handle = op_wasm_new_table(store.id, this.element.name, length, this.#maximum, is64);
+      for (let i = 0; i < length; i++) {
+        if (elements[i] === null) continue;
+        writeCoerced(store, this.element, 0, elements[i]);
+        op_wasm_set_table(store.id, handle, i);
+      }
+    } catch (error) {
+      throw convertError(this.namespace.errors, error);
     }
     this.#elements = undefined;
     this.place(store, handle);
@@ -94,7 +100,11 @@ export class TableState {
     const store = this.#store;
     if (index >= this.length) throw outOfBounds(this.length);
     if (store === undefined) return this.#elements[index];
-    op_wasm_get_table(store.id, this.#handle, index);
+    try {
+      op_wasm_get_table(store.id, this.#handle, index);
+    } catch (error) {
+      throw convertError(this.namespace.errors, error);
+    }
     return readStandard(store, this.element, 0);
   }
 
@@ -108,7 +118,11 @@ export class TableState {
     }
     writeCoerced(store, this.element, 0, value);
     if (index >= this.length) throw outOfBounds(this.length);
-    op_wasm_set_table(store.id, this.#handle, index);
+    try {
+      op_wasm_set_table(store.id, this.#handle, index);
+    } catch (error) {
+      throw convertError(this.namespace.errors, error);
+    }
   }
 
   grow(delta: number, value: unknown): number {

@@ -54,6 +54,10 @@ pub struct WasmCapabilities {
     /// which compilers wrote by default before `try_table` was standardised. They are turned into the standard ones
     /// before the module is compiled. Default: yes.
     pub allow_legacy_exceptions: bool,
+    /// Whether the global `WebAssembly` of the runtime is an object as `createWebAssembly` makes it, from before the
+    /// first line of an app on. Its limits are these caps. An engine's own `WebAssembly`, which has no limits, is
+    /// removed, and the engine compiles no WebAssembly for the runtime any more. Default: no.
+    pub webassembly_global: bool,
     /// Whether stores may have WASI. Default: no.
     pub allow_wasi: bool,
     /// Folders that guests with WASI may get as preopens, with everything in them. Links are resolved before a path
@@ -123,6 +127,7 @@ impl Default for WasmCapabilities {
             max_pending_compiles: 1_000,
             module_limits: ModuleLimits::default(),
             allow_legacy_exceptions: true,
+            webassembly_global: false,
             allow_wasi: false,
             preopen_paths: Vec::new(),
             preopen_globs: Vec::new(),

@@ -82,6 +82,7 @@ impl WasmCapabilitiesBuilder {
         max_pending_compiles: u32;
         module_limits: ModuleLimits;
         allow_legacy_exceptions: bool;
+        webassembly_global: bool;
         max_output_bytes: usize;
         max_wasi_descriptors: u32;
         max_wasi_subscriptions: u32;

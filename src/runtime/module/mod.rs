@@ -7,7 +7,10 @@ use std::any::TypeId;
 use std::sync::{Arc, OnceLock};
 
 use wasmparser::{Export, ExternalKind, Parser, Payload};
-use wasmtime::{ExportType, ImportType, InstancePre, Module};
+use wasmtime::{
+    ExportType, FuncType, HeapType, ImportType, InstancePre, Module, Mutability, RefType,
+    StorageType, ValType,
+};
 
 pub(crate) use self::code_cache::CodeCache;
 use crate::runtime::admission::ModuleProfile;
@@ -61,6 +64,17 @@ impl WasmModule {
     pub fn export_indices(&self) -> Vec<Option<u32>> {
         let exports = self.code.export_section().into_iter();
         exports.map(|export| func_index(&export)).collect()
+    }
+
+    /// Whether the import at this index is a function whose type is alone in its recursion group, and whose parameters
+    /// of array types are arrays of mutable 16-bit numbers: the builtin functions on strings have such types.
+    pub fn has_plain_type(&self, import: usize) -> bool {
+        let function = self.code.any().functions.get(import);
+        let Some(HostType { ty, .. }) = function.and_then(Option::as_ref) else {
+            return false;
+        };
+        let plain = FuncType::new(self.code.any().module.engine(), ty.params(), ty.results());
+        FuncType::eq(&plain, ty) && ty.params().all(|ty| is_number_or_array16(&ty))
     }
 
     /// Returns the contents of all custom sections named `name`, in the module's order.
@@ -178,6 +192,15 @@ impl Code {
         let compiled = self.compiled.iter().find_map(OnceLock::get);
         compiled.expect("a `Code` is only made together with its first module")
     }
+}
+
+/// Whether a type that is a reference to an array is one to an array of mutable 16-bit numbers.
+fn is_number_or_array16(ty: &ValType) -> bool {
+    let Some(HeapType::ConcreteArray(array)) = ty.as_ref().map(RefType::heap_type) else {
+        return true;
+    };
+    let field = array.field_type();
+    field.mutability() == Mutability::Var && matches!(field.element_type(), StorageType::I16)
 }
 
 /// Returns the index of an exported function; `None` for an export of another kind.

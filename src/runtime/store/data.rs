@@ -117,7 +117,7 @@ impl Signature {
 
 /// A type of host functions.
 pub(crate) struct HostType {
-    pub(super) ty: FuncType,
+    pub(crate) ty: FuncType,
     /// The same type as `ty`.
     pub(crate) signature: Arc<Signature>,
 }

@@ -1,0 +1,296 @@
+//! Structs, arrays and 31-bit numbers of guests that the host tells apart, and the types of references.
+
+use ext_wasm::runtime::{ObjectKind, WasmState};
+use ext_wasm::{
+    RefHandle, StoreOptions, WasmCapabilities, WasmError, WasmErrorCode, WasmInstance, WasmValue,
+};
+use serde_json::json;
+
+use crate::support::js::Js;
+
+const GUEST: &str = r#"(module
+    (type $struct (struct (field (mut i32))))
+    (type $array16 (array (mut i16)))
+    (type $array16c (array i16))
+    (type $array8 (array (mut i8)))
+    (tag $tag)
+    (global $kept (mut anyref) (ref.null any))
+    (func (export "struct") (param i32) (result anyref)
+        (global.set $kept (struct.new $struct (local.get 0)))
+        (global.get $kept))
+    (func (export "kept") (result anyref) (global.get $kept))
+    (func (export "kept_outside") (result externref) (extern.convert_any (global.get $kept)))
+    (func (export "keep") (param anyref) (global.set $kept (local.get 0)))
+    (func (export "field") (param anyref) (result i32)
+        (struct.get $struct 0 (ref.cast (ref $struct) (local.get 0))))
+    (func (export "same") (param eqref eqref) (result i32) (ref.eq (local.get 0) (local.get 1)))
+    (func (export "array16") (param i32) (result (ref $array16))
+        (array.new $array16 (i32.const 0xffff) (local.get 0)))
+    (func (export "array16c") (result anyref) (array.new $array16c (i32.const 1) (i32.const 3)))
+    (func (export "array8") (result anyref) (array.new $array8 (i32.const 1) (i32.const 3)))
+    (func (export "element") (param (ref $array16) i32) (result i32)
+        (array.get_u $array16 (local.get 0) (local.get 1)))
+    (func (export "i31") (param i32) (result i31ref) (ref.i31 (local.get 0)))
+    (func (export "to_any") (param externref) (result anyref) (any.convert_extern (local.get 0)))
+    (func (export "to_extern") (param anyref) (result externref) (extern.convert_any (local.get 0)))
+    (func (export "catch") (result exnref)
+        (block $caught (result exnref)
+            (try_table (catch_all_ref $caught) (throw $tag))
+            (unreachable)))
+    (func (export "churn") (param i32)
+        (loop $again
+            (drop (struct.new $struct (local.get 0)))
+            (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
+
+fn guest(state: &WasmState, is_grouped: bool) -> WasmInstance {
+    let module = state.compile(GUEST.as_bytes()).unwrap();
+    let store = if is_grouped {
+        let group = state.new_group(StoreOptions::default()).unwrap();
+        state.new_grouped_store(group, None).unwrap().0
+    } else {
+        state.new_store(StoreOptions::default()).unwrap().0
+    };
+    let made = state.instantiate(module.id, store, vec![]);
+    made.unwrap().returned().unwrap()
+}
+
+fn state() -> WasmState {
+    WasmState::new(WasmCapabilities::default()).unwrap()
+}
+
+/// The reference that a function returns.
+fn reference(instance: &WasmInstance, name: &str, args: &[WasmValue]) -> RefHandle {
+    let results = instance.call(name, args).unwrap();
+    match results[..] {
+        [WasmValue::Ref(handle)] => handle,
+        _ => panic!("{results:?}"),
+    }
+}
+
+fn number(handle: RefHandle) -> u32 {
+    match handle {
+        RefHandle::Object(number) => number,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn code<T>(result: Result<T, WasmError>) -> WasmErrorCode {
+    result.map(drop).unwrap_err().code
+}
+
+#[test]
+fn the_kinds_of_objects_are_told_apart() {
+    let state = state();
+    let instance = guest(&state, true);
+    let store = instance.store();
+    let kind =
+        |name, args: &[WasmValue]| store.object_kind(number(reference(&instance, name, args)));
+    assert_eq!(kind("struct", &[1.into()]), Ok(ObjectKind::Struct));
+    assert_eq!(kind("array16", &[1.into()]), Ok(ObjectKind::Array));
+    assert_eq!(kind("array8", &[]), Ok(ObjectKind::Array));
+    assert_eq!(kind("i31", &[(-5).into()]), Ok(ObjectKind::I31(-5)));
+    assert_eq!(kind("catch", &[]), Ok(ObjectKind::Exception));
+    assert_eq!(code(store.object_kind(1000)), WasmErrorCode::TypeMismatch);
+
+    let i31 = store.new_i31(-(1 << 30)).unwrap();
+    let least = reference(&instance, "i31", &[(-(1 << 30)).into()]);
+    assert_eq!(i31, least);
+    assert_eq!(
+        instance.call("same", &[i31.into(), least.into()]),
+        Ok(vec![1.into()])
+    );
+    assert_eq!(code(store.new_i31(1 << 30)), WasmErrorCode::TypeMismatch);
+}
+
+#[test]
+fn an_object_has_one_number_while_the_host_holds_it() {
+    let state = state();
+    let instance = guest(&state, true);
+    let store = instance.store();
+    let first = reference(&instance, "struct", &[1.into()]);
+    let held: Vec<RefHandle> = (2..200)
+        .map(|field| reference(&instance, "struct", &[field.into()]))
+        .collect();
+    instance.call("keep", &[first.into()]).unwrap();
+    let exception = reference(&instance, "catch", &[]);
+    assert_ne!(reference(&instance, "catch", &[]), exception);
+    for round in 0..50 {
+        // Objects move when garbage is collected, here and in the guest.
+        if round % 3 == 0 {
+            store.collect(0).unwrap();
+        }
+        instance
+            .call("churn", &[(1 + 5000 * (round % 2)).into()])
+            .unwrap();
+        assert_eq!(reference(&instance, "kept", &[]), first);
+        assert_eq!(reference(&instance, "kept_outside", &[]), first);
+        let other = held[round as usize];
+        instance.call("keep", &[other.into()]).unwrap();
+        assert_eq!(reference(&instance, "kept", &[]), other);
+        assert_eq!(
+            instance.call("field", &[other.into()]),
+            Ok(vec![(round + 2).into()])
+        );
+        instance.call("keep", &[first.into()]).unwrap();
+        // A new object may be where another one was.
+        let new = reference(&instance, "struct", &[5.into()]);
+        assert!(new != first && !held.contains(&new));
+        store.release_object(number(new));
+        instance.call("keep", &[first.into()]).unwrap();
+    }
+    store.release_object(number(first));
+    let again = reference(&instance, "kept", &[]);
+    assert_eq!(instance.call("field", &[again.into()]), Ok(vec![1.into()]));
+    assert_eq!(reference(&instance, "kept", &[]), again);
+    assert!(!held.contains(&again));
+}
+
+#[test]
+fn without_a_group_each_reference_has_its_own_number() {
+    let state = state();
+    let instance = guest(&state, false);
+    let first = reference(&instance, "struct", &[1.into()]);
+    assert_ne!(reference(&instance, "kept", &[]), first);
+}
+
+#[test]
+fn a_host_value_as_anyref_is_the_host_value_in_a_group_only() {
+    let state = state();
+    let value = WasmValue::Ref(RefHandle::Host(6));
+    let grouped = guest(&state, true);
+    for name in ["to_any", "to_extern"] {
+        assert_eq!(reference(&grouped, name, &[value]), RefHandle::Host(6));
+    }
+    grouped.call("keep", &[value]).unwrap();
+    assert_eq!(reference(&grouped, "kept", &[]), RefHandle::Host(6));
+    // It is no struct.
+    assert_eq!(
+        code(grouped.call("same", &[value, value])),
+        WasmErrorCode::TypeMismatch
+    );
+    let object = reference(&grouped, "struct", &[1.into()]);
+    assert_eq!(reference(&grouped, "to_extern", &[object.into()]), object);
+    assert_eq!(reference(&grouped, "to_any", &[object.into()]), object);
+
+    let strict = guest(&state, false);
+    let inside = reference(&strict, "to_any", &[value]);
+    let kind = strict.store().object_kind(number(inside));
+    assert_eq!(kind, Ok(ObjectKind::HostValue));
+    assert_eq!(
+        code(strict.call("keep", &[value])),
+        WasmErrorCode::TypeMismatch
+    );
+}
+
+#[test]
+fn arrays_of_mutable_16_bit_numbers_are_read_and_written() {
+    let state = state();
+    let instance = guest(&state, true);
+    let store = instance.store();
+    let array = reference(&instance, "array16", &[4.into()]);
+    let object = number(array);
+    assert_eq!(store.array16_length(object), Ok(Some(4)));
+    store
+        .write_array16(object, 1, &[1, 2, 0xff, 0xd8, 9])
+        .unwrap();
+    assert_eq!(
+        store.read_array16(object, 0, 4),
+        Ok(vec![0xff, 0xff, 1, 2, 0xff, 0xd8, 0xff, 0xff])
+    );
+    assert_eq!(
+        instance.call("element", &[array.into(), 2.into()]),
+        Ok(vec![0xd8ff.into()])
+    );
+    assert_eq!(store.read_array16(object, 4, 4), Ok(vec![]));
+    for (start, end) in [(0, 5), (3, 2), (5, 5), (u32::MAX, u32::MAX)] {
+        let read = store.read_array16(object, start, end);
+        assert_eq!(code(read), WasmErrorCode::MemoryError, "{start} {end}");
+    }
+    for start in [3, 4, u32::MAX] {
+        let written = store.write_array16(object, start, &[0; 4]);
+        assert_eq!(code(written), WasmErrorCode::MemoryError, "{start}");
+    }
+    let others = [
+        number(reference(&instance, "array16c", &[])),
+        number(reference(&instance, "array8", &[])),
+        number(reference(&instance, "i31", &[1.into()])),
+        number(reference(&instance, "struct", &[1.into()])),
+        number(reference(&instance, "catch", &[])),
+        1000,
+    ];
+    for other in others {
+        assert_eq!(store.array16_length(other), Ok(None), "{other}");
+        assert_eq!(
+            code(store.read_array16(other, 0, 1)),
+            WasmErrorCode::TypeMismatch
+        );
+        assert_eq!(
+            code(store.write_array16(other, 0, &[0; 2])),
+            WasmErrorCode::TypeMismatch
+        );
+    }
+}
+
+#[test]
+fn references_that_are_never_null_have_globals_and_tables() {
+    let result = Js::new().run(
+        r#"
+        const store = new WasmStore();
+        const { func, i31, struct } = (await load(`(module
+            (type $s (struct)) (func (export "func"))
+            (func (export "i31") (result (ref i31)) (ref.i31 (i32.const 5)))
+            (func (export "struct") (result (ref struct)) (struct.new $s)))`, {}, { store })).namespace;
+        const results = [];
+        for (const [value, content] of [["(ref extern)", "text"], ["(ref func)", func], ["(ref i31)", i31()],
+            ["(ref any)", struct()], ["(ref eq)", i31()], ["(ref struct)", struct()]]) {
+            const global = new WasmGlobal(store, { value, mutable: true }, content);
+            const table = new WasmTable(store, { element: value, minimum: 2 }, content);
+            const guest = await load(`(module (import "a" "g" (global (mut ${value}))) (import "a" "t" (table 2 ${value})))`,
+                { a: { g: global, t: table } });
+            results.push(global.type.value === value, table.type.element === value, typeof global.value === typeof content,
+                await codeOf(() => new WasmGlobal(store, { value, mutable: true }, null)));
+        }
+        for (const name of ["extern", "func", "any", "eq", "i31", "struct", "array", "none", "noextern", "nofunc", "exn", "noexn"]) {
+            const global = new WasmGlobal(store, { value: `(ref null ${name})`, mutable: true }, null);
+            results.push(global.type.value.endsWith("ref"));
+        }
+        const wrong = [];
+        for (const value of ["(ref $f)", "(ref  i31)", "(ref null)", "(ref i32)", "(ref none", "(ref none)"]) {
+            wrong.push(await codeOf(() => new WasmGlobal(store, { value, mutable: true }, null)));
+        }
+        return [results, wrong];
+        "#,
+    );
+    let each = [json!(true), json!(true), json!(true), json!(5005)];
+    let mut expected: Vec<_> = std::iter::repeat_n(each, 6).flatten().collect();
+    expected.extend(vec![json!(true); 12]);
+    assert_eq!(
+        result,
+        json!([expected, [5005, 5005, 5005, 5005, 5005, 5005]])
+    );
+}
+
+#[test]
+fn ops_on_objects_use_their_numbers() {
+    let result = Js::new().run(
+        r#"
+        const { ops } = Deno.core;
+        const instance = await load(`(module (type $a (array (mut i16)))
+            (func (export "array") (result (ref $a)) (array.new $a (i32.const 3) (i32.const 2))))`);
+        const array = instance.call("array");
+        const five = ops.op_wasm_new_i31(1, 5);
+        const [OBJECT_ARRAY, OBJECT_I31] = [1, 2];
+        ops.op_wasm_write_array16(1, 0, 1, new Uint8Array([4, 1]));
+        return [
+            ops.op_wasm_object_kind(1, 0) === OBJECT_ARRAY, ops.op_wasm_object_kind(1, five) === OBJECT_I31,
+            ops.op_wasm_array16_length(1, 0), ops.op_wasm_array16_length(1, five), [...ops.op_wasm_read_array16(1, 0, 0, 2)],
+            await codeOf(() => ops.op_wasm_new_i31(1, 2 ** 30)), await codeOf(() => ops.op_wasm_object_kind(1, 99)),
+            await codeOf(() => ops.op_wasm_read_array16(1, 0, 0, 2 ** 32 - 1)),
+        ];
+        "#,
+    );
+    assert_eq!(
+        result,
+        json!([true, true, 2, -1, [3, 0, 4, 1], 5005, 5005, 5003])
+    );
+}
