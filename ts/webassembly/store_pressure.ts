@@ -70,6 +70,8 @@ export function makeOrCollect<T>(namespace: NamespaceState, make: () => T): T {
     if (!refused || madeSince < LEAST_COLLECTED) throw convertError(namespace.errors, error);
   }
   collectStores();
+  // The buffers of the memories in these stores are garbage only now.
+  op_wasm_collect_in_job();
   try {
     return make();
   } catch (error) {
