@@ -11,6 +11,7 @@ import {
   SetPrototypeForEach,
   StringPrototypeEndsWith,
 } from "../core.ts";
+import { append, list } from "../list.ts";
 import { isObjectLike } from "./web_idl.ts";
 
 /** The prototypes of JavaScript's own objects, collected before scripts can change anything. */
@@ -81,18 +82,25 @@ export function importProperty(object: object, name: string): unknown {
   }
   // What else is there comes from a proxy, or from JavaScript's own prototypes. A proxy may pass on what its target
   // inherits.
+  const own = ownValues(name);
+  if (own === undefined) return undefined;
   const value = object[name];
-  return value === undefined || isOfOwnPrototype(value, name) ? undefined : value;
+  for (let i = 0; i < own.length; i++) if (own[i] === value) return undefined;
+  return value;
 }
 
-/** Whether one of JavaScript's own prototypes has this value under this name. */
-function isOfOwnPrototype(value: unknown, name: string): boolean {
-  let found = false;
+/**
+ * The values that JavaScript's own prototypes have under a name. `undefined` if one of them has an accessor: its value
+ * depends on the object.
+ */
+function ownValues(name: string): unknown[] | undefined {
+  const values = list<unknown>();
+  let hasAccessor = false;
   SetPrototypeForEach(ownPrototypes, (prototype: object) => {
-    if (found || !ObjectHasOwn(prototype, name)) return;
     const descriptor = ObjectGetOwnPropertyDescriptor(prototype, name);
-    // The value of an accessor depends on the object, so no name of an accessor is an import.
-    found = !ObjectHasOwn(descriptor, "value") || descriptor.value === value;
+    if (descriptor === undefined) return;
+    if (ObjectHasOwn(descriptor, "value")) append(values, descriptor.value);
+    else hasAccessor = true;
   });
-  return found;
+  return hasAccessor ? undefined : values;
 }

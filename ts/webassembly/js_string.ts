@@ -15,6 +15,7 @@ import {
 } from "../core.ts";
 import { RuntimeError } from "../errors.ts";
 import { uncatchable } from "../guest_errors.ts";
+import { list } from "../list.ts";
 import { op_wasm_array16_length, op_wasm_read_array16, op_wasm_write_array16 } from "../ops.ts";
 import { importName } from "../types.ts";
 import type { ImportInfo, WasmFunction } from "../types.ts";
@@ -139,7 +140,9 @@ export function makeBuiltins(classes: ErrorClasses): Record<string, WasmFunction
         const stop = i + CHUNK < to ? i + CHUNK : to;
         const bytes = op_wasm_read_array16(store.id, number, i, stop);
         const chunk = new Uint16Array(TypedArrayPrototypeGetBuffer(bytes));
-        text += ReflectApply(StringFromCharCode, undefined, chunk as unknown as unknown[]);
+        const codes = list<number>();
+        for (let j = 0; j < stop - i; j++) codes[j] = chunk[j];
+        text += ReflectApply(StringFromCharCode, undefined, codes);
       }
       return text;
     },
