@@ -5,46 +5,70 @@ import {
   ObjectGetOwnPropertyDescriptor,
   ObjectGetPrototypeOf,
   ObjectHasOwn,
-  ObjectKeys,
   ReflectGet,
+  ReflectOwnKeys,
   SafeSet,
   SetPrototypeForEach,
   StringPrototypeEndsWith,
 } from "../core.ts";
+import { isObjectLike } from "./web_idl.ts";
 
-/** The prototypes of JavaScript's own objects, as they were before scripts could change anything. */
-let ownPrototypes: Set<unknown> | undefined;
+/** The prototypes of JavaScript's own objects, collected before scripts can change anything. */
+const ownPrototypes: Set<unknown> = new SafeSet();
 
-function prototypesOfJs(): Set<unknown> {
-  if (ownPrototypes === undefined) {
-    ownPrototypes = new SafeSet();
-    const { primordials } = bootstrap;
-    const names = ObjectKeys(primordials);
-    for (let i = 0; i < names.length; i++) {
-      if (StringPrototypeEndsWith(names[i], "Prototype")) ownPrototypes.add(primordials[names[i]]);
-    }
-    // Prototypes that no global name leads to.
-    const hidden = [function* () {}, async function () {}, async function* () {}];
-    for (let i = 0; i < hidden.length; i++) {
-      let prototype = hidden[i] as object;
-      for (let depth = 0; depth < 3; depth++) {
-        prototype = ObjectGetPrototypeOf(prototype);
-        if (prototype === null) break;
-        ownPrototypes.add(prototype);
-      }
+function addPrototype(prototype: unknown): void {
+  if (isObjectLike(prototype)) ownPrototypes.add(prototype);
+}
+
+/** Adds the prototypes that primordials have: also those that no global variable leads to. */
+function addPrimordials(): void {
+  const { primordials } = bootstrap;
+  const names = ReflectOwnKeys(primordials);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    if (typeof name === "string" && StringPrototypeEndsWith(name, "Prototype")) {
+      addPrototype(primordials[name]);
     }
   }
-  return ownPrototypes;
 }
+
+/** Adds the prototypes of the global classes, and those that they inherit from. */
+function addGlobals(): void {
+  const names = ReflectOwnKeys(globalThis);
+  for (let i = 0; i < names.length; i++) {
+    const descriptor = ObjectGetOwnPropertyDescriptor(globalThis, names[i]);
+    if (!ObjectHasOwn(descriptor, "value") || typeof descriptor.value !== "function") continue;
+    const prototype = ObjectGetOwnPropertyDescriptor(descriptor.value, "prototype");
+    if (prototype !== undefined) addPrototype(prototype.value);
+  }
+}
+
+/** Adds the prototypes of the functions and iterators that only syntax makes. */
+function addHidden(): void {
+  const made = [function* () {}, async function () {}, async function* () {}];
+  for (let i = 0; i < made.length; i++) {
+    let prototype = ObjectGetPrototypeOf(made[i]);
+    while (prototype !== null) {
+      addPrototype(prototype);
+      const objects = ObjectGetOwnPropertyDescriptor(prototype, "prototype");
+      if (objects !== undefined) addPrototype(objects.value);
+      prototype = ObjectGetPrototypeOf(prototype);
+    }
+  }
+}
+
+addPrimordials();
+addGlobals();
+addHidden();
 
 /** Whether an object is the prototype of JavaScript's own objects. */
 function isOwnPrototype(object: object): boolean {
-  return prototypesOfJs().has(object);
+  return ownPrototypes.has(object);
 }
 
 /**
- * A property of an object with imports: the object's own, one that it inherits from an object of the app's, or one that a
- * proxy has. JavaScript's own prototypes have no imports for guests, and neither has the property `constructor` of a
+ * A property of an object with imports: its own, one that it inherits from an object of the app's, or one that a proxy
+ * has. JavaScript's own prototypes have no imports for guests, and neither has the property `constructor` of a
  * class. A module could otherwise run JavaScript of its own.
  */
 export function importProperty(object: object, name: string): unknown {
@@ -64,7 +88,7 @@ export function importProperty(object: object, name: string): unknown {
 /** Whether one of JavaScript's own prototypes has this value under this name. */
 function isOfOwnPrototype(value: unknown, name: string): boolean {
   let found = false;
-  SetPrototypeForEach(prototypesOfJs(), (prototype: object) => {
+  SetPrototypeForEach(ownPrototypes, (prototype: object) => {
     if (found || !ObjectHasOwn(prototype, name)) return;
     const descriptor = ObjectGetOwnPropertyDescriptor(prototype, name);
     // The value of an accessor depends on the object, so no name of an accessor is an import.

@@ -1,7 +1,7 @@
-import { SymbolIterator, TypeError } from "../core.ts";
-import { append, list } from "../list.ts";
+import { copyOf } from "../check.ts";
+import { ArrayIsArray, ReflectApply, SymbolIterator, TypeError } from "../core.ts";
 import { describe } from "../describe.ts";
-import { ReflectApply } from "../core.ts";
+import { append, list } from "../list.ts";
 
 /**
  * The values of an iterable of the app's, at most so many.
@@ -9,6 +9,8 @@ import { ReflectApply } from "../core.ts";
  * @throws {TypeError} If it is no iterable.
  */
 export function listOf(iterable: unknown, most: number): unknown[] {
+  // An array is read by index: a script may have changed how arrays are iterated.
+  if (ArrayIsArray(iterable)) return copyOf(iterable, iterable.length < most ? iterable.length : most);
   if (iterable === undefined || iterable === null) {
     throw new TypeError(`expected an iterable, got ${describe(iterable)}`);
   }

@@ -2,12 +2,26 @@
 
 import { toBytes } from "../bytes.ts";
 import { construct, internal } from "../construct.ts";
-import { JSONParse, SafeWeakMap, TypeError, Uint32Array, Uint8Array } from "../core.ts";
-import { TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSlice } from "../core.ts";
+import {
+  JSONParse,
+  SafeWeakMap,
+  TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeSet,
+  TypeError,
+  Uint32Array,
+  Uint8Array,
+} from "../core.ts";
 import { CompileError, TypeMismatch, WasmError } from "../errors.ts";
 import { append, list, toArray } from "../list.ts";
 import { customSectionsOf, ModuleDetails, releaseWithModule } from "../module.ts";
-import { op_wasm_compile_for, op_wasm_compile_now, op_wasm_export_indices, op_wasm_has_plain_type, op_wasm_validate } from "../ops.ts";
+import {
+  op_wasm_compile_for,
+  op_wasm_compile_now,
+  op_wasm_export_indices,
+  op_wasm_has_plain_type,
+  op_wasm_validate,
+} from "../ops.ts";
 import type { ExportKind, ExternType, ImportInfo } from "../types.ts";
 import { isBuiltin, JS_STRING, wrongBuiltin, wrongConstant } from "./js_string.ts";
 import { convertError, standardError } from "./error_classes.ts";
@@ -147,7 +161,10 @@ const MAX_BUILTINS = 1000;
  */
 export function bytesOf(source: unknown): Uint8Array {
   try {
-    return TypedArrayPrototypeSlice(toBytes(source, TypeMismatch));
+    const bytes = toBytes(source, TypeMismatch);
+    const copy = new Uint8Array(TypedArrayPrototypeGetByteLength(bytes));
+    TypedArrayPrototypeSet(copy, bytes);
+    return copy;
   } catch (error) {
     if (error instanceof WasmError && error.message === "the buffer is detached") {
       return new Uint8Array(0);
