@@ -16,6 +16,7 @@ export const {
   op_wasm_cancel_compile,
   op_wasm_check_store,
   op_wasm_collect,
+  op_wasm_collect_in_job,
   op_wasm_collect_js,
   op_wasm_compile,
   op_wasm_compile_file,

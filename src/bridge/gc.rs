@@ -33,6 +33,14 @@ pub(crate) fn op_wasm_collect_js(scope: &mut v8::PinScope<'_, '_>) {
     scope.low_memory_notification();
 }
 
+/// Runs JavaScript's garbage collector in the middle of a job. It also collects objects to which the job has made or
+/// followed weak references, which otherwise live until the end of the job.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_collect_in_job(scope: &mut v8::PinScope<'_, '_>) {
+    scope.clear_kept_objects();
+    scope.low_memory_notification();
+}
+
 /// Resolves after one turn of the event loop, in which JavaScript's finalizers run.
 #[op2]
 pub(crate) async fn op_wasm_yield_now() {

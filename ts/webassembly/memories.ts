@@ -19,6 +19,7 @@ import {
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import { readLimits } from "./limits.ts";
 import { newStandardStore } from "./standard_store.ts";
+import { makeOrCollect } from "./store_pressure.ts";
 import type { StandardStore } from "./standard_store.ts";
 import { exposeInterface, fromAddress, toAddress, toOpAddress } from "./web_idl.ts";
 import type { AddressType } from "./web_idl.ts";
@@ -139,7 +140,8 @@ export function makeMemoryClass(namespace: NamespaceState): ObjectClass {
         const store = storeForMemory(namespace);
         let handle;
         try {
-          handle = op_wasm_new_memory(store.id, first, last, shared, address === "i64");
+          handle = makeOrCollect(namespace, () =>
+            op_wasm_new_memory(store.id, first, last, shared, address === "i64"));
         } catch (error) {
           throw new RangeError(error.message);
         }

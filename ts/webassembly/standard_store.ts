@@ -14,13 +14,14 @@ import {
 } from "../ops.ts";
 import { noBytes, StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
-import { convertError, standardError } from "./error_classes.ts";
+import { standardError } from "./error_classes.ts";
 import type { TagState } from "./exceptions.ts";
 import type { GlobalState } from "./globals.ts";
 import { GuestObjects, guestObjects, newGuestObject } from "./guest_objects.ts";
 import type { MemoryState } from "./memories.ts";
 import type { NamespaceState } from "./namespace_state.ts";
 import type { TableState } from "./tables.ts";
+import { makeOrCollect, relieveNow, watchStore } from "./store_pressure.ts";
 import { functionType } from "./value_types.ts";
 import type { FunctionType } from "./value_types.ts";
 import type { StandardReferences } from "./values.ts";
@@ -59,14 +60,14 @@ export interface StandardImport {
  */
 export function newStandardStore(namespace: NamespaceState): StandardStore {
   const { group, wasi } = namespace;
-  try {
-    const id = wasi === undefined
+  relieveNow();
+  const id = makeOrCollect(namespace, () =>
+    wasi === undefined
       ? op_wasm_new_grouped_store(group, "", noBytes)
-      : op_wasm_new_grouped_store(group, wasi.config, wasi.stdin);
-    return new StandardStore(namespace, id);
-  } catch (error) {
-    throw convertError(namespace.errors, error);
-  }
+      : op_wasm_new_grouped_store(group, wasi.config, wasi.stdin));
+  const store = new StandardStore(namespace, id);
+  watchStore(store);
+  return store;
 }
 
 /** The JavaScript side of a store of a namespace object. */

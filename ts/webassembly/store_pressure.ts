@@ -1,0 +1,78 @@
+// Garbage collection for stores that are made without a turn of the event loop, in which finalizers could free others.
+
+import {
+  MapPrototypeForEach,
+  SafeFinalizationRegistry,
+  SafeMap,
+  SafeWeakRef,
+} from "../core.ts";
+import { fieldOf, InstantiateError, WasmError } from "../errors.ts";
+import { op_wasm_collect_in_job, op_wasm_forget_store, op_wasm_live_instances } from "../ops.ts";
+import { append, list } from "../list.ts";
+import type { StoreState } from "../store_state.ts";
+import { convertError } from "./error_classes.ts";
+import type { NamespaceState } from "./namespace_state.ts";
+
+/** With fewer live objects than this, JavaScript's garbage collector runs only when the engine decides to. */
+const LEAST_COLLECTED = 1000;
+
+/** The number of stores and memories that were made since the last collection. */
+let madeSince = 0;
+/** The number of live instances at which the next collection is due. */
+let collectAt = LEAST_COLLECTED;
+
+/** The states of the stores, by the number of the store. */
+const watched: Map<number, WeakRef<StoreState>> = new SafeMap();
+
+const forgottenStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
+  (id: number) => watched.delete(id),
+);
+
+/** Records a new store, which is freed when JavaScript has collected its state. */
+export function watchStore(store: StoreState): void {
+  watched.set(store.id, new SafeWeakRef(store));
+  forgottenStores.register(store, store.id);
+}
+
+/** Frees stores that JavaScript does not refer to any more. Finalizers would do it in a turn of the event loop. */
+function collectStores(): void {
+  op_wasm_collect_in_job();
+  const collected = list<number>();
+  MapPrototypeForEach(watched, (state: WeakRef<StoreState>, id: number) => {
+    if (state.deref() === undefined) append(collected, id);
+  });
+  for (let i = 0; i < collected.length; i++) {
+    watched.delete(collected[i]);
+    op_wasm_forget_store(collected[i]);
+  }
+  madeSince = 0;
+  const left = op_wasm_live_instances();
+  collectAt = 2 * left < LEAST_COLLECTED ? LEAST_COLLECTED : 2 * left;
+}
+
+/** Collects garbage when there are many instances. */
+export function relieveNow(): void {
+  if (op_wasm_live_instances() >= collectAt) collectStores();
+}
+
+/**
+ * Makes a store, memory or instance. Where a cap does not allow it, garbage is collected before the second and last
+ * attempt, if enough was made since the last collection.
+ *
+ * @throws The error of the namespace object for what `make` throws.
+ */
+export function makeOrCollect<T>(namespace: NamespaceState, make: () => T): T {
+  madeSince++;
+  try {
+    return make();
+  } catch (error) {
+    const refused = error instanceof WasmError && fieldOf(error, "code") === InstantiateError;
+    if (!refused || madeSince < LEAST_COLLECTED) throw convertError(namespace.errors, error);
+  }
+  collectStores();
+  try {
+    return make();
+  } catch (error) {
+    throw convertError(namespace.errors, error);
+  }
+}
