@@ -46,5 +46,8 @@ fn the_global_is_there_before_the_first_line_and_no_other_is_left() {
          const [error] = [await caught(f)];
          return [Object.prototype.toString.call(W), error.code, error instanceof W.RuntimeError, typeof WebAssembly];",
     );
-    assert_eq!(result, json!(["[object WebAssembly]", 5006, true, "undefined"]));
+    assert_eq!(
+        result,
+        json!(["[object WebAssembly]", 5006, true, "undefined"])
+    );
 }
