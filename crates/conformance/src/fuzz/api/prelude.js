@@ -69,6 +69,7 @@ const standardClasses = [
   ["Global", "standardGlobal"], ["Tag", "standardTag"], ["Exception", "standardException"],
 ];
 for (const [, name] of standardClasses) pools[name] = [];
+const standardErrorNames = ["CompileError", "LinkError", "RuntimeError", "SuspendError"];
 /** The error classes of all standard objects of the program. */
 let standardErrors = [];
 /** Whether a value is an object that `createWebAssembly` made. */
@@ -84,8 +85,9 @@ function keepStandard(standard) {
   for (let i = 0; i < standardClasses.length; i++) {
     add(kinds, [standard[standardClasses[i][0]], standardClasses[i][1]]);
   }
-  for (const name of ["CompileError", "LinkError", "RuntimeError", "SuspendError"]) {
-    if (standard[name] !== undefined) add(standardErrors, standard[name]);
+  for (let i = 0; i < standardErrorNames.length; i++) {
+    const type = standard[standardErrorNames[i]];
+    if (type !== undefined) add(standardErrors, type);
   }
 }
 /** Keeps what a standard instance exports. */
