@@ -9,7 +9,7 @@
 pub mod command;
 pub mod event;
 pub mod expected;
+pub mod folder;
 pub mod judge;
 mod runtime;
-pub mod tests;
 pub mod worker;
