@@ -294,3 +294,26 @@ fn ops_on_objects_use_their_numbers() {
         json!([true, true, 2, -1, [3, 0, 4, 1], 5005, 5005, 5003])
     );
 }
+
+#[test]
+fn a_table_of_the_host_holds_exceptions() {
+    let result = Js::new().run(
+        r#"
+        const store = new WasmStore();
+        const table = new WasmTable(store, { element: "exnref", minimum: 2 });
+        const guest = await load(`(module (import "a" "t" (table 1 exnref)) (tag $tag (param i32))
+            (func (export "catch") (param i32) (result exnref)
+                (block $caught (result exnref)
+                    (try_table (catch_all_ref $caught) (throw $tag (local.get 0)))
+                    (unreachable)))
+            (func (export "payload") (param i32) (result i32)
+                (block $caught (result i32)
+                    (try_table (catch $tag $caught) (throw_ref (table.get 0 (local.get 0))))
+                    (unreachable))))`, { a: { t: table } });
+        table.set(1, guest.call("catch", [7]));
+        const grown = table.grow(2, guest.call("catch", [8]));
+        return [table.get(0), guest.call("payload", [1]), grown, guest.call("payload", [3]), table.type.element];
+        "#,
+    );
+    assert_eq!(result, json!([null, 7, 2, 8, "exnref"]));
+}

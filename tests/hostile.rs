@@ -30,11 +30,18 @@ pub fn prelude() -> Option<String> {
 
 /// The names of the properties that `ts/` reads or writes.
 fn names() -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ts");
+    let ts = Path::new(env!("CARGO_MANIFEST_DIR")).join("ts");
     let mut names = BTreeSet::new();
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    for entry in fs::read_dir(folder).unwrap() {
-        let source = fs::read_to_string(entry.unwrap().path()).unwrap();
+    let folders = [ts.clone(), ts.join("webassembly")];
+    let entries = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file());
+    for file in files {
+        let source = fs::read_to_string(file).unwrap();
         // Words in comments are not names.
         let is_code = |line: &&str| {
             !["//", "/*", "*"]

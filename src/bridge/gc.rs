@@ -1,6 +1,5 @@
 //! Ops by which TypeScript decides when JavaScript's garbage collector has to run.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
@@ -34,39 +33,12 @@ pub(crate) fn op_wasm_collect_js(scope: &mut v8::PinScope<'_, '_>) {
     scope.low_memory_notification();
 }
 
-/// Has [`op_wasm_collect_stores`] free a store when JavaScript has collected this object.
-#[op2(nofast)]
-pub(crate) fn op_wasm_watch_store(
-    scope: &mut v8::PinScope<'_, '_>,
-    state: &mut OpState,
-    store: u32,
-    object: v8::Local<'_, v8::Object>,
-) {
-    let bridge = state.borrow::<Rc<Bridge>>();
-    // There are at most as many entries as stores.
-    if bridge.state.store(store).is_ok() {
-        let object = v8::Weak::new(scope, object);
-        bridge.watched.borrow_mut().insert(store, object);
-    }
-}
-
-/// Runs JavaScript's garbage collector, and frees the stores whose watched objects it has collected. Finalizers would
-/// free them only in a later turn of the event loop.
+/// Runs JavaScript's garbage collector in the middle of a job. It also collects objects to which the job has made or
+/// followed weak references, which otherwise live until the end of the job.
 #[op2(nofast, reentrant)]
-pub(crate) fn op_wasm_collect_stores(
-    scope: &mut v8::PinScope<'_, '_>,
-    state: Rc<RefCell<OpState>>,
-) {
-    let bridge = Bridge::of(&state);
+pub(crate) fn op_wasm_collect_in_job(scope: &mut v8::PinScope<'_, '_>) {
+    scope.clear_kept_objects();
     scope.low_memory_notification();
-    let collected: Vec<u32> = {
-        let mut watched = bridge.watched.borrow_mut();
-        let collected = watched.extract_if(|_, object| object.is_empty());
-        collected.map(|(store, _)| store).collect()
-    };
-    for store in collected {
-        bridge.forget_store(store);
-    }
 }
 
 /// Resolves after one turn of the event loop, in which JavaScript's finalizers run.

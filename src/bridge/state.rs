@@ -1,7 +1,6 @@
 //! The state of the ops, in the `OpState` of a `JsRuntime`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use deno_core::{OpState, v8};
@@ -21,8 +20,6 @@ pub(crate) struct Bridge {
     pub calls: RunningCalls,
     /// The compiles that can be cancelled.
     pub cancellations: Rc<Cancellations>,
-    /// The objects whose collection frees a store, by store: see `gc`.
-    pub watched: RefCell<HashMap<u32, v8::Weak<v8::Object>>>,
     /// The functions of the engine that transfer a buffer: see `transfer`.
     pub transfer_functions: RefCell<Vec<v8::Global<v8::Function>>>,
     /// Number of compiles and instantiations that had nothing to wait for: see `compile`.
@@ -37,7 +34,6 @@ impl Bridge {
             funcs: Funcs::default(),
             calls: RunningCalls::default(),
             cancellations: Rc::default(),
-            watched: RefCell::default(),
             transfer_functions: RefCell::default(),
             ready: Cell::default(),
         }

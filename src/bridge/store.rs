@@ -65,16 +65,6 @@ pub(crate) fn op_wasm_output(
 }
 
 impl Bridge {
-    /// Drops a store whose JavaScript objects were collected.
-    pub(super) fn forget_store(&self, id: u32) {
-        let dropped = self.state.store(id).ok();
-        if let Some(store) = &dropped {
-            self.context.views.forget_store(store);
-        }
-        self.drop_store(id, dropped.as_ref());
-        self.funcs.forget_store(id);
-    }
-
     /// Drops a store of this number, whose views are detached or forgotten. Returns whether nothing runs in it.
     fn drop_store(&self, id: u32, store: Option<&WasmStore>) -> bool {
         let at_rest = store.is_some_and(WasmStore::is_at_rest);
@@ -106,8 +96,12 @@ pub(crate) fn op_wasm_drop_store(
 #[op2(fast)]
 pub(crate) fn op_wasm_forget_store(state: &mut OpState, store: u32) {
     let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.watched.borrow_mut().remove(&store);
-    bridge.forget_store(store);
+    let dropped = bridge.state.store(store).ok();
+    if let Some(store) = &dropped {
+        bridge.context.views.forget_store(store);
+    }
+    bridge.drop_store(store, dropped.as_ref());
+    bridge.funcs.forget_store(store);
 }
 
 /// Fails if the store was dropped or is busy: a value that JavaScript kept for its guests would never be released.

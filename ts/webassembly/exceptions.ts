@@ -1,5 +1,6 @@
 // `Tag` and `Exception`.
 
+import { own } from "../check.ts";
 import { construct, internal } from "../construct.ts";
 import { NativeError, JSONParse, RangeError, SafeWeakMap, TypeError } from "../core.ts";
 import { toJson } from "../json.ts";
@@ -191,14 +192,15 @@ export function makeExceptionClass(namespace: NamespaceState): ObjectClass {
   class Exception {
     constructor(tag: unknown, payload: unknown, ...rest: unknown[]) {
       if (payload === internal) {
-        exceptionStates.set(this, rest[0] as ExceptionState);
+        exceptionStates.set(this, own(rest, 0) as ExceptionState);
         return;
       }
       const state = tagOf(namespace, tag);
       if (state === undefined) throw new TypeError("an exception needs a Tag");
       if (state.isJsTag) throw new TypeError("an exception cannot have the tag WebAssembly.JSTag");
-      checkDictionary(rest[0], "the options of an exception");
-      const traces = member(rest[0], "traceStack");
+      const options = own(rest, 0);
+      checkDictionary(options, "the options of an exception");
+      const traces = member(options, "traceStack");
       const values = listOf(payload, state.params.length + 1);
       if (values.length !== state.params.length) {
         throw new TypeError(`the tag has ${state.params.length} parameters, got ${values.length} values`);

@@ -1,12 +1,21 @@
 // The look-up of imports in the objects of an app.
 
-import { bootstrap, ObjectGetPrototypeOf, ObjectHasOwn, ObjectKeys, ReflectGet, SafeSet, StringPrototypeEndsWith } from "../core.ts";
+import {
+  bootstrap,
+  ObjectGetOwnPropertyDescriptor,
+  ObjectGetPrototypeOf,
+  ObjectHasOwn,
+  ObjectKeys,
+  ReflectGet,
+  SafeSet,
+  SetPrototypeForEach,
+  StringPrototypeEndsWith,
+} from "../core.ts";
 
 /** The prototypes of JavaScript's own objects, as they were before scripts could change anything. */
 let ownPrototypes: Set<unknown> | undefined;
 
-/** Whether an object is the prototype of JavaScript's own objects. */
-function isOwnPrototype(object: object): boolean {
+function prototypesOfJs(): Set<unknown> {
   if (ownPrototypes === undefined) {
     ownPrototypes = new SafeSet();
     const { primordials } = bootstrap;
@@ -25,21 +34,41 @@ function isOwnPrototype(object: object): boolean {
       }
     }
   }
-  return ownPrototypes.has(object);
+  return ownPrototypes;
+}
+
+/** Whether an object is the prototype of JavaScript's own objects. */
+function isOwnPrototype(object: object): boolean {
+  return prototypesOfJs().has(object);
 }
 
 /**
- * A property of an object with imports: the object's own, or one that it inherits from an object of the app's.
- * JavaScript's own prototypes have no imports for guests, and neither has the property `constructor` of a class. A module
- * could otherwise run JavaScript of its own.
+ * A property of an object with imports: the object's own, one that it inherits from an object of the app's, or one that a
+ * proxy has. JavaScript's own prototypes have no imports for guests, and neither has the property `constructor` of a
+ * class. A module could otherwise run JavaScript of its own.
  */
 export function importProperty(object: object, name: string): unknown {
   if (ObjectHasOwn(object, name)) return object[name];
-  if (name === "constructor") return undefined;
+  if (name === "constructor" || name === "__proto__") return undefined;
   let holder = ObjectGetPrototypeOf(object);
   while (holder !== null && !isOwnPrototype(holder)) {
     if (ObjectHasOwn(holder, name)) return ReflectGet(holder, name, object);
     holder = ObjectGetPrototypeOf(holder);
   }
-  return undefined;
+  // What else is there comes from a proxy, or from JavaScript's own prototypes. A proxy may pass on what its target
+  // inherits.
+  const value = object[name];
+  return value === undefined || isOfOwnPrototype(value, name) ? undefined : value;
+}
+
+/** Whether one of JavaScript's own prototypes has this value under this name. */
+function isOfOwnPrototype(value: unknown, name: string): boolean {
+  let found = false;
+  SetPrototypeForEach(prototypesOfJs(), (prototype: object) => {
+    if (found || !ObjectHasOwn(prototype, name)) return;
+    const descriptor = ObjectGetOwnPropertyDescriptor(prototype, name);
+    // The value of an accessor depends on the object, so no name of an accessor is an import.
+    found = !ObjectHasOwn(descriptor, "value") || descriptor.value === value;
+  });
+  return found;
 }

@@ -1,5 +1,6 @@
 // `createWebAssembly`: the standard namespace object.
 
+import { own } from "../check.ts";
 import { ObjectDefineProperty } from "../core.ts";
 import { instancePressure } from "../gc_pressure.ts";
 import type { StoreOptions } from "../options.ts";
@@ -67,19 +68,19 @@ export function createWebAssembly(options?: StoreOptions): object {
 function functionsOf(namespace: NamespaceState): object {
   return {
     validate(bytes: unknown, ...options: unknown[]): boolean {
-      return isValid(namespace, bytesOf(bytes), readCompileOptions(options[0]));
+      return isValid(namespace, bytesOf(bytes), readCompileOptions(own(options, 0)));
     },
     compile(bytes: unknown, ...options: unknown[]): Promise<object> {
-      return compileObject(namespace, bytes, options[0]);
+      return compileObject(namespace, bytes, own(options, 0));
     },
     instantiate(source: unknown, ...rest: unknown[]): Promise<object> {
-      return instantiateSource(namespace, source, rest[0], rest[1]);
+      return instantiateSource(namespace, source, own(rest, 0), own(rest, 1));
     },
     compileStreaming(source: unknown, ...options: unknown[]): Promise<object> {
-      return compileStream(namespace, source, options[0]);
+      return compileStream(namespace, source, own(options, 0));
     },
     instantiateStreaming(source: unknown, ...rest: unknown[]): Promise<object> {
-      return instantiateStream(namespace, source, rest[0], rest[1]);
+      return instantiateStream(namespace, source, own(rest, 0), own(rest, 1));
     },
   };
 }

@@ -1,9 +1,16 @@
 // Garbage collection for stores that are made without a turn of the event loop, in which finalizers could free others.
 
-import { convertError } from "./error_classes.ts";
+import {
+  MapPrototypeForEach,
+  SafeFinalizationRegistry,
+  SafeMap,
+  SafeWeakRef,
+} from "../core.ts";
 import { fieldOf, InstantiateError, WasmError } from "../errors.ts";
-import { op_wasm_collect_stores, op_wasm_live_instances, op_wasm_watch_store } from "../ops.ts";
+import { op_wasm_collect_in_job, op_wasm_forget_store, op_wasm_live_instances } from "../ops.ts";
+import { append, list } from "../list.ts";
 import type { StoreState } from "../store_state.ts";
+import { convertError } from "./error_classes.ts";
 import type { NamespaceState } from "./namespace_state.ts";
 
 /** With fewer live objects than this, JavaScript's garbage collector runs only when the engine decides to. */
@@ -14,14 +21,30 @@ let madeSince = 0;
 /** The number of live instances at which the next collection is due. */
 let collectAt = LEAST_COLLECTED;
 
+/** The states of the stores, by the number of the store. */
+const watched: Map<number, WeakRef<StoreState>> = new SafeMap();
+
+const forgottenStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
+  (id: number) => watched.delete(id),
+);
+
 /** Records a new store, which is freed when JavaScript has collected its state. */
 export function watchStore(store: StoreState): void {
-  op_wasm_watch_store(store.id, store);
+  watched.set(store.id, new SafeWeakRef(store));
+  forgottenStores.register(store, store.id);
 }
 
-/** Frees stores that JavaScript does not refer to any more. */
+/** Frees stores that JavaScript does not refer to any more. Finalizers would do it in a turn of the event loop. */
 function collectStores(): void {
-  op_wasm_collect_stores();
+  op_wasm_collect_in_job();
+  const collected = list<number>();
+  MapPrototypeForEach(watched, (state: WeakRef<StoreState>, id: number) => {
+    if (state.deref() === undefined) append(collected, id);
+  });
+  for (let i = 0; i < collected.length; i++) {
+    watched.delete(collected[i]);
+    op_wasm_forget_store(collected[i]);
+  }
   madeSince = 0;
   const left = op_wasm_live_instances();
   collectAt = 2 * left < LEAST_COLLECTED ? LEAST_COLLECTED : 2 * left;

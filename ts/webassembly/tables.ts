@@ -1,6 +1,7 @@
 // `Table`.
 
 import { FUNC_REF } from "../codec.ts";
+import { own } from "../check.ts";
 import { construct, internal } from "../construct.ts";
 import { JSONParse, RangeError, SafeWeakMap, TypeError } from "../core.ts";
 import { append, list } from "../list.ts";
@@ -161,8 +162,9 @@ export function tableOf(namespace: NamespaceState, value: unknown): TableState |
 export function tableIn(store: StandardStore, handle: number): TableState {
   let table = store.tables[handle];
   if (table === undefined) {
-    const { element, address, maximum } = JSONParse(op_wasm_table_type(store.id, handle));
-    table = new TableState(store.namespace, valueType(element), address, maximum ?? -1);
+    const type = JSONParse(op_wasm_table_type(store.id, handle));
+    const maximum = own(type, "maximum") as number | undefined ?? -1;
+    table = new TableState(store.namespace, valueType(type.element), type.address, maximum);
     table.place(store, handle);
   }
   return table;

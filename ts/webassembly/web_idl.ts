@@ -7,6 +7,10 @@ import {
   NumberIsFinite,
   ObjectDefineProperty,
   ObjectGetOwnPropertyDescriptors,
+  ObjectGetPrototypeOf,
+  ObjectHasOwn,
+  ObjectPrototype,
+  ReflectGet,
   ReflectOwnKeys,
   String,
   SymbolToStringTag,
@@ -112,10 +116,19 @@ export function toOpAddress(address: number | bigint): number {
   return address <= 0x1fffffffffffffn ? Number(address) : Infinity;
 }
 
-/** A member of a dictionary; `undefined` if the dictionary is missing. */
+/**
+ * A member of a dictionary; `undefined` if the dictionary is missing. A property that a script has put on
+ * `Object.prototype` is no member.
+ */
 export function member(dictionary: unknown, name: string): unknown {
   if (dictionary === undefined || dictionary === null) return undefined;
-  return dictionary[name];
+  if (!ObjectHasOwn(ObjectPrototype, name)) return dictionary[name];
+  let holder = dictionary as object;
+  while (holder !== null && holder !== ObjectPrototype) {
+    if (ObjectHasOwn(holder, name)) return ReflectGet(holder, name, dictionary);
+    holder = ObjectGetPrototypeOf(holder);
+  }
+  return undefined;
 }
 
 /** A dictionary. */

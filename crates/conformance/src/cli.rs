@@ -14,14 +14,16 @@ use crate::config::{self, Config};
 use crate::expectations::Expectations;
 use crate::features::{Feature, Features, Version};
 use crate::fuzz::command::Fuzz;
-use crate::lane::Lane;
+use crate::js_api::command::JsApi;
+use crate::lane::{self, Lane};
 use crate::pool::{self, Pool};
 use crate::report::Report;
+use crate::report_files::ReportFiles;
 use crate::selection::{Files, Selection, Shard};
 use crate::suite::ScriptFile;
 use crate::survey::command::Survey;
 use crate::worker::{self, Job};
-use crate::{baseline, files, html, junit, progress, table};
+use crate::{progress, table};
 
 /// Runs WebAssembly test suites in one or several lanes and says what is not as expected.
 ///
@@ -39,6 +41,7 @@ struct Args {
 enum Subcommand {
     Fuzz(Fuzz),
     Survey(Survey),
+    JsApi(JsApi),
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +64,11 @@ struct Suites {
     #[arg(long = "suite", value_name = "NAME")]
     suites: Vec<String>,
     /// A lane to run in; may be given several times. By default all.
-    #[arg(long = "lane", value_name = "LANE")]
+    #[arg(
+        long = "lane",
+        value_name = "LANE",
+        value_parser = |name: &str| lane::parse(name, &Lane::SCRIPTS)
+    )]
     lanes: Vec<Lane>,
     /// Only files whose `suite/file` contains this.
     #[arg(long, value_name = "TEXT")]
@@ -78,22 +85,8 @@ struct Suites {
     /// Stop at the first failure.
     #[arg(long)]
     fail_fast: bool,
-    /// Write the report to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write the report to this file as JUnit XML.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Write the report to this file as a page.
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
-    /// Show the report of an earlier `--json` on the page too: that of the other engine, say. May be given several
-    /// times.
-    #[arg(long, value_name = "FILE", requires = "html")]
-    beside: Vec<PathBuf>,
-    /// Say what is different from the report of an earlier `--json`.
-    #[arg(long, value_name = "FILE")]
-    baseline: Option<PathBuf>,
+    #[command(flatten)]
+    reports: ReportFiles,
     /// Show the files that would run, and run nothing.
     #[arg(long)]
     list: bool,
@@ -128,6 +121,8 @@ pub fn main() -> ExitCode {
         Some(Subcommand::Fuzz(args)) => run_fuzz(args),
         Some(Subcommand::Survey(args)) if args.worker => args.serve().map(|()| true),
         Some(Subcommand::Survey(args)) => run_survey(args),
+        Some(Subcommand::JsApi(args)) if args.worker => args.serve().map(|()| true),
+        Some(Subcommand::JsApi(args)) => run_js_api(args),
         None if args.suites.worker => worker::serve().map(|()| true),
         None => run(&args.suites),
     };
@@ -162,6 +157,14 @@ fn run_survey(args: &Survey) -> anyhow::Result<bool> {
     Ok(is_success)
 }
 
+/// Returns whether everything was as expected.
+fn run_js_api(args: &JsApi) -> anyhow::Result<bool> {
+    let command = this_program(&["js-api", worker::ARGUMENT])?;
+    let (text, is_success) = args.run(&command)?;
+    print(&text)?;
+    Ok(is_success)
+}
+
 /// How to start this program with these arguments.
 fn this_program(args: &'static [&str]) -> anyhow::Result<impl Fn() -> Command + Sync> {
     let this = env::current_exe().context("cannot find this program")?;
@@ -190,42 +193,17 @@ fn run(args: &Suites) -> anyhow::Result<bool> {
         })?;
         return Ok(true);
     }
-    // Before the long part, in case that a file cannot be read.
-    let beside: Vec<Report> = args
-        .beside
-        .iter()
-        .map(|path| files::read_json(path))
-        .collect::<Result<_, _>>()?;
-    let before: Option<Report> = args.baseline.as_deref().map(files::read_json).transpose()?;
-
+    let earlier = args.reports.read()?;
     let (report, is_whole) = run_files(args, &files, &config)?;
-    if let Some(path) = &args.json {
-        files::write(path, &serde_json::to_string_pretty(&report)?)?;
-    }
-    if let Some(path) = &args.junit {
-        files::write(path, &junit::render(&report)?)?;
-    }
-    if let Some(path) = &args.html {
-        let reports: Vec<&Report> = std::iter::once(&report).chain(&beside).collect();
-        files::write(path, &html::render(&reports))?;
-    }
-    print(&table::render(&report))?;
-    if let Some(before) = before {
-        let changes = baseline::compare(&before, &report, is_whole);
-        let lines = changes.iter().map(|change| format!("{change}\n"));
-        print(&format!(
-            "{} changes since the baseline\n{}",
-            changes.len(),
-            lines.collect::<String>()
-        ))?;
-    }
+    let changes = args.reports.write(&report, is_whole, &earlier)?;
+    print(&(table::render(&report) + &changes))?;
     Ok(report.is_success())
 }
 
 /// Returns the report, and whether all files ran.
 fn run_files(args: &Suites, files: &Files, config: &Config) -> anyhow::Result<(Report, bool)> {
     let lanes = match args.lanes.as_slice() {
-        [] => Lane::ALL.to_vec(),
+        [] => Lane::SCRIPTS.to_vec(),
         lanes => lanes.to_vec(),
     };
     let mut jobs = Vec::new();

@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use crate::lane::Lane;
+use crate::one_or_more::OneOrMore;
 
 /// The entries of `spec-tests/expectations.toml`.
 #[derive(Clone, Debug, Default)]
@@ -56,22 +57,6 @@ struct Entry {
     reason: String,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore<T> {
-    One(T),
-    More(Vec<T>),
-}
-
-impl<T> OneOrMore<T> {
-    fn into_vec(self) -> Vec<T> {
-        match self {
-            OneOrMore::One(one) => vec![one],
-            OneOrMore::More(more) => more,
-        }
-    }
-}
-
 impl Expectation {
     /// Whether the entry is about that lane. An entry for the lane `engine` is about all, since they are built on
     /// wasmtime, unless it says `only`: the others do what wasmtime does not do.
@@ -113,6 +98,11 @@ impl Expectations {
             ensure!(
                 !entry.reason.trim().is_empty(),
                 "an entry of expectations.toml for {suite}/{} gives no reason",
+                files[0]
+            );
+            ensure!(
+                lanes.iter().all(|lane| Lane::SCRIPTS.contains(lane)),
+                "an entry of expectations.toml for {suite}/{} names a lane that runs no scripts",
                 files[0]
             );
             for file in files {

@@ -32,7 +32,7 @@ pub fn render(reports: &[&Report]) -> String {
         "WebAssembly conformance of host:wasm",
         &html! {
             h1 { "WebAssembly conformance of " code { "host:wasm" } }
-            (verdict(&total, columns.len()))
+            (verdict(&total, &columns))
             h2 { "Suites" }
             (matrix(&columns))
             h2 { "Search" }
@@ -83,22 +83,28 @@ impl Column<'_> {
     }
 }
 
-fn verdict(total: &Totals, columns: usize) -> Markup {
+fn verdict(total: &Totals, columns: &[Column<'_>]) -> Markup {
+    let lanes: BTreeSet<Lane> = columns.iter().map(|column| column.lane).collect();
+    let parts: BTreeSet<&str> = lanes.iter().map(|lane| lane.parts()).collect();
+    let parts = parts.into_iter().collect::<Vec<_>>().join(" and ");
     html! {
         @if total.failed == 0 {
-            p .verdict.good { (number(total.passed)) " directives passed, none failed." }
+            p .verdict.good { (number(total.passed)) " " (parts) " passed, none failed." }
         } @else {
             p .verdict.bad {
-                (number(total.failed)) " failed of " (number(total.directives())) " directives."
+                (number(total.failed)) " failed of " (number(total.directives())) " " (parts) "."
             }
         }
         p .faint {
-            "Counted once for each of " (columns) " columns: a lane on a JavaScript engine. "
+            "Counted once for each of " (columns.len()) " columns: a lane on a JavaScript engine. "
             (number(total.skipped)) " did not pass, as expected: see below for the reasons."
         }
         p .faint {
-            code { "engine" } " is wasmtime alone, " code { "runtime" } " the Rust API, "
-            code { "script" } " the TypeScript API in a JavaScript runtime."
+            @for (index, lane) in lanes.iter().enumerate() {
+                @if index > 0 { ", " }
+                code { (lane) } @if index == 0 { " is" } " " (lane.description())
+            }
+            "."
         }
     }
 }

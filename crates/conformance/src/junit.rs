@@ -47,14 +47,14 @@ fn suite(report: &Report, row: &SuiteReport) -> TestSuite {
         suite.add_test_case(case);
     }
     for (label, failures) in failures {
-        suite.add_test_case(TestCase::new(label, failed(&failures)));
+        suite.add_test_case(TestCase::new(label, failed(&failures, row.lane.parts())));
     }
     suite
 }
 
 fn status(failures: &[String], file: &FileReport) -> TestCaseStatus {
     if !failures.is_empty() {
-        failed(failures)
+        failed(failures, file.lane.parts())
     } else if file.totals.passed == 0 && file.totals.skipped > 0 {
         TestCaseStatus::skipped()
     } else {
@@ -62,9 +62,9 @@ fn status(failures: &[String], file: &FileReport) -> TestCaseStatus {
     }
 }
 
-fn failed(failures: &[String]) -> TestCaseStatus {
+fn failed(failures: &[String], parts: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status.set_message(format!("{} of its directives failed", failures.len()));
+    status.set_message(format!("{} of its {parts} failed", failures.len()));
     status.set_description(failures.join("\n"));
     status
 }

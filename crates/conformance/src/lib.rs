@@ -22,7 +22,8 @@
 //!
 //! The command `cargo conformance` runs many files in worker processes ([`pool`], [`worker`]), and
 //! `cargo conformance fuzz` looks for modules that two hosts do not run alike ([`fuzz`]). `cargo conformance survey` says
-//! what modules need that others have published ([`survey`]).
+//! what modules need that others have published ([`survey`]), and `cargo conformance js-api` runs the official tests of
+//! WebAssembly's JavaScript API ([`js_api`]).
 //!
 //! It fails closed. A script that cannot be read or parsed is a failure, and so are a directive that is not supported, a
 //! panic, a crash or a hang of a worker, and a suite that has become smaller.
@@ -41,14 +42,17 @@ pub mod host;
 pub mod hosts;
 pub mod html;
 pub mod js;
+pub mod js_api;
 pub mod judge;
 pub mod junit;
 pub mod lane;
+mod one_or_more;
 pub mod outcome;
 pub mod pool;
 pub mod process;
 mod progress;
 pub mod report;
+mod report_files;
 pub mod run;
 pub mod script;
 pub mod selection;

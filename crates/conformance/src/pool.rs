@@ -44,47 +44,69 @@ impl Pool<'_> {
     pub fn run<'j>(
         &self,
         jobs: &'j [Job],
-        mut done: impl FnMut(&Job),
+        done: impl FnMut(&Job),
     ) -> anyhow::Result<Vec<(&'j Job, Judged)>> {
         let suites = jobs.chunk_by(|a, b| (a.lane, &a.file.suite) == (b.lane, &b.file.suite));
         let batches: Vec<&[Job]> = suites.flat_map(|jobs| jobs.chunks(BATCH)).collect();
-        let next = AtomicUsize::new(0);
-        let stop = AtomicBool::new(false);
-        let (sender, results) = mpsc::channel();
-        let work = |sender: mpsc::Sender<anyhow::Result<(&'j Job, Judged)>>| {
+        let start = || {
             let mut worker = Worker::new(self.command, self.timeout);
-            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                for job in *batch {
-                    if stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let judged = worker.run(job);
-                    let ends_it = |judged: &Judged| self.fail_fast && !judged.failed.is_empty();
-                    if judged.as_ref().map_or(true, ends_it) {
-                        stop.store(true, Ordering::Relaxed);
-                    }
-                    if sender.send(judged.map(|judged| (job, judged))).is_err() {
-                        return;
-                    }
+            move |job: &Job| worker.run(job)
+        };
+        let ends_it = |judged: &Judged| self.fail_fast && !judged.failed.is_empty();
+        run_in_threads(&batches, self.workers, start, ends_it, done)
+    }
+}
+
+/// Runs batches of jobs on so many threads, each with what `start` makes for it.
+///
+/// The results are in the order in which they came, of all jobs unless one of them `ends_it` before. `done` is told of
+/// each job that has ended.
+///
+/// # Errors
+///
+/// When there can be no thread, or a job fails.
+pub fn run_in_threads<'j, J: Sync, R: Send, W: FnMut(&'j J) -> anyhow::Result<R>>(
+    batches: &[&'j [J]],
+    threads: NonZeroUsize,
+    start: impl Fn() -> W + Sync,
+    ends_it: impl Fn(&R) -> bool + Sync,
+    mut done: impl FnMut(&J),
+) -> anyhow::Result<Vec<(&'j J, R)>> {
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let (sender, results) = mpsc::channel();
+    let work = |sender: mpsc::Sender<anyhow::Result<(&'j J, R)>>| {
+        let mut run = start();
+        while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for job in *batch {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let result = run(job);
+                if result.as_ref().map_or(true, &ends_it) {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                if sender.send(result.map(|result| (job, result))).is_err() {
+                    return;
                 }
             }
-        };
-        let mut judged = Vec::new();
-        thread::scope(|scope| -> anyhow::Result<()> {
-            for _ in 0..self.workers.get().min(batches.len()) {
-                let sender = sender.clone();
-                thread::Builder::new()
-                    .spawn_scoped(scope, || work(sender))
-                    .context("cannot start a thread")?;
-            }
-            drop(sender);
-            for result in results {
-                let result = result?;
-                done(result.0);
-                judged.push(result);
-            }
-            Ok(())
-        })?;
-        Ok(judged)
-    }
+        }
+    };
+    let mut all = Vec::new();
+    thread::scope(|scope| -> anyhow::Result<()> {
+        for _ in 0..threads.get().min(batches.len()) {
+            let sender = sender.clone();
+            thread::Builder::new()
+                .spawn_scoped(scope, || work(sender))
+                .context("cannot start a thread")?;
+        }
+        drop(sender);
+        for result in results {
+            let result = result?;
+            done(result.0);
+            all.push(result);
+        }
+        Ok(())
+    })?;
+    Ok(all)
 }

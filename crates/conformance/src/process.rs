@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::ControlFlow;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -65,6 +66,25 @@ impl<'a> Process<'a> {
         &mut self,
         request: &impl Serialize,
     ) -> anyhow::Result<Result<A, ProcessError>> {
+        let mut answer = None;
+        let asked = self.ask_for_all(request, |only| {
+            answer = Some(only);
+            ControlFlow::Break(())
+        })?;
+        Ok(asked.and_then(|()| answer.ok_or_else(|| ProcessError::Ended(String::new()))))
+    }
+
+    /// Sends a request and takes answers until `take` breaks at the last one, or returns the reason why that does not
+    /// come. All together have the time of a request.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn ask_for_all<A: DeserializeOwned>(
+        &mut self,
+        request: &impl Serialize,
+        take: impl FnMut(A) -> ControlFlow<()>,
+    ) -> anyhow::Result<Result<(), ProcessError>> {
         let request = serde_json::to_string(request)?;
         let running = match &mut self.running {
             Some(running) => running,
@@ -73,13 +93,11 @@ impl<'a> Process<'a> {
                 self.running.insert(started)
             }
         };
-        let answer = running.ask(request, self.timeout).and_then(|answer| {
-            serde_json::from_str(&answer).map_err(|_| ProcessError::Unreadable(answer))
-        });
-        if answer.is_err() {
+        let answered = running.ask(request, self.timeout, take);
+        if answered.is_err() {
             self.running = None;
         }
-        Ok(answer)
+        Ok(answered)
     }
 }
 
@@ -111,7 +129,12 @@ impl Running {
         })
     }
 
-    fn ask(&mut self, mut request: String, timeout: Duration) -> Result<String, ProcessError> {
+    fn ask<A: DeserializeOwned>(
+        &mut self,
+        mut request: String,
+        timeout: Duration,
+        mut take: impl FnMut(A) -> ControlFlow<()>,
+    ) -> Result<(), ProcessError> {
         request.push('\n');
         let sent = match &mut self.requests {
             Some(requests) => requests.write_all(request.as_bytes()).is_ok(),
@@ -120,12 +143,20 @@ impl Running {
         if !sent {
             return Err(self.ended());
         }
-        self.answers
-            .recv_timeout(timeout)
-            .map_err(|error| match error {
+        let start = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(start.elapsed());
+            let received = self.answers.recv_timeout(left);
+            let answer = received.map_err(|error| match error {
                 RecvTimeoutError::Timeout => ProcessError::Hung(timeout),
                 RecvTimeoutError::Disconnected => self.ended(),
-            })
+            })?;
+            match serde_json::from_str(&answer).map(&mut take) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return Ok(()),
+                Err(_) => return Err(ProcessError::Unreadable(answer)),
+            }
+        }
     }
 
     /// The error for a process that has ended by itself.
@@ -164,11 +195,43 @@ pub fn serve<R: DeserializeOwned, A: Serialize>(
 ) -> anyhow::Result<()> {
     for line in io::stdin().lines() {
         let request = serde_json::from_str(&line?).context("no request")?;
-        let mut answer = serde_json::to_string(&answer(request)?)?;
-        answer.push('\n');
-        io::stdout().write_all(answer.as_bytes())?;
+        send(&answer(request)?)?;
     }
     Ok(())
+}
+
+/// Receives a request as such a process.
+///
+/// # Errors
+///
+/// When there is none, or it is not understood.
+pub fn receive<R: DeserializeOwned>() -> anyhow::Result<R> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    serde_json::from_str(&line).context("no request")
+}
+
+/// Sends an answer as such a process.
+///
+/// # Errors
+///
+/// When standard output is closed.
+pub fn send(answer: &impl Serialize) -> anyhow::Result<()> {
+    let mut answer = serde_json::to_string(answer)?;
+    answer.push('\n');
+    io::stdout().write_all(answer.as_bytes())?;
+    Ok(())
+}
+
+impl ProcessError {
+    /// What was expected of the process instead.
+    pub fn expected(&self) -> String {
+        match self {
+            ProcessError::Hung(timeout) => format!("to end within {} s", timeout.as_secs_f64()),
+            ProcessError::Ended(_) => "not to end the process that runs it".to_owned(),
+            ProcessError::Unreadable(_) => "an answer".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for ProcessError {

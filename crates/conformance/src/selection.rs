@@ -35,6 +35,17 @@ impl FromStr for Shard {
     }
 }
 
+impl Shard {
+    /// Leaves the elements of this part.
+    pub fn retain<T>(self, all: &mut Vec<T>) {
+        let mut index = 0;
+        all.retain(|_| {
+            index += 1;
+            index % self.of == self.number % self.of
+        });
+    }
+}
+
 /// The files that a run was asked for.
 #[derive(Default)]
 pub struct Selection {
@@ -76,12 +87,8 @@ impl Selection {
             selected.retain(|file| file.label().contains(filter));
             ensure!(!selected.is_empty(), "no file matches `{filter}`");
         }
-        if let Some(Shard { number, of }) = self.shard {
-            let mut index = 0;
-            selected.retain(|_| {
-                index += 1;
-                index % of == number % of
-            });
+        if let Some(shard) = self.shard {
+            shard.retain(&mut selected);
         }
         Ok(Files { found, selected })
     }

@@ -232,7 +232,8 @@ fn folder(root: &Path, suite: &str, extension: &str) -> anyhow::Result<Vec<Scrip
         .collect())
 }
 
-fn collect(folder: &Path, extension: &str, paths: &mut Vec<PathBuf>) -> io::Result<()> {
+/// Adds the files with this extension in a folder, however deep.
+pub(crate) fn collect(folder: &Path, extension: &str, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         // The type of the entry itself: a symbolic link could lead back to a folder above.

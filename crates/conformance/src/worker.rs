@@ -11,7 +11,7 @@ use crate::expectations::Expectations;
 use crate::features::Features;
 use crate::judge::{Finding, Judged, judge};
 use crate::lane::{Hosts, Lane};
-use crate::process::{self, Process, ProcessError};
+use crate::process::{self, Process};
 use crate::run::{run_file, with_deep_stack};
 use crate::suite::{self, ScriptFile};
 
@@ -98,12 +98,7 @@ impl<'a> Worker<'a> {
             features: job.features.clone(),
         })?;
         Ok(answer.unwrap_or_else(|lost| {
-            let expected = match lost {
-                ProcessError::Hung(timeout) => format!("to end within {} s", timeout.as_secs_f64()),
-                ProcessError::Ended(_) => "not to end the process that runs it".to_owned(),
-                ProcessError::Unreadable(_) => "an answer".to_owned(),
-            };
-            Judged::from(Finding::of_file(expected, lost.to_string()))
+            Judged::from(Finding::of_file(lost.expected(), lost.to_string()))
         }))
     }
 }

@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
 fn in_all_lanes(file: &ScriptFile, config: &Config) -> Result<(), Failed> {
     let mut report = Report::default();
-    for lane in Lane::ALL {
+    for lane in Lane::SCRIPTS {
         let job = Job {
             file: file.clone(),
             lane,

@@ -163,6 +163,7 @@ fn the_help_texts_match_their_snapshots() {
         ("help", &["--help"][..]),
         ("help_fuzz", &["fuzz", "--help"]),
         ("help_survey", &["survey", "--help"]),
+        ("help_js_api", &["js-api", "--help"]),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
         // The same width on every machine.
