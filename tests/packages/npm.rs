@@ -16,7 +16,7 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 use ext_wasm::{WasmCapabilities, WasmState};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The folder of the programs.
 fn programs() -> PathBuf {
@@ -28,13 +28,17 @@ fn packages() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/npm/node_modules")
 }
 
-/// The file that a part of `package.json` names for a module system, as bundlers for browsers choose it.
+/// The file that a part of `package.json` names for a module system, as a bundler for browsers chooses it.
 fn conditional<'a>(target: &'a Value, system: &str) -> Option<&'a str> {
     match target {
         Value::String(file) => Some(file),
-        Value::Object(conditions) => ["browser", system, "default"]
-            .iter()
-            .find_map(|name| conditional(conditions.get(*name)?, system)),
+        Value::Object(conditions) => {
+            let node = (system == "require").then_some("node");
+            [Some("browser"), Some(system), node, Some("default")]
+                .into_iter()
+                .flatten()
+                .find_map(|name| conditional(conditions.get(name)?, system))
+        }
         _ => None,
     }
 }
@@ -197,15 +201,178 @@ fn evaluate(name: &str, capabilities: WasmCapabilities) -> Value {
     serde_json::from_str(&result.to_rust_string_lossy(scope)).unwrap()
 }
 
-/// What most programs may have.
-fn capabilities() -> WasmCapabilities {
-    WasmCapabilities::default()
+/// Runs a program that needs no capabilities but its time, and compares its result.
+fn test(name: &str, packages: &[&str], expected: &Value) {
+    if let Some(result) = run(name, packages, WasmCapabilities::default()) {
+        assert_eq!(&result, expected, "{result:#}");
+    }
+}
+
+#[test]
+fn argon2() {
+    let hash = "a8b9a5e5c6ea1403ba63154786b4811cfd1459dc6b23190d70cf1a317ddb9735";
+    let encoded = "$argon2id$v=19$m=4096,t=3,p=1$c29tZXNhbHQ$qLml5cbqFAO6YxVHhrSBHP0UWdxrIxkNcM8aMX3blzU";
+    test(
+        "argon2",
+        &["argon2-browser"],
+        &json!({
+            "hex": hash,
+            "encoded": encoded,
+            "right": "accepted",
+            "wrong": "The password does not match the supplied hash",
+        }),
+    );
+}
+
+#[test]
+fn duckdb() {
+    test(
+        "duckdb",
+        &["@duckdb/duckdb-wasm", "apache-arrow", "flatbuffers", "tslib"],
+        &json!({
+            "version": "v1.4.3",
+            "total": [{ "n": 1_000_000, "cents": 499_500_000, "item": "item 9" }],
+            "best": [
+                { "customer": 21, "cents": 5_490_000 },
+                { "customer": 42, "cents": 5_480_000 },
+                { "customer": 63, "cents": 5_470_000 },
+            ],
+            "ranked": [{ "id": 321, "place": 1 }, { "id": 1321, "place": 2 }],
+            "people": [{ "name": "Grace", "age": 85 }, { "name": "Ada", "age": 36 }],
+            "bad": "Binder Error: Referenced column \"nothing\" not found in FROM clause!",
+            "cast": "Conversion Error: Could not convert string 'x' to INT32",
+        }),
+    );
+}
+
+#[test]
+fn extism() {
+    test(
+        "extism",
+        &["@extism/extism"],
+        &json!({
+            "shouted": "Hello, WORLD ✓!",
+            "failure": "Plugin-originated error: WENT WRONG",
+            "thrown": "RangeError: of the host",
+            "waited": "Hello, LATER!",
+            // The fuel is gone for all calls, and the next call has a deadline of its own.
+            "fuel": ["Hello, A!", ["RuntimeError", 5006], ["RuntimeError", 5006]],
+            "deadline": ["Hello, A!", ["RuntimeError", 5002], "Hello, A!"],
+        }),
+    );
+}
+
+#[test]
+fn jsquash_png() {
+    test(
+        "jsquash_png",
+        &["@jsquash/png"],
+        &json!({
+            "header": [137, 80, 78, 71, 13, 10, 26, 10],
+            "size": 1110,
+            "back": [200, 100, true],
+            "refused": "Error",
+        }),
+    );
+}
+
+#[test]
+fn jsquash_webp() {
+    test(
+        "jsquash_webp",
+        &["@jsquash/webp", "wasm-feature-detect"],
+        &json!({
+            "header": "RIFFWEBP",
+            "sizes": [1024, 708],
+            "back": [256, 128, true],
+            "lossy": 256,
+        }),
+    );
+}
+
+#[test]
+fn onnxruntime() {
+    test(
+        "onnxruntime",
+        &["onnxruntime-web"],
+        &json!({ "inputs": ["x"], "y": [14, 1, 0, 0], "dims": [2, 2], "bad": true }),
+    );
+}
+
+#[test]
+fn resvg() {
+    test(
+        "resvg",
+        &["@resvg/resvg-wasm"],
+        &json!({
+            "size": [120, 80],
+            "header": [137, 80, 78, 71, 13, 10, 26, 10],
+            "corner": [51, 102, 153, 255],
+            "center": [255, 0, 0, 255],
+            "refused": "SVG data parsing failed cause unknown token at 1:1",
+        }),
+    );
+}
+
+#[test]
+fn sql_js() {
+    test(
+        "sql_js",
+        &["sql.js"],
+        &json!({
+            "rows": [
+                [1, "number 1 ✓", 0.5, 1],
+                [5000, "number 5000 ✓", 2500, 125_000_000_000_i64],
+                [9999, "number 9999 ✓", 4999.5, 999_700_029_999_i64],
+            ],
+            "sums": [49_995_000, 10_000, "FF", "0+1+2+3"],
+            "saved": [[10_000]],
+            "bad": "near \"SELEC\": syntax error",
+            "throwing": "from JavaScript",
+        }),
+    );
+}
+
+#[test]
+fn tiktoken() {
+    test(
+        "tiktoken",
+        &["tiktoken"],
+        &json!({
+            "count": 4001,
+            "first": [6109, 26876, 11, 84493, 25, 95980, 588, 95972, 1037, 11, 76502, 22656],
+            "same": true,
+            "special": [100_257],
+            "refused": "The text contains a special token that is not allowed: <|endoftext|>",
+            "model": ["o200k_base", [24912, 2375]],
+            "own": [31373, 220, 6894],
+        }),
+    );
+}
+
+#[test]
+fn tree_sitter() {
+    let function = "(function_declaration name: (identifier) parameters: (formal_parameters (identifier) (identifier)) \
+        body: (statement_block (return_statement (binary_expression left: (identifier) right: (identifier)))))";
+    test(
+        "tree_sitter",
+        &["web-tree-sitter", "tree-sitter-javascript", "tree-sitter-json"],
+        &json!({
+            "json": "(document (object (pair key: (string (string_content)) value: (array (number) (true) (null)))))",
+            "names": 50,
+            "first": function,
+            "edited": "append",
+            "hasError": [false, true],
+        }),
+    );
 }
 
 #[test]
 fn probe() {
     let name = std::env::var("PROBE").unwrap();
-    let mut capabilities = capabilities();
-    capabilities.cache_path = Some("/work/tP/wcache".into());
+    let mut capabilities = WasmCapabilities::default();
+    if let Ok(cache) = std::env::var("PROBE_CACHE") {
+        capabilities.cache_path = Some(cache.into());
+    }
     println!("{}", run(&name, &[], capabilities).unwrap());
 }
