@@ -254,7 +254,6 @@ fn extism() {
             "shouted": "Hello, WORLD ✓!",
             "failure": "Plugin-originated error: WENT WRONG",
             "thrown": "RangeError: of the host",
-            "waited": "Hello, LATER!",
             // The fuel is gone for all calls, and the next call has a deadline of its own.
             "fuel": ["Hello, A!", ["RuntimeError", 5006], ["RuntimeError", 5006]],
             "deadline": ["Hello, A!", ["RuntimeError", 5002], "Hello, A!"],

@@ -63,25 +63,6 @@ class TextEncoder {
   }
 }
 
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-function atob(text) {
-  let bits = 0;
-  let count = 0;
-  const characters = [];
-  for (const character of text) {
-    const value = ALPHABET.indexOf(character);
-    if (value < 0) continue;
-    bits = ((bits << 6) | value) & 0xffff;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      characters.push(String.fromCharCode((bits >> count) & 0xff));
-    }
-  }
-  return characters.join("");
-}
-
 /** A URL with a path: enough to find a file beside another one. */
 class URL {
   constructor(url, base) {
@@ -172,7 +153,6 @@ const names = {
   ImageData,
   Request,
   Response,
-  atob,
   fetch,
   crypto: { getRandomValues },
   performance: { now: () => Date.now() - start, timeOrigin: start },
