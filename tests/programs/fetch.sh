@@ -6,7 +6,7 @@
 # cargo conformance survey reads them: about 700 MB. No test needs these.
 #
 # fetch.sh --npm downloads the packages that npm.txt lists into target/npm, with all of their files. The tests in
-# tests/packages/ use them: about 250 MB.
+# tests/packages/ use them: about 360 MB.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 scratch=$(mktemp -d)
