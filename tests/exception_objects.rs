@@ -15,7 +15,9 @@ const GUEST: &str = r#"(module
     (import "a" "tag" (tag $tag (param i32 externref i64)))
     (import "a" "js" (tag $js (param externref)))
     (import "a" "f" (func $f))
+    (type $struct (struct))
     (export "again" (tag $tag))
+    (func (export "struct") (result structref) (struct.new $struct))
     (func (export "throw") (param externref) (throw $tag (i32.const 7) (local.get 0) (i64.const -1)))
     (func (export "rethrow") (param exnref) (throw_ref (local.get 0)))
     (func (export "payload") (param exnref) (result i32 externref i64)
@@ -158,7 +160,12 @@ fn guests_catch_and_throw_values_of_the_host_by_the_host_tag() {
 
 #[test]
 fn bad_tags_payloads_and_objects_are_errors() {
-    let Guest { store, tag, .. } = guest();
+    let Guest {
+        store,
+        tag,
+        instance,
+        ..
+    } = guest();
     let code = |made: Result<RefHandle, ext_wasm::WasmError>| made.unwrap_err().code;
     assert_eq!(
         code(store.new_exception(77, |_| vec![])),
@@ -173,8 +180,11 @@ fn bad_tags_payloads_and_objects_are_errors() {
     let error = store.new_exception(tag, |_| wrong).unwrap_err();
     assert_eq!(error.code, WasmErrorCode::TypeMismatch);
     assert!(error.message.starts_with("value 1: "), "{error}");
-    let i31 = number(store.new_i31(5).unwrap());
-    for object in [i31, 1000] {
+    let made = instance.call("struct", &[]).unwrap();
+    let WasmValue::Ref(made) = made[0] else {
+        panic!("{made:?}");
+    };
+    for object in [number(made), 1000] {
         assert_eq!(store.exception_tag(object), Ok(None));
         let error = store.read_exception(object).unwrap_err();
         assert_eq!(error.code, WasmErrorCode::TypeMismatch);

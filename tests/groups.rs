@@ -314,9 +314,9 @@ fn a_module_compiled_for_a_group_is_ready_for_its_stores() {
         failed.push(await codeOf(() => ops.op_wasm_compile_now(binary(1), 77)));
         failed.push((await caught(() => ops.op_wasm_compile_now(text("(module)"), group))).message);
         const { exports } = now;
-        const fuel = [ops.op_wasm_group_fuel(group), ops.op_wasm_group_fuel(ops.op_wasm_new_group(-1, -1, -1, true))];
         ops.op_wasm_drop_group(group);
-        return [needs, failed, exports.map(({ name }) => name), fuel, await codeOf(() => ops.op_wasm_group_fuel(group))];
+        return [needs, failed, exports.map(({ name }) => name), 
+            await codeOf(() => ops.op_wasm_new_grouped_store(group, "", new Uint8Array()))];
         "#,
     );
     let failed = [
@@ -328,13 +328,7 @@ fn a_module_compiled_for_a_group_is_ready_for_its_stores() {
     ];
     assert_eq!(
         result,
-        json!([
-            [false, false, true],
-            failed.concat(),
-            ["f", "g"],
-            [1000, -1],
-            5002
-        ])
+        json!([[false, false, true], failed.concat(), ["f", "g"], 5002])
     );
 }
 

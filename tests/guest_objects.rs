@@ -30,6 +30,14 @@ const GUEST: &str = r#"(module
     (func (export "array8") (result anyref) (array.new $array8 (i32.const 1) (i32.const 3)))
     (func (export "element") (param (ref $array16) i32) (result i32)
         (array.get_u $array16 (local.get 0) (local.get 1)))
+    (rec (type $first (array (mut i16))) (type $second (struct)))
+    (func (export "array16_of_group") (param i32) (result (ref $first))
+        (array.new $first (i32.const 0xffff) (local.get 0)))
+    (func (export "element_of_any") (param $any anyref) (param $index i32) (result i32)
+        (block $other (result anyref)
+            (br_on_cast_fail $other anyref (ref $array16) (local.get $any))
+            (return (array.get_u $array16 (local.get $index))))
+        (array.get_u $first (ref.cast (ref $first)) (local.get $index)))
     (func (export "i31") (param i32) (result i31ref) (ref.i31 (local.get 0)))
     (func (export "to_any") (param externref) (result anyref) (any.convert_extern (local.get 0)))
     (func (export "to_extern") (param anyref) (result externref) (extern.convert_any (local.get 0)))
@@ -43,15 +51,21 @@ const GUEST: &str = r#"(module
             (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
 
 fn guest(state: &WasmState, is_grouped: bool) -> WasmInstance {
+    let options = StoreOptions::default();
+    guest_with(state, is_grouped, options).1
+}
+
+/// An instance in a store with these options, or in a store of a group with them, and the handle of the store.
+fn guest_with(state: &WasmState, is_grouped: bool, options: StoreOptions) -> (u32, WasmInstance) {
     let module = state.compile(GUEST.as_bytes()).unwrap();
     let store = if is_grouped {
-        let group = state.new_group(StoreOptions::default()).unwrap();
+        let group = state.new_group(options).unwrap();
         state.new_grouped_store(group, None).unwrap().0
     } else {
-        state.new_store(StoreOptions::default()).unwrap().0
+        state.new_store(options).unwrap().0
     };
     let made = state.instantiate(module.id, store, vec![]);
-    made.unwrap().returned().unwrap()
+    (store, made.unwrap().returned().unwrap())
 }
 
 fn state() -> WasmState {
@@ -88,18 +102,33 @@ fn the_kinds_of_objects_are_told_apart() {
     assert_eq!(kind("struct", &[1.into()]), Ok(ObjectKind::Struct));
     assert_eq!(kind("array16", &[1.into()]), Ok(ObjectKind::Array));
     assert_eq!(kind("array8", &[]), Ok(ObjectKind::Array));
-    assert_eq!(kind("i31", &[(-5).into()]), Ok(ObjectKind::I31(-5)));
     assert_eq!(kind("catch", &[]), Ok(ObjectKind::Exception));
     assert_eq!(code(store.object_kind(1000)), WasmErrorCode::TypeMismatch);
+}
 
-    let i31 = store.new_i31(-(1 << 30)).unwrap();
-    let least = reference(&instance, "i31", &[(-(1 << 30)).into()]);
-    assert_eq!(i31, least);
-    assert_eq!(
-        instance.call("same", &[i31.into(), least.into()]),
-        Ok(vec![1.into()])
-    );
-    assert_eq!(code(store.new_i31(1 << 30)), WasmErrorCode::TypeMismatch);
+#[test]
+fn a_31_bit_number_takes_no_room_in_a_group() {
+    let state = state();
+    let least = -(1 << 30);
+    let grouped = guest(&state, true);
+    let before = grouped.store().stats().unwrap().handles;
+    for value in [least, -1, 0, i32::MAX >> 1] {
+        let number = reference(&grouped, "i31", &[value.into()]);
+        assert_eq!(number, RefHandle::I31(value));
+        let same = grouped.call("same", &[number.into(), number.into()]);
+        assert_eq!(same, Ok(vec![1.into()]));
+    }
+    // The handles of the two functions.
+    assert_eq!(grouped.store().stats().unwrap().handles, before + 2);
+    for value in [1 << 30, i32::MIN] {
+        let wrong = WasmValue::Ref(RefHandle::I31(value));
+        let error = code(grouped.call("same", &[wrong, wrong]));
+        assert_eq!(error, WasmErrorCode::TypeMismatch);
+    }
+    let strict = guest(&state, false);
+    let object = number(reference(&strict, "i31", &[least.into()]));
+    let kind = strict.store().object_kind(object);
+    assert_eq!(kind, Ok(ObjectKind::I31(least)));
 }
 
 #[test]
@@ -185,49 +214,95 @@ fn a_host_value_as_anyref_is_the_host_value_in_a_group_only() {
 #[test]
 fn arrays_of_mutable_16_bit_numbers_are_read_and_written() {
     let state = state();
-    let instance = guest(&state, true);
+    let (id, instance) = guest_with(&state, true, StoreOptions::default());
     let store = instance.store();
     let array = reference(&instance, "array16", &[4.into()]);
     let object = number(array);
     assert_eq!(store.array16_length(object), Ok(Some(4)));
-    store
-        .write_array16(object, 1, &[1, 2, 0xff, 0xd8, 9])
-        .unwrap();
+    let write = |object, start, units: &[u8]| state.write_array16(id, object, start, units);
+    write(object, 1, &[1, 2, 0xff, 0xd8, 9]).unwrap();
     assert_eq!(
-        store.read_array16(object, 0, 4),
+        state.read_array16(id, object, 0, 4),
         Ok(vec![0xff, 0xff, 1, 2, 0xff, 0xd8, 0xff, 0xff])
     );
     assert_eq!(
         instance.call("element", &[array.into(), 2.into()]),
         Ok(vec![0xd8ff.into()])
     );
-    assert_eq!(store.read_array16(object, 4, 4), Ok(vec![]));
+    assert_eq!(state.read_array16(id, object, 4, 4), Ok(vec![]));
     for (start, end) in [(0, 5), (3, 2), (5, 5), (u32::MAX, u32::MAX)] {
-        let read = store.read_array16(object, start, end);
+        let read = state.read_array16(id, object, start, end);
         assert_eq!(code(read), WasmErrorCode::MemoryError, "{start} {end}");
     }
     for start in [3, 4, u32::MAX] {
-        let written = store.write_array16(object, start, &[0; 4]);
+        let written = write(object, start, &[0; 4]);
         assert_eq!(code(written), WasmErrorCode::MemoryError, "{start}");
     }
     let others = [
         number(reference(&instance, "array16c", &[])),
         number(reference(&instance, "array8", &[])),
-        number(reference(&instance, "i31", &[1.into()])),
         number(reference(&instance, "struct", &[1.into()])),
         number(reference(&instance, "catch", &[])),
         1000,
     ];
     for other in others {
         assert_eq!(store.array16_length(other), Ok(None), "{other}");
-        assert_eq!(
-            code(store.read_array16(other, 0, 1)),
-            WasmErrorCode::TypeMismatch
-        );
-        assert_eq!(
-            code(store.write_array16(other, 0, &[0; 2])),
-            WasmErrorCode::TypeMismatch
-        );
+        let read = state.read_array16(id, other, 0, 1);
+        assert_eq!(code(read), WasmErrorCode::TypeMismatch);
+        assert_eq!(code(write(other, 0, &[0; 2])), WasmErrorCode::TypeMismatch);
+    }
+}
+
+#[test]
+fn long_arrays_are_copied_as_short_ones_are() {
+    let state = state();
+    let (id, instance) = guest_with(&state, true, StoreOptions::default());
+    // The second type is one of several that are defined together.
+    for name in ["array16", "array16_of_group"] {
+        let length = 70_000;
+        let array = reference(&instance, name, &[(length as i32).into()]);
+        let object = number(array);
+        let units: Vec<u8> = (0..2 * length)
+            .map(|byte: u32| (byte * 31 / 7) as u8)
+            .collect();
+        for (start, end) in [(0, 16), (0, 17), (3, 32_771), (1, 65_538), (0, length)] {
+            let part = &units[2 * start as usize..2 * end as usize];
+            state.write_array16(id, object, start, part).unwrap();
+            let read = state.read_array16(id, object, start, end).unwrap();
+            assert!(read == part, "{name}: {start} {end}");
+        }
+        for index in [0, 16, 32_768, length - 1] {
+            let at = 2 * index as usize;
+            let unit = u16::from_le_bytes([units[at], units[at + 1]]);
+            assert_eq!(
+                instance.call("element_of_any", &[array.into(), (index as i32).into()]),
+                Ok(vec![i32::from(unit).into()])
+            );
+        }
+    }
+    // The copies are garbage, which does not pile up.
+    let object = number(reference(&instance, "array16", &[70_000.into()]));
+    for _ in 0..200 {
+        state.read_array16(id, object, 0, 70_000).unwrap();
+    }
+    assert!(instance.store().stats().unwrap().memory_bytes < 8 << 20);
+}
+
+#[test]
+fn copies_of_long_arrays_use_fuel() {
+    let state = state();
+    let options = StoreOptions::default().with_fuel(10_000_000);
+    for is_grouped in [true, false] {
+        let (id, instance) = guest_with(&state, is_grouped, options.clone());
+        let object = number(reference(&instance, "array16", &[1000.into()]));
+        let left = || state.store(id).unwrap().fuel().unwrap();
+        let before = left();
+        state.read_array16(id, object, 0, 1000).unwrap();
+        state.write_array16(id, object, 0, &[5; 2000]).unwrap();
+        assert!((2000..100_000).contains(&(before - left())));
+        state.set_fuel(id, 1000).unwrap();
+        let read = state.read_array16(id, object, 0, 1000);
+        assert_eq!(code(read), WasmErrorCode::FuelExhausted);
     }
 }
 
@@ -276,22 +351,23 @@ fn ops_on_objects_use_their_numbers() {
         r#"
         const { ops } = Deno.core;
         const instance = await load(`(module (type $a (array (mut i16)))
-            (func (export "array") (result (ref $a)) (array.new $a (i32.const 3) (i32.const 2))))`);
-        const array = instance.call("array");
-        const five = ops.op_wasm_new_i31(1, 5);
+            (func (export "array") (result (ref $a)) (array.new $a (i32.const 3) (i32.const 2)))
+            (func (export "i31") (result i31ref) (ref.i31 (i32.const 5))))`);
+        const kept = [instance.call("array"), instance.call("i31")];
+        const five = 1;
         const [OBJECT_ARRAY, OBJECT_I31] = [1, 2];
         ops.op_wasm_write_array16(1, 0, 1, new Uint8Array([4, 1]));
         return [
             ops.op_wasm_object_kind(1, 0) === OBJECT_ARRAY, ops.op_wasm_object_kind(1, five) === OBJECT_I31,
             ops.op_wasm_array16_length(1, 0), ops.op_wasm_array16_length(1, five), [...ops.op_wasm_read_array16(1, 0, 0, 2)],
-            await codeOf(() => ops.op_wasm_new_i31(1, 2 ** 30)), await codeOf(() => ops.op_wasm_object_kind(1, 99)),
+            kept.length, await codeOf(() => ops.op_wasm_object_kind(1, 99)),
             await codeOf(() => ops.op_wasm_read_array16(1, 0, 0, 2 ** 32 - 1)),
         ];
         "#,
     );
     assert_eq!(
         result,
-        json!([true, true, 2, -1, [3, 0, 4, 1], 5005, 5005, 5003])
+        json!([true, true, 2, -1, [3, 0, 4, 1], 2, 5005, 5003])
     );
 }
 

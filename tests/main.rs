@@ -52,3 +52,4 @@ mod support;
 mod traps;
 mod views;
 mod wasi;
+mod webassembly;

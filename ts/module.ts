@@ -4,6 +4,7 @@ import {
   ObjectFreeze,
   SafeFinalizationRegistry,
   SafeMap,
+  StringPrototypeCharCodeAt,
   TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeSet,
   Uint32Array,
@@ -104,7 +105,21 @@ export class WasmModule {
 
 /** Copies of the contents of all custom sections of this name. */
 export function customSectionsOf(module: number, name: string): Uint8Array[] {
+  // No section has a name that is not well-formed, but the op would get U+FFFD in the place of the wrong parts.
+  if (!isWellFormed(name)) return toArray(list<Uint8Array>());
   return unpack(op_wasm_custom_sections(module, name));
+}
+
+/** Whether a string has no surrogate without its other half. */
+function isWellFormed(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = StringPrototypeCharCodeAt(text, i) & 0xfc00;
+    if (unit === 0xdc00) return false;
+    if (unit !== 0xd800) continue;
+    i++;
+    if (i === text.length || (StringPrototypeCharCodeAt(text, i) & 0xfc00) !== 0xdc00) return false;
+  }
+  return true;
 }
 
 /** Drops a module when an object is collected. */

@@ -55,9 +55,9 @@ pub(crate) fn op_wasm_read_array16(
     start: u32,
     end: u32,
 ) -> Result<Vec<u8>, WasmError> {
-    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
     memory_buffer::check_len(2 * u64::from(end.saturating_sub(start)), "a copy")?;
-    store.read_array16(object, start, end)
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.state.read_array16(store, object, start, end)
 }
 
 /// Sets the elements from index `start` on of an array of mutable 16-bit numbers, to numbers in little-endian order.
@@ -69,6 +69,6 @@ pub(crate) fn op_wasm_write_array16(
     start: u32,
     #[buffer] units: &[u8],
 ) -> Result<(), WasmError> {
-    let store = state.borrow::<Rc<Bridge>>().state.store(store)?;
-    store.write_array16(object, start, units)
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.state.write_array16(store, object, start, units)
 }

@@ -428,6 +428,41 @@ impl WasmState {
         store.new_memory(ty)
     }
 
+    /// Returns the elements from index `start` to before `end` of an array of mutable 16-bit numbers, as bytes in
+    /// little-endian order. `object` is the number of the array in the store with this handle.
+    ///
+    /// # Errors
+    /// `TypeMismatch` if the object is another one, `MemoryError` if an index is out of bounds, `RuntimeError` if the
+    /// store was dropped or is busy or its guests' heap is full, `FuelExhausted` if the fuel ran out.
+    pub fn read_array16(
+        &self,
+        store: u32,
+        object: u32,
+        start: u32,
+        end: u32,
+    ) -> Result<Vec<u8>, WasmError> {
+        let (store, checks) = self.store_and_checks(store)?;
+        let code = self.code_cache.engines().code_units(checks)?;
+        store.read_array16(code, object, start, end)
+    }
+
+    /// Sets the elements from index `start` on of such an array to `units`: bytes in little-endian order. A last odd
+    /// byte is ignored.
+    ///
+    /// # Errors
+    /// As [`WasmState::read_array16`].
+    pub fn write_array16(
+        &self,
+        store: u32,
+        object: u32,
+        start: u32,
+        units: &[u8],
+    ) -> Result<(), WasmError> {
+        let (store, checks) = self.store_and_checks(store)?;
+        let code = self.code_cache.engines().code_units(checks)?;
+        store.write_array16(code, object, start, units)
+    }
+
     /// Gives the scripts of this state a shared memory of another state, which has
     /// [the same engines](WasmState::with_engines_of): the next shared memory that a script makes is this one. Scripts
     /// themselves cannot hand a memory to another thread.

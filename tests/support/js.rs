@@ -24,6 +24,8 @@ const PRELUDE: &str = r#"
     Object.assign(globalThis, wasm);
     globalThis.wasm = wasm;
     globalThis.text = (source) => Deno.core.encode(source);
+    /** The binary of a module in the text format. */
+    globalThis.wat = (source) => Deno.core.ops.op_host_wat(source);
     /** An instance of a module in the text format. */
     globalThis.load = async (source, imports, options) =>
         await instantiate(await compile(text(source)), imports, options);
@@ -69,7 +71,8 @@ deno_core::extension!(
         op_host_hold,
         op_host_is_wasm_calling,
         op_host_release,
-        op_host_terminate
+        op_host_terminate,
+        op_host_wat
     ]
 );
 
@@ -111,6 +114,13 @@ fn op_host_is_wasm_calling(scope: &mut v8::PinScope<'_, '_>) -> bool {
 #[deno_core::op2(fast)]
 fn op_host_terminate(isolate: &mut v8::Isolate) {
     isolate.terminate_execution();
+}
+
+/// The binary of a module in the text format.
+#[deno_core::op2]
+#[buffer]
+fn op_host_wat(#[string] text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 /// Detaches a buffer, as a host may.

@@ -1,6 +1,15 @@
 // Calls of the JavaScript functions that guests import, with the conversions of the standard.
 
-import { CALL_IMPORT_GROWN, EXCEPTION, REF_HOST, REF_OBJECT, RETURNED, TAKE_ERROR, TAKE_RESULT, THREW } from "../constants.ts";
+import {
+  CALL_IMPORT_GROWN,
+  EXCEPTION,
+  REF_HOST,
+  REF_OBJECT,
+  RETURNED,
+  TAKE_ERROR,
+  TAKE_RESULT,
+  THREW,
+} from "../constants.ts";
 import { writeRef } from "../codec.ts";
 import { ReflectApply, TypeError } from "../core.ts";
 import { uncatchable } from "../guest_errors.ts";
@@ -26,7 +35,9 @@ export function dispatchStandard(
     if (task === TAKE_ERROR) return takeError(store, value);
     if (task === CALL_IMPORT_GROWN) store.views.detachGrown();
     const { params, isUnusable } = imported.type;
-    if (isUnusable) throw new TypeError("the import takes or returns a value of a type that JavaScript has no values for");
+    if (isUnusable) {
+      throw new TypeError("the import takes or returns a value of a type that JavaScript has no values for");
+    }
     const args = readAll(store, params);
     return takeResult(store, imported, ReflectApply(store.imports[index] as WasmFunction, undefined, args));
   } catch (error) {

@@ -9,14 +9,7 @@ import {
   ReflectConstruct,
   TypeError,
 } from "../core.ts";
-import {
-  CompileError,
-  fieldOf,
-  InstantiateError,
-  MemoryError,
-  TypeMismatch,
-  WasmError,
-} from "../errors.ts";
+import { CompileError, fieldOf, InstantiateError, MemoryError, TypeMismatch, WasmError } from "../errors.ts";
 import { list } from "../list.ts";
 
 type ErrorClass = new (message?: string, options?: { cause?: unknown }) => Error;
@@ -90,12 +83,12 @@ export function nameFunction(func: object, name: string, length: number): void {
 const STACK_EXHAUSTED = "call stack exhausted";
 
 /**
- * The error of the namespace object for an error of `host:wasm`. Beside what the standard says, it has the fields `code`,
- * `trap`, `wasmStack`, `frames` and `exitCode` of the error.
+ * The error of the namespace object for an error of `host:wasm`. Beside the properties of the standard it has `code`,
+ * `trap`, `wasmStack`, `frames` and `exitCode` of that error.
  */
 export function standardError(classes: ErrorClasses, error: WasmError): Error {
   const trap = fieldOf(error, "trap");
-  const message = trap ?? fieldOf(error as Error as WasmError & { message: never }, "message");
+  const message = trap ?? fieldOf(error, "message");
   const converted = new (classFor(classes, error, trap))(message);
   const fields = list("code", "trap", "wasmStack", "frames", "exitCode") as (keyof WasmError)[];
   for (let i = 0; i < fields.length; i++) {

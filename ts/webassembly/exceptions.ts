@@ -2,7 +2,7 @@
 
 import { own } from "../check.ts";
 import { construct, internal } from "../construct.ts";
-import { NativeError, JSONParse, RangeError, SafeWeakMap, TypeError } from "../core.ts";
+import { JSONParse, NativeError, RangeError, SafeWeakMap, TypeError } from "../core.ts";
 import { toJson } from "../json.ts";
 import { append, list } from "../list.ts";
 import {
@@ -20,7 +20,15 @@ import type { StandardStore } from "./standard_store.ts";
 import { valueType, valueTypes } from "./value_types.ts";
 import type { ValueType } from "./value_types.ts";
 import { coerceAll, readAll, writeAll } from "./values.ts";
-import { checkDictionary, exposeInterface, isObjectLike, member, requireArguments, toDomString, toUnsignedLong } from "./web_idl.ts";
+import {
+  checkDictionary,
+  exposeInterface,
+  isObjectLike,
+  member,
+  requireArguments,
+  toDomString,
+  toUnsignedLong,
+} from "./web_idl.ts";
 
 /** The most parameters of a tag, as the specification limits those of a function. */
 const MAX_PARAMETERS = 1000;
@@ -74,7 +82,7 @@ export class TagState {
 
 /** The tag with this handle in a store. `params` are the types of its parameters. */
 export function tagIn(store: StandardStore, handle: number, params: string[]): TagState {
-  let tag = store.tags[handle];
+  let tag = store.tags[handle] as TagState | undefined;
   if (tag === undefined) {
     tag = new TagState(store.namespace, valueTypes(params), false);
     tag.place(store, handle);

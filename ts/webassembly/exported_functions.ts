@@ -143,9 +143,7 @@ function callWritten(callee: StandardCallee): unknown {
   const { store, number } = callee;
   const { imports } = store;
   // An op that cannot call imports is quicker.
-  const status = imports.length === 1
-    ? op_wasm_call(number)
-    : op_wasm_call_with_imports(number, imports);
+  const status = imports.length === 1 ? op_wasm_call(number) : op_wasm_call_with_imports(number, imports);
   if (status !== RETURNED) checkStatus(store, status);
   return standardResults(callee);
 }

@@ -8,6 +8,7 @@ import { op_wasm_get_global, op_wasm_new_global, op_wasm_set_global } from "../o
 import { convertError } from "./error_classes.ts";
 import { namedType } from "./exceptions.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
+import { calleeOfExport } from "./standard_store.ts";
 import type { StandardStore } from "./standard_store.ts";
 import { EXN_REF } from "./value_types.ts";
 import type { ValueType } from "./value_types.ts";
@@ -131,7 +132,8 @@ function clearSlot(): void {
  * @throws {TypeError} If it is not of the type.
  */
 export function checkReference(namespace: NamespaceState, type: ValueType, value: unknown): void {
-  if (type.kind !== FUNC_REF || value === null || namespace.parts.isFunction(value)) return;
+  if (type.kind !== FUNC_REF || value === null) return;
+  if (calleeOfExport(value)?.store.namespace === namespace) return;
   throw new TypeError("expected null or an exported function");
 }
 

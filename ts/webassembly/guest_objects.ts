@@ -1,6 +1,15 @@
 // The objects that JavaScript has for the structs, arrays and exceptions of guests: the same one each time.
 
-import { ObjectCreate, ObjectFreeze, Proxy, SafeFinalizationRegistry, SafeMap, SafeWeakMap, SafeWeakRef, TypeError } from "../core.ts";
+import {
+  ObjectCreate,
+  ObjectFreeze,
+  Proxy,
+  SafeFinalizationRegistry,
+  SafeMap,
+  SafeWeakMap,
+  SafeWeakRef,
+  TypeError,
+} from "../core.ts";
 import type { StoreIdentity } from "../handles.ts";
 import { op_wasm_release_object } from "../ops.ts";
 

@@ -43,8 +43,8 @@ function isOwnPrototype(object: object): boolean {
 }
 
 /**
- * A property of an object with imports: the object's own, one that it inherits from an object of the app's, or one that a
- * proxy has. JavaScript's own prototypes have no imports for guests, and neither has the property `constructor` of a
+ * A property of an object with imports: its own, one that it inherits from an object of the app's, or one that a proxy
+ * has. JavaScript's own prototypes have no imports for guests, and neither has the property `constructor` of a
  * class. A module could otherwise run JavaScript of its own.
  */
 export function importProperty(object: object, name: string): unknown {

@@ -74,7 +74,7 @@ function exportedObject(store: StandardStore, info: ExportInfo, handle: number, 
     case "tag":
       return tagIn(store, handle, info.params).object;
     case "global": {
-      let global = store.globals[handle];
+      let global = store.globals[handle] as GlobalState | undefined;
       if (global === undefined) {
         global = new GlobalState(store.namespace, valueType(info.value), info.mutable, undefined);
         global.place(store, handle);

@@ -1,7 +1,6 @@
-import { SymbolIterator, TypeError } from "../core.ts";
-import { append, list } from "../list.ts";
+import { ReflectApply, SymbolIterator, TypeError } from "../core.ts";
 import { describe } from "../describe.ts";
-import { ReflectApply } from "../core.ts";
+import { append, list } from "../list.ts";
 
 /**
  * The values of an iterable of the app's, at most so many.

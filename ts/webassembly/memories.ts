@@ -10,12 +10,7 @@ import {
   SafeWeakMap,
   TypeError,
 } from "../core.ts";
-import {
-  op_wasm_detach_view,
-  op_wasm_grow_memory,
-  op_wasm_memory_type,
-  op_wasm_new_memory,
-} from "../ops.ts";
+import { op_wasm_detach_view, op_wasm_grow_memory, op_wasm_memory_type, op_wasm_new_memory } from "../ops.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import { readLimits } from "./limits.ts";
 import { newStandardStore } from "./standard_store.ts";
@@ -100,7 +95,7 @@ export function memoryOf(namespace: NamespaceState, value: unknown): MemoryState
 /** The memory with this handle in a store. */
 export function memoryIn(store: StandardStore, handle: number): MemoryState {
   const known = store.memories[handle];
-  if (known !== undefined) return known;
+  if (known !== undefined) return known as MemoryState;
   const { address, shared } = JSONParse(op_wasm_memory_type(store.id, handle));
   return new MemoryState(store, handle, address, shared);
 }
@@ -113,12 +108,14 @@ const MEMORIES_PER_STORE = 16;
  * both of them in one. So memories that are made one after another share a store, until an instance has joined it.
  */
 function storeForMemory(namespace: NamespaceState): StandardStore {
-  const { memoryStore } = namespace;
+  const memoryStore = namespace.memoryStore as StandardStore | undefined;
   if (
     memoryStore !== undefined && memoryStore.instances === 0 &&
     memoryStore.memories.length < MEMORIES_PER_STORE
   ) return memoryStore;
-  return namespace.memoryStore = newStandardStore(namespace);
+  const store = newStandardStore(namespace);
+  namespace.memoryStore = store;
+  return store;
 }
 
 /** The class `Memory` of a namespace object. */
@@ -140,8 +137,10 @@ export function makeMemoryClass(namespace: NamespaceState): ObjectClass {
         const store = storeForMemory(namespace);
         let handle;
         try {
-          handle = makeOrCollect(namespace, () =>
-            op_wasm_new_memory(store.id, first, last, shared, address === "i64"));
+          handle = makeOrCollect(
+            namespace,
+            () => op_wasm_new_memory(store.id, first, last, shared, address === "i64"),
+          );
         } catch (error) {
           throw new RangeError(error.message);
         }

@@ -2,12 +2,25 @@
 
 import { toBytes } from "../bytes.ts";
 import { construct, internal } from "../construct.ts";
-import { JSONParse, SafeWeakMap, TypeError, Uint32Array, Uint8Array } from "../core.ts";
-import { TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSlice } from "../core.ts";
+import {
+  JSONParse,
+  SafeWeakMap,
+  TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeSlice,
+  TypeError,
+  Uint32Array,
+  Uint8Array,
+} from "../core.ts";
 import { CompileError, TypeMismatch, WasmError } from "../errors.ts";
 import { append, list, toArray } from "../list.ts";
 import { customSectionsOf, ModuleDetails, releaseWithModule } from "../module.ts";
-import { op_wasm_compile_for, op_wasm_compile_now, op_wasm_export_indices, op_wasm_has_plain_type, op_wasm_validate } from "../ops.ts";
+import {
+  op_wasm_compile_for,
+  op_wasm_compile_now,
+  op_wasm_export_indices,
+  op_wasm_has_plain_type,
+  op_wasm_validate,
+} from "../ops.ts";
 import type { ExportKind, ExternType, ImportInfo } from "../types.ts";
 import { isBuiltin, JS_STRING, wrongBuiltin, wrongConstant } from "./js_string.ts";
 import { convertError, standardError } from "./error_classes.ts";

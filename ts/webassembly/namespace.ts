@@ -6,25 +6,29 @@ import { instancePressure } from "../gc_pressure.ts";
 import type { StoreOptions } from "../options.ts";
 import { dispatchStandard } from "./dispatch_standard.ts";
 import { defineHidden } from "./error_classes.ts";
-import { makeExceptionClass, makeException, makeTagClass, TagState } from "./exceptions.ts";
+import { makeException, makeExceptionClass, makeTagClass, TagState } from "./exceptions.ts";
 import { makeExportedFunction } from "./exported_functions.ts";
 import { makeGlobalClass } from "./globals.ts";
-import {
-  checkImportObject,
-  instanceObject,
-  instantiateModule,
-  makeInstanceClass,
-} from "./instances.ts";
-import { makeBuiltins } from "./js_string.ts";
+import { checkImportObject, instanceObject, instantiateModule, makeInstanceClass } from "./instances.ts";
 import { makeMemoryClass } from "./memories.ts";
-import { bytesOf, compileLater, isValid, makeModuleClass, moduleObject, moduleOf, readCompileOptions } from "./modules.ts";
+import {
+  bytesOf,
+  compileLater,
+  isValid,
+  makeModuleClass,
+  moduleObject,
+  moduleOf,
+  readCompileOptions,
+} from "./modules.ts";
 import { NamespaceState } from "./namespace_state.ts";
 import { readImports } from "./standard_imports.ts";
-import { calleeOfExport } from "./standard_store.ts";
+import { setStoreParts } from "./standard_store.ts";
 import { bytesOfStream } from "./streaming.ts";
 import { makeTableClass } from "./tables.ts";
 import { valueType } from "./value_types.ts";
 import { defineTag, exposeMembers } from "./web_idl.ts";
+
+setStoreParts({ dispatch: dispatchStandard, makeFunction: makeExportedFunction, makeException });
 
 /**
  * Makes a namespace object like the standard `WebAssembly`, for code that knows nothing of `host:wasm`. The limits hold
@@ -36,13 +40,6 @@ import { defineTag, exposeMembers } from "./web_idl.ts";
  */
 export function createWebAssembly(options?: StoreOptions): object {
   const namespace = new NamespaceState(options);
-  namespace.parts = {
-    dispatch: dispatchStandard,
-    makeFunction: makeExportedFunction,
-    makeException,
-    isFunction: (value) => calleeOfExport(value)?.store.namespace === namespace,
-    builtins: makeBuiltins(namespace.errors),
-  };
   const classes = {
     Module: makeModuleClass(namespace),
     Instance: makeInstanceClass(namespace),

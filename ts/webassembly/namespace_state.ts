@@ -4,30 +4,16 @@ import { SafeFinalizationRegistry } from "../core.ts";
 import { op_wasm_drop_group, op_wasm_new_group } from "../ops.ts";
 import { checkOptions } from "../options.ts";
 import type { StoreOptions } from "../options.ts";
-import type { Dispatch } from "../store_state.ts";
+import type { StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
 import type { CheckedWasi } from "../wasi_options.ts";
 import { makeErrorClasses } from "./error_classes.ts";
 import type { ErrorClasses } from "./error_classes.ts";
-import type { StandardStore } from "./standard_store.ts";
-import type { FunctionType } from "./value_types.ts";
+import { makeBuiltins } from "./js_string.ts";
 
 const collectedNamespaces: FinalizationRegistry<number> = new SafeFinalizationRegistry(
   (group: number) => op_wasm_drop_group(group),
 );
-
-/** The parts of a namespace object that know stores, which are below them. */
-export interface NamespaceParts {
-  dispatch: Dispatch;
-  /** Makes the exported function for a function of a guest. */
-  makeFunction(store: StandardStore, handle: number, type: FunctionType, name: string): WasmFunction;
-  /** Makes the object for an exception of a guest. */
-  makeException(store: StandardStore, object: number): object;
-  /** Whether a value is an exported function of the namespace object. */
-  isFunction(value: unknown): boolean;
-  /** The builtin functions, by name. */
-  builtins: Record<string, WasmFunction>;
-}
 
 /** A class of a namespace object, as internal code constructs its objects. */
 export interface ObjectClass {
@@ -51,12 +37,13 @@ export class NamespaceState {
   readonly group: number;
   readonly wasi: CheckedWasi | undefined;
   readonly errors: ErrorClasses = makeErrorClasses();
-  parts: NamespaceParts;
+  /** The builtin functions, by name. */
+  readonly builtins: Record<string, WasmFunction> = makeBuiltins(this.errors);
   classes: ObjectClasses;
-  /** The store in which new memories are made: see `newMemoryStore`. */
-  memoryStore: StandardStore | undefined;
+  /** The store in which new memories are made: see `storeForMemory`. */
+  memoryStore: StoreState | undefined;
   /** The store of instances that pass objects of guests: see `storeForObjects`. */
-  objectStore: StandardStore | undefined;
+  objectStore: StoreState | undefined;
 
   constructor(options: StoreOptions | undefined) {
     const { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi } = checkOptions(options);

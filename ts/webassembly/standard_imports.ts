@@ -69,7 +69,7 @@ export function readImports(module: ModuleState, imports: unknown): unknown[] {
 function provided(module: ModuleState, wanted: ImportInfo): unknown {
   const { namespace } = module;
   const { name } = wanted;
-  if (module.hasBuiltin(wanted.module, name)) return namespace.parts.builtins[name];
+  if (module.hasBuiltin(wanted.module, name)) return namespace.builtins[name];
   const { value } = wanted as ImportInfo & { kind: "global" };
   return new GlobalState(namespace, valueType(value), false, name);
 }
@@ -148,7 +148,9 @@ export function storeFor(module: ModuleState, values: unknown[]): StandardStore 
       throw linkError(
         namespace,
         imports[i],
-        `it is connected with other instances than ${importName(fixedBy)}, and one instance cannot connect them`,
+        `it is connected with other instances than ${
+          importName(fixedBy)
+        }, and one instance cannot connect them`,
       );
     }
     fixed = store;
@@ -167,9 +169,11 @@ const INSTANCES_PER_STORE = 64;
  * JavaScript may pass them between instances that are not connected otherwise.
  */
 function storeForObjects(namespace: NamespaceState): StandardStore {
-  const { objectStore } = namespace;
+  const objectStore = namespace.objectStore as StandardStore | undefined;
   if (objectStore !== undefined && objectStore.instances < INSTANCES_PER_STORE) return objectStore;
-  return namespace.objectStore = newStandardStore(namespace);
+  const store = newStandardStore(namespace);
+  namespace.objectStore = store;
+  return store;
 }
 
 function storeOfFunction(namespace: NamespaceState, value: unknown): StandardStore | undefined {

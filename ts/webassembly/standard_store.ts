@@ -13,14 +13,11 @@ import {
   op_wasm_object_kind,
 } from "../ops.ts";
 import { noBytes, StoreState } from "../store_state.ts";
+import type { Dispatch } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
 import { standardError } from "./error_classes.ts";
-import type { TagState } from "./exceptions.ts";
-import type { GlobalState } from "./globals.ts";
 import { GuestObjects, guestObjects, newGuestObject } from "./guest_objects.ts";
-import type { MemoryState } from "./memories.ts";
 import type { NamespaceState } from "./namespace_state.ts";
-import type { TableState } from "./tables.ts";
 import { makeOrCollect, relieveNow, watchStore } from "./store_pressure.ts";
 import { functionType } from "./value_types.ts";
 import type { FunctionType } from "./value_types.ts";
@@ -61,13 +58,32 @@ export interface StandardImport {
 export function newStandardStore(namespace: NamespaceState): StandardStore {
   const { group, wasi } = namespace;
   relieveNow();
-  const id = makeOrCollect(namespace, () =>
-    wasi === undefined
-      ? op_wasm_new_grouped_store(group, "", noBytes)
-      : op_wasm_new_grouped_store(group, wasi.config, wasi.stdin));
+  const id = makeOrCollect(
+    namespace,
+    () =>
+      wasi === undefined
+        ? op_wasm_new_grouped_store(group, "", noBytes)
+        : op_wasm_new_grouped_store(group, wasi.config, wasi.stdin),
+  );
   const store = new StandardStore(namespace, id);
   watchStore(store);
   return store;
+}
+
+/** The parts of a store whose files are above this one. */
+interface StoreParts {
+  dispatch: Dispatch;
+  /** Makes the exported function for a function of a guest. */
+  makeFunction(store: StandardStore, handle: number, type: FunctionType, name: string): WasmFunction;
+  /** Makes the object for an exception of a guest. */
+  makeException(store: StandardStore, object: number): object;
+}
+
+let parts: StoreParts;
+
+/** Sets the parts of all stores. */
+export function setStoreParts(all: StoreParts): void {
+  parts = all;
 }
 
 /** The JavaScript side of a store of a namespace object. */
@@ -76,15 +92,15 @@ export class StandardStore extends StoreState implements StandardReferences {
   /** The types of the imports, at the indices of `imports`. */
   readonly importTypes: (StandardImport | undefined)[] = list<StandardImport | undefined>(undefined);
   /** The states of its live objects, by handle. */
-  readonly memories: MemoryState[] = list();
-  readonly tables: TableState[] = list();
-  readonly globals: GlobalState[] = list();
-  readonly tags: TagState[] = list();
+  readonly memories: object[] = list();
+  readonly tables: object[] = list();
+  readonly globals: object[] = list();
+  readonly tags: object[] = list();
   readonly #exported: WasmFunction[] = list();
   readonly #objects: GuestObjects;
 
   constructor(namespace: NamespaceState, id: number) {
-    super(id, true, namespace.wasi !== undefined, namespace.parts.dispatch);
+    super(id, true, namespace.wasi !== undefined, parts.dispatch);
     this.namespace = namespace;
     this.#objects = new GuestObjects(this);
   }
@@ -126,7 +142,7 @@ export class StandardStore extends StoreState implements StandardReferences {
       func = imported;
     } else {
       type ??= functionType(JSONParse(op_wasm_func_type(this.id, handle)));
-      func = this.namespace.parts.makeFunction(this, handle, type, name);
+      func = parts.makeFunction(this, handle, type, name);
     }
     this.#exported[handle] = func;
     return func;
@@ -152,7 +168,7 @@ export class StandardStore extends StoreState implements StandardReferences {
     const known = this.#objects.find(number);
     if (known !== undefined) return known;
     const object = op_wasm_object_kind(this.id, number) === OBJECT_EXCEPTION
-      ? this.namespace.parts.makeException(this, number)
+      ? parts.makeException(this, number)
       : newGuestObject(this, number);
     this.#objects.add(number, object);
     return object;

@@ -1,11 +1,6 @@
 // Garbage collection for stores that are made without a turn of the event loop, in which finalizers could free others.
 
-import {
-  MapPrototypeForEach,
-  SafeFinalizationRegistry,
-  SafeMap,
-  SafeWeakRef,
-} from "../core.ts";
+import { MapPrototypeForEach, SafeFinalizationRegistry, SafeMap, SafeWeakRef } from "../core.ts";
 import { fieldOf, InstantiateError, WasmError } from "../errors.ts";
 import { op_wasm_collect_in_job, op_wasm_forget_store, op_wasm_live_instances } from "../ops.ts";
 import { append, list } from "../list.ts";
@@ -70,6 +65,8 @@ export function makeOrCollect<T>(namespace: NamespaceState, make: () => T): T {
     if (!refused || madeSince < LEAST_COLLECTED) throw convertError(namespace.errors, error);
   }
   collectStores();
+  // The buffers of the memories in these stores are garbage only now.
+  op_wasm_collect_in_job();
   try {
     return make();
   } catch (error) {

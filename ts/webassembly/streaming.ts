@@ -1,6 +1,15 @@
 // The bytes of a module that arrive over time: of a response, or of an iterable of chunks.
 
-import { StringPrototypeToLowerCase, StringPrototypeTrim, SymbolAsyncIterator, TypedArrayPrototypeGetByteLength, TypedArrayPrototypeSet, TypeError, Uint8Array, ReflectApply } from "../core.ts";
+import {
+  ReflectApply,
+  StringPrototypeToLowerCase,
+  StringPrototypeTrim,
+  SymbolAsyncIterator,
+  TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeSet,
+  TypeError,
+  Uint8Array,
+} from "../core.ts";
 import { CompileError, TypeMismatch, WasmError } from "../errors.ts";
 import { describe, quote } from "../describe.ts";
 import { toBytes } from "../bytes.ts";

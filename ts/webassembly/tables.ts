@@ -160,7 +160,7 @@ export function tableOf(namespace: NamespaceState, value: unknown): TableState |
 
 /** The table with this handle in a store. */
 export function tableIn(store: StandardStore, handle: number): TableState {
-  let table = store.tables[handle];
+  let table = store.tables[handle] as TableState | undefined;
   if (table === undefined) {
     const type = JSONParse(op_wasm_table_type(store.id, handle));
     const maximum = own(type, "maximum") as number | undefined ?? -1;

@@ -27,7 +27,7 @@ export interface StandardReferences {
 }
 
 /**
- * The first half of `ToWebAssemblyValue`: does what may run JavaScript of the app's, which may use the call frame. A
+ * The first half of `ToWebAssemblyValue`: the conversions that may run code of the app, which may use the call frame. A
  * reference stays as it is.
  *
  * @throws {TypeError} If the value cannot be converted.
@@ -62,7 +62,7 @@ export function coerceAll(types: ValueType[], values: unknown[]): unknown[] {
 }
 
 /**
- * The second half of `ToWebAssemblyValue`: writes a value that was coerced into a slot. No JavaScript of the app's runs.
+ * The second half of `ToWebAssemblyValue`: writes a value that was coerced into a slot. It runs no code of the app.
  *
  * @throws {TypeError} If the value is no reference of the type.
  */

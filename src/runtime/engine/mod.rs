@@ -1,6 +1,7 @@
 //! The wasmtime engines and the limits of the process: configuration, queue of compilations, caches, deadlines,
 //! quotas.
 
+mod code_units;
 pub(crate) mod compile_queue;
 pub(crate) mod deadline;
 pub(crate) mod disk_cache;
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::{
-    Cache, Collector, Config, Engine, RegallocAlgorithm, Strategy, WasmBacktraceDetails,
+    Cache, Collector, Config, Engine, Module, RegallocAlgorithm, Strategy, WasmBacktraceDetails,
 };
 
 use self::stack_class::StackClass;
@@ -38,6 +39,8 @@ pub(crate) struct Engines {
     engines: [OnceLock<Engine>; Checks::WAYS],
     /// The engines with the single-pass register allocator. They only compile.
     single_pass: [OnceLock<Engine>; Checks::WAYS],
+    /// The code that copies code units, for each of the engines.
+    code_units: [OnceLock<Module>; Checks::WAYS],
     /// The class of the native stacks that guests run on.
     stack: StackClass,
     tune: Option<Tune>,
@@ -59,6 +62,7 @@ impl Engines {
         let this = Self {
             engines: Default::default(),
             single_pass: Default::default(),
+            code_units: Default::default(),
             stack,
             tune,
             disk_cache: cache.map(disk_cache::open).transpose()?,
@@ -96,6 +100,19 @@ impl Engines {
     pub(crate) fn single_pass(&self, checks: Checks) -> Result<&Engine, WasmError> {
         let slot = &self.single_pass[checks.index()];
         self.get_or_make(slot, checks, RegallocAlgorithm::SinglePass)
+    }
+
+    /// Returns the code that copies code units, with these checks.
+    ///
+    /// # Errors
+    /// As [`Engines::new`].
+    pub(crate) fn code_units(&self, checks: Checks) -> Result<&Module, WasmError> {
+        let slot = &self.code_units[checks.index()];
+        if let Some(module) = slot.get() {
+            return Ok(module);
+        }
+        let module = code_units::compile(self.get(checks)?)?;
+        Ok(slot.get_or_init(|| module))
     }
 
     fn get_or_make<'a>(

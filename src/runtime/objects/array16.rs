@@ -1,10 +1,13 @@
 //! Host access to arrays of 16-bit numbers, in which guests keep the code units of JavaScript's strings.
 
-use wasmtime::{ArrayRef, AsContextMut, RootScope, Rooted, StoreContextMut, Val};
+use wasmtime::{ArrayRef, AsContextMut, Module, RootScope, Rooted, StoreContextMut, Val};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::store::references::{any_object, out_of_heap};
-use crate::runtime::store::{StoreData, WasmStore};
+use crate::runtime::store::{CodeUnits, StoreData, WasmStore};
+
+/// The number of elements up to which they are copied one by one.
+const FEW: u32 = 16;
 
 impl WasmStore {
     /// Returns the length of an array of mutable 16-bit numbers. `None` if the object with this number is another one.
@@ -21,16 +24,27 @@ impl WasmStore {
         })
     }
 
-    /// Returns the elements from index `start` to before `end`, as bytes in little-endian order.
+    /// Returns the elements from index `start` to before `end`, as bytes in little-endian order. `code` is the code that
+    /// copies code units, for the engine of the store.
     ///
     /// # Errors
     /// `TypeMismatch` if the object with this number is no array of mutable 16-bit numbers, `MemoryError` if an index is
-    /// out of bounds, `RuntimeError` if the store is busy.
-    pub fn read_array16(&self, object: u32, start: u32, end: u32) -> Result<Vec<u8>, WasmError> {
-        self.with_array16(object, start, end, |mut store, array| {
-            let mut bytes = Vec::with_capacity(2 * (end - start) as usize);
+    /// out of bounds, `RuntimeError` if the store is busy or the heap of its guests is full, `FuelExhausted` if the fuel
+    /// ran out.
+    pub(crate) fn read_array16(
+        &self,
+        code: &Module,
+        object: u32,
+        start: u32,
+        end: u32,
+    ) -> Result<Vec<u8>, WasmError> {
+        self.with_array16(code, object, start, end, |store, array, units| {
+            if let Some(units) = units {
+                return units.read(store, array, start, end - start);
+            }
+            let mut bytes = Vec::new();
             for index in start..end {
-                let unit = array.get(&mut store, index).map_err(out_of_heap)?;
+                let unit = array.get(&mut *store, index).map_err(out_of_heap)?;
                 let unit = unit.i32().unwrap_or_default();
                 bytes.extend_from_slice(&(unit as u16).to_le_bytes());
             }
@@ -43,28 +57,43 @@ impl WasmStore {
     ///
     /// # Errors
     /// As [`WasmStore::read_array16`].
-    pub fn write_array16(&self, object: u32, start: u32, units: &[u8]) -> Result<(), WasmError> {
-        let (units, _) = units.as_chunks::<2>();
-        let count = u32::try_from(units.len()).unwrap_or(u32::MAX);
+    pub(crate) fn write_array16(
+        &self,
+        code: &Module,
+        object: u32,
+        start: u32,
+        units: &[u8],
+    ) -> Result<(), WasmError> {
+        let (pairs, _) = units.as_chunks::<2>();
+        let count = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
         let end = start.saturating_add(count);
-        self.with_array16(object, start, end, |mut store, array| {
-            for (index, unit) in (start..).zip(units) {
+        self.with_array16(code, object, start, end, |store, array, units| {
+            if let Some(units) = units {
+                return units.write(store, array, start, pairs.as_flattened());
+            }
+            for (index, unit) in (start..).zip(pairs) {
                 let value = Val::I32(u16::from_le_bytes(*unit).into());
-                array.set(&mut store, index, value).map_err(out_of_heap)?;
+                array.set(&mut *store, index, value).map_err(out_of_heap)?;
             }
             Ok(())
         })
     }
 
-    /// Runs `f` with an array that has the elements from `start` to before `end`.
+    /// Runs `f` with an array that has the elements from `start` to before `end`, and with the functions to copy them
+    /// if they are many.
     fn with_array16<R>(
         &self,
+        code: &Module,
         object: u32,
         start: u32,
         end: u32,
-        f: impl FnOnce(StoreContextMut<'_, StoreData>, Rooted<ArrayRef>) -> Result<R, WasmError>,
+        f: impl FnOnce(
+            &mut StoreContextMut<'_, StoreData>,
+            Rooted<ArrayRef>,
+            Option<CodeUnits>,
+        ) -> Result<R, WasmError>,
     ) -> Result<R, WasmError> {
-        self.with(|mut store| {
+        self.run(|mut store| {
             let mut scope = RootScope::new(&mut store);
             let mut store = scope.as_context_mut();
             let array = array16(&mut store, object)?.ok_or_else(|| {
@@ -76,7 +105,13 @@ impl WasmStore {
                     "no elements {start} to {end}: the array has {length} elements"
                 )));
             }
-            f(store, array)
+            if end - start <= FEW {
+                return f(&mut store, array, None);
+            }
+            let units = CodeUnits::of(&mut store, code)?;
+            let ty = array.ty(&store).map_err(out_of_heap)?;
+            let units = units.take(&ty).then_some(units);
+            f(&mut store, array, units)
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::Limits;
 use crate::runtime::store::backtrace::InstantiatedModule;
 use crate::runtime::store::cell::StoreCell;
+use crate::runtime::store::code_units::CodeUnits;
 use crate::runtime::store::handle_table::HandleTable;
 use crate::runtime::store::identity::FuncIdentities;
 use crate::runtime::store::references::Refs;
@@ -29,6 +30,8 @@ pub(crate) struct StoreData {
     pub(super) host_funcs: HashMap<u32, Func>,
     pub(crate) funcs: HandleTable<FuncEntry>,
     pub(super) identities: FuncIdentities,
+    /// The functions that copy code units, made on first use.
+    pub(super) code_units: Option<CodeUnits>,
     pub(crate) memories: HandleTable<LinearMemory>,
     pub(crate) globals: HandleTable<Global>,
     pub(crate) tables: HandleTable<Table>,

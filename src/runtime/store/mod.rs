@@ -6,6 +6,7 @@
 
 mod backtrace;
 mod cell;
+mod code_units;
 mod data;
 mod group_fuel;
 mod handle_table;
@@ -34,6 +35,7 @@ use wasmtime::ValRaw;
 use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Linker, Store, StoreContextMut};
 
 use self::cell::{Access, StoreCell};
+pub(crate) use self::code_units::CodeUnits;
 use self::data::FuelMeter;
 pub use self::data::Signature;
 pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
@@ -108,6 +110,7 @@ impl WasmStore {
                 host_funcs: HashMap::new(),
                 funcs: HandleTable::new("function", cap),
                 identities: FuncIdentities::default(),
+                code_units: None,
                 memories: HandleTable::new("memory", cap),
                 globals: HandleTable::new("global", cap),
                 tables: HandleTable::new("table", cap),

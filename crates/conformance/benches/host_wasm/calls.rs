@@ -10,7 +10,7 @@ use crate::measure::{Bench, Subject};
 use crate::raw::{self, Guest, ok};
 
 /// The number of calls in one round.
-const CALLS: u32 = if cfg!(feature = "quickjs") {
+pub const CALLS: u32 = if cfg!(feature = "quickjs") {
     50_000
 } else {
     500_000
@@ -18,7 +18,7 @@ const CALLS: u32 = if cfg!(feature = "quickjs") {
 /// The number of slow calls in one round: calls with WASI, and asynchronous calls.
 const SLOW_CALLS: u32 = 2_000;
 
-const FUNCTIONS: &str = r#"(module
+pub const FUNCTIONS: &str = r#"(module
     (func (export "i32") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
     (func (export "i64") (param i64 i64) (result i64) (i64.add (local.get 0) (local.get 1)))
     (func (export "f64") (param f64 f64) (result f64) (f64.add (local.get 0) (local.get 1)))
@@ -32,7 +32,7 @@ const FUNCTIONS: &str = r#"(module
                 (f64.add (local.get 3) (local.get 7))))))"#;
 
 /// A guest that calls an import a given number of times.
-const IMPORTS: &str = r#"(module
+pub const IMPORTS: &str = r#"(module
     (import "env" "f" (func $f (param i32) (result i32)))
     (func (export "loop") (param $n i32) (result i32) (local $sum i32)
         (loop $more

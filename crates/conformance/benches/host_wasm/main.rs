@@ -15,6 +15,7 @@ mod memory;
 mod modules;
 mod raw;
 mod scale;
+mod standard;
 
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     let mut bench = Bench::new(options.only);
     calls::measure(&mut bench)?;
     memory::measure(&mut bench)?;
+    standard::measure(&mut bench)?;
     modules::measure(&mut bench)?;
     guests::measure(&mut bench)?;
     lanes::measure(&mut bench)?;

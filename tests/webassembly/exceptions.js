@@ -1,0 +1,61 @@
+// Exceptions go through JavaScript, and from one store to another, as the same objects.
+const tag = new W.Tag({ parameters: ["i32", "externref"] });
+const object = {};
+const throwing = `(module (import "env" "tag" (tag $t (param i32 externref)))
+  (import "env" "call" (func $call))
+  (func (export "throw") (param i32 externref) (throw $t (local.get 0) (local.get 1)))
+  (func (export "catch") (result i32 externref)
+    (block $caught (result i32 externref)
+      (try_table (catch $t $caught) (call $call))
+      (unreachable)))
+  (func (export "through") (try_table (call $call)))
+  (func (export "rethrow")
+    (block $caught (result exnref)
+      (try_table (catch_all_ref $caught) (call $call))
+      (unreachable))
+    (throw_ref)))`;
+let inner = () => {};
+const make = () => exportsOf(throwing, { env: { tag, call: () => inner() } });
+const [a, b] = [make(), make()];
+
+const thrown = throws(W.Exception, () => a.throw(7, object));
+same([thrown.is(tag), thrown.getArg(tag, 0)], [true, 7]);
+identical(thrown.getArg(tag, 1), object);
+throws(RangeError, () => thrown.getArg(tag, 2));
+throws(TypeError, () => thrown.getArg(new W.Tag({ parameters: ["i32", "externref"] }), 0));
+
+// From the first store to the second, which has no instance in common with it.
+inner = () => a.throw(8, object);
+same(b.catch()[0], 8);
+identical(b.catch()[1], object);
+identical(throws(W.Exception, () => (inner = () => { throw thrown; }, b.through())), thrown);
+identical(throws(W.Exception, () => b.rethrow()), thrown);
+identical(throws(W.Exception, () => a.rethrow()), thrown);
+
+// One that JavaScript makes.
+const made = new W.Exception(tag, [9, "text"], { traceStack: true });
+inner = () => { throw made; };
+same([b.catch(), a.catch(), typeof made.stack, new W.Exception(tag, [1, 2]).stack], [[9, "text"], [9, "text"], "string", undefined]);
+throws(TypeError, () => new W.Exception(tag, [1]));
+throws(TypeError, () => new W.Exception(W.JSTag, [1]));
+
+// JavaScript's own errors are exceptions with the tag JSTag.
+const js = exportsOf(`(module (import "env" "tag" (tag $t (param externref))) (import "env" "f" (func $f))
+  (func (export "catch") (result externref)
+    (block $caught (result externref) (try_table (catch $t $caught) (call $f)) (unreachable)))
+  (func (export "throw") (param externref) (throw $t (local.get 0))))`, { env: { tag: W.JSTag, f: () => inner() } });
+const mine = new Error("mine");
+inner = () => { throw mine; };
+identical(js.catch(), mine);
+identical(throws(Error, () => js.throw(mine)), mine);
+inner = () => { throw undefined; };
+identical(js.catch(), undefined);
+
+// No guest catches a trap, also not one of another instance.
+const trap = exportsOf(`(module (func (export "trap") (unreachable)))`);
+inner = trap.trap;
+const catching = exportsOf(`(module (import "env" "f" (func $f))
+  (func (export "f") (block $caught (try_table (catch_all $caught) (call $f)))))`, { env: { f: () => inner() } });
+same(throws(W.RuntimeError, () => catching.f()).message, "unreachable");
+inner = () => { throw new W.RuntimeError("made by JavaScript"); };
+same(catching.f(), undefined);

@@ -1,0 +1,44 @@
+// The limits hold for all that is made through one namespace object, together.
+const spin = `(module (func (export "spin") (param i32) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
+const metered = namespace({ fuel: 1_000_000 });
+let spent = 0;
+const error = throws(metered.RuntimeError, () => {
+  for (;;) {
+    exportsOf(spin, undefined, metered).spin(10_000);
+    spent++;
+  }
+});
+same([error.code, spent > 5 && spent < 40], [5006, true], `${error} after ${spent}`);
+// Another namespace object has a budget of its own.
+exportsOf(spin, undefined, namespace({ fuel: 1_000_000 })).spin(10_000);
+
+// A guest that calls a guest of another store has no second budget.
+const nested = namespace({ fuel: 1_000_000 });
+const { spin: inside } = exportsOf(spin, undefined, nested);
+const outside = exportsOf(`(module (import "env" "f" (func $f (param i32)))
+  (func (export "f") (loop (call $f (i32.const 1000)) (br 0))))`, { env: { f: (n) => inside(n) } }, nested);
+same(throws(nested.RuntimeError, () => outside.f()).code, 5006);
+
+const small = namespace({ maxMemoryBytes: 10 * 65536 });
+const memories = [new small.Memory({ initial: 4 }), new small.Memory({ initial: 4 })];
+throws(RangeError, () => new small.Memory({ initial: 4 }));
+throws(RangeError, () => memories[0].grow(3));
+same(memories[0].grow(1), 4);
+same(throws(small.LinkError, () => exportsOf(`(module (memory 4))`, undefined, small)).code, 5001);
+exportsOf(`(module (memory 1))`, undefined, small);
+
+const timed = namespace({ timeoutMs: 50 });
+same(throws(timed.RuntimeError, () => exportsOf(`(module (func (export "f") (loop (br 0))))`, undefined, timed).f()).message, "interrupt");
+// No import keeps a call from its deadline by a call of another instance.
+const endless = exportsOf(`(module (func (export "f") (loop (br 0))))`, undefined, timed);
+const patient = exportsOf(`(module (import "env" "f" (func $f)) (func (export "f") (loop (call $f) (br 0))))`, {
+  env: { f() { try { endless.f(); } catch { /* The outer call ends all the same. */ } } },
+}, timed);
+throws(timed.RuntimeError, () => patient.f());
+
+// The native stack ends with a RangeError, and all goes on.
+const deep = exportsOf(`(module (func $f (export "f") (call $f)))`);
+throws(RangeError, () => deep.f());
+const mutual = exportsOf(`(module (import "env" "f" (func $f)) (func (export "f") (call $f)))`, { env: { f: () => mutual.f() } });
+throws(RangeError, () => mutual.f());
+same(exportsOf(`(module (func (export "f") (result i32) (i32.const 1)))`).f(), 1);

@@ -1,0 +1,40 @@
+// Structs and arrays keep their identity, and cannot be changed.
+const { make, get, echo, i31 } = exportsOf(`(module
+  (type $s (struct (field (mut i32))))
+  (func (export "make") (param i32) (result (ref $s)) (struct.new $s (local.get 0)))
+  (func (export "get") (param (ref null $s)) (result i32) (struct.get $s 0 (local.get 0)))
+  (func (export "echo") (param anyref) (result anyref) (local.get 0))
+  (func (export "i31") (param i31ref) (result i31ref) (local.get 0)))`);
+const [a, b] = [make(1), make(1)];
+identical(echo(a), a);
+same([a === b, get(a), get(b), Object.getPrototypeOf(a), Object.isExtensible(a)], [false, 1, 1, null, false]);
+for (const change of [() => { a.x = 1; }, () => Object.freeze(a), () => Object.setPrototypeOf(a, {})]) throws(TypeError, change);
+for (const wrong of [{}, 5, "text", echo]) throws(TypeError, () => get(wrong), show(wrong));
+throws(W.RuntimeError, () => get(null));
+// Numbers that an i31 can hold are i31s; other values are themselves.
+same([5, -(2 ** 30), 2 ** 30 - 1].map((x) => i31(x)), [5, -(2 ** 30), 2 ** 30 - 1]);
+for (const wrong of [2 ** 30, 0.5, "5"]) throws(TypeError, () => i31(wrong));
+const object = {};
+for (const value of [2 ** 30, 0.5, "text", object, 7, null, undefined, echo]) identical(echo(value), value);
+// Of another instance, too: instances whose exports have such types share a store.
+const other = exportsOf(`(module (type $s (struct (field (mut i32))))
+  (func (export "get") (param (ref null $s)) (result i32) (struct.get $s 0 (local.get 0))))`);
+same(other.get(make(9)), 9);
+
+// Builtin functions on strings, and constants.
+const strings = new W.Instance(new W.Module(binary(`(module
+  (type $units (array (mut i16)))
+  (import "wasm:js-string" "length" (func $length (param externref) (result i32)))
+  (import "wasm:js-string" "concat" (func $concat (param externref externref) (result (ref extern))))
+  (import "wasm:js-string" "intoCharCodeArray" (func $into (param externref (ref null $units) i32) (result i32)))
+  (import "wasm:js-string" "fromCharCodeArray" (func $from (param (ref null $units) i32 i32) (result (ref extern))))
+  (import "text" "hello" (global $hello (ref extern)))
+  (func (export "greet") (param externref) (result externref) (call $concat (global.get $hello) (local.get 0)))
+  (func (export "length") (param externref) (result i32) (call $length (local.get 0)))
+  (func (export "copy") (param externref i32) (result externref) (local $units (ref $units))
+    (local.set $units (array.new_default $units (local.get 1)))
+    (drop (call $into (local.get 0) (local.get $units) (i32.const 0)))
+    (call $from (local.get $units) (i32.const 0) (local.get 1))))`), { builtins: ["js-string"], importedStringConstants: "text" })).exports;
+same([strings.greet(" you"), strings.length("four"), strings.copy("a\u{1f600}", 3)], ["hello you", 4, "a\u{1f600}"]);
+throws(W.RuntimeError, () => strings.length(5));
+throws(W.RuntimeError, () => strings.copy("too long", 3));
