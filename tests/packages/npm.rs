@@ -114,8 +114,7 @@ fn failed(error: impl std::fmt::Display) -> JsErrorBox {
 /// Reads a file of the programs or the packages.
 fn read(path: &Path) -> Result<Vec<u8>, JsErrorBox> {
     assert!(path.starts_with(programs()) || path.starts_with(packages()));
-    std::fs::read(path)
-        .map_err(|error| JsErrorBox::generic(format!("{}: {error}", path.display())))
+    std::fs::read(path).map_err(|error| JsErrorBox::generic(format!("{}: {error}", path.display())))
 }
 
 deno_core::extension!(
@@ -142,7 +141,11 @@ fn op_package_resolve(#[string] name: &str) -> Result<String, JsErrorBox> {
 #[buffer]
 fn op_package_wat(#[string] name: &str) -> Result<Vec<u8>, JsErrorBox> {
     let binary = wat::parse_file(programs().join(name).with_extension("wat")).map_err(failed)?;
-    std::fs::write(packages().with_file_name(name).with_extension("wasm"), &binary).map_err(failed)?;
+    std::fs::write(
+        packages().with_file_name(name).with_extension("wasm"),
+        &binary,
+    )
+    .map_err(failed)?;
     Ok(binary)
 }
 
@@ -150,9 +153,7 @@ fn op_package_wat(#[string] name: &str) -> Result<Vec<u8>, JsErrorBox> {
 fn run(name: &str, needed: &[&str], capabilities: WasmCapabilities) -> Option<Value> {
     for package in needed {
         if !packages().join(package).exists() {
-            println!(
-                "skipped: no {package} in target/npm; tests/programs/fetch.sh --npm gets it"
-            );
+            println!("skipped: no {package} in target/npm; tests/programs/fetch.sh --npm gets it");
             return None;
         }
     }
@@ -211,7 +212,8 @@ fn test(name: &str, packages: &[&str], expected: &Value) {
 #[test]
 fn argon2() {
     let hash = "a8b9a5e5c6ea1403ba63154786b4811cfd1459dc6b23190d70cf1a317ddb9735";
-    let encoded = "$argon2id$v=19$m=4096,t=3,p=1$c29tZXNhbHQ$qLml5cbqFAO6YxVHhrSBHP0UWdxrIxkNcM8aMX3blzU";
+    let encoded =
+        "$argon2id$v=19$m=4096,t=3,p=1$c29tZXNhbHQ$qLml5cbqFAO6YxVHhrSBHP0UWdxrIxkNcM8aMX3blzU";
     test(
         "argon2",
         &["argon2-browser"],
@@ -228,7 +230,12 @@ fn argon2() {
 fn duckdb() {
     test(
         "duckdb",
-        &["@duckdb/duckdb-wasm", "apache-arrow", "flatbuffers", "tslib"],
+        &[
+            "@duckdb/duckdb-wasm",
+            "apache-arrow",
+            "flatbuffers",
+            "tslib",
+        ],
         &json!({
             "version": "v1.4.3",
             "total": [{ "n": 1_000_000, "cents": 499_500_000, "item": "item 9" }],
@@ -355,7 +362,11 @@ fn tree_sitter() {
         body: (statement_block (return_statement (binary_expression left: (identifier) right: (identifier)))))";
     test(
         "tree_sitter",
-        &["web-tree-sitter", "tree-sitter-javascript", "tree-sitter-json"],
+        &[
+            "web-tree-sitter",
+            "tree-sitter-javascript",
+            "tree-sitter-json",
+        ],
         &json!({
             "json": "(document (object (pair key: (string (string_content)) value: (array (number) (true) (null)))))",
             "names": 50,
