@@ -1,6 +1,9 @@
-//! Published programs, in the form in which their packages ship them.
+//! Published programs, in the form in which their packages ship them, on the strict API; packages of npm with their
+//! glue on the standard one.
 //!
 //! `tests/programs/fetch.sh` puts them into `target/programs`. The test of a missing program prints that it is skipped.
+
+mod npm;
 
 use std::path::{Path, PathBuf};
 

