@@ -49,21 +49,25 @@ export class ExternalReferences {
     return number;
   }
 
-  /** The code units of all strings among the values that guests hold. */
+  /** The code units of all strings that guests hold. */
   stringUnits(): number {
-    this.#collect();
     let units = 0;
-    for (let i = 0; i < this.held.length; i++) {
-      const value = this.held[i];
-      if (typeof value === "string") units += value.length;
-    }
+    for (let i = 0; i < this.held.length; i++) units += lengthOf(this.held[i]);
+    const unheld = this.#unheld();
+    const length = TypedArrayPrototypeGetLength(unheld);
+    for (let i = 0; i < length; i++) units -= lengthOf(this.held[unheld[i]]);
     return units;
+  }
+
+  /** The numbers of the values that no guest holds. The latest of them may be on their way to one. */
+  #unheld(): Uint32Array {
+    const bytes = op_wasm_collect(this.#store, this.held.length);
+    return new Uint32Array(TypedArrayPrototypeGetBuffer(bytes));
   }
 
   /** Releases the values that no guest holds, except for the latest: the call frame has a thousand slots. */
   #collect(): void {
-    const bytes = op_wasm_collect(this.#store, this.held.length);
-    const unheld = new Uint32Array(TypedArrayPrototypeGetBuffer(bytes));
+    const unheld = this.#unheld();
     const length = TypedArrayPrototypeGetLength(unheld);
     for (let i = 0; i < length; i++) {
       const number = unheld[i];
@@ -80,4 +84,9 @@ export class ExternalReferences {
     this.throwers[number] = undefined;
     append(this.#free, number);
   }
+}
+
+/** The code units of a string; 0 for any other value. */
+function lengthOf(value: unknown): number {
+  return typeof value === "string" ? value.length : 0;
 }

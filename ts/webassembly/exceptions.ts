@@ -99,34 +99,34 @@ export function tagIn(store: StandardStore, handle: number, params: string[]): T
 /** An exception. */
 class ExceptionState {
   readonly tag: TagState;
-  /** The values that it carries, if JavaScript made it or has read it. */
-  payload: unknown[] | undefined;
-  /** The store of the guest that threw it, and its number there. */
-  readonly origin: StandardStore | undefined;
+  /** The values that it carries. Where JavaScript has no value of the type, the list has `undefined`. */
+  readonly payload: unknown[];
+  /**
+   * The number of the store whose guest threw it, and its own number there. Not the store itself, which would live as
+   * long as the exception.
+   */
+  readonly origin: number;
   readonly number: number;
   /** Its numbers in other stores. */
   readonly numbers: WeakMap<StandardStore, number> = new SafeWeakMap();
 
-  constructor(tag: TagState, payload: unknown[] | undefined, origin?: StandardStore, number: number = 0) {
+  constructor(tag: TagState, payload: unknown[], origin: number = -1, number: number = 0) {
     this.tag = tag;
     this.payload = payload;
     this.origin = origin;
     this.number = number;
   }
+}
 
-  /** The values that it carries. Where JavaScript has no value of the type, the list has `undefined`. */
-  values(): unknown[] {
-    if (this.payload === undefined) {
-      const { params } = this.tag;
-      op_wasm_read_exception(this.origin.id, this.number);
-      const payload = list<unknown>();
-      for (let i = 0; i < params.length; i++) {
-        payload[i] = hasNoValues(params[i]) ? undefined : readStandard(this.origin, params[i], i);
-      }
-      this.payload = payload;
-    }
-    return this.payload;
+/** The values that an exception of a guest carries. */
+function payloadOf(store: StandardStore, number: number, { params }: TagState): unknown[] {
+  const payload = list<unknown>();
+  if (params.length === 0) return payload;
+  op_wasm_read_exception(store.id, number);
+  for (let i = 0; i < params.length; i++) {
+    payload[i] = hasNoValues(params[i]) ? undefined : readStandard(store, params[i], i);
   }
+  return payload;
 }
 
 const exceptionStates: WeakMap<object, ExceptionState> = new SafeWeakMap();
@@ -135,7 +135,7 @@ const exceptionStates: WeakMap<object, ExceptionState> = new SafeWeakMap();
 export function exceptionIn(store: StandardStore, value: unknown): number {
   const exception = exceptionStates.get(value as object);
   if (exception === undefined || exception.tag.namespace !== store.namespace) return -1;
-  if (exception.origin === store) return exception.number;
+  if (exception.origin === store.id) return exception.number;
   const number = exception.numbers.get(store);
   if (number !== undefined) return number;
   try {
@@ -152,9 +152,8 @@ function putInto(store: StandardStore, exception: ExceptionState, object: object
   for (let i = 0; i < tag.params.length; i++) {
     if (hasNoValues(tag.params[i])) throw new TypeError("JavaScript has no value of the type");
   }
-  const values = exception.values();
   const handle = tag.handleIn(store);
-  writeAll(store, tag.params, values);
+  writeAll(store, tag.params, exception.payload);
   const number = op_wasm_new_exception(store.id, handle);
   exception.numbers.set(store, number);
   store.addObject(number, object);
@@ -169,14 +168,14 @@ function hasNoValues({ kind }: ValueType): boolean {
 /** The value that JavaScript gets for an exception that leaves a guest: the exception, or the value in one of JavaScript's. */
 export function thrownBy(exception: object): unknown {
   const state = exceptionStates.get(exception);
-  return state !== undefined && state.tag.isJsTag ? state.values()[0] : exception;
+  return state !== undefined && state.tag.isJsTag ? state.payload[0] : exception;
 }
 
 /** Makes the object for an exception of a guest. */
 export function makeException(store: StandardStore, number: number): object {
   const handle = op_wasm_exception_tag(store.id, number);
   const tag = tagIn(store, handle, JSONParse(op_wasm_tag_type(store.id, handle)).params);
-  const state = new ExceptionState(tag, undefined, store, number);
+  const state = new ExceptionState(tag, payloadOf(store, number, tag), store.id, number);
   return construct(store.namespace.classes.Exception, undefined, internal, state);
 }
 
@@ -272,7 +271,7 @@ export function makeExceptionClass(namespace: NamespaceState): ObjectClass {
         throw new RangeError(`the exception has ${other.params.length} values`);
       }
       if (hasNoValues(other.params[at])) throw new TypeError("JavaScript has no value of the type");
-      return exception.values()[at];
+      return exception.payload[at];
     }
   }
   exposeInterface(Exception, "Exception", 2);

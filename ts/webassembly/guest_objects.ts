@@ -11,8 +11,6 @@ import {
   SafeWeakRef,
   TypeError,
 } from "../core.ts";
-import type { WasmError } from "../errors.ts";
-import type { StoreIdentity } from "../handles.ts";
 import { append, list } from "../list.ts";
 import { op_wasm_collect_in_job, op_wasm_release_object } from "../ops.ts";
 
@@ -87,15 +85,9 @@ export class GuestObjects {
   }
 }
 
-/** A store, as far as errors of ops on its objects need it. */
-export interface ObjectStore extends StoreIdentity {
-  /** The error to throw for the error of an op that runs guests. */
-  stopped(error: WasmError): unknown;
-}
-
-/** A struct or array of a guest. */
+/** A struct or array of a guest. It refers to its store by number only: without the store it is of no use. */
 export interface GuestObject {
-  store: ObjectStore;
+  store: number;
   number: number;
 }
 
@@ -117,7 +109,7 @@ const handler = ObjectFreeze({
 });
 
 /** The object for a new struct or array: it has no properties, and cannot be changed. */
-export function newGuestObject(store: ObjectStore, number: number): object {
+export function newGuestObject(store: number, number: number): object {
   const object = new Proxy(ObjectFreeze(ObjectCreate(null)), handler);
   guestObjects.set(object, { store, number });
   return object;

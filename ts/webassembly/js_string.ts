@@ -80,17 +80,6 @@ function join(names: string[]): string {
 /** The most characters that one call of `String.fromCharCode` takes. */
 const CHUNK = 4096;
 
-/** Does an op on an array. Its error, such as the end of the fuel, is one that no guest can catch. */
-function onArray<T>({ store }: GuestObject, op: () => T): T {
-  try {
-    return op();
-  } catch (error) {
-    const ended = store.stopped(error) as object;
-    uncatchable.set(ended, store.id);
-    throw ended;
-  }
-}
-
 /** Makes the builtin functions, whose traps are errors of these classes. */
 export function makeBuiltins(classes: ErrorClasses, budget: StringBudget): Record<string, WasmFunction> {
   function trap(message: string): never {
@@ -102,15 +91,19 @@ export function makeBuiltins(classes: ErrorClasses, budget: StringBudget): Recor
   function string(value: unknown): string {
     return typeof value === "string" ? value : trap("illegal cast: expected a string");
   }
-  /** Uses up the fuel for reading or making so many code units. */
-  function spend(units: number): void {
+  /** Does an op. Its error, such as the end of the fuel, is one that no guest can catch. */
+  function attempt<T>(op: () => T): T {
     try {
-      budget.spend(units);
+      return op();
     } catch (error) {
       const ended = standardError(classes, error);
       uncatchable.set(ended, -1);
       throw ended;
     }
+  }
+  /** Uses up the fuel for reading or making so many code units. */
+  function spend(units: number): void {
+    attempt(() => budget.spend(units));
   }
   /** Counts a string that is going to be made. */
   function take(units: number): void {
@@ -166,17 +159,16 @@ export function makeBuiltins(classes: ErrorClasses, budget: StringBudget): Recor
       return left < right ? -1 : 1;
     },
     fromCharCodeArray(units, start, end) {
-      const object = array(units);
-      const { store, number } = object;
+      const { store, number } = array(units);
       const from = start >>> 0;
       const to = end >>> 0;
-      const length = onArray(object, () => op_wasm_array16_length(store.id, number));
+      const length = attempt(() => op_wasm_array16_length(store, number));
       if (from > to || to > length) trap("array element access out of bounds");
       take(to - from);
       let text = "";
       for (let i = from; i < to; i += CHUNK) {
         const stop = i + CHUNK < to ? i + CHUNK : to;
-        const bytes = onArray(object, () => op_wasm_read_array16(store.id, number, i, stop));
+        const bytes = attempt(() => op_wasm_read_array16(store, number, i, stop));
         const chunk = new Uint16Array(TypedArrayPrototypeGetBuffer(bytes));
         const codes = list<number>();
         for (let j = 0; j < stop - i; j++) codes[j] = chunk[j];
@@ -186,16 +178,15 @@ export function makeBuiltins(classes: ErrorClasses, budget: StringBudget): Recor
     },
     intoCharCodeArray(value, units, start) {
       const text = string(value);
-      const object = array(units);
-      const { store, number } = object;
+      const { store, number } = array(units);
       const from = start >>> 0;
-      const length = onArray(object, () => op_wasm_array16_length(store.id, number));
+      const length = attempt(() => op_wasm_array16_length(store, number));
       if (from + text.length > length) trap("array element access out of bounds");
       spend(text.length);
       const written = new Uint16Array(text.length);
       for (let i = 0; i < text.length; i++) written[i] = StringPrototypeCharCodeAt(text, i);
       const bytes = new Uint8Array(TypedArrayPrototypeGetBuffer(written));
-      onArray(object, () => op_wasm_write_array16(store.id, number, from, bytes));
+      attempt(() => op_wasm_write_array16(store, number, from, bytes));
       return text.length;
     },
   } as unknown as Record<string, WasmFunction>;

@@ -176,7 +176,7 @@ export class StandardStore extends StoreState implements StandardReferences {
     if (known !== undefined) return known;
     const object = op_wasm_object_kind(this.id, number) === OBJECT_EXCEPTION
       ? parts.makeException(this, number)
-      : newGuestObject(this, number);
+      : newGuestObject(this.id, number);
     this.#objects.add(number, object);
     return object;
   }
@@ -188,7 +188,7 @@ export class StandardStore extends StoreState implements StandardReferences {
 
   objectNumber(value: unknown): number {
     const object = guestObjects.get(value as object);
-    return object !== undefined && object.store === this ? object.number : -1;
+    return object !== undefined && object.store === this.id ? object.number : -1;
   }
 
   override thrown(status: number): unknown {
