@@ -25,7 +25,6 @@ scripts! {
     arguments_and_results_are_converted: "functions.js";
     exceptions_have_stacks: "traces.js";
     exceptions_pass_through_javascript_and_stores: "exceptions.js";
-    garbage_is_freed_without_a_turn_of_the_event_loop: "flat.js";
     imports_are_the_app_s_own: "imports.js";
     limits_hold_for_all_stores_together: "limits.js";
     modules_arrive_over_time: "streaming.js";

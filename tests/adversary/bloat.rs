@@ -5,6 +5,12 @@ use serde_json::json;
 use super::{Attack, attacks};
 
 attacks! {
+    fn what_nothing_refers_to_is_freed_without_a_turn_of_the_event_loop() {
+        // In a process of its own: it uses most of the mappings that the guests of a process may have.
+        Attack::new(format!("{}\n{}\nreturn true;", include_str!("../webassembly/prelude.js"), include_str!("flat.js")))
+            => json!(true)
+    }
+
     fn refused_values_are_freed() {
         Attack::new(r#"
             const { op_wasm_yield_now: turn } = Deno.core.ops;
