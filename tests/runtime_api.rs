@@ -403,10 +403,11 @@ fn a_handle_has_bits_and_other_bits_are_no_handle() {
         RefHandle::Host(7),
         RefHandle::Func(u32::MAX),
         RefHandle::Object(0),
+        RefHandle::I31(-1),
     ] {
         assert_eq!(RefHandle::from_bits(handle.to_bits()), Some(handle));
     }
-    for bits in [1, 4 << 32, u64::MAX] {
+    for bits in [1, 5 << 32, u64::MAX] {
         assert_eq!(RefHandle::from_bits(bits), None);
     }
 }

@@ -23,6 +23,7 @@ macro_rules! scripts {
 
 scripts! {
     arguments_and_results_are_converted: "functions.js";
+    exceptions_have_stacks: "traces.js";
     exceptions_pass_through_javascript_and_stores: "exceptions.js";
     garbage_is_freed_without_a_turn_of_the_event_loop: "flat.js";
     imports_are_the_app_s_own: "imports.js";
@@ -46,5 +47,8 @@ fn the_global_is_there_before_the_first_line_and_no_other_is_left() {
          const [error] = [await caught(f)];
          return [Object.prototype.toString.call(W), error.code, error instanceof W.RuntimeError, typeof WebAssembly];",
     );
-    assert_eq!(result, json!(["[object WebAssembly]", 5006, true, "undefined"]));
+    assert_eq!(
+        result,
+        json!(["[object WebAssembly]", 5006, true, "undefined"])
+    );
 }

@@ -83,7 +83,6 @@ export const {
   TypedArrayPrototypeGetLength,
   TypedArrayPrototypeGetSymbolToStringTag,
   TypedArrayPrototypeSet,
-  TypedArrayPrototypeSlice,
   Uint16Array,
   Uint32Array,
   Uint8Array,

@@ -669,7 +669,7 @@ impl WasmState {
 
     /// The most bytes of a module in the binary format.
     pub(crate) fn max_binary_bytes(&self) -> u64 {
-        self.capabilities.module_limits.max_binary_bytes.into()
+        self.capabilities.module_limits.max_binary_bytes
     }
 
     /// Whether the runtime gets the global `WebAssembly`.

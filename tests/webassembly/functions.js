@@ -51,7 +51,9 @@ const calls = exportsOf(`(module
 same([1.9, "3", undefined, 2 ** 32].map((value) => (results.one = value, calls.one())), [1, 3, 0, 0]);
 results.one = 1n;
 throws(TypeError, () => calls.one());
-results.more = new Set([1, 2, object]);
+let step = 0;
+const values = [1, 2, object];
+results.more = { [Symbol.iterator]: () => ({ next: () => ({ done: step === 3, value: values[step++] }) }) };
 same(calls.more(), [1, 2, object]);
 for (const wrong of [[1, 2], [1, 2, 3, 4], undefined, 5]) {
   results.more = wrong;

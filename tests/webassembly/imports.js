@@ -1,8 +1,9 @@
 // Imports are what the app put there, never what JavaScript's own prototypes have.
 const importing = (name, type = "(func)") => module(`(module (import "env" "${name}" ${type}))`);
 const names = new Set();
-for (const holder of [Object, Function, Array, String, Number, Map, Set, WeakMap, Promise, Error, RegExp, Uint8Array, Date, Symbol]) {
-  for (let p = holder.prototype; p !== null; p = Object.getPrototypeOf(p)) {
+for (const holder of [{}, () => {}, [], "", 0, new Map(), new Set(), new WeakMap(), new WeakRef({}), Promise.resolve(), new Error(), /a/,
+  new Uint8Array(), new Date(), Symbol(), new SharedArrayBuffer(1), [].values(), (function* () {})(), async () => {}]) {
+  for (let p = Object.getPrototypeOf(holder); p !== null; p = Object.getPrototypeOf(p)) {
     for (const name of Object.getOwnPropertyNames(p)) names.add(name);
   }
 }
@@ -12,6 +13,14 @@ const containers = {
   map: new Map(),
   promise: Promise.resolve(),
   typed: new Uint8Array(1),
+  shared: new SharedArrayBuffer(1),
+  date: new Date(0),
+  pattern: /a/,
+  iterator: [].values(),
+  generator: (function* () {})(),
+  generators: function* () {},
+  asynchronous: async () => {},
+  weak: new WeakRef({}),
   instance: new (class Empty {})(),
   proxy: new Proxy({}, {}),
   forwarding: new Proxy({}, { get: (target, name) => target[name] }),

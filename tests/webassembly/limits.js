@@ -36,6 +36,17 @@ const patient = exportsOf(`(module (import "env" "f" (func $f)) (func (export "f
 }, timed);
 throws(timed.RuntimeError, () => patient.f());
 
+// Builtin functions have the same budget as the guests that call them.
+const strings = namespace({ fuel: 1_000_000 });
+const copying = new strings.Instance(new strings.Module(binary(`(module
+  (type $units (array (mut i16)))
+  (import "wasm:js-string" "fromCharCodeArray" (func $from (param (ref null $units) i32 i32) (result (ref extern))))
+  (func (export "f") (local $units (ref $units))
+    (local.set $units (array.new_default $units (i32.const 10000)))
+    (block $caught (try_table (catch_all $caught)
+      (loop (drop (call $from (local.get $units) (i32.const 0) (i32.const 10000))) (br 0))))))`), { builtins: ["js-string"] })).exports;
+same(throws(strings.RuntimeError, () => copying.f()).code, 5006);
+
 // The native stack ends with a RangeError, and all goes on.
 const deep = exportsOf(`(module (func $f (export "f") (call $f)))`);
 throws(RangeError, () => deep.f());

@@ -9,6 +9,7 @@ import { convertError } from "./error_classes.ts";
 import { namedType } from "./exceptions.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import { calleeOfExport } from "./standard_store.ts";
+import { makeOrCollect } from "./store_pressure.ts";
 import type { StandardStore } from "./standard_store.ts";
 import { EXN_REF } from "./value_types.ts";
 import type { ValueType } from "./value_types.ts";
@@ -77,11 +78,7 @@ export class GlobalState {
       } else {
         writeCoerced(store, this.type, 0, this.get());
       }
-      try {
-        handle = op_wasm_new_global(store.id, name, this.isMutable);
-      } catch (error) {
-        throw convertError(this.namespace.errors, error);
-      }
+      handle = makeOrCollect(this.namespace, () => op_wasm_new_global(store.id, name, this.isMutable));
       this.place(store, handle);
     }
     return handle;

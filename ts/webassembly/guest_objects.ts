@@ -10,6 +10,7 @@ import {
   SafeWeakRef,
   TypeError,
 } from "../core.ts";
+import type { WasmError } from "../errors.ts";
 import type { StoreIdentity } from "../handles.ts";
 import { op_wasm_release_object } from "../ops.ts";
 
@@ -57,9 +58,15 @@ export class GuestObjects {
   }
 }
 
+/** A store, as far as errors of ops on its objects need it. */
+export interface ObjectStore extends StoreIdentity {
+  /** The error to throw for the error of an op that runs guests. */
+  stopped(error: WasmError): unknown;
+}
+
 /** A struct or array of a guest. */
 export interface GuestObject {
-  store: StoreIdentity;
+  store: ObjectStore;
   number: number;
 }
 
@@ -81,7 +88,7 @@ const handler = ObjectFreeze({
 });
 
 /** The object for a new struct or array: it has no properties, and cannot be changed. */
-export function newGuestObject(store: StoreIdentity, number: number): object {
+export function newGuestObject(store: ObjectStore, number: number): object {
   const object = new Proxy(ObjectFreeze(ObjectCreate(null)), handler);
   guestObjects.set(object, { store, number });
   return object;

@@ -5,41 +5,66 @@ import {
   ObjectGetOwnPropertyDescriptor,
   ObjectGetPrototypeOf,
   ObjectHasOwn,
-  ObjectKeys,
   ReflectGet,
+  ReflectOwnKeys,
   SafeSet,
   SetPrototypeForEach,
   StringPrototypeEndsWith,
 } from "../core.ts";
+import { append, list } from "../list.ts";
+import { isObjectLike } from "./web_idl.ts";
 
-/** The prototypes of JavaScript's own objects, as they were before scripts could change anything. */
-let ownPrototypes: Set<unknown> | undefined;
+/** The prototypes of JavaScript's own objects, collected before scripts can change anything. */
+const ownPrototypes: Set<unknown> = new SafeSet();
 
-function prototypesOfJs(): Set<unknown> {
-  if (ownPrototypes === undefined) {
-    ownPrototypes = new SafeSet();
-    const { primordials } = bootstrap;
-    const names = ObjectKeys(primordials);
-    for (let i = 0; i < names.length; i++) {
-      if (StringPrototypeEndsWith(names[i], "Prototype")) ownPrototypes.add(primordials[names[i]]);
-    }
-    // Prototypes that no global name leads to.
-    const hidden = [function* () {}, async function () {}, async function* () {}];
-    for (let i = 0; i < hidden.length; i++) {
-      let prototype = hidden[i] as object;
-      for (let depth = 0; depth < 3; depth++) {
-        prototype = ObjectGetPrototypeOf(prototype);
-        if (prototype === null) break;
-        ownPrototypes.add(prototype);
-      }
+function addPrototype(prototype: unknown): void {
+  if (isObjectLike(prototype)) ownPrototypes.add(prototype);
+}
+
+/** Adds the prototypes that primordials have: also those that no global variable leads to. */
+function addPrimordials(): void {
+  const { primordials } = bootstrap;
+  const names = ReflectOwnKeys(primordials);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    if (typeof name === "string" && StringPrototypeEndsWith(name, "Prototype")) {
+      addPrototype(primordials[name]);
     }
   }
-  return ownPrototypes;
 }
+
+/** Adds the prototypes of the global classes, and those that they inherit from. */
+function addGlobals(): void {
+  const names = ReflectOwnKeys(globalThis);
+  for (let i = 0; i < names.length; i++) {
+    const descriptor = ObjectGetOwnPropertyDescriptor(globalThis, names[i]);
+    if (!ObjectHasOwn(descriptor, "value") || typeof descriptor.value !== "function") continue;
+    const prototype = ObjectGetOwnPropertyDescriptor(descriptor.value, "prototype");
+    if (prototype !== undefined) addPrototype(prototype.value);
+  }
+}
+
+/** Adds the prototypes of the functions and iterators that only syntax makes. */
+function addHidden(): void {
+  const made = [function* () {}, async function () {}, async function* () {}];
+  for (let i = 0; i < made.length; i++) {
+    let prototype = ObjectGetPrototypeOf(made[i]);
+    while (prototype !== null) {
+      addPrototype(prototype);
+      const objects = ObjectGetOwnPropertyDescriptor(prototype, "prototype");
+      if (objects !== undefined) addPrototype(objects.value);
+      prototype = ObjectGetPrototypeOf(prototype);
+    }
+  }
+}
+
+addPrimordials();
+addGlobals();
+addHidden();
 
 /** Whether an object is the prototype of JavaScript's own objects. */
 function isOwnPrototype(object: object): boolean {
-  return prototypesOfJs().has(object);
+  return ownPrototypes.has(object);
 }
 
 /**
@@ -57,18 +82,25 @@ export function importProperty(object: object, name: string): unknown {
   }
   // What else is there comes from a proxy, or from JavaScript's own prototypes. A proxy may pass on what its target
   // inherits.
+  const own = ownValues(name);
+  if (own === undefined) return undefined;
   const value = object[name];
-  return value === undefined || isOfOwnPrototype(value, name) ? undefined : value;
+  for (let i = 0; i < own.length; i++) if (own[i] === value) return undefined;
+  return value;
 }
 
-/** Whether one of JavaScript's own prototypes has this value under this name. */
-function isOfOwnPrototype(value: unknown, name: string): boolean {
-  let found = false;
-  SetPrototypeForEach(prototypesOfJs(), (prototype: object) => {
-    if (found || !ObjectHasOwn(prototype, name)) return;
+/**
+ * The values that JavaScript's own prototypes have under a name. `undefined` if one of them has an accessor: its value
+ * depends on the object.
+ */
+function ownValues(name: string): unknown[] | undefined {
+  const values = list<unknown>();
+  let hasAccessor = false;
+  SetPrototypeForEach(ownPrototypes, (prototype: object) => {
     const descriptor = ObjectGetOwnPropertyDescriptor(prototype, name);
-    // The value of an accessor depends on the object, so no name of an accessor is an import.
-    found = !ObjectHasOwn(descriptor, "value") || descriptor.value === value;
+    if (descriptor === undefined) return;
+    if (ObjectHasOwn(descriptor, "value")) append(values, descriptor.value);
+    else hasAccessor = true;
   });
-  return found;
+  return hasAccessor ? undefined : values;
 }

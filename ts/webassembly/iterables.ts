@@ -1,4 +1,5 @@
-import { ReflectApply, SymbolIterator, TypeError } from "../core.ts";
+import { copyOf } from "../check.ts";
+import { ArrayIsArray, ReflectApply, SymbolIterator, TypeError } from "../core.ts";
 import { describe } from "../describe.ts";
 import { append, list } from "../list.ts";
 
@@ -8,6 +9,8 @@ import { append, list } from "../list.ts";
  * @throws {TypeError} If it is no iterable.
  */
 export function listOf(iterable: unknown, most: number): unknown[] {
+  // An array is read by index: a script may have changed how arrays are iterated.
+  if (ArrayIsArray(iterable)) return copyOf(iterable, iterable.length < most ? iterable.length : most);
   if (iterable === undefined || iterable === null) {
     throw new TypeError(`expected an iterable, got ${describe(iterable)}`);
   }

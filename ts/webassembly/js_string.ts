@@ -15,6 +15,7 @@ import {
 } from "../core.ts";
 import { RuntimeError } from "../errors.ts";
 import { uncatchable } from "../guest_errors.ts";
+import { list } from "../list.ts";
 import { op_wasm_array16_length, op_wasm_read_array16, op_wasm_write_array16 } from "../ops.ts";
 import { importName } from "../types.ts";
 import type { ImportInfo, WasmFunction } from "../types.ts";
@@ -78,6 +79,17 @@ function join(names: string[]): string {
 /** The most characters that one call of `String.fromCharCode` takes. */
 const CHUNK = 4096;
 
+/** Does an op on an array. Its error, such as the end of the fuel, is one that no guest can catch. */
+function onArray<T>({ store }: GuestObject, op: () => T): T {
+  try {
+    return op();
+  } catch (error) {
+    const ended = store.stopped(error) as object;
+    uncatchable.set(ended, store.id);
+    throw ended;
+  }
+}
+
 /** Makes the builtin functions, whose traps are errors of these classes. */
 export function makeBuiltins(classes: ErrorClasses): Record<string, WasmFunction> {
   function trap(message: string): never {
@@ -129,30 +141,34 @@ export function makeBuiltins(classes: ErrorClasses): Record<string, WasmFunction
       return left < right ? -1 : 1;
     },
     fromCharCodeArray(units, start, end) {
-      const { store, number } = array(units);
+      const object = array(units);
+      const { store, number } = object;
       const from = start >>> 0;
       const to = end >>> 0;
-      const length = op_wasm_array16_length(store.id, number);
+      const length = onArray(object, () => op_wasm_array16_length(store.id, number));
       if (from > to || to > length) trap("array element access out of bounds");
       let text = "";
       for (let i = from; i < to; i += CHUNK) {
         const stop = i + CHUNK < to ? i + CHUNK : to;
-        const bytes = op_wasm_read_array16(store.id, number, i, stop);
+        const bytes = onArray(object, () => op_wasm_read_array16(store.id, number, i, stop));
         const chunk = new Uint16Array(TypedArrayPrototypeGetBuffer(bytes));
-        text += ReflectApply(StringFromCharCode, undefined, chunk as unknown as unknown[]);
+        const codes = list<number>();
+        for (let j = 0; j < stop - i; j++) codes[j] = chunk[j];
+        text += ReflectApply(StringFromCharCode, undefined, codes);
       }
       return text;
     },
     intoCharCodeArray(value, units, start) {
       const text = string(value);
-      const { store, number } = array(units);
+      const object = array(units);
+      const { store, number } = object;
       const from = start >>> 0;
-      const length = op_wasm_array16_length(store.id, number);
+      const length = onArray(object, () => op_wasm_array16_length(store.id, number));
       if (from + text.length > length) trap("array element access out of bounds");
       const written = new Uint16Array(text.length);
       for (let i = 0; i < text.length; i++) written[i] = StringPrototypeCharCodeAt(text, i);
       const bytes = new Uint8Array(TypedArrayPrototypeGetBuffer(written));
-      op_wasm_write_array16(store.id, number, from, bytes);
+      onArray(object, () => op_wasm_write_array16(store.id, number, from, bytes));
       return text.length;
     },
   } as unknown as Record<string, WasmFunction>;

@@ -6,7 +6,8 @@ import {
   JSONParse,
   SafeWeakMap,
   TypedArrayPrototypeGetBuffer,
-  TypedArrayPrototypeSlice,
+  TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeSet,
   TypeError,
   Uint32Array,
   Uint8Array,
@@ -160,7 +161,10 @@ const MAX_BUILTINS = 1000;
  */
 export function bytesOf(source: unknown): Uint8Array {
   try {
-    return TypedArrayPrototypeSlice(toBytes(source, TypeMismatch));
+    const bytes = toBytes(source, TypeMismatch);
+    const copy = new Uint8Array(TypedArrayPrototypeGetByteLength(bytes));
+    TypedArrayPrototypeSet(copy, bytes);
+    return copy;
   } catch (error) {
     if (error instanceof WasmError && error.message === "the buffer is detached") {
       return new Uint8Array(0);

@@ -1,7 +1,7 @@
 // Garbage collection for stores that are made without a turn of the event loop, in which finalizers could free others.
 
 import { MapPrototypeForEach, SafeFinalizationRegistry, SafeMap, SafeWeakRef } from "../core.ts";
-import { fieldOf, InstantiateError, WasmError } from "../errors.ts";
+import { fieldOf, InstantiateError, RuntimeError, WasmError } from "../errors.ts";
 import { op_wasm_collect_in_job, op_wasm_forget_store, op_wasm_live_instances } from "../ops.ts";
 import { append, list } from "../list.ts";
 import type { StoreState } from "../store_state.ts";
@@ -51,7 +51,7 @@ export function relieveNow(): void {
 }
 
 /**
- * Makes a store, memory or instance. Where a cap does not allow it, garbage is collected before the second and last
+ * Makes a store, or something in one. Where a cap does not allow it, garbage is collected before the second and last
  * attempt, if enough was made since the last collection.
  *
  * @throws The error of the namespace object for what `make` throws.
@@ -61,7 +61,8 @@ export function makeOrCollect<T>(namespace: NamespaceState, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    const refused = error instanceof WasmError && fieldOf(error, "code") === InstantiateError;
+    const code = error instanceof WasmError ? fieldOf(error, "code") : undefined;
+    const refused = code === InstantiateError || code === RuntimeError;
     if (!refused || madeSince < LEAST_COLLECTED) throw convertError(namespace.errors, error);
   }
   collectStores();

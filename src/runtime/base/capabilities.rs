@@ -85,7 +85,8 @@ pub struct WasmCapabilities {
     pub max_wasi_listing_entries: u32,
     /// The maximum number of bytes of the arguments and environment variables of a store together. Default: 1 MiB.
     pub max_wasi_text_bytes: u32,
-    /// The maximum number of bytes of the linear memories and the garbage-collected heap of one store together.
+    /// The maximum number of bytes of the linear memories and the garbage-collected heaps of one store, or of one group
+    /// of stores, together.
     /// Default: no cap other than the address space.
     pub max_memory_bytes: Option<u64>,
     /// The maximum fuel that an instance starts with. If set, *every* instance is metered. Default: none.
@@ -95,7 +96,8 @@ pub struct WasmCapabilities {
     /// The maximum number of asynchronous calls that run at one time; each has a thread. A guest that was given up
     /// but cannot be interrupted counts until it ends. Default: 1,000.
     pub max_running_calls: u32,
-    /// The maximum number of elements of the tables of one store together. Default: 10,000,000.
+    /// The maximum number of elements of the tables of one store, or of one group of stores, together. Default:
+    /// 10,000,000.
     pub max_table_elements: u64,
     /// The maximum number of modules that an app holds at one time. Default: 10,000.
     pub max_modules: u32,

@@ -11,6 +11,7 @@ use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Val, ValRaw};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::value::RefHandle;
+use crate::runtime::engine::group::Group;
 use crate::runtime::engine::interrupt::Aborted;
 use crate::runtime::store::cell::GuestLink;
 use crate::runtime::store::group_fuel::{self, FuelShare};
@@ -44,15 +45,17 @@ pub(super) fn host_call(
         lift_params(context.as_context_mut(), frame, signature)?;
     }
     let link = store.cell.guest.borrow().clone();
-    if store.cell.group.is_some() {
-        pause_fuel(&store, &mut context)?;
+    let group = store.cell.group.as_deref();
+    let metered = group.filter(|group| group.is_metered());
+    if let Some(group) = metered {
+        group_fuel::give_back(&mut context, group)?;
     }
     let called = store.lend(&mut context, || match &link {
         None => host.call(&store, frame),
         Some(link) => call_back(&store, link, host, frame),
     });
-    if store.cell.group.is_some() {
-        resume_fuel(&store, &mut context, link.as_ref())?;
+    if let Some(group) = metered {
+        take_fuel(&mut context, group, link.as_ref())?;
     }
     // The guest may run for a long time before its code checks for an interrupt.
     if link.is_some() || store.cell.interruptible {
@@ -65,23 +68,11 @@ pub(super) fn host_call(
     }
 }
 
-/// Gives the guest's fuel back to its group while a host function runs.
-#[inline(never)]
-fn pause_fuel(
-    store: &WasmStore,
-    context: &mut StoreContextMut<'_, StoreData>,
-) -> wasmtime::Result<()> {
-    match &store.cell.group {
-        Some(group) if group.is_metered() => Ok(group_fuel::give_back(context, group)?),
-        _ => Ok(()),
-    }
-}
-
 /// Takes fuel from the group again after a host function has run.
 #[inline(never)]
-fn resume_fuel(
-    store: &WasmStore,
+fn take_fuel(
     context: &mut StoreContextMut<'_, StoreData>,
+    group: &Group,
     link: Option<&GuestLink>,
 ) -> wasmtime::Result<()> {
     let is_asynchronous = link.is_some_and(|link| link.host_calls.is_some());
@@ -90,10 +81,7 @@ fn resume_fuel(
     } else {
         FuelShare::All
     };
-    match &store.cell.group {
-        Some(group) if group.is_metered() => Ok(group_fuel::take(context, group, share)?),
-        _ => Ok(()),
-    }
+    Ok(group_fuel::take(context, group, share)?)
 }
 
 #[inline(never)]

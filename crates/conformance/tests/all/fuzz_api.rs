@@ -64,6 +64,7 @@ fn the_grammar_has_every_rule_that_it_names_and_names_every_rule() {
         "op",
         "guest",
         "instance",
+        "standardInstance",
         "call",
         "callAsync",
         "imports",

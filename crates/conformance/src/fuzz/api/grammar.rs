@@ -2,7 +2,8 @@
 //!
 //! A rule has a name and alternatives. The first alternative is the smallest. `<name>` in an alternative refers to
 //! another rule, or to a rule that [`Writer`](super::writer::Writer) implements itself because it depends on types:
-//! `<n>` (a small number), `<op>`, `<guest>`, `<instance>`, `<call>`, `<callAsync>`, `<imports>`, `<import>`.
+//! `<n>` (a small number), `<op>`, `<guest>`, `<instance>`, `<standardInstance>`, `<call>`, `<callAsync>`, `<imports>`,
+//! `<import>`.
 //!
 //! `prelude.js` defines the pools and functions that expressions use.
 
@@ -30,6 +31,148 @@ pub const RULES: &[Rule] = &[
             "<view>",
             "<receiver>",
             "<deny>",
+            "<standard>",
+            "<standard>",
+            "<standardMember>",
+            "<standardMember>",
+            "<standardInstance>",
+            "<standardInstance>",
+        ],
+    ),
+    // The standard `WebAssembly`.
+    (
+        "standard",
+        &[
+            "wasm.createWebAssembly(<options>)",
+            "standard(<n>).validate(<binary>, <builtins>)",
+            "standard(<n>).compile(<binary>, <builtins>)",
+            "standard(<n>).instantiate(<binary>, <value>, <builtins>)",
+            "standard(<n>).instantiate(standardModule(<n>), { host: <value> })",
+            "standard(<n>).compileStreaming(<stream>, <builtins>)",
+            "standard(<n>).instantiateStreaming(<stream>, <value>, <builtins>)",
+            "standard(<n>).promising(func(<n>))",
+            "new (standard(<n>).Module)(<binary>, <builtins>)",
+            "new (standard(<n>).Instance)(standardModule(<n>), <value>)",
+            "new (standard(<n>).Memory)(<standardMemoryType>)",
+            "new (standard(<n>).Table)(<standardTableType>, <value>)",
+            "new (standard(<n>).Global)(<globalType>, <value>)",
+            "new (standard(<n>).Tag)(<standardTagType>)",
+            "new (standard(<n>).Exception)(<standardTag>, [<values>], <exceptionOptions>)",
+            "new (standard(<n>).Suspending)(<import>)",
+            "new (standard(<n>).RuntimeError)(<value>, { cause: <value> })",
+        ],
+    ),
+    (
+        "standardMember",
+        &[
+            "func(<n>)(<values>)",
+            "standard(<n>).Module.exports(<anyStandardModule>)",
+            "standard(<n>).Module.imports(<anyStandardModule>)",
+            "standard(<n>).Module.customSections(<anyStandardModule>, <name>)",
+            "standardInstance(<n>).exports",
+            "standardMemory(<n>).buffer",
+            "standardMemory(<n>).grow(<size>)",
+            "standardTable(<n>).length",
+            "standardTable(<n>).get(<size>)",
+            "standardTable(<n>).set(<size>, <value>)",
+            "standardTable(<n>).set(<size>)",
+            "standardTable(<n>).grow(<size>, <value>)",
+            "standardGlobal(<n>).value",
+            "standardGlobal(<n>).value = <value>",
+            "standardGlobal(<n>).valueOf()",
+            "standardException(<n>).is(<standardTag>)",
+            "standardException(<n>).getArg(<standardTag>, <number>)",
+            "(() => { throw own(standardException(<n>)); })()",
+            "standard(<n>).Memory.prototype.grow.call(<value>, <number>)",
+            "standard(<n>).Instance.call(<value>, <value>)",
+            "forget(<standardPool>, <n>)",
+        ],
+    ),
+    (
+        "standardPool",
+        &[
+            "\"standardInstance\"",
+            "\"standardModule\"",
+            "\"standardMemory\"",
+            "\"standardTable\"",
+            "\"standardGlobal\"",
+            "\"standardTag\"",
+            "\"standardException\"",
+            "\"standard\"",
+        ],
+    ),
+    ("anyStandardModule", &["standardModule(<n>)", "<value>"]),
+    (
+        "standardTag",
+        &["standardTag(<n>)", "standard(<n>).JSTag", "<value>"],
+    ),
+    ("size", &["<n>", "<n>n", "<number>", "<bigint>", "<value>"]),
+    (
+        "binary",
+        &[
+            "binaries[<guest>]",
+            "binaries[<guest>]",
+            "binaries[<guest>].slice(0, 10 * <n>)",
+            "new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, <n>, <n>, <n>])",
+            "<bytes>",
+            "<value>",
+        ],
+    ),
+    (
+        "stream",
+        &[
+            "{ arrayBuffer: async () => <binary> }",
+            "(async function* () { yield <binary>; yield <binary>; })()",
+            "{ ok: <value>, status: <value>, headers: <value>, arrayBuffer: <value> }",
+            "<value>",
+        ],
+    ),
+    (
+        "builtins",
+        &[
+            "{}",
+            "{ builtins: [\"js-string\"] }",
+            "{ builtins: [\"js-string\"], importedStringConstants: \"host\" }",
+            "{ builtins: <value>, importedStringConstants: <value> }",
+            "<value>",
+        ],
+    ),
+    (
+        "exceptionOptions",
+        &[
+            "{}",
+            "{ traceStack: true }",
+            "{ traceStack: <value> }",
+            "<value>",
+        ],
+    ),
+    (
+        "standardMemoryType",
+        &[
+            "{ initial: 1 }",
+            "{ initial: 1, maximum: 4 }",
+            "{ initial: 1, maximum: 4, shared: true }",
+            "{ initial: 1n, maximum: 4n, address: \"i64\" }",
+            "{ initial: <size>, maximum: <size>, shared: <value>, address: <value> }",
+            "<value>",
+        ],
+    ),
+    (
+        "standardTableType",
+        &[
+            "{ element: \"anyfunc\", initial: 4 }",
+            "{ element: \"externref\", initial: <n>, maximum: 8 }",
+            "{ element: <type>, initial: <size>, maximum: <size>, address: <value> }",
+            "<value>",
+        ],
+    ),
+    (
+        "standardTagType",
+        &[
+            "{ parameters: [\"i32\"] }",
+            "{ parameters: [<type>, <type>] }",
+            "{ parameters: <value> }",
+            "<value>",
         ],
     ),
     (
@@ -305,6 +448,12 @@ pub const RULES: &[Rule] = &[
             "<anyModule>",
             "view(<n>)",
             "other(<n>)",
+            "standardMemory(<n>)",
+            "standardTable(<n>)",
+            "standardGlobal(<n>)",
+            "standardTag(<n>)",
+            "standardException(<n>)",
+            "standardInstance(<n>).exports",
             "wasm.WasmMemory.prototype",
             "globalThis",
         ],

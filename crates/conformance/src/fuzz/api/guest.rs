@@ -12,6 +12,8 @@ use crate::fuzz::features;
 pub struct Guest {
     pub name: &'static str,
     pub text: &'static str,
+    /// The same in the binary format, which is the only one that the standard `WebAssembly` takes.
+    pub binary: Vec<u8>,
     pub imports: Vec<Import>,
     pub functions: Vec<(String, FuncType)>,
 }
@@ -57,6 +59,7 @@ impl Guest {
         let mut this = Self {
             name,
             text,
+            binary: module.clone(),
             imports: Vec::new(),
             functions: Vec::new(),
         };

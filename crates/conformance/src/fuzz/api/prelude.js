@@ -7,7 +7,7 @@ const { ops } = Deno.core;
 const { op_wasm_collect_js, op_wasm_yield_now, op_wasm_live_instances, op_wasm_live_modules } = ops;
 const { apply, ownKeys } = Reflect;
 const { defineProperty, getOwnPropertyDescriptor, is: isSame } = Object;
-const NativeError = Error, NativeProxy = Proxy, NativePromise = Promise, NativeTypeError = TypeError,
+const NativeError = Error, NativeProxy = Proxy, NativePromise = Promise, NativeTypeError = TypeError, NativeSyntaxError = SyntaxError,
   NativeRangeError = RangeError, NativeSet = Set;
 const isInstance = Function.prototype[Symbol.hasInstance];
 const { endsWith, slice } = String.prototype;
@@ -59,8 +59,42 @@ const kinds = [
   [wasm.WasmTable, "table"], [wasm.WasmGlobal, "global"], [wasm.WasmTag, "tag"], [wasm.WasmReference, "reference"],
   [ArrayBuffer, "view"], [SharedArrayBuffer, "view"],
 ];
-const pools = { __proto__: null, func: [], other: [], promise: [] };
+/** The number of kinds that every program has: those of the objects of `createWebAssembly` come after them. */
+const OWN_KINDS = kinds.length;
+const pools = { __proto__: null, func: [], other: [], promise: [], standard: [] };
 for (const [, name] of kinds) pools[name] ??= [];
+/** The classes of a standard object, and the pools of their instances. */
+const standardClasses = [
+  ["Module", "standardModule"], ["Instance", "standardInstance"], ["Memory", "standardMemory"], ["Table", "standardTable"],
+  ["Global", "standardGlobal"], ["Tag", "standardTag"], ["Exception", "standardException"],
+];
+for (const [, name] of standardClasses) pools[name] = [];
+const standardErrorNames = ["CompileError", "LinkError", "RuntimeError", "SuspendError"];
+/** The error classes of all standard objects of the program. */
+let standardErrors = [];
+/** Whether a value is an object that `createWebAssembly` made. */
+function isStandard(value) {
+  try {
+    return getOwnPropertyDescriptor(value, "JSTag") !== undefined;
+  } catch {
+    return false;
+  }
+}
+function keepStandard(standard) {
+  add(pools.standard, standard);
+  for (let i = 0; i < standardClasses.length; i++) {
+    add(kinds, [standard[standardClasses[i][0]], standardClasses[i][1]]);
+  }
+  for (let i = 0; i < standardErrorNames.length; i++) {
+    const type = standard[standardErrorNames[i]];
+    if (type !== undefined) add(standardErrors, type);
+  }
+}
+/** Keeps what a standard instance exports. */
+function keepExports(instance) {
+  const { exports } = instance, names = ownKeys(exports);
+  for (let i = 0; i < names.length; i++) keep(exports[names[i]]);
+}
 /** The guests from which modules and instances were made. */
 const guestOf = new WeakMap();
 const { get: guestOfGet, set: guestOfSet } = WeakMap.prototype;
@@ -72,13 +106,18 @@ function keep(value, guest) {
   for (let i = 0; i < kinds.length; i++) {
     if (is(value, kinds[i][0])) {
       if (guest !== undefined) apply(guestOfSet, guestOf, [value, guest]);
-      return add(pools[kinds[i][1]], value);
+      add(pools[kinds[i][1]], value);
+      if (kinds[i][1] === "standardInstance") keepExports(value);
+      return;
     }
   }
+  if (isStandard(value)) return keepStandard(value);
   add(pools.other, value);
 }
 
-for (const name of ["store", "memory", "table", "global", "tag", "reference", "view", "func", "other"]) {
+const standardPools = [];
+for (const [, name] of standardClasses) add(standardPools, name);
+for (const name of ["store", "memory", "table", "global", "tag", "reference", "view", "func", "other", ...standardPools]) {
   /** The n-th value of a pool, or `undefined` if the pool is empty. */
   globalThis[name] = (n) => pools[name][n % pools[name].length];
 }
@@ -92,6 +131,16 @@ for (const name of ["module", "instance"]) {
     return list.length > 0 ? list[n % list.length] : pools[name][n % pools[name].length];
   };
 }
+/** The n-th standard object. There is always one. */
+globalThis.standard = (n) => {
+  if (pools.standard.length === 0) keep(wasm.createWebAssembly({ fuel: 100_000, timeoutMs: 50 }));
+  return pools.standard[n % pools.standard.length];
+};
+/** Sets the binaries of the guests, which are lists of numbers. */
+globalThis.setBinaries = (lists) => {
+  globalThis.binaries = {};
+  for (const name of ownKeys(lists)) binaries[name] = new Uint8Array(lists[name]);
+};
 /** Removes the n-th value of a pool, so that it may be collected. */
 globalThis.forget = (name, n) => {
   const list = pools[name], kept = [];
@@ -173,8 +222,17 @@ function check(error) {
     else if (wasmStack !== undefined && typeof wasmStack !== "string") find(`a stack of type ${typeof wasmStack}`);
     return;
   }
+  for (let i = 0; i < standardErrors.length; i++) {
+    if (is(error, standardErrors[i])) return checkStandard(error);
+  }
+  // An exception that a guest threw and nobody caught.
+  for (let i = OWN_KINDS; i < kinds.length; i++) {
+    if (kinds[i][1] === "standardException" && is(error, kinds[i][0])) return keep(error);
+  }
   // A wrong receiver, a private constructor, or an exhausted JavaScript stack.
   if (is(error, NativeTypeError) || is(error, NativeRangeError)) return;
+  // A string that is no integer where the standard `WebAssembly` converts a value to an i64.
+  if (is(error, NativeSyntaxError)) return;
   // Errors of deno_core itself for raw calls of ops.
   if (usesOps && (is(error, NativeError) || typeof error === "string")) return;
   // An error of V8 for a value that cannot be cloned.
@@ -182,6 +240,12 @@ function check(error) {
   let text;
   try { text = `${error}`; } catch { text = typeof error; }
   find(`an undocumented error: ${text}`);
+}
+
+/** Reports an error of a standard class that is not as documented. */
+function checkStandard({ code, message }) {
+  if (code !== undefined && !(code >= 5000 && code <= 5006)) find(`a standard error of the code ${code}: ${message}`);
+  else if (typeof message !== "string" || message.length > MAX_MESSAGE) find(`a message of ${message?.length} characters: ${message}`);
 }
 
 // Imports
@@ -341,6 +405,8 @@ globalThis.finish = async () => {
   const { attempts, returned, refused } = tally;
   for (const name in pools) pools[name] = [];
   [changed, settled, unsettled, signals, thrownValues] = [[], [], new NativeSet(), [], [thrown]];
+  standardErrors = [];
+  kinds.length = OWN_KINDS;
   tally = { attempts: 0, returned: 0, refused: 0 };
   if (keepsShared) leftBefore = [op_wasm_live_instances(), op_wasm_live_modules()];
   else if (!usesOps) await checkNothingIsLeft();

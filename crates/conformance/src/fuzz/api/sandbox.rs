@@ -156,6 +156,14 @@ fn guests() -> serde_json::Value {
     serde_json::Value::Object(guests.collect())
 }
 
+/// The binaries of the guests by their names, as JSON.
+fn binaries() -> serde_json::Value {
+    let guests = GUESTS
+        .iter()
+        .map(|guest| (guest.name.to_owned(), guest.binary.clone().into()));
+    serde_json::Value::Object(guests.collect())
+}
+
 impl Sandboxes {
     /// Starts the bystander. No program has run yet.
     ///
@@ -239,9 +247,10 @@ impl Sandbox {
         let wasm = WasmState::new(capabilities(folder.to_owned()))?;
         let mut js = Js::new(wasm, conformance_fuzz::init(report.clone()))?;
         let prelude = format!(
-            "{}\nglobalThis.guests = {};\nglobalThis.folder = {};\n",
+            "{}\nglobalThis.guests = {};\nsetBinaries({});\nglobalThis.folder = {};\n",
             include_str!("prelude.js"),
             guests(),
+            binaries(),
             json!(folder)
         );
         js.evaluate("fuzz:prelude", prelude)?;

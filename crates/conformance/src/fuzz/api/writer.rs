@@ -19,6 +19,27 @@ pub enum Surface {
     Ops,
 }
 
+/// The objects that guests import.
+#[derive(Clone, Copy)]
+enum Objects {
+    Strict,
+    /// Those of the standard `WebAssembly`.
+    Standard,
+}
+
+impl Objects {
+    /// The pool of the objects of a kind.
+    fn pool(self, kind: &str) -> String {
+        match self {
+            Objects::Strict => kind.to_owned(),
+            Objects::Standard => {
+                let (first, rest) = kind.split_at(1);
+                format!("standard{}{rest}", first.to_uppercase())
+            }
+        }
+    }
+}
+
 /// The depth of nested rules beyond which each rule takes its smallest alternative.
 const MAX_NESTING: u32 = 12;
 
@@ -103,8 +124,9 @@ impl<'a, 'b> Writer<'a, 'b> {
             }
             "imports" => {
                 let guest = self.guest()?;
-                self.imports(guest)?
+                self.imports(guest, Objects::Strict)?
             }
+            "standardInstance" => self.standard_instance()?,
             "import" => self.import(None)?,
             _ => {
                 let alternatives = ALTERNATIVES[name];
@@ -145,7 +167,7 @@ impl<'a, 'b> Writer<'a, 'b> {
     fn instance(&mut self) -> Result<String> {
         let guest = self.guest()?;
         let name = guest.name;
-        let imports = self.imports(guest)?;
+        let imports = self.imports(guest, Objects::Strict)?;
         let options = match name {
             "wasi" => format!("{{ fuel: 100_000, wasi: {} }}", self.rule("wasi")?),
             _ => self.rule("where")?,
@@ -159,8 +181,22 @@ impl<'a, 'b> Writer<'a, 'b> {
         ))
     }
 
+    /// An instance that a standard object makes of a guest, most times without a mistake.
+    fn standard_instance(&mut self) -> Result<String> {
+        let guest = self.guest()?;
+        let (name, n) = (guest.name, self.rule("n")?);
+        let imports = self.imports(guest, Objects::Standard)?;
+        let binary = format!("binaries.{name}");
+        Ok(match self.choices.arbitrary()? {
+            false => format!("standard({n}).instantiate({binary}, {imports})"),
+            true => format!(
+                "new (standard({n}).Instance)(new (standard({n}).Module)({binary}), {imports})"
+            ),
+        })
+    }
+
     /// An object that most times satisfies the imports of a guest.
-    fn imports(&mut self, guest: &Guest) -> Result<String> {
+    fn imports(&mut self, guest: &Guest, objects: Objects) -> Result<String> {
         if self.choices.ratio(1, 10)? {
             return self.rule("value");
         }
@@ -170,7 +206,9 @@ impl<'a, 'b> Writer<'a, 'b> {
                 _ if self.choices.ratio(1, 16)? => self.rule("value")?,
                 ImportKind::Function(_) if import.module.starts_with("wasi") => continue,
                 ImportKind::Function(ty) => self.import(Some(ty))?,
-                ImportKind::Object(pool) => format!("{pool}({})", self.rule("n")?),
+                ImportKind::Object(pool) => {
+                    format!("{}({})", objects.pool(pool), self.rule("n")?)
+                }
             };
             imports += &format!("{}: {value}, ", import.name);
         }
