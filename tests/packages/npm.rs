@@ -300,6 +300,22 @@ fn onnxruntime() {
 }
 
 #[test]
+fn pyodide() {
+    test(
+        "pyodide",
+        &["pyodide"],
+        &json!({
+            "result": [{ "0": 0, "1": 1, "2": 4, "3": 9 }, 42, "2d711642", "cbt", "1267650600228229401496703205376"],
+            "printed": ["Python (3, 14) ✓"],
+            "raised": ["PythonError", null, "ZeroDivisionError: division by zero"],
+            "js": 42,
+            "noFetch": ["PythonError", null, "AttributeError: fetch"],
+            "endless": ["RuntimeError", 5006],
+        }),
+    );
+}
+
+#[test]
 fn resvg() {
     test(
         "resvg",
