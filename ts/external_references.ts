@@ -49,6 +49,17 @@ export class ExternalReferences {
     return number;
   }
 
+  /** The code units of all strings among the values that guests hold. */
+  stringUnits(): number {
+    this.#collect();
+    let units = 0;
+    for (let i = 0; i < this.held.length; i++) {
+      const value = this.held[i];
+      if (typeof value === "string") units += value.length;
+    }
+    return units;
+  }
+
   /** Releases the values that no guest holds, except for the latest: the call frame has a thousand slots. */
   #collect(): void {
     const bytes = op_wasm_collect(this.#store, this.held.length);

@@ -43,6 +43,23 @@ pub(crate) fn op_wasm_new_grouped_store(
     Ok(id)
 }
 
+/// The most bytes of the memories of a group together; −1 if there is no cap.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_group_memory_cap(state: &mut OpState, group: u32) -> Result<f64, WasmError> {
+    let cap = state.borrow::<Rc<Bridge>>().state.group_memory_cap(group)?;
+    Ok(cap.map_or(-1.0, |cap| cap as f64))
+}
+
+/// Uses up fuel of a group for work that JavaScript does for a guest.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_spend_fuel(
+    state: &mut OpState,
+    group: u32,
+    #[number] fuel: u64,
+) -> Result<(), WasmError> {
+    state.borrow::<Rc<Bridge>>().state.spend_fuel(group, fuel)
+}
+
 /// Forgets the number of a group, whose stores live on with its limits.
 #[op2(fast)]
 pub(crate) fn op_wasm_drop_group(state: &mut OpState, group: u32) {

@@ -325,6 +325,26 @@ impl WasmState {
         Ok(self.group(group)?.fuel())
     }
 
+    /// Uses up fuel of a group's budget, if it has one.
+    ///
+    /// # Errors
+    /// `FuelExhausted` if there was not enough; then none is left. `RuntimeError` if the group was dropped or never
+    /// existed.
+    pub fn spend_fuel(&self, group: u32, fuel: u64) -> Result<(), WasmError> {
+        match self.group(group)?.spend_fuel(fuel) {
+            true => Ok(()),
+            false => Err(WasmError::out_of_fuel()),
+        }
+    }
+
+    /// Returns the most bytes of a group's memories together. `None` if there is no cap.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the group was dropped or never existed.
+    pub fn group_memory_cap(&self, group: u32) -> Result<Option<u64>, WasmError> {
+        Ok(self.group(group)?.options().max_memory_bytes)
+    }
+
     /// Forgets the handle of a group, whose stores live on with its limits. Returns whether the group existed.
     pub fn drop_group(&self, id: u32) -> bool {
         self.groups.borrow_mut().remove(&id).is_some()

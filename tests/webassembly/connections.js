@@ -70,3 +70,11 @@ identical(copy.b, right);
 const own = exportsOf(`(module (memory (export "memory") 1))`);
 const error = throws(W.LinkError, () => exportsOf(`(module (import "env" "memory" (memory 1)) (import "env" "table" (table 3 funcref)))`, { env: { memory: own.memory, table } }));
 same([error.code, /import "env"."table" needs a table: it is connected with other instances/.test(error.message)], [5001, true], error.message);
+
+// An instantiation that fails leaves the functions alone that it has connected.
+const good = `(import "m" "a" (func $a (result i32)))`;
+throws(W.LinkError, () => exportsOf(`(module ${good} (import "m" "b" (func (result i32))) (import "m" "c" (func (param i64))))`, { m: { a: one.f, b: two.f, c: one.f } }));
+exportsOf(`(module ${good} (import "m" "j" (func $j (result i32))) (func (export "j") (result i32) (call $j)))`, { m: { a: one.f, j: () => 42 } });
+const after = exportsOf(`(module ${good} (import "m" "b" (func $b (result i32))) (export "b" (func $b)) (func (export "call") (result i32) (call $b)))`, { m: { a: one.f, b: two.f } });
+same(after.call(), 2);
+identical(after.b, two.f);

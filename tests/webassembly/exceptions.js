@@ -59,3 +59,37 @@ const catching = exportsOf(`(module (import "env" "f" (func $f))
 same(throws(W.RuntimeError, () => catching.f()).message, "unreachable");
 inner = () => { throw new W.RuntimeError("made by JavaScript"); };
 same(catching.f(), undefined);
+
+// Values for which JavaScript has none do not become others.
+const odd = `(module (type $s (struct (field i32)))
+  (tag $v (export "v") (param v128 i32)) (tag $s (export "s") (param (ref $s)))
+  (func (export "vector") (throw $v (v128.const i32x4 1 2 3 4) (i32.const 5)))
+  (func (export "struct") (throw $s (struct.new $s (i32.const 1)))))`;
+const strange = exportsOf(odd);
+const vector = throws(W.Exception, () => strange.vector());
+throws(TypeError, () => vector.getArg(strange.v, 0));
+same(vector.getArg(strange.v, 1), 5);
+const struct = throws(W.Exception, () => strange.struct());
+same(typeof struct.getArg(strange.s, 0), "object");
+// They pass through guests of other stores as they are, and can be caught there.
+for (const [name, exception] of [["vector", vector], ["struct", struct]]) {
+  inner = () => { throw exception; };
+  identical(throws(W.Exception, () => b.through()), exception, name);
+  identical(throws(W.Exception, () => b.rethrow()), exception, name);
+  same(catching.f(), undefined);
+  identical(js.catch(), exception, name);
+}
+for (const wrong of [{}, null, 5, () => {}]) throws(TypeError, () => new W.Exception(strange.s, [wrong]), show(wrong));
+
+// What a guest throws with JSTag is thrown as it is.
+const thrower = exportsOf(`(module (import "env" "tag" (tag $t (param externref)))
+  (func (export "null") (throw $t (ref.null extern)))
+  (func (export "i31") (throw $t (extern.convert_any (ref.i31 (i32.const 7))))))`, { env: { tag: W.JSTag } });
+for (const [name, value] of [["null", null], ["i31", 7]]) {
+  try {
+    thrower[name]();
+    throw new Error("nothing was thrown");
+  } catch (caught) {
+    identical(caught, value, name);
+  }
+}

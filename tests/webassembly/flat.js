@@ -8,3 +8,24 @@ for (let i = 0; i < 20_000; i++) new W.Table({ element: "anyfunc", initial: 10 }
 const kept = Array.from({ length: 100 }, () => new W.Instance(counted));
 for (let i = 0; i < 3_000; i++) new W.Instance(counted);
 same(kept.every(({ exports }) => exports.f() === 42), true);
+
+// An import may keep an exception of its own instance: both are freed together.
+const throwing = module(`(module (import "m" "f" (func $f)) (tag $t) (memory 1) (func (export "g") (throw $t)))`);
+for (let i = 0; i < 12_000; i++) {
+  let last;
+  const { exports } = await W.instantiate(throwing, { m: { f: () => last } });
+  try {
+    exports.g();
+  } catch (error) {
+    last = error;
+  }
+}
+
+// Objects that a guest passes to JavaScript are freed while the guest runs.
+const small = createWebAssembly({ maxMemoryBytes: 4 << 20 });
+const passing = exportsOf(`(module (type $s (struct (field i32)))
+  (import "m" "f" (func $f (param (ref $s))))
+  (func (export "loop") (param i32)
+    (loop (call $f (struct.new $s (local.get 0)))
+      (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`, { m: { f() {} } }, small);
+passing.loop(150_000);

@@ -69,3 +69,7 @@ for (const error of [new Error("mine"), undefined, null, 7, object]) {
   }
 }
 throws(TypeError, () => calls.v128());
+
+// Each function is an object of its own, also one that cannot be called.
+const unusable = exportsOf(`(module (func (export "a") (param v128)) (func (export "b") (param v128 v128)))`);
+same([unusable.a === unusable.b, unusable.a.name, unusable.b.length], [false, "0", 2]);

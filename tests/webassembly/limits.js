@@ -47,6 +47,29 @@ const copying = new strings.Instance(new strings.Module(binary(`(module
       (loop (drop (call $from (local.get $units) (i32.const 0) (i32.const 10000))) (br 0))))))`), { builtins: ["js-string"] })).exports;
 same(throws(strings.RuntimeError, () => copying.f()).code, 5006);
 
+// Strings that builtin functions make count against the cap on memory, and their length costs fuel.
+const bomb = `(module
+  (import "wasm:js-string" "concat" (func $concat (param externref externref) (result (ref extern))))
+  (import "wasm:js-string" "compare" (func $compare (param externref externref) (result i32)))
+  (table $kept 1000 externref)
+  (func (export "grow") (param $n i32) (param $s externref)
+    (loop
+      (local.set $s (call $concat (local.get $s) (local.get $s)))
+      (table.set $kept (local.get $n) (local.get $s))
+      (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+  (func (export "drop") (param $n i32) (param $s externref)
+    (loop
+      (drop (call $concat (local.get $s) (local.get $s)))
+      (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+  (func (export "compare") (param externref) (loop (drop (call $compare (local.get 0) (local.get 0))) (br 0))))`;
+const capped = namespace({ maxMemoryBytes: 1 << 20 });
+const growing = new capped.Instance(new capped.Module(binary(bomb), { builtins: ["js-string"] })).exports;
+same(/strings/.test(throws(capped.RuntimeError, () => growing.grow(100, "text")).message), true);
+growing.drop(1000, "x".repeat(10_000));
+const costly = namespace({ fuel: 1_000_000 });
+const comparing = new costly.Instance(new costly.Module(binary(bomb), { builtins: ["js-string"] })).exports;
+same(throws(costly.RuntimeError, () => comparing.compare("x".repeat(1_000_000))).code, 5006);
+
 // The native stack ends with a RangeError, and all goes on.
 const deep = exportsOf(`(module (func $f (export "f") (call $f)))`);
 throws(RangeError, () => deep.f());

@@ -1,6 +1,7 @@
 // `Tag` and `Exception`.
 
 import { own } from "../check.ts";
+import { V128 } from "../codec.ts";
 import { construct, internal } from "../construct.ts";
 import { JSONParse, NativeError, RangeError, SafeWeakMap, TypeError } from "../core.ts";
 import { toJson } from "../json.ts";
@@ -15,11 +16,12 @@ import {
 } from "../ops.ts";
 import { listOf } from "./iterables.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
-import { defineHidden } from "./error_classes.ts";
+import { convertError, defineHidden } from "./error_classes.ts";
 import type { StandardStore } from "./standard_store.ts";
-import { valueType, valueTypes } from "./value_types.ts";
+import { checkReference } from "./references.ts";
+import { EXN_REF, valueType, valueTypes } from "./value_types.ts";
 import type { ValueType } from "./value_types.ts";
-import { coerceAll, readAll, writeAll } from "./values.ts";
+import { coerceAll, readStandard, writeAll } from "./values.ts";
 import {
   checkDictionary,
   exposeInterface,
@@ -52,7 +54,11 @@ export class TagState {
   handleIn(store: StandardStore): number {
     let handle = this.#handles.get(store);
     if (handle === undefined) {
-      handle = this.isJsTag ? op_wasm_js_tag(store.id) : op_wasm_new_tag(store.id, this.#types());
+      try {
+        handle = this.isJsTag ? op_wasm_js_tag(store.id) : op_wasm_new_tag(store.id, this.#types());
+      } catch (error) {
+        throw convertError(store.namespace.errors, error);
+      }
       this.place(store, handle);
     }
     return handle;
@@ -108,10 +114,16 @@ class ExceptionState {
     this.number = number;
   }
 
+  /** The values that it carries. Where JavaScript has no value of the type, the list has `undefined`. */
   values(): unknown[] {
     if (this.payload === undefined) {
+      const { params } = this.tag;
       op_wasm_read_exception(this.origin.id, this.number);
-      this.payload = readAll(this.origin, this.tag.params);
+      const payload = list<unknown>();
+      for (let i = 0; i < params.length; i++) {
+        payload[i] = hasNoValues(params[i]) ? undefined : readStandard(this.origin, params[i], i);
+      }
+      this.payload = payload;
     }
     return this.payload;
   }
@@ -124,17 +136,40 @@ export function exceptionIn(store: StandardStore, value: unknown): number {
   const exception = exceptionStates.get(value as object);
   if (exception === undefined || exception.tag.namespace !== store.namespace) return -1;
   if (exception.origin === store) return exception.number;
-  let number = exception.numbers.get(store);
-  if (number === undefined) {
-    const { tag } = exception;
-    const values = exception.values();
-    const handle = tag.handleIn(store);
-    writeAll(store, tag.params, values);
-    number = op_wasm_new_exception(store.id, handle);
-    exception.numbers.set(store, number);
-    store.addObject(number, value as object);
+  const number = exception.numbers.get(store);
+  if (number !== undefined) return number;
+  try {
+    return putInto(store, exception, value as object);
+  } catch {
+    // The store cannot have an exception with such a tag or values. It is a value of JavaScript's to its guests.
+    return -1;
   }
+}
+
+/** Makes an exception of a store that is a copy of one of JavaScript's or of another store. Returns its number. */
+function putInto(store: StandardStore, exception: ExceptionState, object: object): number {
+  const { tag } = exception;
+  for (let i = 0; i < tag.params.length; i++) {
+    if (hasNoValues(tag.params[i])) throw new TypeError("JavaScript has no value of the type");
+  }
+  const values = exception.values();
+  const handle = tag.handleIn(store);
+  writeAll(store, tag.params, values);
+  const number = op_wasm_new_exception(store.id, handle);
+  exception.numbers.set(store, number);
+  store.addObject(number, object);
   return number;
+}
+
+/** Whether JavaScript has no values of a type. */
+function hasNoValues({ kind }: ValueType): boolean {
+  return kind === V128 || kind === EXN_REF;
+}
+
+/** The value that JavaScript gets for an exception that leaves a guest: the exception, or the value in one of JavaScript's. */
+export function thrownBy(exception: object): unknown {
+  const state = exceptionStates.get(exception);
+  return state !== undefined && state.tag.isJsTag ? state.values()[0] : exception;
 }
 
 /** Makes the object for an exception of a guest. */
@@ -213,7 +248,9 @@ export function makeExceptionClass(namespace: NamespaceState): ObjectClass {
       if (values.length !== state.params.length) {
         throw new TypeError(`the tag has ${state.params.length} parameters, got ${values.length} values`);
       }
-      exceptionStates.set(this, new ExceptionState(state, coerceAll(state.params, values)));
+      const coerced = coerceAll(state.params, values);
+      for (let i = 0; i < coerced.length; i++) checkReference(namespace, state.params[i], coerced[i]);
+      exceptionStates.set(this, new ExceptionState(state, coerced));
       if (traces) defineHidden(this, "stack", new NativeError().stack);
     }
 
@@ -231,7 +268,10 @@ export function makeExceptionClass(namespace: NamespaceState): ObjectClass {
       if (other === undefined) throw new TypeError("expected a Tag");
       const at = toUnsignedLong(index, "the index");
       if (exception.tag !== other) throw new TypeError("the exception has another tag");
-      if (at >= other.params.length) throw new RangeError(`the exception has ${other.params.length} values`);
+      if (at >= other.params.length) {
+        throw new RangeError(`the exception has ${other.params.length} values`);
+      }
+      if (hasNoValues(other.params[at])) throw new TypeError("JavaScript has no value of the type");
       return exception.values()[at];
     }
   }

@@ -38,7 +38,7 @@ export function makeExportedFunction(
 /** The JavaScript function that calls a function of a guest. */
 function callerOf(callee: StandardCallee): WasmFunction {
   const { store, type: { params, results, isNumeric, isUnusable } } = callee;
-  if (isUnusable) return refuseCall;
+  if (isUnusable) return (): never => refuseCall();
   if (params.length <= 2) {
     if (isNumeric && !hasJit) return callerWithNumbers(callee);
     if (isNumeric && results.length === 1 && store.imports.length === 1) {
@@ -49,7 +49,7 @@ function callerOf(callee: StandardCallee): WasmFunction {
   return (...args: unknown[]): unknown => callCoerced(callee, args);
 }
 
-/** Each function that takes or returns values for which JavaScript has none. */
+/** Fails as a function that takes or returns values for which JavaScript has none. */
 function refuseCall(): never {
   throw new TypeError("the function takes or returns a value of a type that JavaScript has no values for");
 }

@@ -8,7 +8,7 @@ import { op_wasm_get_global, op_wasm_new_global, op_wasm_set_global } from "../o
 import { convertError } from "./error_classes.ts";
 import { namedType } from "./exceptions.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
-import { calleeOfExport } from "./standard_store.ts";
+import { checkReference } from "./references.ts";
 import { makeOrCollect } from "./store_pressure.ts";
 import type { StandardStore } from "./standard_store.ts";
 import { EXN_REF } from "./value_types.ts";
@@ -78,7 +78,7 @@ export class GlobalState {
       } else {
         writeCoerced(store, this.type, 0, this.get());
       }
-      handle = makeOrCollect(this.namespace, () => op_wasm_new_global(store.id, name, this.isMutable));
+      handle = makeOrCollect(this.namespace.errors, () => op_wasm_new_global(store.id, name, this.isMutable));
       this.place(store, handle);
     }
     return handle;
@@ -121,17 +121,6 @@ export class GlobalState {
 function clearSlot(): void {
   frame64[0] = 0n;
   frame64[1] = 0n;
-}
-
-/**
- * Checks a reference that no store has yet.
- *
- * @throws {TypeError} If it is not of the type.
- */
-export function checkReference(namespace: NamespaceState, type: ValueType, value: unknown): void {
-  if (type.kind !== FUNC_REF || value === null) return;
-  if (calleeOfExport(value)?.store.namespace === namespace) return;
-  throw new TypeError("expected null or an exported function");
 }
 
 const globalStates: WeakMap<object, GlobalState> = new SafeWeakMap();

@@ -1,6 +1,7 @@
 // The objects that JavaScript has for the structs, arrays and exceptions of guests: the same one each time.
 
 import {
+  MapPrototypeForEach,
   ObjectCreate,
   ObjectFreeze,
   Proxy,
@@ -12,7 +13,8 @@ import {
 } from "../core.ts";
 import type { WasmError } from "../errors.ts";
 import type { StoreIdentity } from "../handles.ts";
-import { op_wasm_release_object } from "../ops.ts";
+import { append, list } from "../list.ts";
+import { op_wasm_collect_in_job, op_wasm_release_object } from "../ops.ts";
 
 /** The last object that was made for a number. */
 interface Known {
@@ -29,12 +31,19 @@ const collectedObjects: FinalizationRegistry<Collected> = new SafeFinalizationRe
   ({ objects, number, known }: Collected) => objects.forget(number, known),
 );
 
+/** With fewer objects than this, a store does not have garbage collected. */
+const LEAST_COLLECTED_OBJECTS = 16384;
+
 /** The objects of one store. */
 export class GuestObjects {
-  readonly #store: StoreIdentity;
+  readonly #store: number;
   readonly #known: Map<number, Known> = new SafeMap();
+  /** The number of objects in the map. */
+  #count: number = 0;
+  #collectAt: number = LEAST_COLLECTED_OBJECTS;
 
-  constructor(store: StoreIdentity) {
+  /** `store` is the number of the store. Its state would never be collected: the registry refers to these objects. */
+  constructor(store: number) {
     this.#store = store;
   }
 
@@ -45,16 +54,36 @@ export class GuestObjects {
 
   /** Adds a new object for this number, which is released when JavaScript has collected the object. */
   add(number: number, object: object): void {
+    if (++this.#count >= this.#collectAt) this.#collect();
     const known = { object: new SafeWeakRef(object) };
     this.#known.set(number, known);
     collectedObjects.register(object, { objects: this, number, known });
+  }
+
+  /**
+   * Has garbage collected, and releases the objects that JavaScript does not refer to any more. A guest can pass many
+   * objects to JavaScript before finalizers run.
+   */
+  #collect(): void {
+    op_wasm_collect_in_job();
+    const collected = list<Known>();
+    const numbers = list<number>();
+    MapPrototypeForEach(this.#known, (known: Known, number: number) => {
+      if (known.object.deref() !== undefined) return;
+      append(collected, known);
+      append(numbers, number);
+    });
+    for (let i = 0; i < numbers.length; i++) this.forget(numbers[i], collected[i]);
+    this.#collectAt = 2 * this.#count;
+    if (this.#collectAt < LEAST_COLLECTED_OBJECTS) this.#collectAt = LEAST_COLLECTED_OBJECTS;
   }
 
   /** Releases a number, unless a newer object has been made for it. */
   forget(number: number, known: Known): void {
     if (this.#known.get(number) !== known) return;
     this.#known.delete(number);
-    op_wasm_release_object(this.#store.id, number);
+    this.#count--;
+    op_wasm_release_object(this.#store, number);
   }
 }
 

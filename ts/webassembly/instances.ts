@@ -14,7 +14,7 @@ import { memoryIn } from "./memories.ts";
 import { checkModule } from "./modules.ts";
 import type { ModuleState } from "./modules.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
-import { placeImports, readImports, storeFor } from "./standard_imports.ts";
+import { addFunctions, placeImports, readImports, storeFor } from "./standard_imports.ts";
 import type { StandardStore } from "./standard_store.ts";
 import { tableIn } from "./tables.ts";
 import { functionType, valueType } from "./value_types.ts";
@@ -26,11 +26,12 @@ import { exposeInterface, isObjectLike } from "./web_idl.ts";
  */
 export function instantiateModule(module: ModuleState, values: unknown[]): object {
   const store = storeFor(module, values);
-  const before = store.imports.length;
   const { id } = module.details;
+  const pairs = placeImports(store, module, values);
+  const before = store.imports.length;
+  addFunctions(store, module, values, pairs);
   let status;
   try {
-    const pairs = placeImports(store, module, values);
     status = op_wasm_instantiate(id, store.id, pairs, store.imports);
   } catch (error) {
     if (!(error instanceof WasmError) && typeof error !== "string") throw error;

@@ -19,10 +19,11 @@ import { list } from "../list.ts";
 import { op_wasm_array16_length, op_wasm_read_array16, op_wasm_write_array16 } from "../ops.ts";
 import { importName } from "../types.ts";
 import type { ImportInfo, WasmFunction } from "../types.ts";
-import { defineHidden } from "./error_classes.ts";
+import { defineHidden, standardError } from "./error_classes.ts";
 import type { ErrorClasses } from "./error_classes.ts";
 import { guestObjects } from "./guest_objects.ts";
 import type { GuestObject } from "./guest_objects.ts";
+import type { StringBudget } from "./string_budget.ts";
 
 /** The name of the import module with the builtin functions. */
 export const JS_STRING = "wasm:js-string";
@@ -91,7 +92,7 @@ function onArray<T>({ store }: GuestObject, op: () => T): T {
 }
 
 /** Makes the builtin functions, whose traps are errors of these classes. */
-export function makeBuiltins(classes: ErrorClasses): Record<string, WasmFunction> {
+export function makeBuiltins(classes: ErrorClasses, budget: StringBudget): Record<string, WasmFunction> {
   function trap(message: string): never {
     const error = new classes.RuntimeError(message);
     defineHidden(error, "code", RuntimeError);
@@ -100,6 +101,21 @@ export function makeBuiltins(classes: ErrorClasses): Record<string, WasmFunction
   }
   function string(value: unknown): string {
     return typeof value === "string" ? value : trap("illegal cast: expected a string");
+  }
+  /** Uses up the fuel for reading or making so many code units. */
+  function spend(units: number): void {
+    try {
+      budget.spend(units);
+    } catch (error) {
+      const ended = standardError(classes, error);
+      uncatchable.set(ended, -1);
+      throw ended;
+    }
+  }
+  /** Counts a string that is going to be made. */
+  function take(units: number): void {
+    spend(units);
+    if (!budget.take(units)) trap("the strings of the guests exceed the cap on memory");
   }
   function array(value: unknown): GuestObject {
     const object = guestObjects.get(value as object);
@@ -122,21 +138,30 @@ export function makeBuiltins(classes: ErrorClasses): Record<string, WasmFunction
     charCodeAt: (value, index) => StringPrototypeCharCodeAt(string(value), at(value, index)),
     codePointAt: (value, index) => StringPrototypeCodePointAt(string(value), at(value, index)),
     length: (value) => string(value).length,
-    concat: (first, second) => `${string(first)}${string(second)}`,
+    concat(first, second) {
+      const left = string(first);
+      const right = string(second);
+      take(left.length + right.length);
+      return left + right;
+    },
     substring(value, start, end) {
       const text = string(value);
       const from = start >>> 0;
       const to = end >>> 0;
-      return from > text.length || to < from ? "" : StringPrototypeSubstring(text, from, to);
+      if (from > text.length || to < from) return "";
+      take((to < text.length ? to : text.length) - from);
+      return StringPrototypeSubstring(text, from, to);
     },
     equals(first, second) {
       const left = first === null ? null : string(first);
       const right = second === null ? null : string(second);
+      if (left !== null && right !== null && left.length === right.length) spend(left.length);
       return left === right ? 1 : 0;
     },
     compare(first, second) {
       const left = string(first);
       const right = string(second);
+      spend(left.length < right.length ? left.length : right.length);
       if (left === right) return 0;
       return left < right ? -1 : 1;
     },
@@ -147,6 +172,7 @@ export function makeBuiltins(classes: ErrorClasses): Record<string, WasmFunction
       const to = end >>> 0;
       const length = onArray(object, () => op_wasm_array16_length(store.id, number));
       if (from > to || to > length) trap("array element access out of bounds");
+      take(to - from);
       let text = "";
       for (let i = from; i < to; i += CHUNK) {
         const stop = i + CHUNK < to ? i + CHUNK : to;
@@ -165,6 +191,7 @@ export function makeBuiltins(classes: ErrorClasses): Record<string, WasmFunction
       const from = start >>> 0;
       const length = onArray(object, () => op_wasm_array16_length(store.id, number));
       if (from + text.length > length) trap("array element access out of bounds");
+      spend(text.length);
       const written = new Uint16Array(text.length);
       for (let i = 0; i < text.length; i++) written[i] = StringPrototypeCharCodeAt(text, i);
       const bytes = new Uint8Array(TypedArrayPrototypeGetBuffer(written));

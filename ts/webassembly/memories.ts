@@ -138,7 +138,7 @@ export function makeMemoryClass(namespace: NamespaceState): ObjectClass {
         let handle;
         try {
           handle = makeOrCollect(
-            namespace,
+            namespace.errors,
             () => op_wasm_new_memory(store.id, first, last, shared, address === "i64"),
           );
         } catch (error) {

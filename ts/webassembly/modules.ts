@@ -221,7 +221,13 @@ export function isValid(
   options: StandardCompileOptions,
 ): boolean {
   if (!isBinary(bytes)) return false;
-  if (!options.hasJsString && options.constants === undefined) return op_wasm_validate(bytes);
+  if (!options.hasJsString && options.constants === undefined) {
+    try {
+      return op_wasm_validate(bytes);
+    } catch {
+      // It takes too long for the event loop. The standard has no other answer than to compile it.
+    }
+  }
   try {
     compileNow(namespace, bytes, options);
     return true;

@@ -6,7 +6,7 @@ import { instancePressure } from "../gc_pressure.ts";
 import type { StoreOptions } from "../options.ts";
 import { dispatchStandard } from "./dispatch_standard.ts";
 import { defineHidden } from "./error_classes.ts";
-import { makeException, makeExceptionClass, makeTagClass, TagState } from "./exceptions.ts";
+import { makeException, makeExceptionClass, makeTagClass, TagState, thrownBy } from "./exceptions.ts";
 import { makeExportedFunction } from "./exported_functions.ts";
 import { makeGlobalClass } from "./globals.ts";
 import { checkImportObject, instanceObject, instantiateModule, makeInstanceClass } from "./instances.ts";
@@ -28,7 +28,7 @@ import { makeTableClass } from "./tables.ts";
 import { valueType } from "./value_types.ts";
 import { defineTag, exposeMembers } from "./web_idl.ts";
 
-setStoreParts({ dispatch: dispatchStandard, makeFunction: makeExportedFunction, makeException });
+setStoreParts({ dispatch: dispatchStandard, makeFunction: makeExportedFunction, makeException, thrownBy });
 
 /**
  * Makes a namespace object like the standard `WebAssembly`, for code that knows nothing of `host:wasm`. The limits hold

@@ -1,7 +1,7 @@
 // The state that everything made through one namespace object shares.
 
 import { SafeFinalizationRegistry } from "../core.ts";
-import { op_wasm_drop_group, op_wasm_new_group } from "../ops.ts";
+import { op_wasm_drop_group, op_wasm_group_memory_cap, op_wasm_new_group } from "../ops.ts";
 import { checkOptions } from "../options.ts";
 import type { StoreOptions } from "../options.ts";
 import type { StoreState } from "../store_state.ts";
@@ -10,6 +10,8 @@ import type { CheckedWasi } from "../wasi_options.ts";
 import { makeErrorClasses } from "./error_classes.ts";
 import type { ErrorClasses } from "./error_classes.ts";
 import { makeBuiltins } from "./js_string.ts";
+import { heldStringUnits } from "./store_pressure.ts";
+import { StringBudget } from "./string_budget.ts";
 
 const collectedNamespaces: FinalizationRegistry<number> = new SafeFinalizationRegistry(
   (group: number) => op_wasm_drop_group(group),
@@ -38,7 +40,7 @@ export class NamespaceState {
   readonly wasi: CheckedWasi | undefined;
   readonly errors: ErrorClasses = makeErrorClasses();
   /** The builtin functions, by name. */
-  readonly builtins: Record<string, WasmFunction> = makeBuiltins(this.errors);
+  readonly builtins: Record<string, WasmFunction>;
   classes: ObjectClasses;
   /** The store in which new memories are made: see `storeForMemory`. */
   memoryStore: StoreState | undefined;
@@ -54,6 +56,9 @@ export class NamespaceState {
       interruptible === true,
     );
     this.wasi = wasi;
+    const { group } = this;
+    const budget = new StringBudget(group, op_wasm_group_memory_cap(group), () => heldStringUnits(group));
+    this.builtins = makeBuiltins(this.errors, budget);
     collectedNamespaces.register(this, this.group);
   }
 }

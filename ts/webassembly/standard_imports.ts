@@ -181,15 +181,17 @@ function storeOfFunction(namespace: NamespaceState, value: unknown): StandardSto
   return store?.namespace === namespace ? store : undefined;
 }
 
-/** The imports as the op takes them: pairs of a kind and a number. What is in no store is put into this one. */
+/**
+ * The imports as the op takes them: pairs of a kind and a number. What is in no store is put into this one. Functions of
+ * JavaScript's are not added yet: their pairs have the kind `IMPORT_HOST_FUNCTION`.
+ */
 export function placeImports(store: StandardStore, module: ModuleState, values: unknown[]): Uint32Array {
   const declared = module.details.imports;
   const pairs = new Uint32Array(2 * values.length);
   for (let i = 0; i < values.length; i++) {
-    const wanted = declared[i];
     const value = values[i];
     let kind, number;
-    switch (wanted.kind) {
+    switch (declared[i].kind) {
       case "memory":
         kind = IMPORT_MEMORY;
         number = (value as ReturnType<typeof memoryOf>).handle;
@@ -207,22 +209,30 @@ export function placeImports(store: StandardStore, module: ModuleState, values: 
         number = (value as ReturnType<typeof tagOf>).handleIn(store);
         break;
       default:
-        if (value === NAMESPACE_WASI) {
-          kind = IMPORT_WASI_FUNCTION;
-          number = 0;
-          break;
-        }
-        number = store.funcHandle(value);
-        kind = IMPORT_FUNCTION;
-        if (number < 0) {
-          kind = IMPORT_HOST_FUNCTION;
-          const inner = suspended(store.namespace, value);
-          const func = (inner ?? value) as WasmFunction;
-          number = store.addImport(func, functionType(wanted), inner !== undefined);
-        }
+        number = value === NAMESPACE_WASI ? 0 : store.funcHandle(value);
+        kind = value === NAMESPACE_WASI ? IMPORT_WASI_FUNCTION : IMPORT_FUNCTION;
+        if (number < 0) kind = IMPORT_HOST_FUNCTION;
     }
     pairs[2 * i] = kind;
     pairs[2 * i + 1] = number;
   }
   return pairs;
+}
+
+/**
+ * Adds the functions of JavaScript's among the imports. They come after all that `placeImports` has put into the store,
+ * and which stays there: if the instance is not made, they are forgotten.
+ */
+export function addFunctions(
+  store: StandardStore,
+  module: ModuleState,
+  values: unknown[],
+  pairs: Uint32Array,
+): void {
+  for (let i = 0; i < values.length; i++) {
+    if (pairs[2 * i] !== IMPORT_HOST_FUNCTION) continue;
+    const inner = suspended(store.namespace, values[i]);
+    const type = functionType(module.details.imports[i] as ImportInfo & { kind: "function" });
+    pairs[2 * i + 1] = store.addImport((inner ?? values[i]) as WasmFunction, type, inner !== undefined);
+  }
 }

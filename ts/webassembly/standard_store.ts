@@ -15,7 +15,7 @@ import {
 import { noBytes, StoreState } from "../store_state.ts";
 import type { Dispatch } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
-import { standardError } from "./error_classes.ts";
+import { convertError, standardError } from "./error_classes.ts";
 import { GuestObjects, guestObjects, newGuestObject } from "./guest_objects.ts";
 import type { NamespaceState } from "./namespace_state.ts";
 import { makeOrCollect, relieveNow, watchStore } from "./store_pressure.ts";
@@ -59,14 +59,14 @@ export function newStandardStore(namespace: NamespaceState): StandardStore {
   const { group, wasi } = namespace;
   relieveNow();
   const id = makeOrCollect(
-    namespace,
+    namespace.errors,
     () =>
       wasi === undefined
         ? op_wasm_new_grouped_store(group, "", noBytes)
         : op_wasm_new_grouped_store(group, wasi.config, wasi.stdin),
   );
   const store = new StandardStore(namespace, id);
-  watchStore(store);
+  watchStore(store, group);
   return store;
 }
 
@@ -77,6 +77,8 @@ interface StoreParts {
   makeFunction(store: StandardStore, handle: number, type: FunctionType, name: string): WasmFunction;
   /** Makes the object for an exception of a guest. */
   makeException(store: StandardStore, object: number): object;
+  /** The value that JavaScript gets for the object of an exception. */
+  thrownBy(exception: object): unknown;
 }
 
 let parts: StoreParts;
@@ -102,7 +104,7 @@ export class StandardStore extends StoreState implements StandardReferences {
   constructor(namespace: NamespaceState, id: number) {
     super(id, true, namespace.wasi !== undefined, parts.dispatch);
     this.namespace = namespace;
-    this.#objects = new GuestObjects(this);
+    this.#objects = new GuestObjects(id);
   }
 
   /** Adds a function that guests import, and returns its index. */
@@ -157,7 +159,12 @@ export class StandardStore extends StoreState implements StandardReferences {
     if (handle === undefined) {
       const { store, handle: original, type } = callee;
       const index = this.addImport(value as WasmFunction, type, false);
-      handle = op_wasm_new_host_function(this.id, index, store.id, original);
+      try {
+        handle = op_wasm_new_host_function(this.id, index, store.id, original);
+      } catch (error) {
+        this.forgetImports(index);
+        throw convertError(this.namespace.errors, error);
+      }
       this.#exported[handle] = value as WasmFunction;
       callee.foreign.set(this, handle);
     }
@@ -187,7 +194,7 @@ export class StandardStore extends StoreState implements StandardReferences {
   override thrown(status: number): unknown {
     if (status === ABORTED) return this.takeAbort();
     const number = frameU32[0];
-    return status === THREW ? this.held(number) : this.object(number);
+    return status === THREW ? this.held(number) : parts.thrownBy(this.object(number) as object);
   }
 
   override stopped(error: WasmError): unknown {

@@ -6,7 +6,7 @@ import { op_wasm_collect_in_job, op_wasm_forget_store, op_wasm_live_instances } 
 import { append, list } from "../list.ts";
 import type { StoreState } from "../store_state.ts";
 import { convertError } from "./error_classes.ts";
-import type { NamespaceState } from "./namespace_state.ts";
+import type { ErrorClasses } from "./error_classes.ts";
 
 /** With fewer live objects than this, JavaScript's garbage collector runs only when the engine decides to. */
 const LEAST_COLLECTED = 1000;
@@ -16,16 +16,22 @@ let madeSince = 0;
 /** The number of live instances at which the next collection is due. */
 let collectAt = LEAST_COLLECTED;
 
-/** The states of the stores, by the number of the store. */
-const watched: Map<number, WeakRef<StoreState>> = new SafeMap();
+/** A store of a group. */
+interface WatchedStore {
+  group: number;
+  state: WeakRef<StoreState>;
+}
+
+/** The stores, by their numbers. */
+const watched: Map<number, WatchedStore> = new SafeMap();
 
 const forgottenStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
   (id: number) => watched.delete(id),
 );
 
 /** Records a new store, which is freed when JavaScript has collected its state. */
-export function watchStore(store: StoreState): void {
-  watched.set(store.id, new SafeWeakRef(store));
+export function watchStore(store: StoreState, group: number): void {
+  watched.set(store.id, { group, state: new SafeWeakRef(store) });
   forgottenStores.register(store, store.id);
 }
 
@@ -33,7 +39,7 @@ export function watchStore(store: StoreState): void {
 function collectStores(): void {
   op_wasm_collect_in_job();
   const collected = list<number>();
-  MapPrototypeForEach(watched, (state: WeakRef<StoreState>, id: number) => {
+  MapPrototypeForEach(watched, ({ state }: WatchedStore, id: number) => {
     if (state.deref() === undefined) append(collected, id);
   });
   for (let i = 0; i < collected.length; i++) {
@@ -43,6 +49,16 @@ function collectStores(): void {
   madeSince = 0;
   const left = op_wasm_live_instances();
   collectAt = 2 * left < LEAST_COLLECTED ? LEAST_COLLECTED : 2 * left;
+}
+
+/** The code units of all strings that the guests of a group hold. */
+export function heldStringUnits(group: number): number {
+  let units = 0;
+  MapPrototypeForEach(watched, ({ group: of, state }: WatchedStore) => {
+    const store = of === group ? state.deref() : undefined;
+    if (store !== undefined) units += store.externals.stringUnits();
+  });
+  return units;
 }
 
 /** Collects garbage when there are many instances. */
@@ -56,14 +72,14 @@ export function relieveNow(): void {
  *
  * @throws The error of the namespace object for what `make` throws.
  */
-export function makeOrCollect<T>(namespace: NamespaceState, make: () => T): T {
+export function makeOrCollect<T>(errors: ErrorClasses, make: () => T): T {
   madeSince++;
   try {
     return make();
   } catch (error) {
     const code = error instanceof WasmError ? fieldOf(error, "code") : undefined;
     const refused = code === InstantiateError || code === RuntimeError;
-    if (!refused || madeSince < LEAST_COLLECTED) throw convertError(namespace.errors, error);
+    if (!refused || madeSince < LEAST_COLLECTED) throw convertError(errors, error);
   }
   collectStores();
   // The buffers of the memories in these stores are garbage only now.
@@ -71,6 +87,6 @@ export function makeOrCollect<T>(namespace: NamespaceState, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    throw convertError(namespace.errors, error);
+    throw convertError(errors, error);
   }
 }

@@ -15,7 +15,7 @@ import {
 } from "../ops.ts";
 import { convertError } from "./error_classes.ts";
 import { namedType } from "./exceptions.ts";
-import { checkReference } from "./globals.ts";
+import { checkReference } from "./references.ts";
 import { readLimits } from "./limits.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import type { StandardStore } from "./standard_store.ts";

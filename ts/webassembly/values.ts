@@ -110,7 +110,7 @@ function writeReference(
 }
 
 /** Whether a value is a number that an i31 can hold. */
-function isI31(value: unknown): value is number {
+export function isI31(value: unknown): value is number {
   return typeof value === "number" && value >= -0x40000000 && value < 0x40000000 &&
     (value | 0) === value;
 }
@@ -121,7 +121,7 @@ export function writeAll(store: StandardReferences, types: ValueType[], values: 
 }
 
 /** `ToJSValue`: the value in a slot. */
-export function readStandard(store: StandardReferences, { kind }: ValueType, slot: number): unknown {
+export function readStandard(store: StandardReferences, { kind, name }: ValueType, slot: number): unknown {
   switch (kind) {
     case I32:
       return frame32[slot << 2];
@@ -131,13 +131,17 @@ export function readStandard(store: StandardReferences, { kind }: ValueType, slo
       return frameF32[slot << 2];
     case F64:
       return frameF64[slot << 1];
-    default:
+    case EXTERN_REF:
+    case FUNC_REF:
+    case ANY_REF:
       return readReference(store, slot);
+    default:
+      throw new TypeError(`JavaScript has no value of type ${typeName(name)}`);
   }
 }
 
 /** The reference in a slot. */
-export function readReference(store: StandardReferences, slot: number): unknown {
+function readReference(store: StandardReferences, slot: number): unknown {
   const number = frameU32[slot << 2];
   switch (frameU32[(slot << 2) + 1]) {
     case REF_HOST:

@@ -194,6 +194,11 @@ impl WasmError {
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
+    /// The error of a guest that has used up its fuel.
+    pub(crate) fn out_of_fuel() -> Self {
+        Self::new(WasmErrorCode::FuelExhausted, "the fuel budget ran out")
+    }
+
     /// Converts an error that ended guest code, without its frames. Returns `None` if no guest code ran: then wasmtime
     /// refused to start it, and the caller knows the reason.
     pub(crate) fn from_guest(error: &wasmtime::Error) -> Option<Self> {
@@ -212,8 +217,7 @@ impl WasmError {
             return is_guests.then(|| Self::runtime(error.root_cause().to_string()));
         };
         if trap == Trap::OutOfFuel {
-            let message = "the fuel budget ran out";
-            return Some(Self::new(WasmErrorCode::FuelExhausted, message));
+            return Some(Self::out_of_fuel());
         }
         let name = trap_name(trap);
         Some(Self {

@@ -76,6 +76,16 @@ impl Group {
         left.map_or(0, |left| left - left / 2)
     }
 
+    /// Uses up fuel for work that the host does for a guest while the guest waits. Returns whether there was enough; if
+    /// not, none is left.
+    pub(crate) fn spend_fuel(&self, fuel: u64) -> bool {
+        let update = |left: u64| Some(left.saturating_sub(fuel));
+        let left = self
+            .fuel
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+        !self.is_metered() || left.is_ok_and(|left| left >= fuel)
+    }
+
     /// Gives back fuel that a run has not used.
     pub(crate) fn give_back_fuel(&self, fuel: u64) {
         let update = |left: u64| Some(left.saturating_add(fuel));

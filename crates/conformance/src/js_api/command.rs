@@ -10,8 +10,8 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 
 use super::expected::{Entry, Expected, Size};
+use super::folder::{Folder, TestFile};
 use super::judge;
-use super::tests::{Folder, TestFile};
 use super::{runtime, worker};
 use crate::judge::{Finding, Judged};
 use crate::lane::{self, Lane};
@@ -127,6 +127,10 @@ impl JsApi {
         ensure!(
             !self.lanes.contains(&Lane::Own) || runtime::has_own_webassembly(),
             "{ENGINE} has no `WebAssembly` of its own: the lane `own` needs the feature `v8`"
+        );
+        ensure!(
+            !self.record || self.expected.is_some() || files.folder.is_official,
+            "--record needs --expected: these are not the official tests"
         );
         let earlier = self.reports.read()?;
         let jobs: Vec<Job<'_>> = self

@@ -11,7 +11,7 @@ use deno_core::{OpState, PollEventLoopOptions, op2, scope, v8};
 use ext_wasm::{ModuleLimits, WasmCapabilities, WasmState};
 
 use super::event::Event;
-use super::tests::Metadata;
+use super::folder::Metadata;
 use super::worker::Request;
 use crate::files;
 use crate::js::Js;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
+use super::folder::{Folder, Metadata, TestFile};
 use super::judge::FileRun;
 use super::runtime;
-use super::tests::{Folder, Metadata, TestFile};
 use crate::lane::Lane;
 use crate::process::{self, Process};
 use crate::run::with_deep_stack;

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use conformance::js_api::expected::{Expected, Size};
+use conformance::js_api::folder::{Folder, Metadata};
 use conformance::js_api::judge::judge;
-use conformance::js_api::tests::{Folder, Metadata};
 use conformance::js_api::worker;
 use conformance::lane::Lane;
 use conformance::report::{FailureReport, Report};
@@ -353,6 +353,23 @@ fn a_file_that_says_when_it_is_done() {
         setTimeout(() => { test(() => {}, \"late\"); done(); }, 1);",
     );
     assert!(failures.is_empty(), "{failures:?}");
+    assert_eq!(passed, 1);
+}
+
+#[test]
+fn a_file_that_expects_uncaught_errors() {
+    let (passed, failures) = run_one(
+        "allow_uncaught",
+        "setup({ allow_uncaught_exception: true });
+        setTimeout(() => { throw 1; }, 0);
+        promise_test((t) => {
+            Promise.reject(2);
+            t.add_cleanup(() => { throw 3; });
+            return new Promise((resolve) => t.step_timeout(resolve, 5));
+        }, \"a\");",
+    );
+    let got: Vec<&str> = failures.iter().map(|failure| &*failure.got).collect();
+    assert_eq!(got, ["cleanup: 3"]);
     assert_eq!(passed, 1);
 }
 
@@ -760,6 +777,7 @@ fn wrong_usage() {
         ["--filter", "no such file"],
         ["--jobs", "0"],
         ["--timeout", "0"],
+        ["--jobs=1", "--record"],
         ["--shard", "2/1"],
         ["--baseline", "/no such file"],
     ] {

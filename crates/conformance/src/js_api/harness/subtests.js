@@ -28,7 +28,12 @@ let promiseTests = Promise.resolve();
 
 /// Reports an error that is not of a subtest.
 function reportOutside(thrown, kind) {
-    if (!allowsUncaught) op_js_api_error(lineOf(thrown), `${kind}: ${describe(thrown)}`);
+    op_js_api_error(lineOf(thrown), `${kind}: ${describe(thrown)}`);
+}
+
+/// Reports an error that nobody has caught, unless the file expects such errors.
+function reportUncaught(thrown, kind) {
+    if (!allowsUncaught) reportOutside(thrown, kind);
 }
 
 /// Reports the end of the file if there is nothing left to wait for.
@@ -194,8 +199,8 @@ function load() {
     checkDone();
 }
 
-core.setReportExceptionCallback((error) => reportOutside(error, "uncaught"));
+core.setReportExceptionCallback((error) => reportUncaught(error, "uncaught"));
 core.setUnhandledPromiseRejectionHandler((_promise, reason) => {
-    reportOutside(reason, "unhandled rejection");
+    reportUncaught(reason, "unhandled rejection");
     return true;
 });
