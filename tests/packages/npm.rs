@@ -149,27 +149,28 @@ fn op_package_wat(#[string] name: &str) -> Result<Vec<u8>, JsErrorBox> {
     Ok(binary)
 }
 
-/// Runs a program and returns its result; `None` if one of its packages is missing.
-fn run(name: &str, needed: &[&str], capabilities: WasmCapabilities) -> Option<Value> {
+/// Runs a program, prints its time, and compares its result. Without its packages, prints that it is skipped.
+fn test(name: &str, needed: &[&str], expected: &Value) {
     for package in needed {
         if !packages().join(package).exists() {
             println!("skipped: no {package} in target/npm; tests/programs/fetch.sh --npm gets it");
-            return None;
+            return;
         }
     }
     let started = Instant::now();
-    let result = evaluate(name, capabilities);
+    let result = evaluate(name);
     println!("{name}: {:.2} s", started.elapsed().as_secs_f64());
-    Some(result)
+    assert_eq!(&result, expected, "{result:#}");
 }
 
-fn evaluate(name: &str, capabilities: WasmCapabilities) -> Value {
+/// The result of a program.
+fn evaluate(name: &str) -> Value {
     let event_loop = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let _entered = event_loop.enter();
-    let wasm = WasmState::new(capabilities).unwrap();
+    let wasm = WasmState::new(WasmCapabilities::default()).unwrap();
     let mut runtime = JsRuntime::new(RuntimeOptions {
         extensions: vec![ext_wasm::host_wasm::init(wasm), package_host::init()],
         module_loader: Some(Rc::new(PackageLoader)),
@@ -200,13 +201,6 @@ fn evaluate(name: &str, capabilities: WasmCapabilities) -> Value {
     deno_core::scope!(scope, runtime);
     let result = deno_core::v8::Local::new(scope, result);
     serde_json::from_str(&result.to_rust_string_lossy(scope)).unwrap()
-}
-
-/// Runs a program that needs no capabilities but its time, and compares its result.
-fn test(name: &str, packages: &[&str], expected: &Value) {
-    if let Some(result) = run(name, packages, WasmCapabilities::default()) {
-        assert_eq!(&result, expected, "{result:#}");
-    }
 }
 
 #[test]
@@ -306,6 +300,22 @@ fn onnxruntime() {
 }
 
 #[test]
+fn pyodide() {
+    test(
+        "pyodide",
+        &["pyodide"],
+        &json!({
+            "result": [{ "0": 0, "1": 1, "2": 4, "3": 9 }, 42, "2d711642", "cbt", "1267650600228229401496703205376"],
+            "printed": ["Python (3, 14) ✓"],
+            "raised": ["PythonError", null, "ZeroDivisionError: division by zero"],
+            "js": 42,
+            "noFetch": ["PythonError", null, "AttributeError: fetch"],
+            "endless": ["RuntimeError", 5006],
+        }),
+    );
+}
+
+#[test]
 fn resvg() {
     test(
         "resvg",
@@ -375,14 +385,4 @@ fn tree_sitter() {
             "hasError": [false, true],
         }),
     );
-}
-
-#[test]
-fn probe() {
-    let name = std::env::var("PROBE").unwrap();
-    let mut capabilities = WasmCapabilities::default();
-    if let Ok(cache) = std::env::var("PROBE_CACHE") {
-        capabilities.cache_path = Some(cache.into());
-    }
-    println!("{}", run(&name, &[], capabilities).unwrap());
 }

@@ -1,6 +1,9 @@
 // Names of the web that the glue of packages uses, and that a bare runtime lacks. A real host has all of them: these
 // do only as much as the packages here need.
 
+// Some glue takes a runtime with `Deno` for Deno, so a program may remove it.
+const { core } = Deno;
+
 /** The characters of bytes in UTF-8 or UTF-16. */
 class TextDecoder {
   #encoding;
@@ -29,7 +32,7 @@ class TextDecoder {
       return text;
     }
     const hasBom = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-    let text = Deno.core.decode(bytes);
+    let text = core.decode(bytes);
     if (hasBom && this.#ignoreBOM) text = `\ufeff${text}`;
     if (this.#fatal && text.includes("\ufffd") && !isUtf8(text, bytes)) throw new TypeError("this is not UTF-8");
     return text;
@@ -38,7 +41,7 @@ class TextDecoder {
 
 /** Whether these are the bytes of a text. */
 function isUtf8(text, bytes) {
-  const own = Deno.core.encode(text);
+  const own = core.encode(text);
   return own.length === bytes.length && own.every((byte, at) => byte === bytes[at]);
 }
 
@@ -46,14 +49,14 @@ class TextEncoder {
   encoding = "utf-8";
 
   encode(text = "") {
-    return Deno.core.encode(String(text));
+    return core.encode(String(text));
   }
 
   encodeInto(text, target) {
     let read = 0;
     let written = 0;
     for (const character of text) {
-      const bytes = Deno.core.encode(character);
+      const bytes = core.encode(character);
       if (written + bytes.length > target.length) break;
       target.set(bytes, written);
       written += bytes.length;
@@ -120,6 +123,10 @@ class Response {
 
   arrayBuffer() {
     return Promise.resolve(this.#bytes.buffer);
+  }
+
+  async json() {
+    return JSON.parse(new TextDecoder().decode(this.#bytes));
   }
 }
 
