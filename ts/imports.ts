@@ -51,7 +51,7 @@ export function lookUp(module: ModuleDetails, imports: Imports | undefined): Imp
     // Modules mostly list the imports from one module in turn.
     if (wanted.module !== last) {
       last = wanted.module;
-      namespace = imports === undefined ? undefined : own(imports, last);
+      namespace = imports === undefined || isPrototype(imports, last) ? undefined : own(imports, last);
     }
     if (namespace === undefined && isWasi(wanted.module)) {
       values[i] = WASI;
@@ -73,6 +73,11 @@ export function lookUp(module: ModuleDetails, imports: Imports | undefined): Imp
 }
 
 const inherited = "inherited; imports must be own properties";
+
+/** Whether a name is that of a function's prototype, which the function has without the app. */
+function isPrototype(object: object, name: string): boolean {
+  return name === "prototype" && typeof object === "function";
+}
 
 /** Whether an object inherits a property that it does not have itself. For messages. */
 function inherits(object: object | undefined, name: string): boolean {

@@ -4,6 +4,7 @@ for (let i = 0; i < 12_000; i++) new W.Instance(counted).exports.f();
 for (let i = 0; i < 3_000; i++) await W.instantiate(counted);
 for (let i = 0; i < 20_000; i++) new W.Memory({ initial: 1 }).buffer;
 for (let i = 0; i < 20_000; i++) new W.Table({ element: "anyfunc", initial: 10 });
+for (let i = 0; i < 11_000; i++) new W.Module(binary("(module)"));
 // What something refers to is kept.
 const kept = Array.from({ length: 100 }, () => new W.Instance(counted));
 for (let i = 0; i < 3_000; i++) new W.Instance(counted);

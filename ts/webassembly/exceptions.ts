@@ -64,6 +64,11 @@ export class TagState {
     return handle;
   }
 
+  /** Whether a guest of a store can know it. */
+  isIn(store: StandardStore): boolean {
+    return this.#handles.has(store);
+  }
+
   /** Records that a tag of a store is this one. */
   place(store: StandardStore, handle: number): void {
     this.#handles.set(store, handle);
@@ -136,6 +141,8 @@ export function exceptionIn(store: StandardStore, value: unknown): number {
   const exception = exceptionStates.get(value as object);
   if (exception === undefined || exception.tag.namespace !== store.namespace) return -1;
   if (exception.origin === store.id) return exception.number;
+  // No guest of the store can catch it by its tag. So it is a value of JavaScript's to them.
+  if (!exception.tag.isIn(store)) return -1;
   const number = exception.numbers.get(store);
   if (number !== undefined) return number;
   try {

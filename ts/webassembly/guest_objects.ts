@@ -30,7 +30,7 @@ const collectedObjects: FinalizationRegistry<Collected> = new SafeFinalizationRe
 );
 
 /** With fewer objects than this, a store does not have garbage collected. */
-const LEAST_COLLECTED_OBJECTS = 16384;
+const LEAST_COLLECTED_OBJECTS = 4096;
 
 /** The objects of one store. */
 export class GuestObjects {

@@ -33,19 +33,36 @@ function addPrimordials(): void {
   }
 }
 
-/** Adds the prototypes of the global classes, and those that they inherit from. */
-function addGlobals(): void {
-  const names = ReflectOwnKeys(globalThis);
+/** Adds the prototypes of the classes that an object has as properties, and of those in its namespaces, such as `Intl`. */
+function addClasses(holder: object, depth: number): void {
+  const names = ReflectOwnKeys(holder);
   for (let i = 0; i < names.length; i++) {
-    const descriptor = ObjectGetOwnPropertyDescriptor(globalThis, names[i]);
-    if (!ObjectHasOwn(descriptor, "value") || typeof descriptor.value !== "function") continue;
+    const descriptor = ObjectGetOwnPropertyDescriptor(holder, names[i]);
+    if (!ObjectHasOwn(descriptor, "value") || !isObjectLike(descriptor.value)) continue;
+    if (typeof descriptor.value !== "function") {
+      if (depth > 0) addClasses(descriptor.value, depth - 1);
+      continue;
+    }
     const prototype = ObjectGetOwnPropertyDescriptor(descriptor.value, "prototype");
     if (prototype !== undefined) addPrototype(prototype.value);
   }
 }
 
-/** Adds the prototypes of the functions and iterators that only syntax makes. */
+/** Adds the prototypes of the functions and iterators that no name leads to. */
 function addHidden(): void {
+  const iterators = [
+    () => [].values(),
+    () => [].values().map((x) => x),
+    () => globalThis.Iterator.from({ next() {} }),
+    () => "".matchAll(/x/g),
+  ];
+  for (let i = 0; i < iterators.length; i++) {
+    try {
+      addPrototype(ObjectGetPrototypeOf(iterators[i]()));
+    } catch {
+      // The engine has no such iterators.
+    }
+  }
   const made = [function* () {}, async function () {}, async function* () {}];
   for (let i = 0; i < made.length; i++) {
     let prototype = ObjectGetPrototypeOf(made[i]);
@@ -59,7 +76,7 @@ function addHidden(): void {
 }
 
 addPrimordials();
-addGlobals();
+addClasses(globalThis, 1);
 addHidden();
 
 /** Whether an object is the prototype of JavaScript's own objects. */
@@ -73,6 +90,8 @@ function isOwnPrototype(object: object): boolean {
  * class. A module could otherwise run JavaScript of its own.
  */
 export function importProperty(object: object, name: string): unknown {
+  // A function has its prototype without the app.
+  if (typeof object === "function" && name === "prototype") return undefined;
   if (ObjectHasOwn(object, name)) return object[name];
   if (name === "constructor" || name === "__proto__") return undefined;
   let holder = ObjectGetPrototypeOf(object);

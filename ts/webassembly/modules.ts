@@ -27,6 +27,7 @@ import { isBuiltin, JS_STRING, wrongBuiltin, wrongConstant } from "./js_string.t
 import { convertError, standardError } from "./error_classes.ts";
 import { listOf } from "./iterables.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
+import { makeOrCollect, watchModule } from "./store_pressure.ts";
 import { ANY_REF, valueType } from "./value_types.ts";
 import { checkDictionary, exposeInterface, member, requireArguments, toDomString } from "./web_idl.ts";
 
@@ -179,12 +180,7 @@ export function compileNow(
   bytes: Uint8Array,
   options: StandardCompileOptions,
 ): ModuleState {
-  let info;
-  try {
-    info = op_wasm_compile_now(bytes, namespace.group);
-  } catch (error) {
-    throw convertError(namespace.errors, error);
-  }
+  const info = makeOrCollect(namespace.errors, () => op_wasm_compile_now(bytes, namespace.group));
   return newModule(namespace, info, options);
 }
 
@@ -207,6 +203,7 @@ function newModule(namespace: NamespaceState, info: string, options: StandardCom
   const details = new ModuleDetails(JSONParse(info));
   const state = new ModuleState(namespace, details, options);
   releaseWithModule(state, details.id);
+  watchModule(details.id, state);
   const wrong = state.wrongImport;
   if (wrong !== undefined) {
     throw standardError(namespace.errors, new WasmError(wrong, CompileError));

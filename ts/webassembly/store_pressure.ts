@@ -1,8 +1,13 @@
 // Garbage collection for stores that are made without a turn of the event loop, in which finalizers could free others.
 
 import { MapPrototypeForEach, SafeFinalizationRegistry, SafeMap, SafeWeakRef } from "../core.ts";
-import { fieldOf, InstantiateError, RuntimeError, WasmError } from "../errors.ts";
-import { op_wasm_collect_in_job, op_wasm_forget_store, op_wasm_live_instances } from "../ops.ts";
+import { CompileError, fieldOf, InstantiateError, RuntimeError, WasmError } from "../errors.ts";
+import {
+  op_wasm_collect_in_job,
+  op_wasm_drop_module,
+  op_wasm_forget_store,
+  op_wasm_live_instances,
+} from "../ops.ts";
 import { append, list } from "../list.ts";
 import type { StoreState } from "../store_state.ts";
 import { convertError } from "./error_classes.ts";
@@ -25,6 +30,19 @@ interface WatchedStore {
 /** The stores, by their numbers. */
 const watched: Map<number, WatchedStore> = new SafeMap();
 
+/** The modules, by their numbers. */
+const watchedModules: Map<number, WeakRef<object>> = new SafeMap();
+
+const forgottenModules: FinalizationRegistry<number> = new SafeFinalizationRegistry(
+  (id: number) => watchedModules.delete(id),
+);
+
+/** Records a new module, which is dropped when JavaScript has collected this object. */
+export function watchModule(id: number, object: object): void {
+  watchedModules.set(id, new SafeWeakRef(object));
+  forgottenModules.register(object, id);
+}
+
 const forgottenStores: FinalizationRegistry<number> = new SafeFinalizationRegistry(
   (id: number) => watched.delete(id),
 );
@@ -35,7 +53,7 @@ export function watchStore(store: StoreState, group: number): void {
   forgottenStores.register(store, store.id);
 }
 
-/** Frees stores that JavaScript does not refer to any more. Finalizers would do it in a turn of the event loop. */
+/** Frees stores and modules that JavaScript does not refer to any more. Finalizers would do it in a turn of the event loop. */
 function collectStores(): void {
   op_wasm_collect_in_job();
   const collected = list<number>();
@@ -45,6 +63,14 @@ function collectStores(): void {
   for (let i = 0; i < collected.length; i++) {
     watched.delete(collected[i]);
     op_wasm_forget_store(collected[i]);
+  }
+  const modules = list<number>();
+  MapPrototypeForEach(watchedModules, (object: WeakRef<object>, id: number) => {
+    if (object.deref() === undefined) append(modules, id);
+  });
+  for (let i = 0; i < modules.length; i++) {
+    watchedModules.delete(modules[i]);
+    op_wasm_drop_module(modules[i]);
   }
   madeSince = 0;
   const left = op_wasm_live_instances();
@@ -67,7 +93,7 @@ export function relieveNow(): void {
 }
 
 /**
- * Makes a store, or something in one. Where a cap does not allow it, garbage is collected before the second and last
+ * Makes a module, a store, or something in one. Where a cap does not allow it, garbage is collected before the second and last
  * attempt, if enough was made since the last collection.
  *
  * @throws The error of the namespace object for what `make` throws.
@@ -78,7 +104,7 @@ export function makeOrCollect<T>(errors: ErrorClasses, make: () => T): T {
     return make();
   } catch (error) {
     const code = error instanceof WasmError ? fieldOf(error, "code") : undefined;
-    const refused = code === InstantiateError || code === RuntimeError;
+    const refused = code === InstantiateError || code === RuntimeError || code === CompileError;
     if (!refused || madeSince < LEAST_COLLECTED) throw convertError(errors, error);
   }
   collectStores();
