@@ -21,6 +21,8 @@ export const MISFIT = 6;
 export const FAILED = 7;
 /** The import has not ended: it returned a promise. Only the import dispatcher returns this status. */
 export const PENDING = 8;
+/** The import threw a JavaScript value that no guest can catch by a tag. Only the import dispatcher returns this status. */
+export const THREW_PRIVATELY = 9;
 /** A bit beside the status of a run of guest code: a memory of the store has grown since JavaScript last asked. */
 export const GROWN = 16;
 

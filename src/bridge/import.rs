@@ -7,7 +7,7 @@ use super::js_call_context::JsCallContext;
 use super::numeric::{MAX_PARAMS, NumericSignature};
 use super::protocol::{
     ABORTED, CALL_IMPORT, CALL_IMPORT_GROWN, EXCEPTION, PENDING, RETURNED, TAKE_ERROR, TAKE_RESULT,
-    THREW,
+    THREW, THREW_PRIVATELY,
 };
 use super::scope::{StoreImports, exhausted, stop, with_import};
 use crate::runtime::{ExternInfo, HostFunction, RefHandle, Stop, WasmStore};
@@ -66,6 +66,7 @@ impl HostFunction for JsImport {
 pub(super) enum ImportResult {
     Returned,
     Threw,
+    ThrewPrivately,
     Rethrew,
     Aborted,
     /// The import returned a promise.
@@ -79,6 +80,7 @@ impl ImportResult {
         match status {
             RETURNED => Ok(Self::Returned),
             THREW => Ok(Self::Threw),
+            THREW_PRIVATELY => Ok(Self::ThrewPrivately),
             EXCEPTION => Ok(Self::Rethrew),
             ABORTED => Ok(Self::Aborted),
             PENDING => Ok(Self::Pending),
@@ -97,6 +99,7 @@ impl ImportResult {
                 Ok(())
             }
             Self::Threw => Err(Stop::Throw(thrown(context)?)),
+            Self::ThrewPrivately => Err(Stop::ThrowPrivately(thrown(context)?)),
             Self::Rethrew => Err(Stop::Rethrow(reference(context)?)),
             Self::Aborted => Err(Stop::Abort),
             Self::Pending => Err(Stop::Later),

@@ -22,6 +22,8 @@ pub(super) const MISFIT: u32 = 6;
 pub(super) const FAILED: u32 = 7;
 /// The import has not ended: it returned a promise. Only the import dispatcher returns this status.
 pub(super) const PENDING: u32 = 8;
+/// The import threw a JavaScript value that no guest can catch by a tag. Only the import dispatcher returns this status.
+pub(super) const THREW_PRIVATELY: u32 = 9;
 /// A bit beside the status of a run of guest code: a memory of the store has grown since JavaScript last asked.
 pub(super) const GROWN: u32 = 16;
 

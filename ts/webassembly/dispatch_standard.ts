@@ -9,13 +9,14 @@ import {
   TAKE_ERROR,
   TAKE_RESULT,
   THREW,
+  THREW_PRIVATELY,
 } from "../constants.ts";
 import { writeRef } from "../codec.ts";
 import { ReflectApply, TypeError } from "../core.ts";
 import { uncatchable } from "../guest_errors.ts";
 import type { StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
-import { exceptionIn } from "./exceptions.ts";
+import { exceptionIn, FOREIGN } from "./exceptions.ts";
 import { listOf } from "./iterables.ts";
 import type { StandardImport, StandardStore } from "./standard_store.ts";
 import { coerce, coerceAll, readAll, writeAll, writeCoerced } from "./values.ts";
@@ -70,5 +71,5 @@ function takeError(store: StandardStore, error: unknown): number {
     return EXCEPTION;
   }
   writeRef(0, REF_HOST, store.hold(error));
-  return THREW;
+  return exception === FOREIGN ? THREW_PRIVATELY : THREW;
 }

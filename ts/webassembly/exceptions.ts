@@ -3,7 +3,8 @@
 import { own } from "../check.ts";
 import { V128 } from "../codec.ts";
 import { construct, internal } from "../construct.ts";
-import { JSONParse, NativeError, RangeError, SafeWeakMap, TypeError } from "../core.ts";
+import { JSONParse, NativeError, RangeError, ReflectConstruct, SafeWeakMap, TypeError } from "../core.ts";
+import { hasJit } from "../func.ts";
 import { toJson } from "../json.ts";
 import { append, list } from "../list.ts";
 import {
@@ -136,35 +137,37 @@ function payloadOf(store: StandardStore, number: number, { params }: TagState): 
 
 const exceptionStates: WeakMap<object, ExceptionState> = new SafeWeakMap();
 
-/** The number of an exception in a store; −1 for any other value. */
+/** Stands for the number of an exception that a store cannot have as one of its own. */
+export const FOREIGN = -2;
+
+/** The number of an exception in a store, or `FOREIGN`; −1 for any other value. */
 export function exceptionIn(store: StandardStore, value: unknown): number {
   const exception = exceptionStates.get(value as object);
   if (exception === undefined || exception.tag.namespace !== store.namespace) return -1;
   if (exception.origin === store.id) return exception.number;
-  // No guest of the store can catch it by its tag. So it is a value of JavaScript's to them.
-  if (!exception.tag.isIn(store)) return -1;
-  const number = exception.numbers.get(store);
-  if (number !== undefined) return number;
-  try {
-    return putInto(store, exception, value as object);
-  } catch {
-    // The store cannot have an exception with such a tag or values. It is a value of JavaScript's to its guests.
-    return -1;
+  let number = exception.numbers.get(store);
+  if (number === undefined) {
+    number = copyInto(store, exception);
+    if (number === FOREIGN) return FOREIGN;
+    exception.numbers.set(store, number);
+    store.addObject(number, value as object);
   }
+  return number;
 }
 
-/** Makes an exception of a store that is a copy of one of JavaScript's or of another store. Returns its number. */
-function putInto(store: StandardStore, exception: ExceptionState, object: object): number {
-  const { tag } = exception;
-  for (let i = 0; i < tag.params.length; i++) {
-    if (hasNoValues(tag.params[i])) throw new TypeError("JavaScript has no value of the type");
+/**
+ * Makes an exception of a store with the tag and the values of another one, and returns its number. `FOREIGN` if no
+ * guest of the store can know the tag, or the store cannot have the values.
+ */
+function copyInto(store: StandardStore, { tag, payload }: ExceptionState): number {
+  if (!tag.isIn(store)) return FOREIGN;
+  for (let i = 0; i < tag.params.length; i++) if (hasNoValues(tag.params[i])) return FOREIGN;
+  try {
+    writeAll(store, tag.params, payload);
+    return op_wasm_new_exception(store.id, tag.handleIn(store));
+  } catch {
+    return FOREIGN;
   }
-  const handle = tag.handleIn(store);
-  writeAll(store, tag.params, exception.payload);
-  const number = op_wasm_new_exception(store.id, handle);
-  exception.numbers.set(store, number);
-  store.addObject(number, object);
-  return number;
 }
 
 /** Whether JavaScript has no values of a type. */
@@ -236,13 +239,25 @@ export function namedType(name: unknown): ValueType {
   }
 }
 
+/**
+ * The object to construct in the place of `object`, which is an instance of `type`. QuickJS never frees about 20 KB for
+ * each `throw` of an object that is no error inside: so there it is an error in all but its prototype.
+ */
+function throwable(object: object, type: unknown): object {
+  if (hasJit) return object;
+  const error = ReflectConstruct(NativeError, list(), type);
+  delete error.stack;
+  return error;
+}
+
 /** The class `Exception` of a namespace object. */
 export function makeExceptionClass(namespace: NamespaceState): ObjectClass {
   class Exception {
     constructor(tag: unknown, payload: unknown, ...rest: unknown[]) {
+      const exception = throwable(this, new.target);
       if (payload === internal) {
-        exceptionStates.set(this, own(rest, 0) as ExceptionState);
-        return;
+        exceptionStates.set(exception, own(rest, 0) as ExceptionState);
+        return exception as Exception;
       }
       const state = tagOf(namespace, tag);
       if (state === undefined) throw new TypeError("an exception needs a Tag");
@@ -256,8 +271,9 @@ export function makeExceptionClass(namespace: NamespaceState): ObjectClass {
       }
       const coerced = coerceAll(state.params, values);
       for (let i = 0; i < coerced.length; i++) checkReference(namespace, state.params[i], coerced[i]);
-      exceptionStates.set(this, new ExceptionState(state, coerced));
-      if (traces) defineHidden(this, "stack", new NativeError().stack);
+      exceptionStates.set(exception, new ExceptionState(state, coerced));
+      if (traces) defineHidden(exception, "stack", new NativeError().stack);
+      return exception as Exception;
     }
 
     is(tag: unknown): boolean {

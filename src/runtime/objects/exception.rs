@@ -84,7 +84,7 @@ impl WasmStore {
     /// `RuntimeError` if the store is busy; `InstantiateError` if it has too many tags.
     pub fn host_tag(&self) -> Result<u32, WasmError> {
         self.with(|mut store| {
-            let tag = host_tag(&mut store).map_err(failed)?;
+            let tag = host_tag(&mut store, false).map_err(failed)?;
             store.data_mut().tag_handle(tag)
         })
     }

@@ -13,6 +13,7 @@ use crate::runtime::store::backtrace::InstantiatedModule;
 use crate::runtime::store::cell::StoreCell;
 use crate::runtime::store::code_units::CodeUnits;
 use crate::runtime::store::handle_table::HandleTable;
+use crate::runtime::store::host_function::HostTags;
 use crate::runtime::store::identity::FuncIdentities;
 use crate::runtime::store::references::Refs;
 use crate::runtime::wasi::Wasi;
@@ -21,7 +22,7 @@ use crate::runtime::wasi::Wasi;
 pub(crate) struct StoreData {
     pub(super) cell: Weak<StoreCell>,
     /// The tag of exceptions that carry a host value, made on first use.
-    pub(super) host_tag: Option<Tag>,
+    pub(super) host_tags: HostTags,
     pub(crate) limits: Limits,
     pub(crate) wasi: Option<Wasi>,
     pub(crate) interrupt: Arc<Interrupt>,

@@ -113,7 +113,8 @@ fn check_interrupt(store: &WasmStore) -> wasmtime::Result<()> {
 #[inline(never)]
 fn stopped(store: StoreContextMut<'_, StoreData>, stop: Stop) -> wasmtime::Result<()> {
     match stop {
-        Stop::Throw(index) => throw(store, index),
+        Stop::Throw(index) => throw(store, index, false),
+        Stop::ThrowPrivately(index) => throw(store, index, true),
         Stop::Rethrow(handle) => rethrow(store, handle),
         Stop::Abort => Err(Aborted.into()),
         Stop::Error(error) => Err(error.into()),
@@ -144,8 +145,12 @@ fn call_back(
 }
 
 /// Throws an exception with the host value `index` in the guest, which may catch it.
-fn throw(mut store: StoreContextMut<'_, StoreData>, index: u32) -> wasmtime::Result<()> {
-    let tag = host_function::host_tag(&mut store)?;
+fn throw(
+    mut store: StoreContextMut<'_, StoreData>,
+    index: u32,
+    is_private: bool,
+) -> wasmtime::Result<()> {
+    let tag = host_function::host_tag(&mut store, is_private)?;
     let mut scope = RootScope::new(&mut store);
     let mut store = scope.as_context_mut();
     let exn = host_function::exception(&mut store, &tag, index)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::{ExnRef, ExnRefPre, ExnType, FuncType, Rooted, StoreContextMut, Tag};
+use wasmtime::{AsContext, ExnRef, ExnRefPre, ExnType, FuncType, Rooted, StoreContextMut, Tag};
 use wasmtime::{TagType, Val, ValRaw, ValType};
 
 use crate::runtime::base::error::WasmError;
@@ -72,6 +72,8 @@ impl HostFunction for ValuesFunction {
 pub enum Stop {
     /// It throws an exception with this host value. The guest may catch it with `catch_all`.
     Throw(u32),
+    /// As [`Stop::Throw`], of a tag that no guest can import: the guest can catch it with `catch_all` only.
+    ThrowPrivately(u32),
     /// It ends the call, and the guest cannot catch this. The host knows the reason.
     Abort,
     /// It throws an exception again that came out of the same store.
@@ -95,14 +97,34 @@ where
     }
 }
 
-/// Returns the tag of exceptions that carry a host value.
-pub(crate) fn host_tag(store: &mut StoreContextMut<'_, StoreData>) -> wasmtime::Result<Tag> {
-    if let Some(tag) = store.data().host_tag {
-        return Ok(tag);
+/// The tags of exceptions that carry a host value. Each is made on first use.
+#[derive(Default)]
+pub(crate) struct HostTags {
+    public: Option<Tag>,
+    private: Option<Tag>,
+}
+
+impl HostTags {
+    /// Whether `tag` is one of them.
+    pub(super) fn have(&self, tag: &Tag, store: impl AsContext) -> bool {
+        let mut tags = self.public.iter().chain(&self.private);
+        tags.any(|own| Tag::eq(tag, own, &store))
+    }
+}
+
+/// Returns the tag of exceptions that carry a host value: the private one, which guests cannot import, or the other one.
+pub(crate) fn host_tag(
+    store: &mut StoreContextMut<'_, StoreData>,
+    is_private: bool,
+) -> wasmtime::Result<Tag> {
+    let HostTags { public, private } = &store.data().host_tags;
+    if let Some(tag) = if is_private { private } else { public } {
+        return Ok(*tag);
     }
     let ty = TagType::new(FuncType::new(store.engine(), [ValType::EXTERNREF], []));
     let tag = Tag::new(&mut *store, &ty)?;
-    store.data_mut().host_tag = Some(tag);
+    let HostTags { public, private } = &mut store.data_mut().host_tags;
+    *(if is_private { private } else { public }) = Some(tag);
     Ok(tag)
 }
 

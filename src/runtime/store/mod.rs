@@ -41,7 +41,7 @@ pub use self::data::Signature;
 pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
 use self::handle_table::HandleTable;
 use self::host_call::host_call;
-use self::host_function::HostFunction;
+use self::host_function::{HostFunction, HostTags};
 use self::identity::FuncIdentities;
 use self::native_stack::ThreadStack;
 pub use self::outcome::{Outcome, Stopped};
@@ -102,7 +102,7 @@ impl WasmStore {
         let cell = Arc::new_cyclic(|cell| {
             let data = StoreData {
                 cell: cell.clone(),
-                host_tag: None,
+                host_tags: HostTags::default(),
                 refs: Refs::new(cap, group.is_some()),
                 limits,
                 wasi,

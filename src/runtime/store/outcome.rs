@@ -1,6 +1,6 @@
 //! The outcomes of calls of guest code.
 
-use wasmtime::{AsContextMut, RootScope, StoreContextMut, Tag, ThrownException, Val};
+use wasmtime::{AsContextMut, RootScope, StoreContextMut, ThrownException, Val};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
@@ -95,9 +95,7 @@ pub(crate) fn outcome<T>(
         let mut store = scope.as_context_mut();
         if let Some(exn) = store.take_pending_exception() {
             let tag = exn.tag(&mut store).ok();
-            let host_tag = store.data().host_tag;
-            if let (Some(tag), Some(host_tag)) = (tag, host_tag)
-                && Tag::eq(&tag, &host_tag, &store)
+            if tag.is_some_and(|tag| store.data().host_tags.have(&tag, &store))
                 && let Ok(Val::ExternRef(Some(thrown))) = exn.field(&mut store, 0)
                 && let Some(index) = references::host_index(&store, &thrown)
             {
