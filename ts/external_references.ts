@@ -49,13 +49,21 @@ export class ExternalReferences {
     return number;
   }
 
-  /** The code units of all strings that guests hold. */
+  /**
+   * The code units of all strings that guests hold. Releases the other values. To be called where no value is on its way
+   * to a guest: by an import, before it returns.
+   */
   stringUnits(): number {
-    let units = 0;
-    for (let i = 0; i < this.held.length; i++) units += lengthOf(this.held[i]);
     const unheld = this.#unheld();
     const length = TypedArrayPrototypeGetLength(unheld);
-    for (let i = 0; i < length; i++) units -= lengthOf(this.held[unheld[i]]);
+    for (let i = 0; i < length; i++) {
+      if (this.held[unheld[i]] !== FREE) this.release(unheld[i]);
+    }
+    let units = 0;
+    for (let i = 0; i < this.held.length; i++) {
+      const value = this.held[i];
+      if (typeof value === "string") units += value.length;
+    }
     return units;
   }
 
@@ -84,9 +92,4 @@ export class ExternalReferences {
     this.throwers[number] = undefined;
     append(this.#free, number);
   }
-}
-
-/** The code units of a string; 0 for any other value. */
-function lengthOf(value: unknown): number {
-  return typeof value === "string" ? value.length : 0;
 }

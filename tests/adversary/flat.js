@@ -22,6 +22,12 @@ for (let i = 0; i < 12_000; i++) {
   }
 }
 
+// Garbage does not use up the cap on memory either.
+const tight = createWebAssembly({ maxMemoryBytes: 64 << 20 });
+const large = module(`(module (memory 100) (func (export "f")))`, tight);
+for (let i = 0; i < 100; i++) new tight.Instance(large).exports.f();
+for (let i = 0; i < 100; i++) (await tight.instantiate(large)).exports.f();
+
 // Objects that a guest passes to JavaScript are freed while the guest runs.
 const small = createWebAssembly({ maxMemoryBytes: 4 << 20 });
 const passing = exportsOf(`(module (type $s (struct (field i32)))

@@ -40,6 +40,7 @@ export function dispatchStandard(
       throw new TypeError("the import takes or returns a value of a type that JavaScript has no values for");
     }
     const args = readAll(store, params);
+    store.relieveObjects();
     return takeResult(store, imported, ReflectApply(store.imports[index] as WasmFunction, undefined, args));
   } catch (error) {
     return takeError(store, error);

@@ -52,17 +52,19 @@ export class GuestObjects {
 
   /** Adds a new object for this number, which is released when JavaScript has collected the object. */
   add(number: number, object: object): void {
-    if (++this.#count >= this.#collectAt) this.#collect();
+    this.#count++;
     const known = { object: new SafeWeakRef(object) };
     this.#known.set(number, known);
     collectedObjects.register(object, { objects: this, number, known });
   }
 
   /**
-   * Has garbage collected, and releases the objects that JavaScript does not refer to any more. A guest can pass many
-   * objects to JavaScript before finalizers run.
+   * If there are many objects, has garbage collected, and releases those that JavaScript does not refer to any more. A
+   * guest can pass many objects to JavaScript before finalizers run. No number in the call frame may stand for an object
+   * that JavaScript does not have yet.
    */
-  #collect(): void {
+  collectIfMany(): void {
+    if (this.#count < this.#collectAt) return;
     op_wasm_collect_in_job();
     const collected = list<Known>();
     const numbers = list<number>();

@@ -16,6 +16,7 @@ import type { ModuleState } from "./modules.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import { addFunctions, placeImports, readImports, storeFor } from "./standard_imports.ts";
 import type { StandardStore } from "./standard_store.ts";
+import { collectAfter } from "./store_pressure.ts";
 import { tableIn } from "./tables.ts";
 import { functionType, valueType } from "./value_types.ts";
 import { exposeInterface, isObjectLike } from "./web_idl.ts";
@@ -32,7 +33,12 @@ export function instantiateModule(module: ModuleState, values: unknown[]): objec
   addFunctions(store, module, values, pairs);
   let status;
   try {
-    status = op_wasm_instantiate(id, store.id, pairs, store.imports);
+    try {
+      status = op_wasm_instantiate(id, store.id, pairs, store.imports);
+    } catch (error) {
+      if (!collectAfter(error)) throw error;
+      status = op_wasm_instantiate(id, store.id, pairs, store.imports);
+    }
   } catch (error) {
     if (!(error instanceof WasmError) && typeof error !== "string") throw error;
     // If no guest has run, there is no instance that calls the imports.

@@ -181,6 +181,11 @@ export class StandardStore extends StoreState implements StandardReferences {
     return object;
   }
 
+  /** Releases objects that JavaScript does not refer to any more, if there are many: see `collectIfMany`. */
+  relieveObjects(): void {
+    this.#objects.collectIfMany();
+  }
+
   /** Adds the object that JavaScript has for an object of a guest. */
   addObject(number: number, object: object): void {
     this.#objects.add(number, object);

@@ -7,6 +7,7 @@ import {
   op_wasm_drop_module,
   op_wasm_forget_store,
   op_wasm_live_instances,
+  op_wasm_max_instances,
 } from "../ops.ts";
 import { append, list } from "../list.ts";
 import type { StoreState } from "../store_state.ts";
@@ -53,16 +54,19 @@ export function watchStore(store: StoreState, group: number): void {
   forgottenStores.register(store, store.id);
 }
 
-/** Frees stores and modules that JavaScript does not refer to any more. Finalizers would do it in a turn of the event loop. */
-function collectStores(): void {
+/**
+ * Frees stores and modules that JavaScript does not refer to any more. Finalizers would do it in a turn of the event
+ * loop. Returns whether there were any.
+ */
+function collectStores(): boolean {
   op_wasm_collect_in_job();
-  const collected = list<number>();
+  const stores = list<number>();
   MapPrototypeForEach(watched, ({ state }: WatchedStore, id: number) => {
-    if (state.deref() === undefined) append(collected, id);
+    if (state.deref() === undefined) append(stores, id);
   });
-  for (let i = 0; i < collected.length; i++) {
-    watched.delete(collected[i]);
-    op_wasm_forget_store(collected[i]);
+  for (let i = 0; i < stores.length; i++) {
+    watched.delete(stores[i]);
+    op_wasm_forget_store(stores[i]);
   }
   const modules = list<number>();
   MapPrototypeForEach(watchedModules, (object: WeakRef<object>, id: number) => {
@@ -72,9 +76,14 @@ function collectStores(): void {
     watchedModules.delete(modules[i]);
     op_wasm_drop_module(modules[i]);
   }
+  // The buffers of the memories in these stores are garbage only now.
+  if (stores.length > 0) op_wasm_collect_in_job();
   madeSince = 0;
   const left = op_wasm_live_instances();
+  const most = op_wasm_max_instances();
   collectAt = 2 * left < LEAST_COLLECTED ? LEAST_COLLECTED : 2 * left;
+  if (collectAt > most) collectAt = most;
+  return stores.length + modules.length > 0;
 }
 
 /** The code units of all strings that the guests of a group hold. */
@@ -92,9 +101,27 @@ export function relieveNow(): void {
   if (op_wasm_live_instances() >= collectAt) collectStores();
 }
 
+/** The number of objects that have to be made before a refusal makes garbage be collected. */
+let refusalAt = 1;
+
 /**
- * Makes a module, a store, or something in one. Where a cap does not allow it, garbage is collected before the second and last
- * attempt, if enough was made since the last collection.
+ * Whether it is worth to try again what a cap has refused: garbage was collected. Where it frees nothing, refusals have it
+ * collected less and less often.
+ */
+export function collectAfter(error: unknown): boolean {
+  const code = error instanceof WasmError ? fieldOf(error, "code") : undefined;
+  const isRefusal = code === InstantiateError || code === RuntimeError || code === CompileError;
+  if (!isRefusal || fieldOf(error as WasmError, "wasmStack") !== undefined) return false;
+  if (++madeSince < refusalAt) return false;
+  const freed = collectStores();
+  refusalAt = freed ? 1 : 2 * refusalAt;
+  if (refusalAt > LEAST_COLLECTED) refusalAt = LEAST_COLLECTED;
+  return freed;
+}
+
+/**
+ * Makes a module, a store, or something in one. Where a cap does not allow it, garbage is collected before the second
+ * and last attempt.
  *
  * @throws The error of the namespace object for what `make` throws.
  */
@@ -103,13 +130,8 @@ export function makeOrCollect<T>(errors: ErrorClasses, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    const code = error instanceof WasmError ? fieldOf(error, "code") : undefined;
-    const refused = code === InstantiateError || code === RuntimeError || code === CompileError;
-    if (!refused || madeSince < LEAST_COLLECTED) throw convertError(errors, error);
+    if (!collectAfter(error)) throw convertError(errors, error);
   }
-  collectStores();
-  // The buffers of the memories in these stores are garbage only now.
-  op_wasm_collect_in_job();
   try {
     return make();
   } catch (error) {
