@@ -131,6 +131,16 @@ function resultOf(callee: StandardCallee, args: unknown[]): unknown {
 
 /** Calls a function with these arguments, which are converted. */
 function callCoerced(callee: StandardCallee, args: unknown[]): unknown {
+  const { params } = callee.type;
+  const given = args.length;
+  // Most arguments are numbers that need no conversion.
+  for (let i = 0; i < params.length; i++) {
+    if (i >= given || !writeNumber(params[i].kind, i, args[i])) return callConverted(callee, args);
+  }
+  return callWritten(callee);
+}
+
+function callConverted(callee: StandardCallee, args: unknown[]): unknown {
   const { store, type: { params } } = callee;
   // All are converted before the first is written: a conversion can call other functions of guests.
   const coerced = coerceAll(params, args);

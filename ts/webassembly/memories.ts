@@ -30,8 +30,10 @@ export class MemoryState {
   readonly address: AddressType;
   readonly isShared: boolean;
   #object: object | undefined;
-  #buffer: ArrayBuffer | SharedArrayBuffer | undefined;
-  #length: number = 0;
+  /** The buffer that an app got last. */
+  lastBuffer: ArrayBuffer | SharedArrayBuffer | undefined;
+  /** Its length, if the memory is not shared. */
+  lastLength: number = 0;
 
   constructor(store: StandardStore, handle: number, address: AddressType, isShared: boolean) {
     this.store = store;
@@ -50,20 +52,18 @@ export class MemoryState {
     this.#object = object;
   }
 
-  get buffer(): ArrayBuffer | SharedArrayBuffer {
-    // The buffer of a memory that has grown is detached, and has no bytes. An app that changes `byteLength` misleads
-    // only itself.
-    if (this.#length !== 0 && this.#buffer.byteLength === this.#length) return this.#buffer;
+  /** The buffer, where the last one may be another. */
+  showBuffer(): ArrayBuffer | SharedArrayBuffer {
     const buffer = this.store.views.buffer(this.handle);
     if (isArrayBuffer(buffer)) {
-      this.#length = ArrayBufferPrototypeGetByteLength(buffer);
-      return this.#buffer = buffer;
+      this.lastLength = ArrayBufferPrototypeGetByteLength(buffer);
+      return this.lastBuffer = buffer;
     }
     // A shared memory may grow on another thread, so the length is always asked for.
-    if (this.#buffer === undefined || this.#buffer.byteLength !== buffer.byteLength) {
-      this.#buffer = ObjectFreeze(buffer);
+    if (this.lastBuffer === undefined || this.lastBuffer.byteLength !== buffer.byteLength) {
+      this.lastBuffer = ObjectFreeze(buffer);
     }
-    return this.#buffer;
+    return this.lastBuffer;
   }
 
   grow(delta: number): number {
@@ -78,7 +78,7 @@ export class MemoryState {
     // The standard detaches the buffer even if the memory has not grown.
     if (delta === 0 && !this.isShared) {
       op_wasm_detach_view(store.id, handle);
-      this.#length = 0;
+      this.lastLength = 0;
     }
     return pages;
   }
@@ -160,7 +160,11 @@ export function makeMemoryClass(namespace: NamespaceState): ObjectClass {
     }
 
     get buffer(): ArrayBuffer | SharedArrayBuffer {
-      return this.#memory.buffer;
+      const { lastBuffer, lastLength } = this.#memory;
+      // The buffer of a memory that has grown is detached, and has no bytes. An app that changes `byteLength` misleads
+      // only itself.
+      if (lastLength !== 0 && lastBuffer.byteLength === lastLength) return lastBuffer;
+      return this.#memory.showBuffer();
     }
   }
   exposeInterface(Memory, "Memory", 1);

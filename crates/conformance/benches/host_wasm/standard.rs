@@ -43,15 +43,22 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             };
 
             const store = new WasmStore();
-            globalThis.memories = (n) => { for (let i = 0; i < n; i++) new WasmMemory(store, { minimum: 1 }); };
+            // Memories are freed with their store.
+            globalThis.memories = (n) => {
+                const store = new WasmStore();
+                for (let i = 0; i < n; i++) new WasmMemory(store, { minimum: 1 });
+                store.drop();
+            };
             globalThis.standardMemories = (n) => { for (let i = 0; i < n; i++) new W.Memory({ initial: 1 }); };
             const memory = new WasmMemory(store, { minimum: 1 });
             const standardMemory = new W.Memory({ initial: 1 });
             globalThis.buffers = (n) => { for (let i = 0; i < n; i++) memory.buffer; };
             globalThis.standardBuffers = (n) => { for (let i = 0; i < n; i++) standardMemory.buffer; };
             globalThis.growing = (n) => {
+                const store = new WasmStore();
                 const grown = new WasmMemory(store, { minimum: 1 });
                 for (let i = 0; i < n; i++) grown.grow(1);
+                store.drop();
             };
             globalThis.standardGrowing = (n) => {
                 const grown = new W.Memory({ initial: 1 });
