@@ -18,7 +18,8 @@ import type { StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
 import { exceptionIn, FOREIGN } from "./exceptions.ts";
 import { listOf } from "./iterables.ts";
-import type { StandardImport, StandardStore } from "./standard_store.ts";
+import type { StandardStore } from "./standard_store.ts";
+import type { FunctionType } from "./value_types.ts";
 import { coerce, coerceAll, readAll, writeAll, writeCoerced } from "./values.ts";
 
 /** Does a task for the import at this index of a store, as the import dispatcher does it for strict stores. */
@@ -35,7 +36,7 @@ export function dispatchStandard(
     if (task === TAKE_RESULT) return takeResult(store, imported, value);
     if (task === TAKE_ERROR) return takeError(store, value);
     if (task === CALL_IMPORT_GROWN) store.views.detachGrown();
-    const { params, isUnusable } = imported.type;
+    const { params, isUnusable } = imported;
     if (isUnusable) {
       throw new TypeError("the import takes or returns a value of a type that JavaScript has no values for");
     }
@@ -48,7 +49,7 @@ export function dispatchStandard(
 }
 
 /** Gives the guest the value that an import returned. Returns the status. */
-function takeResult(store: StandardStore, { type: { results } }: StandardImport, result: unknown): number {
+function takeResult(store: StandardStore, { results }: FunctionType, result: unknown): number {
   if (results.length === 0) return RETURNED;
   if (results.length === 1) {
     writeCoerced(store, results[0], 0, coerce(results[0], result));

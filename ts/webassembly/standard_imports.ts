@@ -26,7 +26,6 @@ import type { ModuleState } from "./modules.ts";
 import type { NamespaceState } from "./namespace_state.ts";
 import { calleeOfExport, newStandardStore } from "./standard_store.ts";
 import type { StandardStore } from "./standard_store.ts";
-import { suspended } from "./suspending.ts";
 import { tableOf } from "./tables.ts";
 import { functionType, valueType } from "./value_types.ts";
 import { coerce } from "./values.ts";
@@ -79,7 +78,7 @@ function checkImport(namespace: NamespaceState, wanted: ImportInfo, value: unkno
   let found;
   switch (wanted.kind) {
     case "function":
-      if (typeof value === "function" || suspended(namespace, value) !== undefined) found = value;
+      if (typeof value === "function") found = value;
       break;
     case "memory":
       found = memoryOf(namespace, value);
@@ -231,8 +230,7 @@ export function addFunctions(
 ): void {
   for (let i = 0; i < values.length; i++) {
     if (pairs[2 * i] !== IMPORT_HOST_FUNCTION) continue;
-    const inner = suspended(store.namespace, values[i]);
     const type = functionType(module.details.imports[i] as ImportInfo & { kind: "function" });
-    pairs[2 * i + 1] = store.addImport((inner ?? values[i]) as WasmFunction, type, inner !== undefined);
+    pairs[2 * i + 1] = store.addImport(values[i] as WasmFunction, type);
   }
 }

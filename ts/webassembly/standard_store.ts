@@ -43,13 +43,6 @@ export function calleeOfExport(value: unknown): StandardCallee | undefined {
   return exportedFunctions.get(value as object);
 }
 
-/** A function of JavaScript's that a guest imports. */
-export interface StandardImport {
-  type: FunctionType;
-  /** Whether the guest waits for the promise that it returns: a `WebAssembly.Suspending`. */
-  isSuspending: boolean;
-}
-
 /**
  * Makes a store.
  *
@@ -92,7 +85,7 @@ export function setStoreParts(all: StoreParts): void {
 export class StandardStore extends StoreState implements StandardReferences {
   readonly namespace: NamespaceState;
   /** The types of the imports, at the indices of `imports`. */
-  readonly importTypes: (StandardImport | undefined)[] = list<StandardImport | undefined>(undefined);
+  readonly importTypes: (FunctionType | undefined)[] = list<FunctionType | undefined>(undefined);
   /** The states of its live objects, by handle. */
   readonly memories: object[] = list();
   readonly tables: object[] = list();
@@ -108,10 +101,10 @@ export class StandardStore extends StoreState implements StandardReferences {
   }
 
   /** Adds a function that guests import, and returns its index. */
-  addImport(func: WasmFunction, type: FunctionType, isSuspending: boolean): number {
+  addImport(func: WasmFunction, type: FunctionType): number {
     const index = this.imports.length;
     append(this.imports, func);
-    append(this.importTypes, { type, isSuspending });
+    append(this.importTypes, type);
     return index;
   }
 
@@ -158,7 +151,7 @@ export class StandardStore extends StoreState implements StandardReferences {
     let handle = callee.foreign.get(this);
     if (handle === undefined) {
       const { store, handle: original, type } = callee;
-      const index = this.addImport(value as WasmFunction, type, false);
+      const index = this.addImport(value as WasmFunction, type);
       try {
         handle = op_wasm_new_host_function(this.id, index, store.id, original);
       } catch (error) {
