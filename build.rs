@@ -72,7 +72,6 @@ const OPS: &[&str] = &[
     "op_wasm_new_store",
     "op_wasm_new_table",
     "op_wasm_new_tag",
-    "op_wasm_object_kind",
     "op_wasm_output",
     "op_wasm_preparation",
     "op_wasm_prepare",

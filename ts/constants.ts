@@ -75,16 +75,3 @@ export const REF_FUNC = 2;
 export const REF_OBJECT = 3;
 /** A 31-bit number, in a store of a group. The first 32 bits are its value. */
 export const REF_I31 = 4;
-
-// Kinds of objects of guests, as `op_wasm_object_kind` returns them.
-
-/** A struct. */
-export const OBJECT_STRUCT = 0;
-/** An array. */
-export const OBJECT_ARRAY = 1;
-/** A 31-bit number, whose value is in the call frame. */
-export const OBJECT_I31 = 2;
-/** An exception. */
-export const OBJECT_EXCEPTION = 3;
-/** A JavaScript value that a guest has converted to an `anyref`, in a store without a group. */
-export const OBJECT_HOST_VALUE = 4;

@@ -289,7 +289,8 @@ pub(crate) fn op_wasm_export_indices(
 /// The most bytes of a module in the binary format.
 #[op2(fast)]
 pub(crate) fn op_wasm_max_binary_bytes(state: &mut OpState) -> f64 {
-    state.borrow::<Rc<Bridge>>().state.max_binary_bytes() as f64
+    let capabilities = state.borrow::<Rc<Bridge>>().state.capabilities();
+    capabilities.module_limits.max_binary_bytes as f64
 }
 
 /// Whether the import at this index is a function with a type that a builtin function can have.

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use deno_core::{OpState, op2};
 
 use super::state::Bridge;
+use super::store::limits;
 use super::wasi_config::wasi_config;
-use crate::runtime::{StoreOptions, WasmError};
+use crate::runtime::WasmError;
 
 /// Makes a group of stores, which have these limits together, and returns its number. A negative number stands for a
 /// limit that is not given.
@@ -18,13 +19,7 @@ pub(crate) fn op_wasm_new_group(
     #[number] timeout_ms: i64,
     interruptible: bool,
 ) -> Result<u32, WasmError> {
-    let wanted = StoreOptions {
-        fuel: u64::try_from(fuel).ok(),
-        max_memory_bytes: u64::try_from(max_memory_bytes).ok(),
-        timeout_ms: u64::try_from(timeout_ms).ok(),
-        interruptible,
-        wasi: None,
-    };
+    let wanted = limits(fuel, max_memory_bytes, timeout_ms, interruptible);
     state.borrow::<Rc<Bridge>>().state.new_group(wanted)
 }
 

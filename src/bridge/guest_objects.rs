@@ -1,36 +1,12 @@
-//! Ops on structs, arrays, 31-bit numbers and exceptions of guests, by their numbers among the objects of the store.
+//! Ops on arrays of guests, by their numbers among the objects of the store.
 
 use std::rc::Rc;
 
 use deno_core::{OpState, op2};
-use wasmtime::ValRaw;
 
 use super::memory_buffer;
-use super::protocol::{
-    OBJECT_ARRAY, OBJECT_EXCEPTION, OBJECT_HOST_VALUE, OBJECT_I31, OBJECT_STRUCT,
-};
 use super::state::Bridge;
-use crate::runtime::{ObjectKind, WasmError};
-
-/// The kind of an object. The value of a 31-bit number is then in the frame, as an i32.
-#[op2(nofast, reentrant)]
-pub(crate) fn op_wasm_object_kind(
-    state: &mut OpState,
-    store: u32,
-    object: u32,
-) -> Result<u32, WasmError> {
-    let bridge = state.borrow::<Rc<Bridge>>();
-    Ok(match bridge.state.store(store)?.object_kind(object)? {
-        ObjectKind::Struct => OBJECT_STRUCT,
-        ObjectKind::Array => OBJECT_ARRAY,
-        ObjectKind::Exception => OBJECT_EXCEPTION,
-        ObjectKind::HostValue => OBJECT_HOST_VALUE,
-        ObjectKind::I31(value) => {
-            bridge.context.frame.write(&[ValRaw::i32(value)]);
-            OBJECT_I31
-        }
-    })
-}
+use crate::runtime::WasmError;
 
 /// The length of an array of mutable 16-bit numbers; −1 if the object is another one.
 #[op2(nofast, reentrant)]

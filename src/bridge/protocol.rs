@@ -76,16 +76,3 @@ pub(super) const REF_FUNC: u32 = 2;
 pub(super) const REF_OBJECT: u32 = 3;
 /// A 31-bit number, in a store of a group. The first 32 bits are its value.
 pub(super) const REF_I31: u32 = 4;
-
-// Kinds of objects of guests, as `op_wasm_object_kind` returns them.
-
-/// A struct.
-pub(super) const OBJECT_STRUCT: u32 = 0;
-/// An array.
-pub(super) const OBJECT_ARRAY: u32 = 1;
-/// A 31-bit number, whose value is in the call frame.
-pub(super) const OBJECT_I31: u32 = 2;
-/// An exception.
-pub(super) const OBJECT_EXCEPTION: u32 = 3;
-/// A JavaScript value that a guest has converted to an `anyref`, in a store without a group.
-pub(super) const OBJECT_HOST_VALUE: u32 = 4;

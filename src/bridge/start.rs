@@ -32,7 +32,8 @@ pub(crate) fn op_wasm_installs_global(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
 ) -> bool {
-    let installs = state.borrow::<Rc<Bridge>>().state.installs_global();
+    let capabilities = state.borrow::<Rc<Bridge>>().state.capabilities();
+    let installs = capabilities.webassembly_global;
     if installs {
         isolate::refuse_own_webassembly(scope);
     }

@@ -9,6 +9,22 @@ use super::state::Bridge;
 use super::wasi_config::wasi_config;
 use crate::runtime::{StoreOptions, WasmError, WasmErrorCode, WasmStore};
 
+/// The options with these limits, as TypeScript gives them: a negative number stands for an option that is not given.
+pub(super) fn limits(
+    fuel: i64,
+    max_memory_bytes: i64,
+    timeout_ms: i64,
+    interruptible: bool,
+) -> StoreOptions {
+    StoreOptions {
+        fuel: u64::try_from(fuel).ok(),
+        max_memory_bytes: u64::try_from(max_memory_bytes).ok(),
+        timeout_ms: u64::try_from(timeout_ms).ok(),
+        interruptible,
+        wasi: None,
+    }
+}
+
 /// Makes a store with the `StoreOptions` of `host:wasm`, which TypeScript has checked, and returns its number. A
 /// negative number stands for an option that is not given. The WASI options are JSON, or empty for a store without
 /// WASI; `stdin` is the standard input, where they say that it is bytes.
@@ -23,13 +39,8 @@ pub(crate) fn op_wasm_new_store(
     #[buffer] stdin: &[u8],
 ) -> Result<u32, WasmError> {
     let wasi = (!wasi.is_empty()).then(|| wasi_config(&wasi, stdin));
-    let wanted = StoreOptions {
-        fuel: u64::try_from(fuel).ok(),
-        max_memory_bytes: u64::try_from(max_memory_bytes).ok(),
-        timeout_ms: u64::try_from(timeout_ms).ok(),
-        interruptible,
-        wasi: wasi.transpose()?,
-    };
+    let mut wanted = limits(fuel, max_memory_bytes, timeout_ms, interruptible);
+    wanted.wasi = wasi.transpose()?;
     let (id, _) = state.borrow::<Rc<Bridge>>().state.new_store(wanted)?;
     Ok(id)
 }

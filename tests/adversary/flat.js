@@ -36,3 +36,8 @@ const passing = exportsOf(`(module (type $s (struct (field i32)))
     (loop (call $f (struct.new $s (local.get 0)))
       (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`, { m: { f() {} } }, small);
 passing.loop(150_000);
+const making = exportsOf(`(module (type $s (struct (field i32)))
+  (func (export "make") (result (ref $s)) (struct.new $s (i32.const 1)))
+  (func (export "hide") (result externref) (extern.convert_any (struct.new $s (i32.const 1)))))`, undefined, small);
+for (let i = 0; i < 150_000; i++) making.make();
+for (let i = 0; i < 150_000; i++) making.hide();

@@ -21,6 +21,10 @@ const other = exportsOf(`(module (type $s (struct (field (mut i32))))
   (func (export "get") (param (ref null $s)) (result i32) (struct.get $s 0 (local.get 0))))`);
 same(other.get(make(9)), 9);
 
+// An object of a store that is not shared is refused, and does not become a value of JavaScript's.
+const hidden = exportsOf(`(module (type $s (struct)) (func (export "make") (result externref) (extern.convert_any (struct.new $s))))`);
+throws(TypeError, () => echo(hidden.make()));
+
 // Builtin functions on strings, and constants.
 const strings = new W.Instance(new W.Module(binary(`(module
   (type $units (array (mut i16)))

@@ -1,5 +1,6 @@
 // Calls of the JavaScript functions that guests import, with the conversions of the standard.
 
+import { writeRef } from "../codec.ts";
 import {
   CALL_IMPORT_GROWN,
   EXCEPTION,
@@ -11,7 +12,6 @@ import {
   THREW,
   THREW_PRIVATELY,
 } from "../constants.ts";
-import { writeRef } from "../codec.ts";
 import { ReflectApply, TypeError } from "../core.ts";
 import { uncatchable } from "../guest_errors.ts";
 import type { StoreState } from "../store_state.ts";
@@ -36,12 +36,12 @@ export function dispatchStandard(
     if (task === TAKE_RESULT) return takeResult(store, imported, value);
     if (task === TAKE_ERROR) return takeError(store, value);
     if (task === CALL_IMPORT_GROWN) store.views.detachGrown();
-    const { params, isUnusable } = imported;
+    const { params, isUnusable, hasObjects } = imported;
     if (isUnusable) {
       throw new TypeError("the import takes or returns a value of a type that JavaScript has no values for");
     }
     const args = readAll(store, params);
-    store.relieveObjects();
+    if (hasObjects) store.relieveObjects();
     return takeResult(store, imported, ReflectApply(store.imports[index] as WasmFunction, undefined, args));
   } catch (error) {
     return takeError(store, error);

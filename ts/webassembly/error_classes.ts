@@ -11,6 +11,7 @@ import {
 } from "../core.ts";
 import { CompileError, fieldOf, InstantiateError, MemoryError, TypeMismatch, WasmError } from "../errors.ts";
 import { list } from "../list.ts";
+import { defineHidden, nameFunction } from "./properties.ts";
 
 type ErrorClass = new (message?: string, options?: { cause?: unknown }) => Error;
 
@@ -48,35 +49,6 @@ function makeErrorClass(name: string): ErrorClass {
   });
   nameFunction(construct, name, 1);
   return construct as unknown as ErrorClass;
-}
-
-/** Defines a property that is not enumerable. */
-export function defineHidden(object: object, name: string, value: unknown): void {
-  ObjectDefineProperty(object, name, {
-    __proto__: null,
-    value,
-    writable: true,
-    enumerable: false,
-    configurable: true,
-  });
-}
-
-/** Gives a function its name and its length. */
-export function nameFunction(func: object, name: string, length: number): void {
-  ObjectDefineProperty(func, "name", {
-    __proto__: null,
-    value: name,
-    writable: false,
-    enumerable: false,
-    configurable: true,
-  });
-  ObjectDefineProperty(func, "length", {
-    __proto__: null,
-    value: length,
-    writable: false,
-    enumerable: false,
-    configurable: true,
-  });
 }
 
 /** The name of the trap where the native stack has no room left. */

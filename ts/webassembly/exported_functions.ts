@@ -14,7 +14,7 @@ import {
   op_wasm_func_number,
 } from "../ops.ts";
 import type { WasmFunction } from "../types.ts";
-import { nameFunction } from "./error_classes.ts";
+import { nameFunction } from "./properties.ts";
 import { exportedFunctions } from "./standard_store.ts";
 import type { StandardCallee, StandardStore } from "./standard_store.ts";
 import type { FunctionType } from "./value_types.ts";
@@ -159,8 +159,9 @@ function callWritten(callee: StandardCallee): unknown {
 }
 
 /** The return value of a call, from the results in the frame. */
-function standardResults({ store, type: { results } }: StandardCallee): unknown {
+function standardResults({ store, type: { results, hasObjects } }: StandardCallee): unknown {
   if (results.length === 0) return undefined;
-  if (results.length === 1) return readStandard(store, results[0], 0);
-  return toArray(readAll(store, results));
+  const result = results.length === 1 ? readStandard(store, results[0], 0) : toArray(readAll(store, results));
+  if (hasObjects) store.relieveObjects();
+  return result;
 }

@@ -1,17 +1,18 @@
 // `Global`.
 
-import { FUNC_REF, I64, V128 } from "../codec.ts";
-import { construct, internal } from "../construct.ts";
+import { V128 } from "../codec.ts";
+import { internal } from "../construct.ts";
 import { SafeWeakMap, TypeError } from "../core.ts";
 import { frame64 } from "../frame.ts";
 import { op_wasm_get_global, op_wasm_new_global, op_wasm_set_global } from "../ops.ts";
+import { namedType } from "./descriptors.ts";
 import { convertError } from "./error_classes.ts";
-import { namedType } from "./exceptions.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
+import { ObjectState } from "./object_state.ts";
 import { checkReference } from "./references.ts";
 import { makeOrCollect } from "./store_pressure.ts";
 import type { StandardStore } from "./standard_store.ts";
-import { EXN_REF } from "./value_types.ts";
+import { defaultValue, hasNoValues } from "./value_types.ts";
 import type { ValueType } from "./value_types.ts";
 import { coerce, readStandard, writeCoerced } from "./values.ts";
 import { exposeInterface, isObjectLike, member } from "./web_idl.ts";
@@ -20,8 +21,7 @@ import { exposeInterface, isObjectLike, member } from "./web_idl.ts";
  * A global. One that JavaScript makes is a value of JavaScript's until an instance imports it. A mutable one is in one
  * store then; of an immutable one, each store has a copy.
  */
-export class GlobalState {
-  readonly namespace: NamespaceState;
+export class GlobalState extends ObjectState {
   readonly type: ValueType;
   readonly isMutable: boolean;
   /** The value of a global that is in no store. */
@@ -31,22 +31,12 @@ export class GlobalState {
   #handle: number = 0;
   /** The handles of an immutable one in other stores. */
   readonly #copies: WeakMap<StandardStore, number> = new SafeWeakMap();
-  #object: object | undefined;
 
   constructor(namespace: NamespaceState, type: ValueType, isMutable: boolean, value: unknown) {
-    this.namespace = namespace;
+    super(namespace, "Global");
     this.type = type;
     this.isMutable = isMutable;
     this.#value = value;
-  }
-
-  /** The `Global` for it. */
-  get object(): object {
-    return this.#object ??= construct(this.namespace.classes.Global, undefined, internal, this);
-  }
-
-  setObject(object: object): void {
-    this.#object = object;
   }
 
   /** The store that it cannot leave; `undefined` if it can be in any store. */
@@ -74,7 +64,7 @@ export class GlobalState {
       const { name, kind } = this.type;
       if (kind === V128) {
         if (this.#store === undefined) clearSlot();
-        else op_wasm_get_global(this.#store.id, this.#handle);
+        else this.#load(this.#store);
       } else {
         writeCoerced(store, this.type, 0, this.get());
       }
@@ -87,12 +77,17 @@ export class GlobalState {
   get(): unknown {
     const store = this.#store;
     if (store === undefined) return this.#value;
+    this.#load(store);
+    return readStandard(store, this.type, 0);
+  }
+
+  /** Puts the value into the first slot of the call frame. */
+  #load(store: StandardStore): void {
     try {
       op_wasm_get_global(store.id, this.#handle);
     } catch (error) {
       throw convertError(this.namespace.errors, error);
     }
-    return readStandard(store, this.type, 0);
   }
 
   set(value: unknown): void {
@@ -110,40 +105,12 @@ export class GlobalState {
       throw convertError(this.namespace.errors, error);
     }
   }
-
-  /** Whether JavaScript has no values of its type. */
-  get isUnreadable(): boolean {
-    return this.type.kind === V128 || this.type.kind === EXN_REF;
-  }
 }
 
 /** Writes zeros into the first slot. */
 function clearSlot(): void {
   frame64[0] = 0n;
   frame64[1] = 0n;
-}
-
-const globalStates: WeakMap<object, GlobalState> = new SafeWeakMap();
-
-/** The state of a `Global` of this namespace object; `undefined` for any other value. */
-export function globalOf(namespace: NamespaceState, value: unknown): GlobalState | undefined {
-  const global = globalStates.get(value as object);
-  return global?.namespace === namespace ? global : undefined;
-}
-
-/** The value of a new global for which JavaScript gives `undefined`: `DefaultValue`. */
-export function defaultValue({ kind }: ValueType): unknown {
-  switch (kind) {
-    case I64:
-      return 0n;
-    case FUNC_REF:
-      return null;
-    case V128:
-    case EXN_REF:
-      return undefined;
-    default:
-      return kind < V128 ? 0 : undefined;
-  }
 }
 
 /** The class `Global` of a namespace object. */
@@ -161,14 +128,11 @@ export function makeGlobalClass(namespace: NamespaceState): ObjectClass {
         if (named === undefined) throw new TypeError("the type of a global needs a value");
         const valueType = namedType(named);
         if (valueType.kind === V128) throw new TypeError("JavaScript has no value of type v128");
-        let value;
-        if (key === undefined) value = defaultValue(valueType);
-        else value = coerce(valueType, key);
+        const value = key === undefined ? defaultValue(valueType) : coerce(valueType, key);
         checkReference(namespace, valueType, value);
         this.#global = new GlobalState(namespace, valueType, isMutable, value);
-        this.#global.setObject(this);
       }
-      globalStates.set(this, this.#global);
+      this.#global.attach(this);
     }
 
     get value(): unknown {
@@ -178,7 +142,7 @@ export function makeGlobalClass(namespace: NamespaceState): ObjectClass {
     set value(value: unknown) {
       const global = this.#global;
       if (!global.isMutable) throw new TypeError("the global is immutable");
-      if (global.isUnreadable) throw new TypeError("JavaScript has no values of the type of the global");
+      if (hasNoValues(global.type)) throw new TypeError("JavaScript has no values of the type of the global");
       global.set(value);
     }
 
@@ -191,6 +155,6 @@ export function makeGlobalClass(namespace: NamespaceState): ObjectClass {
 }
 
 function valueOf(global: GlobalState): unknown {
-  if (global.isUnreadable) throw new TypeError("JavaScript has no values of the type of the global");
+  if (hasNoValues(global.type)) throw new TypeError("JavaScript has no values of the type of the global");
   return global.get();
 }

@@ -79,11 +79,6 @@ addPrimordials();
 addClasses(globalThis, 1);
 addHidden();
 
-/** Whether an object is the prototype of JavaScript's own objects. */
-function isOwnPrototype(object: object): boolean {
-  return ownPrototypes.has(object);
-}
-
 /**
  * A property of an object with imports: its own, one that it inherits from an object of the app's, or one that a proxy
  * has. JavaScript's own prototypes have no imports for guests, and neither has the property `constructor` of a
@@ -95,7 +90,7 @@ export function importProperty(object: object, name: string): unknown {
   if (ObjectHasOwn(object, name)) return object[name];
   if (name === "constructor" || name === "__proto__") return undefined;
   let holder = ObjectGetPrototypeOf(object);
-  while (holder !== null && !isOwnPrototype(holder)) {
+  while (holder !== null && !ownPrototypes.has(holder)) {
     if (ObjectHasOwn(holder, name)) return ReflectGet(holder, name, object);
     holder = ObjectGetPrototypeOf(holder);
   }

@@ -7,18 +7,17 @@ import { describe } from "../describe.ts";
 import { fieldOf, InstantiateError, WasmError } from "../errors.ts";
 import { frameU32 } from "../frame.ts";
 import { op_wasm_get_export, op_wasm_instantiate } from "../ops.ts";
-import type { ExportInfo } from "../types.ts";
-import { tagIn } from "./exceptions.ts";
 import { GlobalState } from "./globals.ts";
 import { memoryIn } from "./memories.ts";
-import { checkModule } from "./modules.ts";
-import type { ModuleState } from "./modules.ts";
+import { checkModule } from "./module_state.ts";
+import type { ModuleState } from "./module_state.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import { addFunctions, placeImports, readImports, storeFor } from "./standard_imports.ts";
 import type { StandardStore } from "./standard_store.ts";
 import { collectAfter } from "./store_pressure.ts";
 import { tableIn } from "./tables.ts";
-import { functionType, valueType } from "./value_types.ts";
+import { tagIn } from "./tags.ts";
+import { valueType } from "./value_types.ts";
 import { exposeInterface, isObjectLike } from "./web_idl.ts";
 
 /**
@@ -58,28 +57,34 @@ export function instantiateModule(module: ModuleState, values: unknown[]): objec
 
 /** The object with the exports of an instance. */
 function exportsOf(module: ModuleState, store: StandardStore, instance: number): object {
-  const { details: { exports }, exportIndices } = module;
+  const { exports } = module.details;
   const object = ObjectCreate(null);
   for (let i = 0; i < exports.length; i++) {
     const info = exports[i];
     const handle = op_wasm_get_export(instance, info.name);
-    const value = exportedObject(store, info, handle, exportIndices[i]);
+    const value = exportedObject(module, i, store, handle);
     ObjectDefineProperty(object, info.name, { __proto__: null, value, enumerable: true });
   }
   return ObjectFreeze(object);
 }
 
-/** The JavaScript object for an export: the same one each time. */
-function exportedObject(store: StandardStore, info: ExportInfo, handle: number, index: number): object {
+/** The JavaScript object for the export at this index: the same one each time. */
+function exportedObject(module: ModuleState, i: number, store: StandardStore, handle: number): object {
+  const info = module.details.exports[i];
   switch (info.kind) {
-    case "function":
-      return store.exportFunc(handle, String(index), functionType(info));
+    case "function": {
+      const index = module.exportIndices[i];
+      const type = module.exportType(i);
+      return index < module.importedFunctions
+        ? store.importedFunc(handle, type, String(index))
+        : store.definedFunc(handle, type, String(index));
+    }
     case "memory":
       return memoryIn(store, handle).object;
     case "table":
       return tableIn(store, handle).object;
     case "tag":
-      return tagIn(store, handle, info.params).object;
+      return tagIn(store, handle).object;
     case "global": {
       let global = store.globals[handle] as GlobalState | undefined;
       if (global === undefined) {

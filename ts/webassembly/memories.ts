@@ -1,21 +1,21 @@
 // `Memory`.
 
 import { isArrayBuffer } from "../bytes.ts";
-import { construct, internal } from "../construct.ts";
+import { internal } from "../construct.ts";
 import {
   ArrayBufferPrototypeGetByteLength,
   JSONParse,
   ObjectFreeze,
   RangeError,
-  SafeWeakMap,
   TypeError,
 } from "../core.ts";
 import { op_wasm_detach_view, op_wasm_grow_memory, op_wasm_memory_type, op_wasm_new_memory } from "../ops.ts";
+import { readLimits } from "./descriptors.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
-import { readLimits } from "./limits.ts";
+import { ObjectState } from "./object_state.ts";
 import { newStandardStore } from "./standard_store.ts";
-import { makeOrCollect } from "./store_pressure.ts";
 import type { StandardStore } from "./standard_store.ts";
+import { makeOrCollect } from "./store_pressure.ts";
 import { exposeInterface, fromAddress, toAddress, toOpAddress } from "./web_idl.ts";
 import type { AddressType } from "./web_idl.ts";
 
@@ -24,18 +24,18 @@ const MAX_PAGES = 65536;
 const MAX_PAGES_64 = 2 ** 48;
 
 /** A memory. */
-export class MemoryState {
+export class MemoryState extends ObjectState {
   readonly store: StandardStore;
   readonly handle: number;
   readonly address: AddressType;
   readonly isShared: boolean;
-  #object: object | undefined;
   /** The buffer that an app got last. */
   lastBuffer: ArrayBuffer | SharedArrayBuffer | undefined;
   /** Its length, if the memory is not shared. */
   lastLength: number = 0;
 
   constructor(store: StandardStore, handle: number, address: AddressType, isShared: boolean) {
+    super(store.namespace, "Memory");
     this.store = store;
     this.handle = handle;
     this.address = address;
@@ -43,16 +43,7 @@ export class MemoryState {
     store.memories[handle] = this;
   }
 
-  /** The `Memory` for it. */
-  get object(): object {
-    return this.#object ??= construct(this.store.namespace.classes.Memory, undefined, internal, this);
-  }
-
-  setObject(object: object): void {
-    this.#object = object;
-  }
-
-  /** The buffer, where the last one may be another. */
+  /** The buffer that shows the memory now. */
   showBuffer(): ArrayBuffer | SharedArrayBuffer {
     const buffer = this.store.views.buffer(this.handle);
     if (isArrayBuffer(buffer)) {
@@ -82,14 +73,6 @@ export class MemoryState {
     }
     return pages;
   }
-}
-
-const memoryStates: WeakMap<object, MemoryState> = new SafeWeakMap();
-
-/** The state of a `Memory` of this namespace object; `undefined` for any other value. */
-export function memoryOf(namespace: NamespaceState, value: unknown): MemoryState | undefined {
-  const memory = memoryStates.get(value as object);
-  return memory?.store.namespace === namespace ? memory : undefined;
 }
 
 /** The memory with this handle in a store. */
@@ -145,10 +128,9 @@ export function makeMemoryClass(namespace: NamespaceState): ObjectClass {
           throw new RangeError(error.message);
         }
         state = new MemoryState(store, handle, address, shared);
-        state.setObject(this);
       }
       this.#memory = state;
-      memoryStates.set(this, state);
+      state.attach(this);
     }
 
     grow(delta: unknown): number | bigint {

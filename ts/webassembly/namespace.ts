@@ -2,29 +2,24 @@
 
 import { own } from "../check.ts";
 import { ObjectDefineProperty } from "../core.ts";
-import { instancePressure } from "../gc_pressure.ts";
+import { op_wasm_yield_now } from "../ops.ts";
 import type { StoreOptions } from "../options.ts";
+import { bytesOf, compileLater, isValid, readCompileOptions } from "./compilation.ts";
 import { dispatchStandard } from "./dispatch_standard.ts";
-import { defineHidden } from "./error_classes.ts";
-import { makeException, makeExceptionClass, makeTagClass, TagState, thrownBy } from "./exceptions.ts";
+import { defineHidden } from "./properties.ts";
+import { makeException, makeExceptionClass, thrownBy } from "./exceptions.ts";
 import { makeExportedFunction } from "./exported_functions.ts";
 import { makeGlobalClass } from "./globals.ts";
 import { checkImportObject, instanceObject, instantiateModule, makeInstanceClass } from "./instances.ts";
 import { makeMemoryClass } from "./memories.ts";
-import {
-  bytesOf,
-  compileLater,
-  isValid,
-  makeModuleClass,
-  moduleObject,
-  moduleOf,
-  readCompileOptions,
-} from "./modules.ts";
+import { moduleOf } from "./module_state.ts";
+import { makeModuleClass, moduleObject } from "./modules.ts";
 import { NamespaceState } from "./namespace_state.ts";
 import { readImports } from "./standard_imports.ts";
 import { setStoreParts } from "./standard_store.ts";
 import { bytesOfStream } from "./streaming.ts";
 import { makeTableClass } from "./tables.ts";
+import { makeTagClass, TagState } from "./tags.ts";
 import { valueType } from "./value_types.ts";
 import { defineTag, exposeMembers } from "./web_idl.ts";
 
@@ -97,7 +92,8 @@ async function instantiateSource(
   if (given !== undefined) {
     checkImportObject(imports);
     const values = readImports(given, imports);
-    await relievePressure();
+    // The standard queues a task: a loop of instantiations must not keep the event loop from its other work.
+    await op_wasm_yield_now();
     return instanceObject(namespace, instantiateModule(given, values));
   }
   return await instantiateBytes(namespace, bytesOf(source), imports, options);
@@ -112,7 +108,6 @@ async function instantiateBytes(
   checkImportObject(imports);
   const module = await compileLater(namespace, bytes, readCompileOptions(options));
   const values = readImports(module, imports);
-  await relievePressure();
   const exports = instantiateModule(module, values);
   return { module: moduleObject(module), instance: instanceObject(namespace, exports) };
 }
@@ -130,9 +125,4 @@ async function instantiateStream(
 ): Promise<object> {
   checkImportObject(imports);
   return await instantiateBytes(namespace, await bytesOfStream(namespace, source), imports, options);
-}
-
-/** Gives the event loop a turn, and has JavaScript's garbage collected when there are many instances. */
-async function relievePressure(): Promise<void> {
-  if (instancePressure.isHigh()) await instancePressure.relieve();
 }

@@ -18,16 +18,17 @@ import { list } from "../list.ts";
 import { importName } from "../types.ts";
 import type { ImportInfo, WasmFunction } from "../types.ts";
 import { standardError } from "./error_classes.ts";
-import { tagOf } from "./exceptions.ts";
-import { globalOf, GlobalState } from "./globals.ts";
+import { GlobalState } from "./globals.ts";
 import { importProperty } from "./import_lookup.ts";
-import { memoryOf } from "./memories.ts";
-import type { ModuleState } from "./modules.ts";
+import { MemoryState } from "./memories.ts";
+import type { ModuleState } from "./module_state.ts";
 import type { NamespaceState } from "./namespace_state.ts";
+import { stateOf } from "./object_state.ts";
 import { calleeOfExport, newStandardStore } from "./standard_store.ts";
 import type { StandardStore } from "./standard_store.ts";
-import { tableOf } from "./tables.ts";
-import { functionType, valueType } from "./value_types.ts";
+import { TableState } from "./tables.ts";
+import { TagState } from "./tags.ts";
+import { valueType } from "./value_types.ts";
 import { coerce } from "./values.ts";
 import { isObjectLike } from "./web_idl.ts";
 
@@ -35,8 +36,8 @@ import { isObjectLike } from "./web_idl.ts";
 const NAMESPACE_WASI: unique symbol = Symbol("WASI");
 
 /**
- * Looks up the values for the imports of a module, in the order of the module, and checks their kinds. What cannot be
- * used otherwise is replaced: a value for a global by a `GlobalState`, and so on.
+ * Looks up the values for the imports of a module, in the order of the module, and checks their kinds. Returns a function
+ * for each imported function, and the state of an object for each other import.
  */
 export function readImports(module: ModuleState, imports: unknown): unknown[] {
   const { namespace } = module;
@@ -81,16 +82,16 @@ function checkImport(namespace: NamespaceState, wanted: ImportInfo, value: unkno
       if (typeof value === "function") found = value;
       break;
     case "memory":
-      found = memoryOf(namespace, value);
+      found = stateOf(namespace, MemoryState, value);
       break;
     case "table":
-      found = tableOf(namespace, value);
+      found = stateOf(namespace, TableState, value);
       break;
     case "tag":
-      found = tagOf(namespace, value);
+      found = stateOf(namespace, TagState, value);
       break;
     case "global":
-      found = globalOf(namespace, value) ?? globalFor(namespace, wanted, value);
+      found = stateOf(namespace, GlobalState, value) ?? globalFor(namespace, wanted, value);
       break;
   }
   if (found === undefined) throw linkError(namespace, wanted, `got ${describe(value)}`);
@@ -139,8 +140,8 @@ export function storeFor(module: ModuleState, values: unknown[]): StandardStore 
       continue;
     }
     let store: StandardStore | undefined;
-    if (kind === "memory") store = (value as ReturnType<typeof memoryOf>).store;
-    else if (kind === "table") store = (value as ReturnType<typeof tableOf>).fixedStore;
+    if (kind === "memory") store = (value as MemoryState).store;
+    else if (kind === "table") store = (value as TableState).fixedStore;
     else if (kind === "global") store = (value as GlobalState).fixedStore;
     if (store === undefined || store === fixed) continue;
     if (fixed !== undefined) {
@@ -193,11 +194,11 @@ export function placeImports(store: StandardStore, module: ModuleState, values: 
     switch (declared[i].kind) {
       case "memory":
         kind = IMPORT_MEMORY;
-        number = (value as ReturnType<typeof memoryOf>).handle;
+        number = (value as MemoryState).handle;
         break;
       case "table":
         kind = IMPORT_TABLE;
-        number = (value as ReturnType<typeof tableOf>).handleIn(store);
+        number = (value as TableState).handleIn(store);
         break;
       case "global":
         kind = IMPORT_GLOBAL;
@@ -205,7 +206,7 @@ export function placeImports(store: StandardStore, module: ModuleState, values: 
         break;
       case "tag":
         kind = IMPORT_TAG;
-        number = (value as ReturnType<typeof tagOf>).handleIn(store);
+        number = (value as TagState).handleIn(store);
         break;
       default:
         number = value === NAMESPACE_WASI ? 0 : store.funcHandle(value);
@@ -230,7 +231,6 @@ export function addFunctions(
 ): void {
   for (let i = 0; i < values.length; i++) {
     if (pairs[2 * i] !== IMPORT_HOST_FUNCTION) continue;
-    const type = functionType(module.details.imports[i] as ImportInfo & { kind: "function" });
-    pairs[2 * i + 1] = store.addImport(values[i] as WasmFunction, type);
+    pairs[2 * i + 1] = store.addImport(values[i] as WasmFunction, module.importType(i));
   }
 }

@@ -1,4 +1,4 @@
-import { ABORTED, OBJECT_EXCEPTION, THREW } from "../constants.ts";
+import { ABORTED, THREW } from "../constants.ts";
 import { JSONParse, RangeError, SafeWeakMap } from "../core.ts";
 import { messageIn } from "../errors.ts";
 import type { WasmError } from "../errors.ts";
@@ -6,11 +6,11 @@ import { frameU32 } from "../frame.ts";
 import { endedGuest, uncatchable } from "../guest_errors.ts";
 import { append, list } from "../list.ts";
 import {
+  op_wasm_exception_tag,
   op_wasm_func_import,
   op_wasm_func_type,
   op_wasm_new_grouped_store,
   op_wasm_new_host_function,
-  op_wasm_object_kind,
 } from "../ops.ts";
 import { noBytes, StoreState } from "../store_state.ts";
 import type { Dispatch } from "../store_state.ts";
@@ -68,8 +68,8 @@ interface StoreParts {
   dispatch: Dispatch;
   /** Makes the exported function for a function of a guest. */
   makeFunction(store: StandardStore, handle: number, type: FunctionType, name: string): WasmFunction;
-  /** Makes the object for an exception of a guest. */
-  makeException(store: StandardStore, object: number): object;
+  /** Makes the object for an exception of a guest, whose tag has this handle. */
+  makeException(store: StandardStore, number: number, tagHandle: number): object;
   /** The value that JavaScript gets for the object of an exception. */
   thrownBy(exception: object): unknown;
 }
@@ -123,24 +123,25 @@ export class StandardStore extends StoreState implements StandardReferences {
 
   /** The exported function with this handle: the same one each time. */
   override func(handle: number): WasmFunction {
-    return this.#exported[handle] ?? this.exportFunc(handle, "", undefined);
+    return this.#exported[handle] ?? this.importedFunc(handle, undefined, "");
   }
 
-  /** The exported function with this handle, of this type. `name` is its index in its module, if that is known. */
-  exportFunc(handle: number, name: string, type: FunctionType | undefined): WasmFunction {
-    let func = this.#exported[handle];
-    if (func !== undefined) return func;
+  /** The exported function of a function that a module defines, with its type and its index as the name. */
+  definedFunc(handle: number, type: FunctionType, name: string): WasmFunction {
+    return this.#exported[handle] ??= parts.makeFunction(this, handle, type, name);
+  }
+
+  /** The exported function of a function that may be one of JavaScript's or of another store, which keeps its identity. */
+  importedFunc(handle: number, type: FunctionType | undefined, name: string): WasmFunction {
+    const known = this.#exported[handle];
+    if (known !== undefined) return known;
     const index = op_wasm_func_import(this.id, handle);
     const imported = index < 0 ? undefined : this.imports[index] as WasmFunction;
-    // A function of another store keeps its identity.
     if (imported !== undefined && calleeOfExport(imported) !== undefined) {
-      func = imported;
-    } else {
-      type ??= functionType(JSONParse(op_wasm_func_type(this.id, handle)));
-      func = parts.makeFunction(this, handle, type, name);
+      return this.#exported[handle] = imported;
     }
-    this.#exported[handle] = func;
-    return func;
+    type ??= functionType(JSONParse(op_wasm_func_type(this.id, handle)));
+    return this.definedFunc(handle, type, name);
   }
 
   funcHandle(value: unknown): number {
@@ -167,9 +168,8 @@ export class StandardStore extends StoreState implements StandardReferences {
   object(number: number): unknown {
     const known = this.#objects.find(number);
     if (known !== undefined) return known;
-    const object = op_wasm_object_kind(this.id, number) === OBJECT_EXCEPTION
-      ? parts.makeException(this, number)
-      : newGuestObject(this.id, number);
+    const tag = op_wasm_exception_tag(this.id, number);
+    const object = tag < 0 ? newGuestObject(this.id, number) : parts.makeException(this, number, tag);
     this.#objects.add(number, object);
     return object;
   }
@@ -192,7 +192,10 @@ export class StandardStore extends StoreState implements StandardReferences {
   override thrown(status: number): unknown {
     if (status === ABORTED) return this.takeAbort();
     const number = frameU32[0];
-    return status === THREW ? this.held(number) : parts.thrownBy(this.object(number) as object);
+    if (status === THREW) return this.held(number);
+    const thrown = parts.thrownBy(this.object(number) as object);
+    this.relieveObjects();
+    return thrown;
   }
 
   override stopped(error: WasmError): unknown {

@@ -1,5 +1,6 @@
 // The bytes of a module that arrive over time: of a response, or of an iterable of chunks.
 
+import { toBytes } from "../bytes.ts";
 import {
   ReflectApply,
   StringPrototypeToLowerCase,
@@ -10,13 +11,12 @@ import {
   TypeError,
   Uint8Array,
 } from "../core.ts";
-import { CompileError, TypeMismatch, WasmError } from "../errors.ts";
 import { describe, quote } from "../describe.ts";
-import { toBytes } from "../bytes.ts";
+import { CompileError, TypeMismatch, WasmError } from "../errors.ts";
 import { append, list } from "../list.ts";
 import { op_wasm_max_binary_bytes } from "../ops.ts";
+import { bytesOf } from "./compilation.ts";
 import { convertError } from "./error_classes.ts";
-import { bytesOf } from "./modules.ts";
 import type { NamespaceState } from "./namespace_state.ts";
 import { isObjectLike } from "./web_idl.ts";
 

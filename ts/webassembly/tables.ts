@@ -1,9 +1,8 @@
 // `Table`.
 
-import { FUNC_REF } from "../codec.ts";
 import { own } from "../check.ts";
-import { construct, internal } from "../construct.ts";
-import { JSONParse, RangeError, SafeWeakMap, TypeError } from "../core.ts";
+import { internal } from "../construct.ts";
+import { JSONParse, RangeError, TypeError } from "../core.ts";
 import { append, list } from "../list.ts";
 import {
   op_wasm_get_table,
@@ -13,13 +12,13 @@ import {
   op_wasm_table_size,
   op_wasm_table_type,
 } from "../ops.ts";
+import { namedType, readLimits } from "./descriptors.ts";
 import { convertError } from "./error_classes.ts";
-import { namedType } from "./exceptions.ts";
+import { ObjectState } from "./object_state.ts";
 import { checkReference } from "./references.ts";
-import { readLimits } from "./limits.ts";
 import type { NamespaceState, ObjectClass } from "./namespace_state.ts";
 import type { StandardStore } from "./standard_store.ts";
-import { ANY_REF, EXN_REF, valueType } from "./value_types.ts";
+import { defaultValue, hasNoValues, isReferenceType, valueType } from "./value_types.ts";
 import type { ValueType } from "./value_types.ts";
 import { coerce, readStandard, writeCoerced } from "./values.ts";
 import { exposeInterface, fromAddress, isObjectLike, member, toAddress, toOpAddress } from "./web_idl.ts";
@@ -29,8 +28,7 @@ import type { AddressType } from "./web_idl.ts";
 const MAX_ELEMENTS = 10_000_000;
 
 /** A table. One that JavaScript makes is a list of JavaScript values until an instance imports it. */
-export class TableState {
-  readonly namespace: NamespaceState;
+export class TableState extends ObjectState {
   readonly element: ValueType;
   readonly address: AddressType;
   /** The elements of a table that is in no store. */
@@ -38,22 +36,12 @@ export class TableState {
   readonly #maximum: number;
   #store: StandardStore | undefined;
   #handle: number = 0;
-  #object: object | undefined;
 
   constructor(namespace: NamespaceState, element: ValueType, address: AddressType, maximum: number) {
-    this.namespace = namespace;
+    super(namespace, "Table");
     this.element = element;
     this.address = address;
     this.#maximum = maximum;
-  }
-
-  /** The `Table` for it. */
-  get object(): object {
-    return this.#object ??= construct(this.namespace.classes.Table, undefined, internal, this);
-  }
-
-  setObject(object: object): void {
-    this.#object = object;
   }
 
   /** The store that it is in. */
@@ -150,14 +138,6 @@ function outOfBounds(length: number): RangeError {
   return new RangeError(`the table has ${length} elements`);
 }
 
-const tableStates: WeakMap<object, TableState> = new SafeWeakMap();
-
-/** The state of a `Table` of this namespace object; `undefined` for any other value. */
-export function tableOf(namespace: NamespaceState, value: unknown): TableState | undefined {
-  const table = tableStates.get(value as object);
-  return table?.namespace === namespace ? table : undefined;
-}
-
 /** The table with this handle in a store. */
 export function tableIn(store: StandardStore, handle: number): TableState {
   let table = store.tables[handle] as TableState | undefined;
@@ -183,7 +163,7 @@ export function makeTableClass(namespace: NamespaceState): ObjectClass {
         const named = member(type, "element");
         if (named === undefined) throw new TypeError("the type of a table needs an element");
         const element = namedType(named);
-        if (element.kind < 5) throw new TypeError("the elements of a table are references");
+        if (!isReferenceType(element)) throw new TypeError("the elements of a table are references");
         const { address, initial, maximum } = readLimits(type, "table");
         const first = toOpAddress(initial);
         const last = maximum === undefined ? -1 : toOpAddress(maximum);
@@ -192,10 +172,9 @@ export function makeTableClass(namespace: NamespaceState): ObjectClass {
         }
         if (first > MAX_ELEMENTS) throw new RangeError(`a table has at most ${MAX_ELEMENTS} elements`);
         this.#table = new TableState(namespace, element, address, last);
-        this.#table.setObject(this);
         this.#table.grow(first, filling(element, key));
       }
-      tableStates.set(this, this.#table);
+      this.#table.attach(this);
     }
 
     grow(delta: unknown, ...values: unknown[]): number | bigint {
@@ -207,14 +186,14 @@ export function makeTableClass(namespace: NamespaceState): ObjectClass {
 
     get(index: unknown): unknown {
       const table = this.#table;
-      if (table.element.kind === EXN_REF) throw new TypeError("JavaScript has no values of type exnref");
+      if (hasNoValues(table.element)) throw new TypeError("JavaScript has no values of type exnref");
       return table.get(toOpAddress(toAddress(index, table.address, "the index")));
     }
 
     set(index: unknown, ...values: unknown[]): void {
       const table = this.#table;
       const at = toOpAddress(toAddress(index, table.address, "the index"));
-      const value = values.length === 0 ? nothing(table.element) : coerce(table.element, values[0]);
+      const value = values.length === 0 ? defaultValue(table.element) : coerce(table.element, values[0]);
       table.set(at, value);
     }
 
@@ -226,12 +205,7 @@ export function makeTableClass(namespace: NamespaceState): ObjectClass {
   return Table;
 }
 
-/** The element for a missing value: `DefaultValue`. */
-function nothing({ kind }: ValueType): unknown {
-  return kind === FUNC_REF || kind === ANY_REF ? null : undefined;
-}
-
 /** The value for new elements. A missing one and `undefined` are the default value. */
 function filling(element: ValueType, value: unknown): unknown {
-  return value === undefined ? nothing(element) : coerce(element, value);
+  return value === undefined ? defaultValue(element) : coerce(element, value);
 }

@@ -50,17 +50,29 @@ function kindOfType(name: string): number {
       return EXN_REF;
   }
   const { kind } = codec(name);
+  return kind <= FUNC_REF ? kind : ANY_REF;
+}
+
+/** Whether values of a type are references. The kinds of references are above those of numbers and vectors. */
+export function isReferenceType({ kind }: ValueType): boolean {
+  return kind >= EXTERN_REF;
+}
+
+/** Whether JavaScript has no values of a type. */
+export function hasNoValues({ kind }: ValueType): boolean {
+  return kind === V128 || kind === EXN_REF;
+}
+
+/** `DefaultValue`: the value of a type where an app gives none. */
+export function defaultValue({ kind }: ValueType): unknown {
   switch (kind) {
-    case I32:
     case I64:
-    case F32:
-    case F64:
-    case V128:
-    case EXTERN_REF:
+      return 0n;
     case FUNC_REF:
-      return kind;
+    case ANY_REF:
+      return null;
     default:
-      return ANY_REF;
+      return kind < V128 ? 0 : undefined;
   }
 }
 
@@ -79,6 +91,8 @@ export interface FunctionType {
   readonly isNumeric: boolean;
   /** Whether JavaScript has no values for one of the types, so that each call from or to JavaScript fails. */
   readonly isUnusable: boolean;
+  /** Whether objects of guests may be among the values. */
+  readonly hasObjects: boolean;
 }
 
 /** The types of a function, whose value types are written as in the text format. */
@@ -87,10 +101,13 @@ export function functionType(type: { params: string[]; results: string[] }): Fun
   const results = valueTypes(type.results);
   let isNumeric = results.length <= 1;
   let isUnusable = false;
+  let hasObjects = false;
   for (let i = 0; i < params.length + results.length; i++) {
-    const { kind } = i < params.length ? params[i] : results[i - params.length];
-    isNumeric &&= kind === I32 || kind === F32 || kind === F64;
-    isUnusable ||= kind === V128 || kind === EXN_REF;
+    const type = i < params.length ? params[i] : results[i - params.length];
+    isNumeric &&= type.kind === I32 || type.kind === F32 || type.kind === F64;
+    isUnusable ||= hasNoValues(type);
+    // Objects come as `externref` too.
+    hasObjects ||= type.kind === ANY_REF || type.kind === EXTERN_REF;
   }
-  return { params, results, isNumeric, isUnusable };
+  return { params, results, isNumeric, isUnusable, hasObjects };
 }

@@ -1,12 +1,13 @@
 // Conversion of values between JavaScript and slots of the call frame, as the WebAssembly JavaScript Interface defines
 // it: `ToWebAssemblyValue` and `ToJSValue`.
 
-import { EXTERN_REF, F32, F64, FUNC_REF, I32, I64, writeRef } from "../codec.ts";
+import { EXTERN_REF, F32, F64, FUNC_REF, I32, I64, writeNumber, writeRef } from "../codec.ts";
 import { REF_FUNC, REF_HOST, REF_I31, REF_NULL, REF_OBJECT } from "../constants.ts";
 import { BigIntAsIntN, MathFround, TypeError } from "../core.ts";
 import { describe, typeName } from "../describe.ts";
 import { frame32, frame64, frameF32, frameF64, frameU32 } from "../frame.ts";
 import { list } from "../list.ts";
+import { guestObjects } from "./guest_objects.ts";
 import { ANY_REF } from "./value_types.ts";
 import type { ValueType } from "./value_types.ts";
 
@@ -72,24 +73,9 @@ export function writeCoerced(
   slot: number,
   value: unknown,
 ): void {
-  switch (type.kind) {
-    case I32:
-      frame32[slot << 2] = value as number;
-      return;
-    case I64:
-      frame64[slot << 1] = value as bigint;
-      return;
-    case F32:
-      frameF32[slot << 2] = value as number;
-      return;
-    case F64:
-      frameF64[slot << 1] = value as number;
-      return;
-    default:
-      if (!writeReference(store, type, slot, value)) {
-        throw new TypeError(`expected ${typeName(type.name)}, got ${describe(value)}`);
-      }
-  }
+  // A number that was coerced needs no other conversion.
+  if (writeNumber(type.kind, slot, value) || writeReference(store, type, slot, value)) return;
+  throw new TypeError(`expected ${typeName(type.name)}, got ${describe(value)}`);
 }
 
 function writeReference(
@@ -106,6 +92,8 @@ function writeReference(
   if (kind === ANY_REF && isI31(value)) return writeRef(slot, REF_I31, value);
   const object = typeof value === "object" ? store.objectNumber(value) : -1;
   if (object >= 0) return writeRef(slot, REF_OBJECT, object);
+  // An object of another store would be a value of JavaScript's to the guest, which casts could not tell apart.
+  if (kind === ANY_REF && guestObjects.has(value as object)) return false;
   return writeRef(slot, REF_HOST, store.hold(value));
 }
 

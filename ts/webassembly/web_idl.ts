@@ -17,11 +17,10 @@ import {
   TypeError,
 } from "../core.ts";
 import { describe } from "../describe.ts";
-import { nameFunction } from "./error_classes.ts";
+import { nameFunction } from "./properties.ts";
 
 /**
- * Makes the properties of a class, or of its prototype, enumerable, as those of an interface are. `lengths` are the
- * lengths of the functions whose optional parameters come without default values.
+ * Makes the members of a class, of its prototype or of a namespace enumerable, as Web IDL has them.
  */
 export function exposeMembers(object: object): void {
   const descriptors = ObjectGetOwnPropertyDescriptors(object);
@@ -37,7 +36,7 @@ export function exposeMembers(object: object): void {
   }
 }
 
-/** Makes a class an interface of this name. */
+/** Makes a class an interface of this name. `length` is the number of arguments that its constructor needs. */
 export function exposeInterface(type: { prototype: object }, name: string, length: number): void {
   exposeMembers(type);
   exposeMembers(type.prototype);
@@ -73,6 +72,7 @@ export function toUnsignedLong(value: unknown, what: string): number {
   if (!NumberIsFinite(number) || integer < 0 || integer > 0xffffffff) {
     throw new TypeError(`${what} must be an integer from 0 to 2^32 - 1, got ${describe(value)}`);
   }
+  // Makes 0 of −0.
   return integer + 0;
 }
 

@@ -1,5 +1,7 @@
 //! The state of one runtime: its modules, stores and instances.
 
+mod groups;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 #[cfg(feature = "testing")]
@@ -17,7 +19,7 @@ use crate::runtime::admission;
 use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
-use crate::runtime::base::options::{CallOptions, Checks, StoreOptions, WasiConfig};
+use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
@@ -182,14 +184,6 @@ impl WasmState {
         self.compiler_for(options.checks())
     }
 
-    /// Returns a compiler whose modules are ready for the stores of a group.
-    ///
-    /// # Errors
-    /// `RuntimeError` if the group was dropped or never existed.
-    pub(crate) fn group_compiler(&self, group: u32) -> Result<Compiler, WasmError> {
-        Ok(self.compiler_for(self.group(group)?.options().checks()))
-    }
-
     fn compiler_for(&self, checks: Checks) -> Compiler {
         let limits = self.module_limits.clone();
         let queue = self.compiles.clone();
@@ -278,81 +272,6 @@ impl WasmState {
     /// resources that are not granted.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
         self.make_store(options.capped(&self.capabilities), None)
-    }
-
-    /// Makes a group of stores, which have the limits of `options` together, limited by the capabilities. Returns its
-    /// handle. The WASI of the options is ignored: each store has its own.
-    ///
-    /// # Errors
-    /// `InstantiateError` if there are as many groups as there may be stores, or no handles are left for them.
-    pub fn new_group(&self, options: StoreOptions) -> Result<u32, WasmError> {
-        let cap = self.capabilities.max_stores;
-        let groups = &mut *self.groups.borrow_mut();
-        if groups.len() >= cap as usize {
-            return Err(WasmError::instantiate(format!(
-                "too many groups of stores: the cap is {cap}"
-            )));
-        }
-        let id = next_id(&self.next_group_id)
-            .ok_or_else(|| WasmError::instantiate("too many groups of stores were made"))?;
-        let mut options = options.capped(&self.capabilities);
-        options.wasi = None;
-        groups.insert(id, Arc::new(Group::new(options, &self.capabilities)));
-        Ok(id)
-    }
-
-    /// Makes a store in the group with this handle. Returns its handle and the store.
-    ///
-    /// # Errors
-    /// `RuntimeError` if the group was dropped or never existed; otherwise as [`WasmState::new_store`].
-    pub fn new_grouped_store(
-        &self,
-        group: u32,
-        wasi: Option<WasiConfig>,
-    ) -> Result<(u32, WasmStore), WasmError> {
-        let group = self.group(group)?;
-        let mut options = group.options().clone();
-        options.wasi = wasi;
-        self.make_store(options, Some(group))
-    }
-
-    /// Returns the fuel that is left of a group's budget, without the fuel of guests that run. `None` if the group has
-    /// no budget.
-    ///
-    /// # Errors
-    /// `RuntimeError` if the group was dropped or never existed.
-    pub fn group_fuel(&self, group: u32) -> Result<Option<u64>, WasmError> {
-        Ok(self.group(group)?.fuel())
-    }
-
-    /// Uses up fuel of a group's budget, if it has one.
-    ///
-    /// # Errors
-    /// `FuelExhausted` if there was not enough; then none is left. `RuntimeError` if the group was dropped or never
-    /// existed.
-    pub fn spend_fuel(&self, group: u32, fuel: u64) -> Result<(), WasmError> {
-        match self.group(group)?.spend_fuel(fuel) {
-            true => Ok(()),
-            false => Err(WasmError::out_of_fuel()),
-        }
-    }
-
-    /// Returns the most bytes of a group's memories together. `None` if there is no cap.
-    ///
-    /// # Errors
-    /// `RuntimeError` if the group was dropped or never existed.
-    pub fn group_memory_cap(&self, group: u32) -> Result<Option<u64>, WasmError> {
-        Ok(self.group(group)?.options().max_memory_bytes)
-    }
-
-    /// Forgets the handle of a group, whose stores live on with its limits. Returns whether the group existed.
-    pub fn drop_group(&self, id: u32) -> bool {
-        self.groups.borrow_mut().remove(&id).is_some()
-    }
-
-    fn group(&self, id: u32) -> Result<Arc<Group>, WasmError> {
-        let group = self.groups.borrow().get(&id).cloned();
-        group.ok_or_else(|| dropped("group", id))
     }
 
     /// Makes a store with options that are limited by the capabilities.
@@ -685,16 +604,6 @@ impl WasmState {
         let dropped = self.instances.borrow_mut().remove(&id);
         tracing::debug!(id, "dropped an instance");
         dropped.is_some()
-    }
-
-    /// The most bytes of a module in the binary format.
-    pub(crate) fn max_binary_bytes(&self) -> u64 {
-        self.capabilities.module_limits.max_binary_bytes
-    }
-
-    /// Whether the runtime gets the global `WebAssembly`.
-    pub(crate) fn installs_global(&self) -> bool {
-        self.capabilities.webassembly_global
     }
 
     /// The number of instances that take up memory: all instances whose store is not freed.

@@ -1,5 +1,9 @@
+// The descriptors by which an app makes memories, tables, globals and tags.
+
 import { TypeError } from "../core.ts";
 import { quote } from "../describe.ts";
+import { valueType } from "./value_types.ts";
+import type { ValueType } from "./value_types.ts";
 import { isObjectLike, member, toAddress, toDomString } from "./web_idl.ts";
 import type { AddressType } from "./web_idl.ts";
 
@@ -38,4 +42,26 @@ export function readLimits(type: unknown, kind: string): DescribedLimits {
   if (first === undefined) throw new TypeError("initial is missing");
   const shared = kind === "memory" && !!member(type, "shared");
   return { address, initial: first, maximum: last, shared };
+}
+
+/**
+ * The value type of this name in a descriptor.
+ *
+ * @throws {TypeError} If there is none.
+ */
+export function namedType(name: unknown): ValueType {
+  const text = toDomString(name);
+  switch (text) {
+    case "i32":
+    case "i64":
+    case "f32":
+    case "f64":
+    case "v128":
+    case "externref":
+      return valueType(text);
+    case "anyfunc":
+      return valueType("funcref");
+    default:
+      throw new TypeError(`${text} is no value type`);
+  }
 }
