@@ -364,10 +364,7 @@ fn ops_on_objects_use_their_numbers() {
         ];
         "#,
     );
-    assert_eq!(
-        result,
-        json!([-1, -1, 2, -1, [3, 0, 4, 1], 2, 5005, 5003])
-    );
+    assert_eq!(result, json!([-1, -1, 2, -1, [3, 0, 4, 1], 2, 5005, 5003]));
 }
 
 #[test]
