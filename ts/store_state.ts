@@ -67,8 +67,15 @@ export type Dispatch = (
   value: unknown,
 ) => number;
 
-/** Makes a store with these options. `implicit`: for one instance. */
-export function newStore(options: StoreOptions | undefined, implicit: boolean): StoreState {
+/**
+ * Makes a store with these options. `implicit`: for one instance. `dispatch` calls its imports, if values have other
+ * conversions.
+ */
+export function newStore(
+  options: StoreOptions | undefined,
+  implicit: boolean,
+  dispatch?: Dispatch,
+): StoreState {
   const { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi } = checkOptions(options);
   const id = op_wasm_new_store(
     fuel ?? -1,
@@ -78,7 +85,7 @@ export function newStore(options: StoreOptions | undefined, implicit: boolean): 
     wasi === undefined ? "" : wasi.config,
     wasi === undefined ? noBytes : wasi.stdin,
   );
-  return new StoreState(id, implicit, wasi !== undefined);
+  return new StoreState(id, implicit, wasi !== undefined, dispatch);
 }
 
 /** The JavaScript side of a store: everything of JavaScript's that its guests hold. */

@@ -27,6 +27,14 @@ impl JsImport {
         let numeric = NumericSignature::of(ty);
         Self { index, numeric }
     }
+
+    /// The import at this index of a component: its values are not in the call frame.
+    pub(super) fn of_component(index: u32) -> Self {
+        Self {
+            index,
+            numeric: None,
+        }
+    }
 }
 
 impl HostFunction for JsImport {

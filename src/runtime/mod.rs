@@ -5,6 +5,7 @@
 
 mod admission;
 mod base;
+mod component;
 mod debug_info;
 mod engine;
 mod instance;
@@ -22,6 +23,8 @@ pub use base::error::{WasmError, WasmErrorCode};
 pub use base::frame::{SourceLocation, WasmFrame};
 pub use base::module_limits::{ExceededLimit, ModuleLimits};
 pub(crate) use base::options::Checks;
+pub use component::WasmComponent;
+pub use component::instance::{ComponentFunction, ComponentInstance};
 pub use base::options::{CallOptions, Preopen, StdioConfig, StoreOptions, WasiConfig};
 pub use base::stats::{StateStats, StoreStats};
 pub(crate) use base::text::quote;

@@ -99,6 +99,10 @@ pub struct WasmCapabilities {
     /// The maximum number of elements of the tables of one store, or of one group of stores, together. Default:
     /// 10,000,000.
     pub max_table_elements: u64,
+    /// The maximum number of bytes of the host's memory for the values that go into a component in one call, and for
+    /// those that come out. A value takes more there than in the component: an element of a list 40 bytes. Default:
+    /// 128 MiB.
+    pub max_component_value_bytes: u64,
     /// The maximum number of modules that an app holds at one time. Default: 10,000.
     pub max_modules: u32,
     /// The maximum number of stores alive at one time. An instance that was made without a store has its own, which
@@ -143,6 +147,7 @@ impl Default for WasmCapabilities {
             max_timeout_ms: None,
             max_running_calls: 1_000,
             max_table_elements: 10_000_000,
+            max_component_value_bytes: 128 << 20,
             max_modules: 10_000,
             max_stores: 20_000,
             max_instances: 10_000,

@@ -2,6 +2,7 @@
 
 mod code_cache;
 pub(crate) mod compiler;
+mod component_compiler;
 
 use std::any::TypeId;
 use std::sync::{Arc, OnceLock};

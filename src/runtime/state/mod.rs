@@ -1,5 +1,6 @@
 //! The state of one runtime: its modules, stores and instances.
 
+mod components;
 mod groups;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -23,6 +24,8 @@ use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
+use crate::runtime::component::WasmComponent;
+use crate::runtime::component::instance::ComponentInstance;
 use crate::runtime::engine::compile_queue::CompileQueue;
 use crate::runtime::engine::disk_cache;
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
@@ -51,10 +54,12 @@ pub struct WasmState {
     module_limits: Arc<ModuleLimits>,
     preopens: GrantedPaths,
     modules: RefCell<HashMap<u32, WasmModule>>,
+    components: RefCell<HashMap<u32, WasmComponent>>,
     groups: RefCell<HashMap<u32, Arc<Group>>>,
     stores: RefCell<HashMap<u32, Entry>>,
     instances: RefCell<HashMap<u32, WasmInstance>>,
     next_module_id: Cell<u32>,
+    next_component_id: Cell<u32>,
     next_group_id: Cell<u32>,
     next_store_id: Cell<u32>,
     next_instance_id: Cell<u32>,
@@ -74,6 +79,10 @@ struct Entry {
     checks: Checks,
     /// The instances that were made in the store, including dropped ones.
     instances: Vec<u32>,
+    /// The component that the store is for.
+    component: Option<WasmComponent>,
+    /// The instance of the component, once it is made.
+    component_instance: Option<ComponentInstance>,
 }
 
 /// The engines of a state, with the code that they have compiled.
@@ -153,10 +162,12 @@ impl WasmState {
             preopens,
             capabilities,
             modules: RefCell::default(),
+            components: RefCell::default(),
             groups: RefCell::default(),
             stores: RefCell::default(),
             instances: RefCell::default(),
             next_module_id: Cell::new(1),
+            next_component_id: Cell::new(1),
             next_group_id: Cell::new(1),
             next_store_id: Cell::new(1),
             next_instance_id: Cell::new(1),
@@ -229,17 +240,23 @@ impl WasmState {
     /// # Errors
     /// `CompileError` if there are too many modules, or no handles are left for them.
     pub(crate) fn add_module(&self, code: Arc<Code>) -> Result<WasmModule, WasmError> {
+        self.check_module_count()?;
+        let id = next_id(&self.next_module_id)
+            .ok_or_else(|| WasmError::compile("too many modules were compiled"))?;
+        let module = WasmModule::new(id, code);
+        self.modules.borrow_mut().insert(id, module.clone());
+        Ok(module)
+    }
+
+    /// Checks that one more module or component may be added.
+    fn check_module_count(&self) -> Result<(), WasmError> {
         let cap = self.capabilities.max_modules;
         if self.live_modules() >= cap as usize {
             return Err(WasmError::compile(format!(
                 "too many modules: the cap is {cap}"
             )));
         }
-        let id = next_id(&self.next_module_id)
-            .ok_or_else(|| WasmError::compile("too many modules were compiled"))?;
-        let module = WasmModule::new(id, code);
-        self.modules.borrow_mut().insert(id, module.clone());
-        Ok(module)
+        Ok(())
     }
 
     /// Returns the module with this handle.
@@ -260,9 +277,9 @@ impl WasmState {
         dropped.is_some()
     }
 
-    /// The number of modules that have not been dropped.
+    /// The number of modules and components that have not been dropped.
     pub fn live_modules(&self) -> usize {
-        self.modules.borrow().len()
+        self.modules.borrow().len() + self.components.borrow().len()
     }
 
     /// Makes a store with `options`, limited by the capabilities. Returns its handle and the store.
@@ -310,6 +327,8 @@ impl WasmState {
             store: store.clone(),
             checks,
             instances: Vec::new(),
+            component: None,
+            component_instance: None,
         };
         self.stores.borrow_mut().insert(id, entry);
         Ok((id, store))
@@ -504,11 +523,13 @@ impl WasmState {
         instantiate: impl FnOnce(Instantiation<'_>, Checks) -> Result<Outcome<WasmInstance>, WasmError>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let (store, checks) = self.store_and_checks(store_id)?;
-        if module.code.profile.waits && (checks.fuel || checks.interrupt) {
+        if self.entry(store_id, |entry| entry.component.is_some())? {
             return Err(WasmError::instantiate(
-                "the module waits on shared memory (memory.atomic.wait), which neither fuel nor a \
-                 deadline can end",
+                "the store is that of a component instance, which has it alone",
             ));
+        }
+        if module.code.profile.waits && (checks.fuel || checks.interrupt) {
+            return Err(waits("module"));
         }
         let code = match module.code.get(checks) {
             Some(code) => code,
@@ -518,12 +539,7 @@ impl WasmState {
                 code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?
             }
         };
-        let cap = self.capabilities.max_instances;
-        if self.live_instances() >= cap {
-            return Err(WasmError::instantiate(format!(
-                "too many instances: the cap is {cap}"
-            )));
-        }
+        self.check_instance_count(1)?;
         let id = next_id(&self.next_instance_id)
             .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
         let instantiation = Instantiation {
@@ -560,11 +576,23 @@ impl WasmState {
         frame: Vec<ValRaw>,
         options: CallOptions,
     ) -> Result<RunningCall, WasmError> {
+        let (store, checks) = self.store_and_checks(store)?;
+        let (timeout, running) = self.begin_call(&store, checks, options)?;
+        store.start(func, frame, timeout, running)
+    }
+
+    /// Checks that an asynchronous call can start in a store. Returns its timeout, and a value that counts the call until
+    /// it is dropped.
+    fn begin_call(
+        &self,
+        store: &WasmStore,
+        checks: Checks,
+        options: CallOptions,
+    ) -> Result<(Option<Duration>, Counted), WasmError> {
         let CallOptions {
             timeout_ms,
             abortable,
         } = options;
-        let (store, checks) = self.store_and_checks(store)?;
         if (abortable || timeout_ms.is_some()) && !checks.interrupt {
             return Err(WasmError::uninterruptible());
         }
@@ -577,8 +605,18 @@ impl WasmState {
         }
         let cap_ms = self.capabilities.max_timeout_ms.unwrap_or(u64::MAX);
         let timeout = timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.min(cap_ms)));
-        let timeout = timeout.or(store.timeout());
-        store.start(func, frame, timeout, running)
+        Ok((timeout.or(store.timeout()), running))
+    }
+
+    /// Checks that this many more instances may be made.
+    fn check_instance_count(&self, more: u32) -> Result<(), WasmError> {
+        let cap = self.capabilities.max_instances;
+        if self.live_instances().saturating_add(more) > cap {
+            return Err(WasmError::instantiate(format!(
+                "too many instances: the cap is {cap}"
+            )));
+        }
+        Ok(())
     }
 
     fn wasi_linker(&self, checks: Checks) -> Result<&Linker<StoreData>, WasmError> {
@@ -626,6 +664,13 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// The error of a guest that could wait without an end.
+fn waits(what: &str) -> WasmError {
+    WasmError::instantiate(format!(
+        "the {what} waits on shared memory (memory.atomic.wait), which neither fuel nor a deadline can end"
+    ))
 }
 
 fn dropped(what: &str, id: u32) -> WasmError {

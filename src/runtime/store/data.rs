@@ -13,7 +13,7 @@ use crate::runtime::store::backtrace::InstantiatedModule;
 use crate::runtime::store::cell::StoreCell;
 use crate::runtime::store::code_units::CodeUnits;
 use crate::runtime::store::handle_table::HandleTable;
-use crate::runtime::store::host_function::HostTags;
+use crate::runtime::store::host_function::{HostFunction, HostTags};
 use crate::runtime::store::identity::FuncIdentities;
 use crate::runtime::store::references::Refs;
 use crate::runtime::wasi::Wasi;
@@ -39,6 +39,8 @@ pub(crate) struct StoreData {
     pub(crate) tags: HandleTable<Tag>,
     /// The modules that have instances in this store, by the address of their machine code.
     pub(super) modules: HashMap<usize, InstantiatedModule>,
+    /// The host's functions for the imports of a component, by number.
+    pub(crate) component_imports: Arc<[Arc<dyn HostFunction>]>,
     /// The number of instances in this store, and the counter of the state's live instances, which includes them.
     pub(super) instances: u32,
     pub(super) fuel: FuelMeter,
@@ -148,8 +150,13 @@ impl StoreData {
 
     /// Counts an instance until the store is dropped.
     pub(crate) fn count_instance(&mut self) {
-        self.instances += 1;
-        self.live_instances.fetch_add(1, Ordering::Relaxed);
+        self.count_instances(1);
+    }
+
+    /// Counts instances until the store is dropped.
+    pub(crate) fn count_instances(&mut self, count: u32) {
+        self.instances += count;
+        self.live_instances.fetch_add(count, Ordering::Relaxed);
     }
 }
 

@@ -7,6 +7,7 @@
 mod backtrace;
 mod cell;
 mod code_units;
+pub(crate) mod component_values;
 mod data;
 mod group_fuel;
 mod handle_table;
@@ -40,6 +41,7 @@ use self::data::FuelMeter;
 pub use self::data::Signature;
 pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
 use self::handle_table::HandleTable;
+pub(crate) use self::host_call::call_component_import;
 use self::host_call::host_call;
 use self::host_function::{HostFunction, HostTags};
 use self::identity::FuncIdentities;
@@ -117,6 +119,7 @@ impl WasmStore {
                 tags: HandleTable::new("tag", cap),
                 modules: HashMap::new(),
                 instances: 0,
+                component_imports: Arc::default(),
                 fuel: FuelMeter::default(),
                 live_instances,
             };
@@ -143,6 +146,7 @@ impl WasmStore {
                 nested: Cell::new(0),
                 resume_pending: Cell::new(false),
                 released: RefCell::default(),
+                component_values: Arc::default(),
                 outputs,
             }
         });

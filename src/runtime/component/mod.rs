@@ -1,0 +1,52 @@
+//! Components: their types, compiled code, and instances.
+
+mod code;
+pub(crate) mod encoding;
+pub(crate) mod instance;
+mod linking;
+pub(crate) mod types;
+pub(crate) mod validation;
+mod values;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub(crate) use self::code::ComponentCode;
+use self::types::Interface;
+
+/// The description of a component.
+#[derive(Serialize)]
+pub(crate) struct Description<'a> {
+    id: u32,
+    #[serde(flatten)]
+    interface: &'a Interface,
+}
+
+/// A compiled component.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct WasmComponent {
+    /// The handle of the component, unique for the life of the state that compiled it.
+    pub id: u32,
+    pub(crate) code: Arc<ComponentCode>,
+}
+
+impl WasmComponent {
+    pub(crate) fn new(id: u32, code: Arc<ComponentCode>) -> Self {
+        Self { id, code }
+    }
+
+    /// Returns the number of functions that the component imports.
+    pub(crate) fn imported_functions(&self) -> usize {
+        self.code.interface.imports.functions.len()
+    }
+
+    /// Returns the description of the component for hosts that convert values themselves.
+    pub(crate) fn description(&self) -> Description<'_> {
+        Description {
+            id: self.id,
+            interface: &self.code.interface,
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! The types of the values that a component takes and returns, and its functions and interfaces.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use wasmparser::component_types::{
+    ComponentDefinedType, ComponentDefinedTypeId, ComponentEntityType, ComponentFuncTypeId,
+    ComponentItem as ParsedItem, ComponentValType,
+};
+use wasmparser::types::{TypeIdentifier, TypesRef};
+use wasmparser::PrimitiveValType;
+
+use crate::runtime::base::error::WasmError;
+
+/// The place of a type in [`Interface::types`].
+pub(crate) type TypeIndex = u32;
+
+/// A type of values.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub(crate) enum ValueType {
+    Bool,
+    S8,
+    U8,
+    S16,
+    U16,
+    S32,
+    U32,
+    S64,
+    U64,
+    F32,
+    F64,
+    Char,
+    String,
+    List {
+        element: TypeIndex,
+    },
+    FixedLengthList {
+        element: TypeIndex,
+        length: u32,
+    },
+    Map {
+        key: TypeIndex,
+        value: TypeIndex,
+    },
+    Record {
+        fields: Box<[(Box<str>, TypeIndex)]>,
+    },
+    Tuple {
+        types: Box<[TypeIndex]>,
+    },
+    Variant {
+        cases: Box<[(Box<str>, Option<TypeIndex>)]>,
+    },
+    Enum {
+        names: Box<[Box<str>]>,
+    },
+    Flags {
+        names: Box<[Box<str>]>,
+    },
+    Option {
+        some: TypeIndex,
+    },
+    Result {
+        ok: Option<TypeIndex>,
+        err: Option<TypeIndex>,
+    },
+    /// A type whose values cannot cross between the component and the host.
+    Other {
+        name: &'static str,
+    },
+}
+
+impl ValueType {
+    /// Returns the name of the type in WIT, without its parts.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::S8 => "s8",
+            Self::U8 => "u8",
+            Self::S16 => "s16",
+            Self::U16 => "u16",
+            Self::S32 => "s32",
+            Self::U32 => "u32",
+            Self::S64 => "s64",
+            Self::U64 => "u64",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::Char => "char",
+            Self::String => "string",
+            Self::List { .. } | Self::FixedLengthList { .. } => "list",
+            Self::Map { .. } => "map",
+            Self::Record { .. } => "record",
+            Self::Tuple { .. } => "tuple",
+            Self::Variant { .. } => "variant",
+            Self::Enum { .. } => "enum",
+            Self::Flags { .. } => "flags",
+            Self::Option { .. } => "option",
+            Self::Result { .. } => "result",
+            Self::Other { name } => name,
+        }
+    }
+}
+
+/// The types without parts, which every interface has first.
+const PRIMITIVES: [(PrimitiveValType, ValueType); 14] = [
+    (PrimitiveValType::Bool, ValueType::Bool),
+    (PrimitiveValType::S8, ValueType::S8),
+    (PrimitiveValType::U8, ValueType::U8),
+    (PrimitiveValType::S16, ValueType::S16),
+    (PrimitiveValType::U16, ValueType::U16),
+    (PrimitiveValType::S32, ValueType::S32),
+    (PrimitiveValType::U32, ValueType::U32),
+    (PrimitiveValType::S64, ValueType::S64),
+    (PrimitiveValType::U64, ValueType::U64),
+    (PrimitiveValType::F32, ValueType::F32),
+    (PrimitiveValType::F64, ValueType::F64),
+    (PrimitiveValType::Char, ValueType::Char),
+    (PrimitiveValType::String, ValueType::String),
+    (
+        PrimitiveValType::ErrorContext,
+        ValueType::Other {
+            name: "error-context",
+        },
+    ),
+];
+
+/// The type of a function.
+#[derive(Debug, Serialize)]
+pub(crate) struct FunctionType {
+    pub(crate) params: Box<[(Box<str>, TypeIndex)]>,
+    pub(crate) result: Option<TypeIndex>,
+    #[serde(rename = "async")]
+    pub(crate) is_async: bool,
+}
+
+/// A function that a component imports or exports.
+#[derive(Debug, Serialize)]
+pub(crate) struct Function {
+    /// The names of the instances around it, the outermost first, and its own.
+    pub(crate) path: Box<[Box<str>]>,
+    #[serde(flatten)]
+    pub(crate) ty: FunctionType,
+}
+
+/// Something that a component imports or exports.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub(crate) enum ItemType {
+    Function {
+        /// Its number among the functions of the imports or of the exports.
+        number: u32,
+    },
+    Instance {
+        items: Box<[Item]>,
+    },
+    /// A type. Functions refer to it by its structure.
+    Type,
+    Resource,
+    Module,
+    Component,
+    Value,
+}
+
+/// A named item.
+#[derive(Debug, Serialize)]
+pub(crate) struct Item {
+    pub(crate) name: Box<str>,
+    #[serde(flatten)]
+    pub(crate) ty: ItemType,
+}
+
+/// The imports or exports of a component.
+#[derive(Debug, Serialize)]
+pub(crate) struct Items {
+    pub(crate) items: Box<[Item]>,
+    /// The functions among them, by number.
+    pub(crate) functions: Box<[Function]>,
+}
+
+/// The imports and exports of a component, with their types.
+#[derive(Debug, Serialize)]
+pub(crate) struct Interface {
+    /// The number of its types, fields and cases.
+    #[serde(skip)]
+    size: u64,
+    pub(crate) types: Box<[ValueType]>,
+    pub(crate) imports: Items,
+    pub(crate) exports: Items,
+}
+
+impl Interface {
+    /// Reads the interface of a component from the validator's types. `imports` and `exports` are their names, in the
+    /// order of the component. The interface may have `max_types` types, fields and cases.
+    ///
+    /// # Errors
+    /// `CompileError` if it has more.
+    pub(crate) fn of(
+        types: TypesRef<'_>,
+        imports: &[&str],
+        exports: &[&str],
+        max_types: u64,
+    ) -> Result<Self, WasmError> {
+        let mut builder = Builder {
+            parsed: types,
+            types: Vec::new(),
+            known: HashMap::new(),
+            count: 0,
+            max_types,
+        };
+        for (_, ty) in PRIMITIVES {
+            builder.types.push(ty);
+        }
+        let imports = builder.items(imports, |name| types.component_item_for_import(name))?;
+        let exports = builder.items(exports, |name| types.component_item_for_export(name))?;
+        Ok(Self {
+            size: builder.count,
+            types: builder.types.into(),
+            imports,
+            exports,
+        })
+    }
+
+    /// Checks the size of the interface.
+    ///
+    /// # Errors
+    /// `CompileError` if it has more than `max_types` types, fields and cases.
+    pub(crate) fn check_size(&self, max_types: u64) -> Result<(), WasmError> {
+        check_size(self.size, max_types)
+    }
+
+    /// Returns the type at this place.
+    pub(crate) fn ty(&self, index: TypeIndex) -> &ValueType {
+        &self.types[index as usize]
+    }
+
+    /// Returns the name of a type that a function takes or returns, or that is a part of one, whose values cannot cross.
+    pub(crate) fn uncrossable(&self, function: &FunctionType) -> Option<&'static str> {
+        let types = function.params.iter().map(|(_, ty)| *ty);
+        let mut left: Vec<TypeIndex> = types.chain(function.result).collect();
+        let mut seen = vec![false; self.types.len()];
+        while let Some(index) = left.pop() {
+            if std::mem::replace(&mut seen[index as usize], true) {
+                continue;
+            }
+            match self.ty(index) {
+                ValueType::Other { name } => return Some(name),
+                ValueType::List { element } | ValueType::FixedLengthList { element, .. } => {
+                    left.push(*element);
+                }
+                ValueType::Map { key, value } => left.extend([*key, *value]),
+                ValueType::Record { fields } => left.extend(fields.iter().map(|(_, ty)| *ty)),
+                ValueType::Tuple { types } => left.extend(types),
+                ValueType::Variant { cases } => {
+                    left.extend(cases.iter().filter_map(|(_, ty)| *ty));
+                }
+                ValueType::Option { some } => left.push(*some),
+                ValueType::Result { ok, err } => left.extend(ok.iter().chain(err)),
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+struct Builder<'a> {
+    parsed: TypesRef<'a>,
+    types: Vec<ValueType>,
+    /// The types that were added, by the validator's numbers.
+    known: HashMap<ComponentDefinedTypeId, TypeIndex>,
+    count: u64,
+    max_types: u64,
+}
+
+impl<'a> Builder<'a> {
+    fn items(
+        &mut self,
+        names: &[&str],
+        find: impl Fn(&str) -> Option<&'a ParsedItem>,
+    ) -> Result<Items, WasmError> {
+        let mut functions = Vec::new();
+        let mut items = Vec::new();
+        for name in names {
+            if let Some(found) = find(name) {
+                items.push(self.item(&[], name, &found.ty, &mut functions)?);
+            }
+        }
+        Ok(Items {
+            items: items.into(),
+            functions: functions.into(),
+        })
+    }
+
+    fn item(
+        &mut self,
+        around: &[Box<str>],
+        name: &str,
+        ty: &ComponentEntityType,
+        functions: &mut Vec<Function>,
+    ) -> Result<Item, WasmError> {
+        self.count(1)?;
+        let path = || {
+            let own = std::iter::once(Box::from(name));
+            around.iter().cloned().chain(own).collect::<Vec<_>>()
+        };
+        let ty = match ty {
+            ComponentEntityType::Func(id) => {
+                let ty = self.function(*id)?;
+                functions.push(Function {
+                    path: path().into(),
+                    ty,
+                });
+                let number = functions.len() as u32 - 1;
+                ItemType::Function { number }
+            }
+            ComponentEntityType::Instance(id) => {
+                let path = path();
+                let mut items = Vec::new();
+                for (name, item) in &self.get(*id).exports {
+                    items.push(self.item(&path, name, &item.ty, functions)?);
+                }
+                ItemType::Instance {
+                    items: items.into(),
+                }
+            }
+            ComponentEntityType::Type { created, .. } => match created {
+                wasmparser::component_types::ComponentAnyTypeId::Resource(_) => ItemType::Resource,
+                _ => ItemType::Type,
+            },
+            ComponentEntityType::Module(_) => ItemType::Module,
+            ComponentEntityType::Component(_) => ItemType::Component,
+            ComponentEntityType::Value(_) => ItemType::Value,
+        };
+        Ok(Item {
+            name: name.into(),
+            ty,
+        })
+    }
+
+    fn function(&mut self, id: ComponentFuncTypeId) -> Result<FunctionType, WasmError> {
+        let ty = self.get(id);
+        self.count(ty.params.len())?;
+        let params = ty.params.iter();
+        let params = params.map(|(name, ty)| Ok((name.as_str().into(), self.value(*ty)?)));
+        let params = params.collect::<Result<_, WasmError>>()?;
+        Ok(FunctionType {
+            params,
+            result: self.optional(ty.result)?,
+            is_async: ty.async_,
+        })
+    }
+
+    /// Returns what the validator knows by a number that it gave itself.
+    fn get<T: TypeIdentifier>(&self, id: T) -> &'a T::Data {
+        // The validator panics for other numbers.
+        self.parsed.get(id).expect("the number is the validator's")
+    }
+
+    fn optional(&mut self, ty: Option<ComponentValType>) -> Result<Option<TypeIndex>, WasmError> {
+        ty.map(|ty| self.value(ty)).transpose()
+    }
+
+    /// Returns the place of a type, and adds it if it is new. The validator bounds how deep types nest.
+    fn value(&mut self, ty: ComponentValType) -> Result<TypeIndex, WasmError> {
+        match ty {
+            ComponentValType::Primitive(primitive) => Ok(place_of(primitive)),
+            ComponentValType::Type(id) => match self.known.get(&id) {
+                Some(index) => Ok(*index),
+                None => self.defined(id),
+            },
+        }
+    }
+
+    fn defined(&mut self, id: ComponentDefinedTypeId) -> Result<TypeIndex, WasmError> {
+        let parsed = self.get(id);
+        if let ComponentDefinedType::Primitive(primitive) = parsed {
+            let index = place_of(*primitive);
+            self.known.insert(id, index);
+            return Ok(index);
+        }
+        let ty = match parsed {
+            ComponentDefinedType::Primitive(_) => unreachable!("returned above"),
+            ComponentDefinedType::Record(record) => {
+                self.count(record.fields.len())?;
+                let fields = record.fields.iter();
+                let fields = fields.map(|(name, ty)| Ok((name.as_str().into(), self.value(*ty)?)));
+                ValueType::Record {
+                    fields: fields.collect::<Result<_, WasmError>>()?,
+                }
+            }
+            ComponentDefinedType::Variant(variant) => {
+                self.count(variant.cases.len())?;
+                let cases = variant.cases.iter();
+                let cases =
+                    cases.map(|(name, case)| Ok((name.as_str().into(), self.optional(case.ty)?)));
+                ValueType::Variant {
+                    cases: cases.collect::<Result<_, WasmError>>()?,
+                }
+            }
+            ComponentDefinedType::List { element, .. } => ValueType::List {
+                element: self.value(*element)?,
+            },
+            ComponentDefinedType::FixedLengthList {
+                element, length, ..
+            } => ValueType::FixedLengthList {
+                element: self.value(*element)?,
+                length: *length,
+            },
+            ComponentDefinedType::Map { key, value, .. } => ValueType::Map {
+                key: self.value(*key)?,
+                value: self.value(*value)?,
+            },
+            ComponentDefinedType::Tuple(tuple) => {
+                self.count(tuple.types.len())?;
+                let types = tuple.types.iter().map(|ty| self.value(*ty));
+                ValueType::Tuple {
+                    types: types.collect::<Result<_, WasmError>>()?,
+                }
+            }
+            ComponentDefinedType::Flags(names) => {
+                self.count(names.len())?;
+                ValueType::Flags {
+                    names: names.iter().map(|name| name.as_str().into()).collect(),
+                }
+            }
+            ComponentDefinedType::Enum(names) => {
+                self.count(names.len())?;
+                ValueType::Enum {
+                    names: names.iter().map(|name| name.as_str().into()).collect(),
+                }
+            }
+            ComponentDefinedType::Option { ty, .. } => ValueType::Option {
+                some: self.value(*ty)?,
+            },
+            ComponentDefinedType::Result { ok, err, .. } => ValueType::Result {
+                ok: self.optional(*ok)?,
+                err: self.optional(*err)?,
+            },
+            ComponentDefinedType::Own(_) => ValueType::Other { name: "own" },
+            ComponentDefinedType::Borrow(_) => ValueType::Other { name: "borrow" },
+            ComponentDefinedType::Future { .. } => ValueType::Other { name: "future" },
+            ComponentDefinedType::Stream { .. } => ValueType::Other { name: "stream" },
+        };
+        self.count(1)?;
+        let index = self.types.len() as TypeIndex;
+        self.types.push(ty);
+        self.known.insert(id, index);
+        Ok(index)
+    }
+
+    fn count(&mut self, more: usize) -> Result<(), WasmError> {
+        self.count += more as u64;
+        check_size(self.count, self.max_types)
+    }
+}
+
+fn check_size(size: u64, cap: u64) -> Result<(), WasmError> {
+    if size > cap {
+        return Err(WasmError::compile(format!(
+            "the imports and exports of the component have more than {cap} types, fields and cases \
+             (max_interface_types)"
+        )));
+    }
+    Ok(())
+}
+
+fn place_of(primitive: PrimitiveValType) -> TypeIndex {
+    let found = PRIMITIVES.iter().position(|(ty, _)| *ty == primitive);
+    found.unwrap_or(PRIMITIVES.len() - 1) as TypeIndex
+}

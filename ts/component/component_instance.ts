@@ -1,0 +1,238 @@
+// Instances of components.
+
+import { runCall } from "../call_async.ts";
+import { copyOf, toInteger } from "../check.ts";
+import { RETURNED } from "../constants.ts";
+import { illegal } from "../construct.ts";
+import { ArrayIsArray, ObjectDefineProperty, ObjectFreeze, SafeMap } from "../core.ts";
+import { describe, quote } from "../describe.ts";
+import { FunctionNotFound, RuntimeError, TypeMismatch, WasmError } from "../errors.ts";
+import { append, list } from "../list.ts";
+import {
+  op_wasm_call_component,
+  op_wasm_component_ended,
+  op_wasm_component_results,
+  op_wasm_fuel,
+  op_wasm_is_metered,
+  op_wasm_set_fuel,
+  op_wasm_start_component_call,
+} from "../ops.ts";
+import { checkCallOptions } from "../options.ts";
+import type { CallOptions } from "../options.ts";
+import type { StoreState } from "../store_state.ts";
+import type { WasmFunction } from "../types.ts";
+import type { ComponentDetails, ComponentFunction } from "./component.ts";
+import { ComponentError } from "./component_error.ts";
+import { functionName } from "./component_imports.ts";
+import { camelCase, shortName } from "./names.ts";
+import { readWitValues } from "./value_reader.ts";
+import { writeWitValues } from "./value_writer.ts";
+import { WIT_RESULT } from "./wit_types.ts";
+import type { ItemInfo, WitType } from "./wit_types.ts";
+
+/**
+ * An instance of a component: a guest whose functions can be called. It has a store of its own. A call that does not
+ * return ends the instance: see {@linkcode ComponentInstance.ended}.
+ */
+export class ComponentInstance {
+  /**
+   * Its exports: functions by their names in lowerCamelCase, and objects with functions by the ids of their interfaces,
+   * and by the last part of these in lowerCamelCase.
+   */
+  // deno-lint-ignore no-explicit-any
+  readonly exports: Readonly<Record<string, any>>;
+  #store: StoreState;
+  #component: ComponentDetails;
+  /** The numbers of the exported functions by path. */
+  #numbers: Map<string, number> | undefined;
+
+  private constructor(key: symbol, component: ComponentDetails, store: StoreState) {
+    illegal(key);
+    this.#store = store;
+    this.#component = component;
+    const make = (number: number) => componentFunctionOf(component, store, number);
+    this.exports = componentExportsOf(component.exportItems, make);
+    ObjectFreeze(this);
+  }
+
+  /**
+   * Calls an exported function, and returns its result. The path is its name, or the id of its interface, `#`, and its
+   * name there: `"my:pkg/iface@1.2.3#read-all"`. Names are those of WIT.
+   *
+   * @throws {ComponentError} If the function returns a `result` that is an `err`.
+   * @throws {WasmError} `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit;
+   * `RuntimeError` if it trapped, an import threw, its deadline passed, or the instance has ended or is busy;
+   * `FuelExhausted` if the fuel ran out.
+   */
+  // deno-lint-ignore no-explicit-any
+  call(path: string, args: readonly unknown[] = []): any {
+    const number = this.#find(path);
+    return callComponent(this.#component.exported(number), this.#store, number, argumentList(args, path));
+  }
+
+  /**
+   * Calls an exported function as {@linkcode ComponentInstance.call} does, but asynchronously: the guest runs on a thread
+   * of its own. Imports may return promises.
+   *
+   * @throws {ComponentError} As {@linkcode ComponentInstance.call}.
+   * @throws {WasmError} As {@linkcode ComponentInstance.call}; `RuntimeError` if the call was aborted.
+   */
+  // deno-lint-ignore no-explicit-any
+  async callAsync(path: string, args: readonly unknown[] = [], options?: CallOptions): Promise<any> {
+    const number = this.#find(path);
+    const store = this.#store;
+    const called = this.#component.exported(number);
+    const checked = argumentList(args, path);
+    const start = (timeoutMs: number, isAbortable: boolean): number => {
+      const bytes = argumentBytes(called, checked);
+      try {
+        return op_wasm_start_component_call(store.id, number, bytes, timeoutMs, isAbortable);
+      } catch (error) {
+        throw store.stopped(error);
+      }
+    };
+    const finish = () => readResult(called, store, number);
+    return await runCall(store, start, finish, checkCallOptions(options));
+  }
+
+  /** Whether the instance has ended: a call of it did not return, or it was dropped. No function can be called any more. */
+  get ended(): boolean {
+    return this.#store.dropped || op_wasm_component_ended(this.#store.id);
+  }
+
+  /** The fuel that is left, or `undefined` if the instance has no fuel budget. */
+  get fuel(): number | undefined {
+    this.#alive();
+    return op_wasm_is_metered(this.#store.id) ? op_wasm_fuel(this.#store.id) : undefined;
+  }
+
+  /** Sets the fuel that is left, up to the host's cap. */
+  setFuel(fuel: number): void {
+    this.#alive();
+    op_wasm_set_fuel(this.#store.id, toInteger(fuel, "fuel", RuntimeError));
+  }
+
+  /** Frees the instance. A synchronous call that is running goes on until it returns; an asynchronous call fails. */
+  drop(): void {
+    this.#store.drop();
+  }
+
+  [Symbol.dispose](): void {
+    this.drop();
+  }
+
+  #alive(): void {
+    if (this.#store.dropped) throw dropped();
+  }
+
+  #find(path: string): number {
+    this.#alive();
+    if (this.#numbers === undefined) {
+      this.#numbers = new SafeMap();
+      for (let i = 0; i < this.#component.exportCount; i++) {
+        this.#numbers.set(pathText(this.#component.exportPath(i)), i);
+      }
+    }
+    const number = this.#numbers.get(path);
+    if (number === undefined) {
+      throw new WasmError(`no function is exported as ${quote(path)}`, FunctionNotFound);
+    }
+    return number;
+  }
+}
+
+function dropped(): WasmError {
+  return new WasmError("the component instance was dropped", RuntimeError);
+}
+
+function pathText(path: string[]): string {
+  let text = path[0];
+  for (let i = 1; i < path.length; i++) text += `#${path[i]}`;
+  return text;
+}
+
+/** A copy of the arguments of a call. */
+function argumentList(args: readonly unknown[], path: string): unknown[] {
+  if (ArrayIsArray(args)) return copyOf(args, args.length);
+  throw new WasmError(
+    `the arguments of ${quote(path)} must be an array, got ${describe(args)}`,
+    TypeMismatch,
+  );
+}
+
+/** The arguments of a call as bytes. */
+function argumentBytes(called: ComponentFunction, args: unknown[]): Uint8Array {
+  const { names, params } = called.signature;
+  if (args.length !== params.length) {
+    throw new WasmError(
+      `${functionName(called)} takes ${params.length} arguments, got ${args.length}`,
+      TypeMismatch,
+    );
+  }
+  return writeWitValues(params, args, (i) => `argument ${quote(names[i])} of ${functionName(called)}`);
+}
+
+function callComponent(
+  called: ComponentFunction,
+  store: StoreState,
+  number: number,
+  args: unknown[],
+): unknown {
+  if (store.dropped) throw dropped();
+  const bytes = argumentBytes(called, args);
+  let status;
+  try {
+    status = op_wasm_call_component(store.id, number, bytes, store.imports);
+  } catch (error) {
+    throw store.stopped(error);
+  }
+  if (status !== RETURNED) throw store.thrown(status);
+  return readResult(called, store, number);
+}
+
+/** The result of a call that has returned. Throws the `err` of a `result`. */
+function readResult(called: ComponentFunction, store: StoreState, number: number): unknown {
+  const { result } = called.signature;
+  if (result === undefined) return undefined;
+  const value = readWitValues(list<WitType>(result), op_wasm_component_results(store.id, number))[0];
+  if (result.kind !== WIT_RESULT) return value;
+  const { tag, val } = value as { tag: string; val?: unknown };
+  if (tag === "err") throw new ComponentError(val, `${functionName(called)} returned an error`);
+  return val;
+}
+
+/** The JavaScript function for an exported function. */
+function componentFunctionOf(component: ComponentDetails, store: StoreState, number: number): WasmFunction {
+  const called = component.exported(number);
+  const { params } = called.signature;
+  const exported = (...args: unknown[]): unknown => callComponent(called, store, number, args);
+  ObjectDefineProperty(exported, "length", {
+    __proto__: null,
+    value: params.length,
+    configurable: true,
+  });
+  return exported;
+}
+
+/** The exports of an instance. */
+function componentExportsOf(
+  items: ItemInfo[],
+  make: (number: number) => WasmFunction,
+): Readonly<Record<string, unknown>> {
+  const exports: Record<string, unknown> = { __proto__: null };
+  const shorts = list<[string, unknown]>();
+  for (let i = 0; i < items.length; i++) {
+    const { name, kind, number, items: inner } = items[i];
+    if (kind === "function") exports[camelCase(name)] = make(number);
+    if (kind !== "instance") continue;
+    const instance = componentExportsOf(inner, make);
+    exports[name] = instance;
+    append(shorts, [shortName(name), instance]);
+  }
+  // An item with the name itself comes first.
+  for (let i = 0; i < shorts.length; i++) {
+    const [name, instance] = shorts[i];
+    if (!(name in exports)) exports[name] = instance;
+  }
+  return ObjectFreeze(exports);
+}

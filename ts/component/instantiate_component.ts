@@ -1,0 +1,76 @@
+// Instantiation of components.
+
+import { isObject, option } from "../check.ts";
+import { NOT_COMPILED, RETURNED, YIELD_DUE } from "../constants.ts";
+import { construct, internal } from "../construct.ts";
+import { describe } from "../describe.ts";
+import { InstantiateError, WasmError } from "../errors.ts";
+import { instancePressure } from "../gc_pressure.ts";
+import {
+  op_wasm_component_preparation,
+  op_wasm_instantiate_component,
+  op_wasm_prepare_component,
+  op_wasm_yield_now,
+} from "../ops.ts";
+import type { StoreOptions } from "../options.ts";
+import { newStore } from "../store_state.ts";
+import type { StoreState } from "../store_state.ts";
+import type { WasmFunction } from "../types.ts";
+import { componentDetailsOf } from "./component.ts";
+import type { ComponentDetails, WasmComponent } from "./component.ts";
+import { lookUpImports } from "./component_imports.ts";
+import type { ComponentImports } from "./component_imports.ts";
+import { ComponentInstance } from "./component_instance.ts";
+import { dispatcherFor } from "./dispatch_component.ts";
+
+/** The limits of a component's instance. They hold for all memories in it together. */
+export type ComponentOptions = Omit<StoreOptions, "wasi">;
+
+/**
+ * Makes an instance of a component, in a store of its own. The imports are looked up before this returns its promise.
+ *
+ * @throws {WasmError} `InstantiateError` if an import is missing, a cap is exceeded, or an option is unusable;
+ * `RuntimeError` or `FuelExhausted` from the start functions of the modules in it.
+ */
+export async function instantiateComponent(
+  component: WasmComponent,
+  imports?: ComponentImports,
+  options?: ComponentOptions,
+): Promise<ComponentInstance> {
+  const details = componentDetailsOf(component);
+  if (details === undefined) {
+    throw new WasmError(`expected a WasmComponent, got ${describe(component)}`, InstantiateError);
+  }
+  const functions = lookUpImports(details, imports);
+  if (isObject(options) && option(options, "wasi", InstantiateError) !== undefined) {
+    throw new WasmError("the instance of a component has no option wasi", InstantiateError);
+  }
+  if (instancePressure.isHigh()) await instancePressure.relieve();
+  const store = newStore(options, true, dispatcherFor(details));
+  try {
+    const step = op_wasm_component_preparation(details.id, store.id);
+    if (step === NOT_COMPILED) await op_wasm_prepare_component(details.id, store.id);
+    else if (step === YIELD_DUE) await op_wasm_yield_now();
+    return startComponent(details, store, functions);
+  } catch (error) {
+    store.drop();
+    throw error;
+  }
+}
+
+/** Instantiates a component that is compiled for the engine of the store. */
+function startComponent(
+  component: ComponentDetails,
+  store: StoreState,
+  functions: WasmFunction[],
+): ComponentInstance {
+  for (let i = 0; i < functions.length; i++) store.imports[i + 1] = functions[i];
+  let status;
+  try {
+    status = op_wasm_instantiate_component(component.id, store.id, functions.length, store.imports);
+  } catch (error) {
+    throw store.stopped(error);
+  }
+  if (status !== RETURNED) throw store.thrown(status);
+  return construct(ComponentInstance, internal, component, store);
+}
