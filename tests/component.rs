@@ -1,5 +1,9 @@
 //! Components: values both ways, imports, and the fence around them.
 
+mod adversary;
+mod compile;
+mod fence;
+mod imports;
 mod values;
 
 use crate::support::js::Js;
@@ -42,6 +46,11 @@ fn echo(types: &str, elements: &[(&str, &str)]) -> String {
           {types}
           {functions})"#
     )
+}
+
+/// Compares a text with the snapshot of this name.
+fn snapshot(name: &str, text: &str) {
+    crate::support::snapshots(|| insta::assert_snapshot!(name, text.trim_end()));
 }
 
 /// A runtime with the source of a component as the global `source`.

@@ -23,14 +23,14 @@ pub use base::error::{WasmError, WasmErrorCode};
 pub use base::frame::{SourceLocation, WasmFrame};
 pub use base::module_limits::{ExceededLimit, ModuleLimits};
 pub(crate) use base::options::Checks;
-pub use component::WasmComponent;
-pub use component::instance::{ComponentFunction, ComponentInstance};
 pub use base::options::{CallOptions, Preopen, StdioConfig, StoreOptions, WasiConfig};
 pub use base::stats::{StateStats, StoreStats};
 pub(crate) use base::text::quote;
 pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};
+pub use component::WasmComponent;
+pub use component::instance::{ComponentFunction, ComponentInstance};
 #[cfg(feature = "testing")]
 pub use engine::{MEMORY_RESERVATION, Tune};
 pub use instance::{Import, WasmInstance};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{echo, with_source};
+use super::{echo, snapshot, with_source};
 
 const TYPES: &str = r#"
     (type $point' (record (field "x-pos" s32) (field "name" string)))
@@ -21,20 +21,75 @@ const ELEMENTS: &[(&str, &str, &str, Option<&str>)] = &[
     ("bools", "bool", "[true, false]", None),
     ("s8s", "s8", "[-128, 127]", Some("Int8Array.of(-128, 127)")),
     ("u8s", "u8", "Uint8Array.of(0, 255)", None),
-    ("s16s", "s16", "[-32768, 32767]", Some("Int16Array.of(-32768, 32767)")),
+    (
+        "s16s",
+        "s16",
+        "[-32768, 32767]",
+        Some("Int16Array.of(-32768, 32767)"),
+    ),
     ("u16s", "u16", "Uint16Array.of(0, 65535)", None),
-    ("s32s", "s32", "[-2147483648, 2147483647]", Some("Int32Array.of(-2147483648, 2147483647)")),
+    (
+        "s32s",
+        "s32",
+        "[-2147483648, 2147483647]",
+        Some("Int32Array.of(-2147483648, 2147483647)"),
+    ),
     ("u32s", "u32", "Uint32Array.of(0, 4294967295)", None),
-    ("s64s", "s64", "[-9223372036854775808n, 5]", Some("BigInt64Array.of(-9223372036854775808n, 5n)")),
-    ("u64s", "u64", "BigUint64Array.of(0n, 18446744073709551615n)", None),
-    ("f32s", "f32", "[0.5, -0, NaN, Infinity]", Some("Float32Array.of(0.5, -0, NaN, Infinity)")),
+    (
+        "s64s",
+        "s64",
+        "[-9223372036854775808n, 5]",
+        Some("BigInt64Array.of(-9223372036854775808n, 5n)"),
+    ),
+    (
+        "u64s",
+        "u64",
+        "BigUint64Array.of(0n, 18446744073709551615n)",
+        None,
+    ),
+    (
+        "f32s",
+        "f32",
+        "[0.5, -0, NaN, Infinity]",
+        Some("Float32Array.of(0.5, -0, NaN, Infinity)"),
+    ),
     ("f64s", "f64", "Float64Array.of(0.1, 5e-324)", None),
-    ("chars", "char", r#"["a", "\u{1f980}", "\0", "\ufeff"]"#, None),
-    ("strings", "string", r#"["", "a\0b", "\ufeffmark", "\u{1f980} crab"]"#, None),
-    ("lists", "(list u16)", "[[], Uint16Array.of(1, 2)]", Some("[new Uint16Array(), Uint16Array.of(1, 2)]")),
-    ("fixed", "(list u8 3)", "[Uint8Array.of(1, 2, 3), [4, 5, 6]]", Some("[Uint8Array.of(1, 2, 3), Uint8Array.of(4, 5, 6)]")),
-    ("maps", "(map string u32)", r#"[new Map([["a", 1], ["b", 2]]), new Map()]"#, None),
-    ("records", "$point", r#"[{ xPos: -1, name: "one" }, { name: "", xPos: 2, more: 1 }]"#, Some(r#"[{ xPos: -1, name: "one" }, { xPos: 2, name: "" }]"#)),
+    (
+        "chars",
+        "char",
+        r#"["a", "\u{1f980}", "\0", "\ufeff"]"#,
+        None,
+    ),
+    (
+        "strings",
+        "string",
+        r#"["", "a\0b", "\ufeffmark", "\u{1f980} crab"]"#,
+        None,
+    ),
+    (
+        "lists",
+        "(list u16)",
+        "[[], Uint16Array.of(1, 2)]",
+        Some("[new Uint16Array(), Uint16Array.of(1, 2)]"),
+    ),
+    (
+        "fixed",
+        "(list u8 3)",
+        "[Uint8Array.of(1, 2, 3), [4, 5, 6]]",
+        Some("[Uint8Array.of(1, 2, 3), Uint8Array.of(4, 5, 6)]"),
+    ),
+    (
+        "maps",
+        "(map string u32)",
+        r#"[new Map([["a", 1], ["b", 2]]), new Map()]"#,
+        None,
+    ),
+    (
+        "records",
+        "$point",
+        r#"[{ xPos: -1, name: "one" }, { name: "", xPos: 2, more: 1 }]"#,
+        Some(r#"[{ xPos: -1, name: "one" }, { xPos: 2, name: "" }]"#),
+    ),
     ("tuples", "(tuple u8 string)", r#"[[1, "one"]]"#, None),
     (
         "variants",
@@ -43,16 +98,33 @@ const ELEMENTS: &[(&str, &str, &str, Option<&str>)] = &[
         None,
     ),
     ("enums", "$color", r#"["dark-green", "red"]"#, None),
-    ("flags", "$rights", "[{ read: true, writeAll: false, run: true }, {}]", Some("[{ read: true, writeAll: false, run: true }, { read: false, writeAll: false, run: false }]")),
+    (
+        "flags",
+        "$rights",
+        "[{ read: true, writeAll: false, run: true }, {}]",
+        Some(
+            "[{ read: true, writeAll: false, run: true }, { read: false, writeAll: false, run: false }]",
+        ),
+    ),
     ("options", "(option string)", r#"["some", undefined]"#, None),
-    ("nested", "(option (option u8))", r#"[undefined, { tag: "some", val: undefined }, { tag: "some", val: 7 }]"#, Some(r#"[undefined, { tag: "some", val: undefined }, { tag: "some", val: 7 }]"#)),
+    (
+        "nested",
+        "(option (option u8))",
+        r#"[undefined, { tag: "some", val: undefined }, { tag: "some", val: 7 }]"#,
+        Some(r#"[undefined, { tag: "some", val: undefined }, { tag: "some", val: 7 }]"#),
+    ),
     (
         "results",
         "(result u8 (error string))",
         r#"[{ tag: "ok", val: 1 }, { tag: "err", val: "no" }]"#,
         None,
     ),
-    ("bare", "(result)", r#"[{ tag: "ok" }, { tag: "err" }]"#, None),
+    (
+        "bare",
+        "(result)",
+        r#"[{ tag: "ok" }, { tag: "err" }]"#,
+        None,
+    ),
 ];
 
 /// A text that tells all values apart, for comparisons.
@@ -126,7 +198,10 @@ const MISFITS: &[(&str, &str)] = &[
     ("variants", "[{ tag: 'square' }]"),
     ("variants", "[{ tag: 'circle' }]"),
     ("variants", "[{ tag: 'empty', val: 1 }]"),
-    ("variants", "[{ tag: 'poly-gon', val: [{ xPos: 0, name: 1 }] }]"),
+    (
+        "variants",
+        "[{ tag: 'poly-gon', val: [{ xPos: 0, name: 1 }] }]",
+    ),
     ("variants", "['empty']"),
     ("enums", "['blue']"),
     ("enums", "[0]"),
@@ -150,8 +225,14 @@ fn a_value_that_does_not_fit_is_refused_before_the_component_is_entered() {
             "return tell(await caught(() => instance.exports.{name}({values})))"
         ));
         assert_eq!(error["code"], 5005, "{name} {values}: {error:#}");
-        messages += &format!("{name} {values}\n    {}\n", error["message"].as_str().unwrap());
+        messages += &format!(
+            "{name} {values}\n    {}\n",
+            error["message"].as_str().unwrap()
+        );
     }
-    assert_eq!(js.run("return [instance.ended, instance.exports.bools([true])]"), json!([false, [true]]));
-    crate::support::snapshots(|| insta::assert_snapshot!("component_misfits", messages.trim_end()));
+    assert_eq!(
+        js.run("return [instance.ended, instance.exports.bools([true])]"),
+        json!([false, [true]])
+    );
+    snapshot("component_misfits", &messages);
 }

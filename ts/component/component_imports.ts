@@ -97,7 +97,9 @@ function findInterface(imports: object, id: string): unknown {
     const keys = ReflectOwnKeys(imports);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
-      if (typeof key === "string" && compatibleId(key) === compatible) return own(imports, key);
+      if (typeof key !== "string" || compatibleId(key) !== compatible) continue;
+      const found = own(imports, key);
+      if (found !== undefined) return found;
     }
   }
   return own(imports, withoutVersion(id));

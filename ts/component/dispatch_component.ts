@@ -13,7 +13,7 @@ import type { ComponentDetails, ComponentFunction } from "./component.ts";
 import { ComponentError } from "./component_error.ts";
 import { functionName } from "./component_imports.ts";
 import { readWitValues } from "./value_reader.ts";
-import { writeEnd, writeWitValues } from "./value_writer.ts";
+import { writeWitEnd, writeWitValues } from "./value_writer.ts";
 import { WIT_RESULT } from "./wit_types.ts";
 
 /** Makes the function that calls the imports of an instance: see the import dispatcher. */
@@ -47,7 +47,7 @@ function componentImportReturned(store: StoreState, imported: ComponentFunction,
   const what = () => `the result of import ${functionName(imported)}`;
   try {
     const bytes = result?.kind === WIT_RESULT
-      ? writeEnd(result, false, value, what)
+      ? writeWitEnd(result, false, value, what)
       : writeWitValues(result === undefined ? list() : [result], [value], what);
     op_wasm_set_import_results(store.id, bytes);
     return RETURNED;
@@ -63,7 +63,7 @@ function componentImportThrew(store: StoreState, imported: ComponentFunction, er
   if (result?.kind === WIT_RESULT && error instanceof ComponentError) {
     const what = () => `the payload that import ${functionName(imported)} threw`;
     try {
-      op_wasm_set_import_results(store.id, writeEnd(result, true, error.payload, what));
+      op_wasm_set_import_results(store.id, writeWitEnd(result, true, error.payload, what));
       return RETURNED;
     } catch (misfit) {
       return store.abort(misfit instanceof WasmError ? misfit : importEnded(imported, misfit));

@@ -126,8 +126,8 @@ class Writer {
 }
 
 /**
- * The bytes of values of these types. They stay only until the next call of this function. `what` names a value, by its
- * index, for messages.
+ * The bytes of values of these types. They stay only until more are written. `what` names a value, by its index, for
+ * messages.
  *
  * @throws {WasmError} `TypeMismatch` if a value does not fit.
  */
@@ -136,14 +136,40 @@ export function writeWitValues(
   values: unknown[],
   what: (index: number) => string,
 ): Uint8Array {
-  const writer = new Writer();
   let i = 0;
-  try {
+  return written((writer) => {
     for (; i < types.length; i++) writeWit(writer, types[i], values[i]);
+  }, () => what(i));
+}
+
+/**
+ * The bytes of a `result` that is `ok` or `err`, with the value of that case. If the case has none, the value is ignored,
+ * as that of a function that returns nothing.
+ *
+ * @throws {WasmError} As {@linkcode writeWitValues}.
+ */
+export function writeWitEnd(
+  type: WitType,
+  isErr: boolean,
+  value: unknown,
+  what: () => string,
+): Uint8Array {
+  return written((writer) => {
+    writer.byte(isErr ? 1 : 0);
+    const part = type.parts[isErr ? 1 : 0];
+    if (part !== undefined) writeWit(writer, part, value);
+  }, what);
+}
+
+/** The bytes that a function writes. */
+function written(write: (writer: Writer) => void, what: () => string): Uint8Array {
+  const writer = new Writer();
+  try {
+    write(writer);
   } catch (error) {
     if (!(error instanceof WitMisfit)) throw error;
     const { path, expected, got } = error;
-    const place = path === "" ? what(i) : `${what(i)}, at ${path}`;
+    const place = path === "" ? what() : `${what()}, at ${path}`;
     throw new WasmError(`${place}: expected ${expected}, got ${got}`, TypeMismatch);
   }
   return writer.finish();
@@ -278,7 +304,9 @@ function writeList(writer: Writer, type: WitType, value: unknown): void {
     return writeTypedArray(writer, type, value as ArrayBufferView, typed.size);
   }
   if (!ArrayIsArray(value)) throw witMisfit(type, value);
+  // That of a proxy can be anything.
   const { length } = value;
+  if (!NumberIsSafeInteger(length) || length < 0 || length > 0xffffffff) throw witMisfit(type, value);
   writeLength(writer, type, length);
   let i = 0;
   try {
@@ -328,7 +356,7 @@ function writeMap(writer: Writer, type: WitType, value: unknown): void {
       writeWit(writer, type.key, key);
       writeWit(writer, type.element, part);
     } catch (error) {
-      within(error, `[${describe(key)}]`);
+      within(error, `[${typeof key === "string" ? quote(key) : describe(key)}]`);
     }
   });
   if (written < size) throw new WitMisfit(`${size} pairs`, `${written}`);
@@ -421,20 +449,6 @@ function writeResult(writer: Writer, type: WitType, value: unknown): void {
   if (tag !== "ok" && tag !== "err") throw noCase(type, tag);
   writer.byte(tag === "ok" ? 0 : 1);
   writeCase(writer, type.parts[tag === "ok" ? 0 : 1], value as object, tag);
-}
-
-/** The bytes of a result that is `ok` or `err`, with its value. */
-export function writeEnd(
-  type: WitType,
-  isErr: boolean,
-  value: unknown,
-  what: (index: number) => string,
-): Uint8Array {
-  const part = type.parts[isErr ? 1 : 0];
-  // The value of a result without one is ignored, as that of a function that returns nothing.
-  const held = part === undefined ? undefined : value;
-  const wrapped = { __proto__: null, tag: isErr ? "err" : "ok", val: held };
-  return writeWitValues([type], [wrapped], what);
 }
 
 function indexOf(names: string[], name: string): number {

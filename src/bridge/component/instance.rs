@@ -46,10 +46,7 @@ pub(crate) fn op_wasm_instantiate_component<'s>(
 
 /// Whether a component instance has ended, because a call of it did not return.
 #[op2(nofast, reentrant)]
-pub(crate) fn op_wasm_component_ended(
-    state: &mut OpState,
-    store: u32,
-) -> Result<bool, WasmError> {
+pub(crate) fn op_wasm_component_ended(state: &mut OpState, store: u32) -> Result<bool, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     Ok(bridge.state.component_instance(store)?.ended())
 }

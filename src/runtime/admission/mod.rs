@@ -30,4 +30,6 @@ pub(crate) use format::{check_binary, check_component_format, check_format};
 pub(crate) use images::DENSE_IMAGE_BYTES;
 pub(crate) use invalid::{invalid, invalid_at, invalid_component};
 pub(crate) use profile::ModuleProfile;
-pub(crate) use text::{check_bytes, check_size, encode, encode_component, exceeded_limits, least_steps, parse_steps};
+pub(crate) use text::{
+    check_bytes, check_size, encode, encode_component, exceeded_limits, least_steps, parse_steps,
+};

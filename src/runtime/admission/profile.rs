@@ -190,7 +190,9 @@ impl ModuleProfile {
 
     /// Adds the cost of the items that a component makes when it is instantiated.
     pub(super) fn add_items(&mut self, items: u64) {
-        self.compile_ns = self.compile_ns.saturating_add(items.saturating_mul(ITEM_NS));
+        self.compile_ns = self
+            .compile_ns
+            .saturating_add(items.saturating_mul(ITEM_NS));
         let bytes = items.saturating_mul(ITEM_BYTES);
         self.compile_bytes = self.compile_bytes.saturating_add(bytes);
     }
@@ -199,7 +201,11 @@ impl ModuleProfile {
     ///
     /// # Errors
     /// `CompileError` if the module exceeds a limit, or has legacy exceptions.
-    pub(super) fn check_nested(&self, index: usize, limits: &ModuleLimits) -> Result<(), WasmError> {
+    pub(super) fn check_nested(
+        &self,
+        index: usize,
+        limits: &ModuleLimits,
+    ) -> Result<(), WasmError> {
         if self.legacy_exceptions {
             return Err(WasmError::compile(format!(
                 "module {index} of the component has legacy exceptions, which only a module that is compiled alone may have"
@@ -207,7 +213,10 @@ impl ModuleProfile {
         }
         let checked = self.check(limits);
         checked.map_err(|error| {
-            WasmError::compile(format!("module {index} of the component: {}", error.message))
+            WasmError::compile(format!(
+                "module {index} of the component: {}",
+                error.message
+            ))
         })
     }
 

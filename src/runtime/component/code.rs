@@ -96,7 +96,10 @@ impl CompiledComponent {
     ///
     /// # Errors
     /// `InstantiateError` if it imports something that the host does not provide.
-    pub(crate) fn linked(&self, interface: &Arc<Interface>) -> Result<&InstancePre<StoreData>, WasmError> {
+    pub(crate) fn linked(
+        &self,
+        interface: &Arc<Interface>,
+    ) -> Result<&InstancePre<StoreData>, WasmError> {
         if let Some(linked) = self.linked.get() {
             return Ok(linked);
         }

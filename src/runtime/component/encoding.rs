@@ -297,5 +297,7 @@ fn too_short() -> WasmError {
 }
 
 fn misfit(why: &str) -> WasmError {
-    WasmError::mismatch(format!("the bytes of values for a component do not fit: {why}"))
+    WasmError::mismatch(format!(
+        "the bytes of values for a component do not fit: {why}"
+    ))
 }

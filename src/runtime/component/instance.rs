@@ -145,9 +145,15 @@ pub(crate) struct ComponentCall {
 
 impl ComponentCall {
     /// Calls the function in its store.
-    fn run(self, mut store: StoreContextMut<'_, StoreData>) -> Result<Outcome<Vec<Val>>, WasmError> {
+    fn run(
+        self,
+        mut store: StoreContextMut<'_, StoreData>,
+    ) -> Result<Outcome<Vec<Val>>, WasmError> {
         let mut results = vec![Val::Bool(false); self.results];
-        match self.func.call(store.as_context_mut(), &self.args, &mut results) {
+        match self
+            .func
+            .call(store.as_context_mut(), &self.args, &mut results)
+        {
             Ok(()) => Ok(Outcome::Returned(results)),
             Err(error) => ended(outcome(store, &error)),
         }
@@ -248,7 +254,8 @@ impl ComponentInstance {
             call.run(store)
         });
         let returned = matches!(called, Ok(Outcome::Returned(_)));
-        self.ended.store(entered.get() && !returned, Ordering::Release);
+        self.ended
+            .store(entered.get() && !returned, Ordering::Release);
         called
     }
 

@@ -21,7 +21,9 @@ pub(super) fn link(
 ) -> Result<InstancePre<StoreData>, WasmError> {
     let mut linker = Linker::new(component.engine());
     add(&mut linker.root(), &interface.imports.items, interface)?;
-    linker.instantiate_pre(component).map_err(|error| failed(&error))
+    linker
+        .instantiate_pre(component)
+        .map_err(|error| failed(&error))
 }
 
 fn add(

@@ -37,6 +37,11 @@ impl WasmComponent {
         Self { id, code }
     }
 
+    /// Whether both have the same compiled code, because they were compiled from the same binary.
+    pub fn shares_code_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.code, &other.code)
+    }
+
     /// Returns the number of functions that the component imports.
     pub(crate) fn imported_functions(&self) -> usize {
         self.code.interface.imports.functions.len()

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use wasmparser::PrimitiveValType;
 use wasmparser::component_types::{
     ComponentDefinedType, ComponentDefinedTypeId, ComponentEntityType, ComponentFuncTypeId,
     ComponentItem as ParsedItem, ComponentValType,
 };
 use wasmparser::types::{TypeIdentifier, TypesRef};
-use wasmparser::PrimitiveValType;
 
 use crate::runtime::base::error::WasmError;
 

@@ -101,10 +101,12 @@ fn check(interface: &Interface, ty: TypeIndex, value: &Val) -> Result<(), Misfit
                 return Err(Misfit(format!("a record has {} fields", fields.len())));
             }
             let mut pairs = fields.iter().zip(values);
-            pairs.try_for_each(|((name, ty), (own_name, value))| match **name == **own_name {
-                true => check(interface, *ty, value),
-                false => Err(Misfit(format!("no field {}", text::quote(name)))),
-            })
+            pairs.try_for_each(
+                |((name, ty), (own_name, value))| match **name == **own_name {
+                    true => check(interface, *ty, value),
+                    false => Err(Misfit(format!("no field {}", text::quote(name)))),
+                },
+            )
         }
         (ValueType::Tuple { types }, Val::Tuple(values)) => {
             if values.len() != types.len() {
@@ -120,12 +122,16 @@ fn check(interface: &Interface, ty: TypeIndex, value: &Val) -> Result<(), Misfit
                 None => Err(no_case(name)),
             }
         }
-        (ValueType::Enum { names }, Val::Enum(name)) => match names.iter().any(|own| **own == **name) {
-            true => Ok(()),
-            false => Err(no_case(name)),
-        },
+        (ValueType::Enum { names }, Val::Enum(name)) => {
+            match names.iter().any(|own| **own == **name) {
+                true => Ok(()),
+                false => Err(no_case(name)),
+            }
+        }
         (ValueType::Flags { names }, Val::Flags(set)) => {
-            let unknown = set.iter().find(|name| !names.iter().any(|own| **own == ***name));
+            let unknown = set
+                .iter()
+                .find(|name| !names.iter().any(|own| **own == ***name));
             match unknown {
                 None => Ok(()),
                 Some(name) => Err(Misfit(format!("no flag {}", text::quote(name)))),
@@ -141,7 +147,10 @@ fn check(interface: &Interface, ty: TypeIndex, value: &Val) -> Result<(), Misfit
         (ValueType::Result { err, .. }, Val::Result(Err(value))) => {
             check_optional(interface, *err, value.as_deref())
         }
-        (expected, _) => Err(Misfit(format!("expected a value of type {}", expected.name()))),
+        (expected, _) => Err(Misfit(format!(
+            "expected a value of type {}",
+            expected.name()
+        ))),
     }
 }
 

@@ -166,11 +166,7 @@ impl<T: Compiled> Codes<T> {
     }
 }
 
-fn find<T: Compiled>(
-    codes: &[Weak<T>],
-    wasm: &[u8],
-    fits: impl Fn(&T) -> bool,
-) -> Option<Arc<T>> {
+fn find<T: Compiled>(codes: &[Weak<T>], wasm: &[u8], fits: impl Fn(&T) -> bool) -> Option<Arc<T>> {
     let mut alive = codes.iter().filter_map(Weak::upgrade);
     alive.find(|code| code.wasm() == wasm && fits(code))
 }

@@ -77,12 +77,11 @@ impl Compiler {
         }
         let engine = self.cache().engines().get(checks)?;
         let component = Component::from_binary(engine, code.wasm());
-        let component = component.map_err(|error| {
-            match error.downcast_ref::<wasmparser::Error>() {
+        let component =
+            component.map_err(|error| match error.downcast_ref::<wasmparser::Error>() {
                 Some(found) => admission::invalid_component(found),
                 None => WasmError::compile(text::one_line(&error)),
-            }
-        })?;
+            })?;
         code.add(component, checks)
     }
 }

@@ -41,7 +41,10 @@ impl WasmState {
     ///
     /// # Errors
     /// `CompileError` if there are too many modules and components, or no handles are left.
-    pub(crate) fn add_component(&self, code: Arc<ComponentCode>) -> Result<WasmComponent, WasmError> {
+    pub(crate) fn add_component(
+        &self,
+        code: Arc<ComponentCode>,
+    ) -> Result<WasmComponent, WasmError> {
         self.check_module_count()?;
         let id = next_id(&self.next_component_id)
             .ok_or_else(|| WasmError::compile("too many components were compiled"))?;
@@ -142,12 +145,14 @@ impl WasmState {
     }
 
     /// Compiles a component for stores with these checks, unless it is compiled.
-    fn prepare_component(&self, component: &WasmComponent, checks: Checks) -> Result<(), WasmError> {
+    fn prepare_component(
+        &self,
+        component: &WasmComponent,
+        checks: Checks,
+    ) -> Result<(), WasmError> {
         match component.code.is_ready(checks) {
             true => Ok(()),
-            false => self
-                .compiler()
-                .prepare_component(&component.code, checks),
+            false => self.compiler().prepare_component(&component.code, checks),
         }
     }
 
@@ -161,8 +166,9 @@ impl WasmState {
     }
 
     fn interface(&self, store: u32) -> Result<(WasmStore, Arc<Interface>), WasmError> {
-        let (store, component) =
-            self.entry(store, |entry| (entry.store.clone(), entry.component.clone()))?;
+        let (store, component) = self.entry(store, |entry| {
+            (entry.store.clone(), entry.component.clone())
+        })?;
         let component =
             component.ok_or_else(|| WasmError::runtime("the store has no component instance"))?;
         Ok((store, component.code.interface.clone()))
@@ -211,7 +217,11 @@ impl WasmState {
     ///
     /// # Errors
     /// `RuntimeError` if the store was dropped, or is not that of a component.
-    pub(crate) fn component_results(&self, store: u32, function: u32) -> Result<Vec<u8>, WasmError> {
+    pub(crate) fn component_results(
+        &self,
+        store: u32,
+        function: u32,
+    ) -> Result<Vec<u8>, WasmError> {
         let (store, interface) = self.interface(store)?;
         let function = interface.exports.functions.get(function as usize);
         let ComponentValues { import, values } = store.take_component_values();
@@ -287,7 +297,9 @@ fn write_all(
     bytes: &mut Vec<u8>,
 ) -> Result<(), WasmError> {
     if types.len() != values.len() {
-        return Err(WasmError::runtime("the values of the call were taken before"));
+        return Err(WasmError::runtime(
+            "the values of the call were taken before",
+        ));
     }
     for (ty, value) in types.zip(values) {
         encoding::write(interface, ty, value, bytes);

@@ -22,10 +22,10 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
 use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
-#[cfg(feature = "testing")]
-use crate::runtime::engine::Tune;
 use crate::runtime::component::WasmComponent;
 use crate::runtime::component::instance::ComponentInstance;
+#[cfg(feature = "testing")]
+use crate::runtime::engine::Tune;
 use crate::runtime::engine::compile_queue::CompileQueue;
 use crate::runtime::engine::disk_cache;
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};

@@ -176,9 +176,7 @@ impl WasmStore {
         &self,
         timeout: Option<Duration>,
         held: impl Send + 'static,
-        run: impl FnOnce(
-            StoreContextMut<'_, StoreData>,
-        ) -> Result<Outcome<Vec<ValRaw>>, WasmError>
+        run: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<Outcome<Vec<ValRaw>>, WasmError>
         + Send
         + 'static,
     ) -> Result<RunningCall, WasmError> {

@@ -64,9 +64,9 @@ fn kind_of(kind: ComponentExternalKind) -> Option<Kind> {
         ComponentExternalKind::Module => Some(Kind::Module),
         ComponentExternalKind::Component => Some(Kind::Component),
         ComponentExternalKind::Instance => Some(Kind::Instance),
-        ComponentExternalKind::Func | ComponentExternalKind::Value | ComponentExternalKind::Type => {
-            None
-        }
+        ComponentExternalKind::Func
+        | ComponentExternalKind::Value
+        | ComponentExternalKind::Type => None,
     }
 }
 
@@ -360,9 +360,7 @@ impl<'a> Run<'_, 'a> {
         let own = &self.spaces[spaces];
         Ok(Some(match step {
             Step::Module(module) => (Kind::Module, Item::Module(*module)),
-            Step::Component(component) => {
-                (Kind::Component, Item::Component(*component, spaces))
-            }
+            Step::Component(component) => (Kind::Component, Item::Component(*component, spaces)),
             Step::Import(name, kind) => (*kind, args.get(name).copied().unwrap_or(Item::Host)),
             Step::InstantiateModule(module) => {
                 let made = &mut self.expansion;
