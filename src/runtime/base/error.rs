@@ -250,6 +250,14 @@ fn trap_name(trap: Trap) -> &'static str {
         Trap::CastFailure => "cast failure",
         Trap::UnhandledTag => "unhandled tag",
         Trap::ContinuationAlreadyConsumed => "continuation already consumed",
+        Trap::CannotEnterComponent => "cannot enter component instance",
+        Trap::CannotLeaveComponent => "cannot leave component instance",
+        Trap::InvalidChar => "invalid `char` bit pattern",
+        Trap::StringOutOfBounds => "string content out-of-bounds",
+        Trap::ListOutOfBounds => "list content out-of-bounds",
+        Trap::InvalidDiscriminant => "invalid variant discriminant",
+        Trap::UnalignedPointer => "unaligned pointer",
+        Trap::UncaughtException => "uncaught exception propagated out of component",
         _ => "trap",
     }
 }

@@ -236,7 +236,7 @@ impl ComponentInstance {
         }
         if self.ended.load(Ordering::Acquire) {
             return Err(WasmError::runtime(
-                "the component instance has ended: an earlier call did not return",
+                "cannot enter component instance: it has ended, since an earlier call did not return",
             ));
         }
         Ok(())
