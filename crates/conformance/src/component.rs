@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use json_from_wast::ComponentConst;
+use json_from_wast::{ComponentConst, Const, CoreConst, IntString};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Val;
 
@@ -79,6 +79,37 @@ fn camel_case(name: &str) -> String {
         name += &start.to_ascii_uppercase();
         name + rest
     })
+}
+
+/// A constant of a script.
+pub enum Constant<'c, 'a> {
+    Script(&'c ComponentConst<'a>),
+    Own(ComponentConst<'static>),
+}
+
+impl<'a> Constant<'_, 'a> {
+    /// The constant itself.
+    pub fn get(&self) -> &ComponentConst<'a> {
+        match self {
+            Self::Script(constant) => constant,
+            Self::Own(constant) => constant,
+        }
+    }
+}
+
+/// The constant of a component's value; `None` for one of core WebAssembly. Floats are written alike in both.
+pub fn constant<'c, 'a>(constant: &'c Const<'a>) -> Option<Constant<'c, 'a>> {
+    let float = |value| Some(Constant::Own(value));
+    match constant {
+        Const::Component(constant) => Some(Constant::Script(constant)),
+        Const::Core(CoreConst::F32 { value }) => {
+            float(ComponentConst::F32(IntString(value.to_bits())))
+        }
+        Const::Core(CoreConst::F64 { value }) => {
+            float(ComponentConst::F64(IntString(value.to_bits())))
+        }
+        Const::Core(_) => None,
+    }
 }
 
 /// The value of wasmtime's for an argument.

@@ -6,7 +6,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use json_from_wast::{Action, Command, Const, WasmFile};
 
 use crate::compare;
-use crate::component::{self, ComponentValue};
+use crate::component::{self, ComponentValue, Constant};
 use crate::host::{
     self, ComponentId, ComponentInstanceId, Failure, FailureKind, Host, InstanceId, ModuleId,
     NewThread, ThreadHost,
@@ -413,11 +413,12 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
                     Ok(self.host.invoke(instance, field, &args).map(Results::Core))
                 }
                 MadeInstance::Component(instance) => {
-                    let args = args.iter().map(|arg| match arg {
-                        Const::Component(arg) => Ok(arg),
-                        Const::Core(arg) => Err(unsupported(&format!("argument {arg:?}"))),
+                    let args = args.iter().map(|arg| {
+                        component::constant(arg)
+                            .ok_or_else(|| unsupported(&format!("argument {arg:?}")))
                     });
                     let args = args.collect::<Checked<Vec<_>>>()?;
+                    let args: Vec<_> = args.iter().map(Constant::get).collect();
                     let called = self.host.invoke_component(instance, field, &args);
                     Ok(called.map(Results::Component))
                 }
@@ -487,7 +488,8 @@ fn are(actual: &Results, expected: &[Const<'_>]) -> bool {
                 && pairs.all(|(actual, expected)| compare::matches(actual, expected))
         }
         Results::Component(actual) => match (actual, expected) {
-            (Some(actual), [Const::Component(expected)]) => component::matches(actual, expected),
+            (Some(actual), [expected]) => component::constant(expected)
+                .is_some_and(|expected| component::matches(actual, expected.get())),
             (actual, expected) => actual.is_none() && expected.is_empty(),
         },
     }
