@@ -4,6 +4,7 @@ mod adversary;
 mod compile;
 mod fence;
 mod imports;
+mod resources;
 mod values;
 
 use crate::support::js::Js;

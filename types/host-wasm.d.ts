@@ -527,12 +527,15 @@ declare module "host:wasm" {
    * is aborted.
    */
   export function compileComponentFile(path: string, options?: CompileOptions): Promise<WasmComponent>;
+  /** A function that a component imports, or the class of a resource. */
+  type ComponentImport = WasmFunction | (abstract new (...args: any[]) => object);
   /**
-   * The imports of a component: functions by their names, and objects with functions by the ids of their interfaces, for
-   * example `"my:pkg/iface@1.2.3"`. Names of functions are in lowerCamelCase. An interface is found by its whole id, by the
-   * id with a compatible version, or by the id without a version. Only own properties count.
+   * The imports of a component: functions and classes by their names, and objects with functions and classes by the ids of
+   * their interfaces, for example `"my:pkg/iface@1.2.3"`. Names of functions are in lowerCamelCase, those of classes in
+   * PascalCase. An interface is found by its whole id, by the id with a compatible version, or by the id without a version.
+   * Only own properties count. The methods of a class are those that it has when the component is instantiated.
    */
-  export type ComponentImports = Record<string, WasmFunction | Record<string, WasmFunction>>;
+  export type ComponentImports = Record<string, ComponentImport | Record<string, ComponentImport>>;
   /**
    * The `err` of a `result` that a function of a component returns. A function that a component imports throws it in place
    * of returning an `err`.
@@ -549,8 +552,8 @@ declare module "host:wasm" {
   export class ComponentInstance {
     #private;
     /**
-     * Its exports: functions by their names in lowerCamelCase, and objects with functions by the ids of their interfaces,
-     * and by the last part of these in lowerCamelCase.
+     * Its exports: functions by their names in lowerCamelCase, classes of resources in PascalCase, and objects with both by
+     * the ids of their interfaces, and by the last part of these in lowerCamelCase.
      */
     readonly exports: Readonly<Record<string, any>>;
     private constructor();
@@ -591,4 +594,5 @@ declare module "host:wasm" {
    * `RuntimeError` or `FuelExhausted` from the start functions of the modules in it.
    */
   export function instantiateComponent(component: WasmComponent, imports?: ComponentImports, options?: ComponentOptions): Promise<ComponentInstance>;
+  export {};
 }

@@ -44,11 +44,17 @@ export class ComponentDetails {
   readonly #imported: ComponentFunction[] = list();
   readonly #exported: ComponentFunction[] = list();
 
-  constructor({ id, types, imports, exports }: InterfaceInfo) {
+  /** The numbers of the resources that the app defines, in the order in which the functions that drop them follow. */
+  readonly hostResources: number[] = list();
+
+  constructor({ id, types, resources, imports, exports }: InterfaceInfo) {
     this.id = id;
+    for (let i = 0; i < resources.length; i++) {
+      if (resources[i].imported) append(this.hostResources, i);
+    }
     this.importItems = imports.items;
     this.exportItems = exports.items;
-    this.#types = new WitTypes(types);
+    this.#types = new WitTypes(types, resources);
     this.#imports = imports.functions;
     this.#exports = exports.functions;
   }
@@ -61,6 +67,14 @@ export class ComponentDetails {
   /** The number of functions that it exports. */
   get exportCount(): number {
     return this.#exports.length;
+  }
+
+  /** Whether the app defines a resource. */
+  isOfHost(resource: number): boolean {
+    for (let i = 0; i < this.hostResources.length; i++) {
+      if (this.hostResources[i] === resource) return true;
+    }
+    return false;
   }
 
   /** The path of an exported function. */

@@ -1,21 +1,28 @@
 // The imports of a component's instance.
 
 import { isObject, own } from "../check.ts";
-import { ReflectOwnKeys } from "../core.ts";
+import { ReflectApply, ReflectConstruct, ReflectOwnKeys } from "../core.ts";
 import { describe, quote } from "../describe.ts";
 import { InstantiateError, WasmError } from "../errors.ts";
 import { append, list } from "../list.ts";
 import type { WasmFunction } from "../types.ts";
+import { importProperty } from "../webassembly/import_lookup.ts";
 import type { ComponentDetails, ComponentFunction } from "./component.ts";
-import { camelCase, compatibleId, withoutVersion } from "./names.ts";
+import { camelCase, compatibleId, pascalCase, resourceName, withoutVersion } from "./names.ts";
+import type { ResourceName } from "./names.ts";
 import type { ItemInfo, WitSignature } from "./wit_types.ts";
 
+/** A function that a component imports, or the class of a resource. */
+// deno-lint-ignore no-explicit-any
+export type ComponentImport = WasmFunction | (abstract new (...args: any[]) => object);
+
 /**
- * The imports of a component: functions by their names, and objects with functions by the ids of their interfaces, for
- * example `"my:pkg/iface@1.2.3"`. Names of functions are in lowerCamelCase. An interface is found by its whole id, by the
- * id with a compatible version, or by the id without a version. Only own properties count.
+ * The imports of a component: functions and classes by their names, and objects with functions and classes by the ids of
+ * their interfaces, for example `"my:pkg/iface@1.2.3"`. Names of functions are in lowerCamelCase, those of classes in
+ * PascalCase. An interface is found by its whole id, by the id with a compatible version, or by the id without a version.
+ * Only own properties count. The methods of a class are those that it has when the component is instantiated.
  */
-export type ComponentImports = Record<string, WasmFunction | Record<string, WasmFunction>>;
+export type ComponentImports = Record<string, ComponentImport | Record<string, ComponentImport>>;
 
 /** The name of a function of a component, for messages. */
 export function functionName({ path }: ComponentFunction): string {
@@ -31,20 +38,28 @@ function typeText({ names, params, result }: WitSignature): string {
   return `func(${text})${result === undefined ? "" : ` -> ${result.text}`}`;
 }
 
+/** The imports of an instance. */
+export interface FoundImports {
+  /** The functions, in the order of the component. */
+  functions: WasmFunction[];
+  /** The prototypes of the classes, by the number of the resource. */
+  prototypes: (object | undefined)[];
+}
+
 /**
- * Looks up the functions for the imports of a component, in the order of the component. Only own properties count, as
- * for the imports of a module.
+ * Looks up the functions and classes for the imports of a component. Only own properties count, as for the imports of a
+ * module. The methods of a class may be inherited from another class of the app's.
  */
 export function lookUpImports(
   component: ComponentDetails,
   imports: ComponentImports | undefined,
-): WasmFunction[] {
+): FoundImports {
   if (imports !== undefined && !isObject(imports)) {
     throw new WasmError(`imports must be an object, got ${describe(imports)}`, InstantiateError);
   }
-  const functions = list<WasmFunction>();
-  collect(component, component.importItems, imports, functions, findInterface);
-  return functions;
+  const found: FoundImports = { functions: list(), prototypes: list() };
+  collect(component, component.importItems, imports, found, findInterface);
+  return found;
 }
 
 /** Finds the value for an item with this name. */
@@ -54,20 +69,67 @@ function collect(
   component: ComponentDetails,
   items: ItemInfo[],
   holder: unknown,
-  functions: WasmFunction[],
+  found: FoundImports,
   findInstance: Find,
 ): void {
   for (let i = 0; i < items.length; i++) {
-    const { name, kind, number, items: inner } = items[i];
+    const { name, kind, number, items: inner, resource } = items[i];
     if (kind === "instance") {
       const instance = isObject(holder) ? findInstance(holder, name) : undefined;
-      collect(component, inner, instance, functions, own);
+      collect(component, inner, instance, found, own);
     } else if (kind === "function") {
-      const value = isHolder(holder) ? own(holder, camelCase(name)) : undefined;
-      if (typeof value !== "function") throw missingFunction(component.imported(number), holder, value);
-      append(functions, value as WasmFunction);
+      append(found.functions, findFunction(component.imported(number), holder, name));
+    } else if (kind === "resource" && found.prototypes[resource] === undefined) {
+      found.prototypes[resource] = prototypeOf(findClass(holder, name));
     }
   }
+}
+
+/** The function for an import. */
+function findFunction(wanted: ComponentFunction, holder: unknown, name: string): WasmFunction {
+  const ofResource = resourceName(name);
+  if (ofResource !== undefined) return findMember(wanted, holder, ofResource);
+  const value = isHolder(holder) ? own(holder, camelCase(name)) : undefined;
+  if (typeof value !== "function") throw missingFunction(wanted, holder, value);
+  return value as WasmFunction;
+}
+
+/** The function that stands for a constructor, method or static function of the app's class. */
+function findMember(
+  wanted: ComponentFunction,
+  holder: unknown,
+  { kind, resource, name }: ResourceName,
+): WasmFunction {
+  const found = findClass(holder, resource);
+  if (kind === "constructor") return (...args) => ReflectConstruct(found, args);
+  const member = camelCase(name);
+  const isStatic = kind === "static";
+  const value = importProperty(isStatic ? found : prototypeOf(found), member);
+  if (typeof value !== "function") {
+    throw new WasmError(
+      `import ${functionName(wanted)} needs a ${typeText(wanted.signature)}: the class ` +
+        `${pascalCase(resource)} has no ${isStatic ? "static " : ""}method ${quote(member)}`,
+      InstantiateError,
+    );
+  }
+  if (isStatic) return (...args) => ReflectApply(value, found, args);
+  return (self, ...args) => ReflectApply(value, self, args);
+}
+
+/** The app's class for a resource. */
+function findClass(holder: unknown, name: string): object {
+  const className = pascalCase(name);
+  const value = isHolder(holder) ? own(holder, className) : undefined;
+  if (typeof value === "function" && isObject(own(value, "prototype"))) return value;
+  const why = value === undefined ? "there is none" : `got ${describe(value)}`;
+  throw new WasmError(
+    `the imported resource ${quote(name)} needs a class ${className}: ${why}`,
+    InstantiateError,
+  );
+}
+
+function prototypeOf(found: object): object {
+  return own(found, "prototype") as object;
 }
 
 function isHolder(value: unknown): value is object {

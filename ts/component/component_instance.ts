@@ -24,7 +24,12 @@ import type { WasmFunction } from "../types.ts";
 import type { ComponentDetails, ComponentFunction } from "./component.ts";
 import { ComponentError } from "./component_error.ts";
 import { functionName } from "./component_imports.ts";
-import { camelCase, shortName } from "./names.ts";
+import { camelCase, pascalCase, resourceName, shortName } from "./names.ts";
+import type { ResourceName } from "./names.ts";
+import { resourceClass } from "./resource_class.ts";
+import type { ResourceFunctions } from "./resource_class.ts";
+import { Lifting, Lowering } from "./resources.ts";
+import type { InstanceResources } from "./resources.ts";
 import { readWitValues } from "./value_reader.ts";
 import { writeWitValues } from "./value_writer.ts";
 import { WIT_RESULT } from "./wit_types.ts";
@@ -36,8 +41,8 @@ import type { ItemInfo, WitType } from "./wit_types.ts";
  */
 export class ComponentInstance {
   /**
-   * Its exports: functions by their names in lowerCamelCase, and objects with functions by the ids of their interfaces,
-   * and by the last part of these in lowerCamelCase.
+   * Its exports: functions by their names in lowerCamelCase, classes of resources in PascalCase, and objects with both by
+   * the ids of their interfaces, and by the last part of these in lowerCamelCase.
    */
   // deno-lint-ignore no-explicit-any
   readonly exports: Readonly<Record<string, any>>;
@@ -46,12 +51,14 @@ export class ComponentInstance {
   /** The numbers of the exported functions by path. */
   #numbers: Map<string, number> | undefined;
 
-  private constructor(key: symbol, component: ComponentDetails, store: StoreState) {
+  #resources: InstanceResources;
+
+  private constructor(key: symbol, component: ComponentDetails, resources: InstanceResources) {
     illegal(key);
-    this.#store = store;
+    this.#store = resources.store;
     this.#component = component;
-    const make = (number: number) => componentFunctionOf(component, store, number);
-    this.exports = componentExportsOf(component.exportItems, make);
+    this.#resources = resources;
+    this.exports = componentExportsOf(component, component.exportItems, resources);
     ObjectFreeze(this);
   }
 
@@ -67,7 +74,8 @@ export class ComponentInstance {
   // deno-lint-ignore no-explicit-any
   call(path: string, args: readonly unknown[] = []): any {
     const number = this.#find(path);
-    return callComponent(this.#component.exported(number), this.#store, number, argumentList(args, path));
+    const checked = argumentList(args, path);
+    return callComponent(this.#component.exported(number), this.#resources, number, checked);
   }
 
   /**
@@ -81,18 +89,34 @@ export class ComponentInstance {
   async callAsync(path: string, args: readonly unknown[] = [], options?: CallOptions): Promise<any> {
     const number = this.#find(path);
     const store = this.#store;
+    const resources = this.#resources;
     const called = this.#component.exported(number);
     const checked = argumentList(args, path);
+    const handles = new Lowering(resources);
     const start = (timeoutMs: number, isAbortable: boolean): number => {
-      const bytes = argumentBytes(called, checked);
+      resources.releaseCollected();
+      const bytes = argumentBytes(called, checked, handles);
       try {
-        return op_wasm_start_component_call(store.id, number, bytes, timeoutMs, isAbortable);
+        const started = op_wasm_start_component_call(
+          store.id,
+          number,
+          bytes,
+          timeoutMs,
+          isAbortable,
+        );
+        handles.commit();
+        return started;
       } catch (error) {
+        handles.rollBack();
         throw store.stopped(error);
       }
     };
-    const finish = () => readResult(called, store, number);
-    return await runCall(store, start, finish, checkCallOptions(options));
+    const finish = () => readResult(called, resources, number);
+    try {
+      return await runCall(store, start, finish, checkCallOptions(options));
+    } finally {
+      handles.end();
+    }
   }
 
   /** Whether the instance has ended: a call of it did not return, or it was dropped. No function can be called any more. */
@@ -161,7 +185,7 @@ function argumentList(args: readonly unknown[], path: string): unknown[] {
 }
 
 /** The arguments of a call as bytes. */
-function argumentBytes(called: ComponentFunction, args: unknown[]): Uint8Array {
+function argumentBytes(called: ComponentFunction, args: unknown[], handles: Lowering): Uint8Array {
   const { names, params } = called.signature;
   if (args.length !== params.length) {
     throw new WasmError(
@@ -169,32 +193,45 @@ function argumentBytes(called: ComponentFunction, args: unknown[]): Uint8Array {
       TypeMismatch,
     );
   }
-  return writeWitValues(params, args, (i) => `argument ${quote(names[i])} of ${functionName(called)}`);
+  const what = (i: number) => `argument ${quote(names[i])} of ${functionName(called)}`;
+  return writeWitValues(params, args, handles, what);
 }
 
 function callComponent(
   called: ComponentFunction,
-  store: StoreState,
+  resources: InstanceResources,
   number: number,
   args: unknown[],
 ): unknown {
+  const { store } = resources;
   if (store.dropped) throw dropped();
-  const bytes = argumentBytes(called, args);
+  resources.releaseCollected();
+  const handles = new Lowering(resources);
+  const bytes = argumentBytes(called, args, handles);
   let status;
   try {
     status = op_wasm_call_component(store.id, number, bytes, store.imports);
   } catch (error) {
+    // If the component was entered, it has ended.
+    handles.rollBack();
     throw store.stopped(error);
   }
+  handles.commit();
+  handles.end();
   if (status !== RETURNED) throw store.thrown(status);
-  return readResult(called, store, number);
+  return readResult(called, resources, number);
 }
 
 /** The result of a call that has returned. Throws the `err` of a `result`. */
-function readResult(called: ComponentFunction, store: StoreState, number: number): unknown {
+function readResult(
+  called: ComponentFunction,
+  resources: InstanceResources,
+  number: number,
+): unknown {
   const { result } = called.signature;
   if (result === undefined) return undefined;
-  const value = readWitValues(list<WitType>(result), op_wasm_component_results(store.id, number))[0];
+  const bytes = op_wasm_component_results(resources.store.id, number);
+  const value = readWitValues(list<WitType>(result), bytes, new Lifting(resources))[0];
   if (result.kind !== WIT_RESULT) return value;
   const { tag, val } = value as { tag: string; val?: unknown };
   if (tag === "err") throw new ComponentError(val, `${functionName(called)} returned an error`);
@@ -202,10 +239,14 @@ function readResult(called: ComponentFunction, store: StoreState, number: number
 }
 
 /** The JavaScript function for an exported function. */
-function componentFunctionOf(component: ComponentDetails, store: StoreState, number: number): WasmFunction {
+function componentFunctionOf(
+  component: ComponentDetails,
+  resources: InstanceResources,
+  number: number,
+): WasmFunction {
   const called = component.exported(number);
   const { params } = called.signature;
-  const exported = (...args: unknown[]): unknown => callComponent(called, store, number, args);
+  const exported = (...args: unknown[]): unknown => callComponent(called, resources, number, args);
   ObjectDefineProperty(exported, "length", {
     __proto__: null,
     value: params.length,
@@ -216,18 +257,35 @@ function componentFunctionOf(component: ComponentDetails, store: StoreState, num
 
 /** The exports of an instance. */
 function componentExportsOf(
+  component: ComponentDetails,
   items: ItemInfo[],
-  make: (number: number) => WasmFunction,
+  resources: InstanceResources,
 ): Readonly<Record<string, unknown>> {
   const exports: Record<string, unknown> = { __proto__: null };
+  const members: Record<string, ResourceFunctions> = { __proto__: null };
   const shorts = list<[string, unknown]>();
   for (let i = 0; i < items.length; i++) {
     const { name, kind, number, items: inner } = items[i];
-    if (kind === "function") exports[camelCase(name)] = make(number);
-    if (kind !== "instance") continue;
-    const instance = componentExportsOf(inner, make);
-    exports[name] = instance;
-    append(shorts, [shortName(name), instance]);
+    if (kind === "instance") {
+      const instance = componentExportsOf(component, inner, resources);
+      exports[name] = instance;
+      append(shorts, [shortName(name), instance]);
+    } else if (kind === "function") {
+      const member = resourceName(name);
+      if (member === undefined) {
+        exports[camelCase(name)] = componentFunctionOf(component, resources, number);
+      } else {
+        addMember(members, member, number);
+      }
+    }
+  }
+  const call = (number: number, args: unknown[]) =>
+    callComponent(component.exported(number), resources, number, args);
+  for (let i = 0; i < items.length; i++) {
+    const { name, kind, resource } = items[i];
+    if (kind !== "resource" || component.isOfHost(resource)) continue;
+    const functions = membersOf(members, name);
+    exports[pascalCase(name)] = resourceClass(resources, resource, name, functions, call);
   }
   // An item with the name itself comes first.
   for (let i = 0; i < shorts.length; i++) {
@@ -235,4 +293,18 @@ function componentExportsOf(
     if (!(name in exports)) exports[name] = instance;
   }
   return ObjectFreeze(exports);
+}
+
+function membersOf(members: Record<string, ResourceFunctions>, resource: string): ResourceFunctions {
+  return members[resource] ??= { create: undefined, methods: list(), statics: list() };
+}
+
+function addMember(
+  all: Record<string, ResourceFunctions>,
+  { kind, resource, name }: ResourceName,
+  number: number,
+): void {
+  const members = membersOf(all, resource);
+  if (kind === "constructor") members.create = number;
+  else append(kind === "static" ? members.statics : members.methods, [name, number]);
 }

@@ -21,7 +21,8 @@ import type { ComponentDetails, WasmComponent } from "./component.ts";
 import { lookUpImports } from "./component_imports.ts";
 import type { ComponentImports } from "./component_imports.ts";
 import { ComponentInstance } from "./component_instance.ts";
-import { dispatcherFor } from "./dispatch_component.ts";
+import { dispatchComponent } from "./dispatch_component.ts";
+import { InstanceResources } from "./resources.ts";
 
 /** The limits of a component's instance. They hold for all memories in it together. */
 export type ComponentOptions = Omit<StoreOptions, "wasi">;
@@ -41,17 +42,23 @@ export async function instantiateComponent(
   if (details === undefined) {
     throw new WasmError(`expected a WasmComponent, got ${describe(component)}`, InstantiateError);
   }
-  const functions = lookUpImports(details, imports);
+  const found = lookUpImports(details, imports);
   if (isObject(options) && option(options, "wasi", InstantiateError) !== undefined) {
     throw new WasmError("the instance of a component has no option wasi", InstantiateError);
   }
   if (instancePressure.isHigh()) await instancePressure.relieve();
-  const store = newStore(options, true, dispatcherFor(details));
+  const dispatch = (_: StoreState, index: number, waits: boolean) =>
+    dispatchComponent(details, resources, index, waits);
+  const store = newStore(options, true, dispatch);
+  const resources = new InstanceResources(store);
+  for (let i = 0; i < found.prototypes.length; i++) {
+    resources.hostPrototypes[i] = found.prototypes[i];
+  }
   try {
     const step = op_wasm_component_preparation(details.id, store.id);
     if (step === NOT_COMPILED) await op_wasm_prepare_component(details.id, store.id);
     else if (step === YIELD_DUE) await op_wasm_yield_now();
-    return startComponent(details, store, functions);
+    return startComponent(details, resources, found.functions);
   } catch (error) {
     store.drop();
     throw error;
@@ -61,16 +68,18 @@ export async function instantiateComponent(
 /** Instantiates a component that is compiled for the engine of the store. */
 function startComponent(
   component: ComponentDetails,
-  store: StoreState,
+  resources: InstanceResources,
   functions: WasmFunction[],
 ): ComponentInstance {
+  const { store } = resources;
   for (let i = 0; i < functions.length; i++) store.imports[i + 1] = functions[i];
+  const count = functions.length + component.hostResources.length;
   let status;
   try {
-    status = op_wasm_instantiate_component(component.id, store.id, functions.length, store.imports);
+    status = op_wasm_instantiate_component(component.id, store.id, count, store.imports);
   } catch (error) {
     throw store.stopped(error);
   }
   if (status !== RETURNED) throw store.thrown(status);
-  return construct(ComponentInstance, internal, component, store);
+  return construct(ComponentInstance, internal, component, resources);
 }

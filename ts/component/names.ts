@@ -24,6 +24,35 @@ export function camelCase(name: string): string {
   return converted;
 }
 
+/** The name of a resource's class in JavaScript: `input-stream` becomes `InputStream`. */
+export function pascalCase(name: string): string {
+  const camel = camelCase(name);
+  return StringPrototypeToUpperCase(StringPrototypeSlice(camel, 0, 1)) + StringPrototypeSlice(camel, 1);
+}
+
+/** The parts of a function's name that belong to a resource: `[method]blob.read` is a method `read` of `blob`. */
+export interface ResourceName {
+  /** `constructor`, `method` or `static`. */
+  kind: string;
+  resource: string;
+  /** Empty for a constructor. */
+  name: string;
+}
+
+/** The parts of a function's name; `undefined` if it belongs to no resource. */
+export function resourceName(name: string): ResourceName | undefined {
+  if (name[0] !== "[") return undefined;
+  let end = 1;
+  while (end < name.length && name[end] !== "]") end++;
+  let dot = end + 1;
+  while (dot < name.length && name[dot] !== ".") dot++;
+  return {
+    kind: StringPrototypeSlice(name, 1, end),
+    resource: StringPrototypeSlice(name, end + 1, dot),
+    name: StringPrototypeSlice(name, dot + 1),
+  };
+}
+
 /** The index of the last character of this kind in a name, or −1. */
 function lastIndexOf(name: string, character: string): number {
   let i = name.length - 1;

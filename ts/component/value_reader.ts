@@ -26,9 +26,11 @@ import {
   Uint8Array,
 } from "../core.ts";
 import { append, list } from "../list.ts";
+import type { Lifting } from "./resources.ts";
 import { typedListOf } from "./typed_lists.ts";
 import {
   WIT_BOOL,
+  WIT_BORROW,
   WIT_CHAR,
   WIT_ENUM,
   WIT_F32,
@@ -38,6 +40,7 @@ import {
   WIT_LIST,
   WIT_MAP,
   WIT_OPTION,
+  WIT_OWN,
   WIT_RECORD,
   WIT_RESULT,
   WIT_S16,
@@ -59,8 +62,10 @@ class Reader {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   at: number = 0;
+  readonly handles: Lifting;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, handles: Lifting) {
+    this.handles = handles;
     this.bytes = bytes;
     this.view = new DataView(
       TypedArrayPrototypeGetBuffer(bytes),
@@ -88,8 +93,8 @@ class Reader {
 }
 
 /** A list of the values of these types in bytes. */
-export function readWitValues(types: WitType[], bytes: Uint8Array): unknown[] {
-  const reader = new Reader(bytes);
+export function readWitValues(types: WitType[], bytes: Uint8Array, handles: Lifting): unknown[] {
+  const reader = new Reader(bytes, handles);
   const values = list<unknown>();
   for (let i = 0; i < types.length; i++) append(values, readWit(reader, types[i]));
   return values;
@@ -144,6 +149,9 @@ function readWit(reader: Reader, type: WitType): unknown {
       return readFlags(reader, type);
     case WIT_OPTION:
       return readOption(reader, type);
+    case WIT_OWN:
+    case WIT_BORROW:
+      return reader.handles.lift(type.resource, type.kind === WIT_OWN, reader.word());
     case WIT_RESULT: {
       const isErr = reader.bytes[reader.take(1)] === 1;
       return readCase(reader, isErr ? "err" : "ok", type.parts[isErr ? 1 : 0]);

@@ -32,9 +32,12 @@ import {
 import { describe, quote } from "../describe.ts";
 import { TypeMismatch, WasmError } from "../errors.ts";
 import { isWellFormed } from "../well_formed.ts";
+import { isMisfit } from "./resources.ts";
+import type { Lowering } from "./resources.ts";
 import { typedListOf } from "./typed_lists.ts";
 import {
   WIT_BOOL,
+  WIT_BORROW,
   WIT_CHAR,
   WIT_ENUM,
   WIT_F32,
@@ -44,6 +47,7 @@ import {
   WIT_LIST,
   WIT_MAP,
   WIT_OPTION,
+  WIT_OWN,
   WIT_RECORD,
   WIT_RESULT,
   WIT_S16,
@@ -84,8 +88,10 @@ class Writer {
   bytes: Uint8Array;
   view: DataView;
   at: number = 0;
+  readonly handles: Lowering;
 
-  constructor() {
+  constructor(handles: Lowering) {
+    this.handles = handles;
     this.bytes = idle ?? new Uint8Array(KEPT_BYTES);
     idle = undefined;
     this.view = new DataView(TypedArrayPrototypeGetBuffer(this.bytes));
@@ -134,10 +140,11 @@ class Writer {
 export function writeWitValues(
   types: WitType[],
   values: unknown[],
+  handles: Lowering,
   what: (index: number) => string,
 ): Uint8Array {
   let i = 0;
-  return written((writer) => {
+  return written(handles, (writer) => {
     for (; i < types.length; i++) writeWit(writer, types[i], values[i]);
   }, () => what(i));
 }
@@ -152,21 +159,27 @@ export function writeWitEnd(
   type: WitType,
   isErr: boolean,
   value: unknown,
+  handles: Lowering,
   what: () => string,
 ): Uint8Array {
-  return written((writer) => {
+  return written(handles, (writer) => {
     writer.byte(isErr ? 1 : 0);
     const part = type.parts[isErr ? 1 : 0];
     if (part !== undefined) writeWit(writer, part, value);
   }, what);
 }
 
-/** The bytes that a function writes. */
-function written(write: (writer: Writer) => void, what: () => string): Uint8Array {
-  const writer = new Writer();
+/** The bytes that a function writes. If it fails, no handle has gone into the component. */
+function written(
+  handles: Lowering,
+  write: (writer: Writer) => void,
+  what: () => string,
+): Uint8Array {
+  const writer = new Writer(handles);
   try {
     write(writer);
   } catch (error) {
+    handles.rollBack();
     if (!(error instanceof WitMisfit)) throw error;
     const { path, expected, got } = error;
     const place = path === "" ? what() : `${what()}, at ${path}`;
@@ -257,6 +270,9 @@ function writeWit(writer: Writer, type: WitType, value: unknown): void {
       return writeOption(writer, type, value);
     case WIT_RESULT:
       return writeResult(writer, type, value);
+    case WIT_OWN:
+    case WIT_BORROW:
+      return writeHandle(writer, type, value);
     default:
       throw witMisfit(type, value);
   }
@@ -442,6 +458,17 @@ function writeOption(writer: Writer, type: WitType, value: unknown): void {
   const tag = tagOf(type, value);
   if (tag !== "some") throw noCase(type, tag);
   writeCase(writer, type.element, value as object, tag);
+}
+
+function writeHandle(writer: Writer, type: WitType, value: unknown): void {
+  let number;
+  try {
+    number = writer.handles.lower(type.resource, type.kind === WIT_OWN, value);
+  } catch (error) {
+    if (!isMisfit(error)) throw error;
+    throw new WitMisfit(type.text, isObject(value) ? error.got : describe(value));
+  }
+  writer.word(number);
 }
 
 function writeResult(writer: Writer, type: WitType, value: unknown): void {

@@ -18,6 +18,14 @@ export interface TypeInfo {
   ok?: number | null;
   err?: number | null;
   name?: string;
+  resource?: number;
+}
+
+/** A type of resources as the op describes it. */
+export interface ResourceInfo {
+  path: string[];
+  /** Whether the app defines it. */
+  imported: boolean;
 }
 
 /** A function as the op describes it. */
@@ -34,12 +42,14 @@ export interface ItemInfo {
   kind: string;
   number?: number;
   items?: ItemInfo[];
+  resource?: number;
 }
 
 /** A component as the op describes it. */
 export interface InterfaceInfo {
   id: number;
   types: TypeInfo[];
+  resources: ResourceInfo[];
   imports: { items: ItemInfo[]; functions: FunctionInfo[] };
   exports: { items: ItemInfo[]; functions: FunctionInfo[] };
 }
@@ -68,7 +78,9 @@ export const WIT_ENUM = 19;
 export const WIT_FLAGS = 20;
 export const WIT_OPTION = 21;
 export const WIT_RESULT = 22;
-export const WIT_OTHER = 23;
+export const WIT_OWN = 23;
+export const WIT_BORROW = 24;
+export const WIT_OTHER = 25;
 
 const WIT_KINDS: Record<string, number> = {
   __proto__: null,
@@ -95,6 +107,8 @@ const WIT_KINDS: Record<string, number> = {
   "flags": WIT_FLAGS,
   "option": WIT_OPTION,
   "result": WIT_RESULT,
+  "own": WIT_OWN,
+  "borrow": WIT_BORROW,
   "other": WIT_OTHER,
 };
 
@@ -109,6 +123,8 @@ export interface WitType {
   key: WitType | undefined;
   /** The number of elements of a list of a fixed length. */
   length: number;
+  /** The number of the resource of a handle. */
+  resource: number;
   /** The fields of a record, elements of a tuple, cases of a variant, the `ok` and `err` of a result. */
   parts: (WitType | undefined)[];
   /** The names of the fields or flags in JavaScript, or of the cases in WIT. */
@@ -121,10 +137,12 @@ const MAX_TEXT = 100;
 /** The types of a component. Each is prepared when it is first used. */
 export class WitTypes {
   readonly #infos: TypeInfo[];
+  readonly #resources: ResourceInfo[];
   readonly #types: (WitType | undefined)[] = list();
 
-  constructor(infos: TypeInfo[]) {
+  constructor(infos: TypeInfo[], resources: ResourceInfo[]) {
     this.#infos = infos;
+    this.#resources = resources;
   }
 
   /** The type at this place. A type is described behind the types of its parts, and nests up to a hundred deep. */
@@ -144,6 +162,7 @@ export class WitTypes {
       element: undefined,
       key: undefined,
       length: 0,
+      resource: -1,
       parts: list(),
       names: list(),
     };
@@ -218,6 +237,13 @@ export class WitTypes {
         type.parts = list(ok, err);
         if (err !== undefined) type.text = `result<${ok === undefined ? "_" : ok.text}, ${err.text}>`;
         else if (ok !== undefined) type.text = `result<${ok.text}>`;
+        break;
+      }
+      case WIT_OWN:
+      case WIT_BORROW: {
+        type.resource = info.resource;
+        const { path } = this.#resources[info.resource];
+        type.text = `${info.kind}<${path[path.length - 1]}>`;
         break;
       }
       case WIT_OTHER:

@@ -13,6 +13,7 @@
 //! | `option` | one byte, 0 or 1, and the value if it is 1 |
 //! | `result` | one byte, 0 for `ok` and 1 for `err`, and the value if it has one |
 //! | `flags` | one bit for each, in whole 32-bit numbers |
+//! | `own`, `borrow` | the number of a handle (32 bits): see [`resources`](super::resources) |
 
 use wasmtime::component::Val;
 
@@ -162,7 +163,9 @@ impl<'a> Reader<'a> {
             ValueType::S16 => Val::S16(i16::from_le_bytes(self.take()?)),
             ValueType::U16 => Val::U16(u16::from_le_bytes(self.take()?)),
             ValueType::S32 => Val::S32(i32::from_le_bytes(self.take()?)),
-            ValueType::U32 => Val::U32(self.word()?),
+            ValueType::U32 | ValueType::Own { .. } | ValueType::Borrow { .. } => {
+                Val::U32(self.word()?)
+            }
             ValueType::S64 => Val::S64(i64::from_le_bytes(self.take()?)),
             ValueType::U64 => Val::U64(u64::from_le_bytes(self.take()?)),
             ValueType::F32 => Val::Float32(f32::from_le_bytes(self.take()?)),

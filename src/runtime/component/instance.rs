@@ -10,8 +10,8 @@ use wasmtime::{AsContextMut, StoreContextMut, ValRaw};
 
 use super::WasmComponent;
 use super::code::CompiledComponent;
-use super::types::Function;
-use super::values;
+use super::types::{Function, Interface};
+use super::{resources, values};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 use crate::runtime::store::component_values::{ComponentMailbox, ComponentValues};
@@ -70,10 +70,10 @@ impl ComponentInstantiation<'_> {
             max_value_bytes,
         } = self;
         let interface = &component.code.interface;
-        if imports.len() != interface.imports.functions.len() {
+        let wanted = component.host_functions();
+        if imports.len() != wanted {
             return Err(WasmError::instantiate(format!(
-                "the component imports {} functions, {} were given",
-                interface.imports.functions.len(),
+                "the component needs {wanted} functions of the host, {} were given",
                 imports.len()
             )));
         }
@@ -139,8 +139,10 @@ fn ended<T>(ended: Result<Outcome<T>, WasmError>) -> Result<Outcome<T>, WasmErro
 /// A call of a function of a component with arguments that fit.
 pub(crate) struct ComponentCall {
     func: Func,
+    /// The number of the function among the exports of the interface.
+    number: u32,
+    interface: Arc<Interface>,
     args: Vec<Val>,
-    results: usize,
 }
 
 impl ComponentCall {
@@ -149,14 +151,27 @@ impl ComponentCall {
         self,
         mut store: StoreContextMut<'_, StoreData>,
     ) -> Result<Outcome<Vec<Val>>, WasmError> {
-        let mut results = vec![Val::Bool(false); self.results];
-        match self
-            .func
-            .call(store.as_context_mut(), &self.args, &mut results)
-        {
-            Ok(()) => Ok(Outcome::Returned(results)),
+        match self.call(&mut store) {
+            Ok(results) => Ok(Outcome::Returned(results)),
             Err(error) => ended(outcome(store, &error)),
         }
+    }
+
+    fn call(self, store: &mut StoreContextMut<'_, StoreData>) -> wasmtime::Result<Vec<Val>> {
+        let Self {
+            func,
+            number,
+            interface,
+            mut args,
+        } = self;
+        let ty = &interface.exports.functions[number as usize].ty;
+        let params = ty.params.iter().map(|(_, ty)| *ty);
+        let mut results = vec![Val::Bool(false); ty.result.iter().len()];
+        let loans = resources::lower(store, &interface, params, &mut args)?;
+        func.call(store.as_context_mut(), &args, &mut results)?;
+        resources::end_loans(store, loans)?;
+        resources::lift(store, &interface, ty.result.iter().copied(), &mut results)?;
+        Ok(results)
     }
 }
 
@@ -176,7 +191,8 @@ impl ComponentInstance {
         self.ended.load(Ordering::Acquire) && self.store.is_at_rest()
     }
 
-    /// Calls an exported function, and returns its result if it has one. The path is its name, or the name of an exported
+    /// Calls an exported function, and returns its result if it has one. A handle of a resource is a `Val::U32`: a number
+    /// that came out of this instance, or one that the host chose for a resource of its own. The path is its name, or the name of an exported
     /// instance, `#`, and its name there.
     ///
     /// # Errors
@@ -223,11 +239,41 @@ impl ComponentInstance {
         }
         values::check_arguments(interface, &function.ty, &args)?;
         self.check_usable()?;
+        let mut args = args;
+        if interface.has_handles(&function.ty) {
+            let params = function.ty.params.iter().map(|(_, ty)| *ty);
+            self.store.with(|store| {
+                let handles = &store.data().component_handles;
+                resources::check(handles, interface, params, &mut args)
+            })?;
+        }
         Ok(ComponentCall {
             func: *func,
+            number,
+            interface: interface.clone(),
             args,
-            results: function.ty.result.iter().len(),
         })
+    }
+
+    /// Drops a resource of the component that the host has a handle of, which runs its destructor.
+    ///
+    /// # Errors
+    /// `TypeMismatch` if there is no such handle; otherwise as [`ComponentInstance::call`].
+    pub(crate) fn drop_resource(&self, handle: u32) -> Result<Outcome<()>, WasmError> {
+        self.check_usable()?;
+        let dropped = self.store.with(|mut store| {
+            let handles = &mut store.data_mut().component_handles;
+            Ok(handles.take(handle))
+        })?;
+        let dropped = dropped.ok_or_else(|| {
+            WasmError::mismatch(format!("there is no handle {handle} of a resource"))
+        })?;
+        self.enter(
+            |mut store| match dropped.resource_drop(store.as_context_mut()) {
+                Ok(()) => Ok(Outcome::Returned(())),
+                Err(error) => ended(outcome(store, &error)),
+            },
+        )
     }
 
     fn check_usable(&self) -> Result<(), WasmError> {
@@ -248,10 +294,18 @@ impl ComponentInstance {
     /// As [`ComponentInstance::call`].
     pub(crate) fn run(&self, call: ComponentCall) -> Result<Outcome<Vec<Val>>, WasmError> {
         self.check_usable()?;
+        self.enter(|store| call.run(store))
+    }
+
+    /// Runs `run`, which enters the component. The instance ends if it does not return.
+    fn enter<T>(
+        &self,
+        run: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<Outcome<T>, WasmError>,
+    ) -> Result<Outcome<T>, WasmError> {
         let entered = Cell::new(false);
         let called = self.store.run(|store| {
             entered.set(true);
-            call.run(store)
+            run(store)
         });
         let returned = matches!(called, Ok(Outcome::Returned(_)));
         self.ended

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, Val};
+use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, ResourceType, Val};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
-use super::types::{Interface, Item, ItemType};
-use super::values;
+use super::types::{Interface, Item, ItemType, ResourceIndex};
+use super::{resources, values};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 use crate::runtime::store::{StoreData, call_component_import};
@@ -43,7 +43,10 @@ fn add(
                 continue;
             }
             ItemType::Type => continue,
-            ItemType::Resource => "resource",
+            ItemType::Resource { resource } => {
+                add_resource(linker, name, *resource, interface)?;
+                continue;
+            }
             ItemType::Module => "module",
             ItemType::Component => "component",
             ItemType::Value => "value",
@@ -54,6 +57,30 @@ fn add(
         )));
     }
     Ok(())
+}
+
+/// Adds a resource of the host. It has the number of the resource in the interface as its type.
+fn add_resource(
+    linker: &mut LinkerInstance<'_, StoreData>,
+    name: &str,
+    resource: ResourceIndex,
+    interface: &Interface,
+) -> Result<(), WasmError> {
+    let functions = interface.imports.functions.len();
+    let position = interface
+        .imported_resources()
+        .position(|imported| imported == resource);
+    let position = position.ok_or_else(|| WasmError::instantiate("a resource is of no type"))?;
+    // The functions that drop resources follow those of the imports.
+    let number = (functions + position) as u32;
+    let dropped = move |mut store: StoreContextMut<'_, StoreData>, rep: u32| {
+        call_component_import(store.as_context_mut(), number, vec![Val::U32(rep)])?;
+        wasmtime::Result::Ok(())
+    };
+    let ty = ResourceType::host_dynamic(resource);
+    linker
+        .resource(name, ty, dropped)
+        .map_err(|error| failed(&error))
 }
 
 fn add_function(
@@ -74,9 +101,14 @@ fn add_function(
                     _: wasmtime::component::types::ComponentFunc,
                     args: &[Val],
                     results: &mut [Val]| {
-        let returned = call_component_import(store.as_context_mut(), number, args.to_vec())?;
-        let function = &interface.imports.functions[number as usize];
-        values::check_results(&interface, &function.ty, &returned)?;
+        let ty = &interface.imports.functions[number as usize].ty;
+        let (params, result) = (ty.params.iter().map(|(_, ty)| *ty), ty.result.iter());
+        let mut args = args.to_vec();
+        let lent = resources::lift(&mut store, &interface, params, &mut args)?;
+        let mut returned = call_component_import(store.as_context_mut(), number, args)?;
+        values::check_results(&interface, ty, &returned)?;
+        resources::end_borrows(&mut store, lent)?;
+        resources::lower(&mut store, &interface, result.copied(), &mut returned)?;
         for (slot, result) in results.iter_mut().zip(returned) {
             *slot = result;
         }

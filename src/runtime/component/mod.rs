@@ -4,6 +4,7 @@ mod code;
 pub(crate) mod encoding;
 pub(crate) mod instance;
 mod linking;
+mod resources;
 pub(crate) mod types;
 pub(crate) mod validation;
 mod values;
@@ -42,9 +43,11 @@ impl WasmComponent {
         Arc::ptr_eq(&self.code, &other.code)
     }
 
-    /// Returns the number of functions that the component imports.
-    pub(crate) fn imported_functions(&self) -> usize {
-        self.code.interface.imports.functions.len()
+    /// Returns the number of functions of the host that an instance needs: one for each function that the component
+    /// imports, and one for each resource that it imports, which is called when it drops one.
+    pub fn host_functions(&self) -> usize {
+        let interface = &self.code.interface;
+        interface.imports.functions.len() + interface.imported_resources().count()
     }
 
     /// Returns the description of the component for hosts that convert values themselves.

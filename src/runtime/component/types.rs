@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 use wasmparser::PrimitiveValType;
 use wasmparser::component_types::{
-    ComponentDefinedType, ComponentDefinedTypeId, ComponentEntityType, ComponentFuncTypeId,
-    ComponentItem as ParsedItem, ComponentValType,
+    ComponentAnyTypeId, ComponentDefinedType, ComponentDefinedTypeId, ComponentEntityType,
+    ComponentFuncTypeId, ComponentItem as ParsedItem, ComponentValType, ResourceId,
 };
 use wasmparser::types::{TypeIdentifier, TypesRef};
 
@@ -14,6 +14,9 @@ use crate::runtime::base::error::WasmError;
 
 /// The place of a type in [`Interface::types`].
 pub(crate) type TypeIndex = u32;
+
+/// The place of a resource in [`Interface::resources`].
+pub(crate) type ResourceIndex = u32;
 
 /// A type of values.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -65,6 +68,14 @@ pub(crate) enum ValueType {
         ok: Option<TypeIndex>,
         err: Option<TypeIndex>,
     },
+    /// A handle that its receiver owns.
+    Own {
+        resource: ResourceIndex,
+    },
+    /// A handle that its receiver may use until the call has ended.
+    Borrow {
+        resource: ResourceIndex,
+    },
     /// A type whose values cannot cross between the component and the host.
     Other {
         name: &'static str,
@@ -97,6 +108,8 @@ impl ValueType {
             Self::Flags { .. } => "flags",
             Self::Option { .. } => "option",
             Self::Result { .. } => "result",
+            Self::Own { .. } => "own",
+            Self::Borrow { .. } => "borrow",
             Self::Other { name } => name,
         }
     }
@@ -125,6 +138,9 @@ const PRIMITIVES: [(PrimitiveValType, ValueType); 14] = [
     ),
 ];
 
+/// The place of the type `u32`, which is the same in every interface.
+pub(crate) const U32: TypeIndex = 6;
+
 /// The type of a function.
 #[derive(Debug, Serialize)]
 pub(crate) struct FunctionType {
@@ -143,6 +159,15 @@ pub(crate) struct Function {
     pub(crate) ty: FunctionType,
 }
 
+/// A type of resources.
+#[derive(Debug, Serialize)]
+pub(crate) struct Resource {
+    /// The names of the instances around it, and its own, where it is imported or exported first.
+    pub(crate) path: Box<[Box<str>]>,
+    /// Whether the host defines it.
+    pub(crate) imported: bool,
+}
+
 /// Something that a component imports or exports.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -156,7 +181,10 @@ pub(crate) enum ItemType {
     },
     /// A type. Functions refer to it by its structure.
     Type,
-    Resource,
+    Resource {
+        /// Its place among all resources of the component.
+        resource: ResourceIndex,
+    },
     Module,
     Component,
     Value,
@@ -185,6 +213,10 @@ pub(crate) struct Interface {
     #[serde(skip)]
     size: u64,
     pub(crate) types: Box<[ValueType]>,
+    /// Whether values of each type have handles in them.
+    #[serde(skip)]
+    holds_handles: Box<[bool]>,
+    pub(crate) resources: Box<[Resource]>,
     pub(crate) imports: Items,
     pub(crate) exports: Items,
 }
@@ -205,6 +237,9 @@ impl Interface {
             parsed: types,
             types: Vec::new(),
             known: HashMap::new(),
+            resources: Vec::new(),
+            known_resources: HashMap::new(),
+            reads_imports: true,
             count: 0,
             max_types,
         };
@@ -212,10 +247,13 @@ impl Interface {
             builder.types.push(ty);
         }
         let imports = builder.items(imports, |name| types.component_item_for_import(name))?;
+        builder.reads_imports = false;
         let exports = builder.items(exports, |name| types.component_item_for_export(name))?;
         Ok(Self {
             size: builder.count,
+            holds_handles: holds_handles(&builder.types),
             types: builder.types.into(),
+            resources: builder.resources.into(),
             imports,
             exports,
         })
@@ -232,6 +270,27 @@ impl Interface {
     /// Returns the type at this place.
     pub(crate) fn ty(&self, index: TypeIndex) -> &ValueType {
         &self.types[index as usize]
+    }
+
+    /// Whether values of this type have handles in them.
+    pub(crate) fn holds_handles(&self, index: TypeIndex) -> bool {
+        self.holds_handles[index as usize]
+    }
+
+    /// Whether a function takes or returns handles.
+    pub(crate) fn has_handles(&self, function: &FunctionType) -> bool {
+        let mut types = function
+            .params
+            .iter()
+            .map(|(_, ty)| ty)
+            .chain(&function.result);
+        types.any(|ty| self.holds_handles(*ty))
+    }
+
+    /// Returns the places of the resources that the host defines.
+    pub(crate) fn imported_resources(&self) -> impl Iterator<Item = ResourceIndex> {
+        let resources = (0..).zip(&self.resources);
+        resources.filter_map(|(index, resource)| resource.imported.then_some(index))
     }
 
     /// Returns the name of a type that a function takes or returns, or that is a part of one, whose values cannot cross.
@@ -263,11 +322,41 @@ impl Interface {
     }
 }
 
+/// Returns whether values of each type have handles in them. A type follows its parts.
+fn holds_handles(types: &[ValueType]) -> Box<[bool]> {
+    let mut holds: Vec<bool> = Vec::with_capacity(types.len());
+    for ty in types {
+        let part = |index: &TypeIndex| holds[*index as usize];
+        let own = match ty {
+            ValueType::Own { .. } | ValueType::Borrow { .. } => true,
+            ValueType::List { element } | ValueType::FixedLengthList { element, .. } => {
+                part(element)
+            }
+            ValueType::Map { key, value } => part(key) || part(value),
+            ValueType::Record { fields } => fields.iter().any(|(_, ty)| part(ty)),
+            ValueType::Tuple { types } => types.iter().any(part),
+            ValueType::Variant { cases } => {
+                let mut types = cases.iter().filter_map(|(_, ty)| ty.as_ref());
+                types.any(part)
+            }
+            ValueType::Option { some } => part(some),
+            ValueType::Result { ok, err } => ok.iter().chain(err).any(part),
+            _ => false,
+        };
+        holds.push(own);
+    }
+    holds.into()
+}
+
 struct Builder<'a> {
     parsed: TypesRef<'a>,
     types: Vec<ValueType>,
     /// The types that were added, by the validator's numbers.
     known: HashMap<ComponentDefinedTypeId, TypeIndex>,
+    resources: Vec<Resource>,
+    known_resources: HashMap<ResourceId, ResourceIndex>,
+    /// Whether the items are imports.
+    reads_imports: bool,
     count: u64,
     max_types: u64,
 }
@@ -324,7 +413,14 @@ impl<'a> Builder<'a> {
                 }
             }
             ComponentEntityType::Type { created, .. } => match created {
-                wasmparser::component_types::ComponentAnyTypeId::Resource(_) => ItemType::Resource,
+                ComponentAnyTypeId::Resource(id) => {
+                    let resource = self.resource(id.resource());
+                    let known = &mut self.resources[resource as usize].path;
+                    if known.is_empty() {
+                        *known = path().into();
+                    }
+                    ItemType::Resource { resource }
+                }
                 _ => ItemType::Type,
             },
             ComponentEntityType::Module(_) => ItemType::Module,
@@ -334,6 +430,17 @@ impl<'a> Builder<'a> {
         Ok(Item {
             name: name.into(),
             ty,
+        })
+    }
+
+    fn resource(&mut self, id: ResourceId) -> ResourceIndex {
+        let (resources, imported) = (&mut self.resources, self.reads_imports);
+        *self.known_resources.entry(id).or_insert_with(|| {
+            resources.push(Resource {
+                path: Box::default(),
+                imported,
+            });
+            resources.len() as ResourceIndex - 1
         })
     }
 
@@ -436,8 +543,12 @@ impl<'a> Builder<'a> {
                 ok: self.optional(*ok)?,
                 err: self.optional(*err)?,
             },
-            ComponentDefinedType::Own(_) => ValueType::Other { name: "own" },
-            ComponentDefinedType::Borrow(_) => ValueType::Other { name: "borrow" },
+            ComponentDefinedType::Own(id) => ValueType::Own {
+                resource: self.resource(id.resource()),
+            },
+            ComponentDefinedType::Borrow(id) => ValueType::Borrow {
+                resource: self.resource(id.resource()),
+            },
             ComponentDefinedType::Future { .. } => ValueType::Other { name: "future" },
             ComponentDefinedType::Stream { .. } => ValueType::Other { name: "stream" },
         };

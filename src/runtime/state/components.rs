@@ -11,7 +11,7 @@ use crate::runtime::component::encoding::{self, Reader};
 use crate::runtime::component::instance::{
     ComponentFunction, ComponentInstance, ComponentInstantiation, ValuesImport,
 };
-use crate::runtime::component::types::Interface;
+use crate::runtime::component::types::{Function, Interface, U32};
 use crate::runtime::component::{ComponentCode, WasmComponent};
 use crate::runtime::state::{WasmState, dropped, next_id, waits};
 use crate::runtime::store::component_values::ComponentValues;
@@ -70,7 +70,8 @@ impl WasmState {
     }
 
     /// Makes an instance of a component in a store of its own, with `options`, limited by the capabilities. `imports` are
-    /// the functions that it imports, in the component's order. Returns the handle of the store, too.
+    /// the functions that it imports, in the component's order, and behind them one for each resource that it imports,
+    /// which is called with the number of a resource that the component drops. Returns the handle of the store, too.
     ///
     /// # Errors
     /// `InstantiateError` if the component or an import is unknown, or a cap is exceeded; `RuntimeError` and
@@ -240,14 +241,18 @@ impl WasmState {
     pub(crate) fn import_arguments(&self, store: u32) -> Result<Vec<u8>, WasmError> {
         let (store, interface) = self.interface(store)?;
         let ComponentValues { import, values } = store.take_component_values();
-        let function = called(&interface, import)?;
         store.put_component_values(ComponentValues {
             import,
             values: Vec::new(),
         });
-        let types = function.ty.params.iter().map(|(_, ty)| *ty);
         let mut bytes = Vec::new();
-        write_all(&interface, types, &values, &mut bytes)?;
+        match called(&interface, import)? {
+            Called::Function(function) => {
+                let types = function.ty.params.iter().map(|(_, ty)| *ty);
+                write_all(&interface, types, &values, &mut bytes)?;
+            }
+            Called::Drop => write_all(&interface, [U32].into_iter(), &values, &mut bytes)?,
+        }
         Ok(bytes)
     }
 
@@ -258,8 +263,11 @@ impl WasmState {
     pub(crate) fn set_import_results(&self, store: u32, bytes: &[u8]) -> Result<(), WasmError> {
         let (store, interface) = self.interface(store)?;
         let import = store.called_import();
-        let function = called(&interface, import)?;
-        let types = function.ty.result.iter().copied();
+        let types = match called(&interface, import)? {
+            Called::Function(function) => function.ty.result,
+            Called::Drop => None,
+        };
+        let types = types.into_iter();
         let max_room = self.capabilities.max_component_value_bytes;
         let values = Reader::read_all(&interface, types, bytes, max_room)?;
         store.put_component_values(ComponentValues { import, values });
@@ -281,12 +289,20 @@ impl WasmState {
     }
 }
 
-fn called(
-    interface: &Interface,
-    import: Option<u32>,
-) -> Result<&crate::runtime::component::types::Function, WasmError> {
-    let function = import.and_then(|import| interface.imports.functions.get(import as usize));
-    function.ok_or_else(|| WasmError::runtime("the component calls no import"))
+/// A function of the host that a component calls.
+enum Called<'a> {
+    Function(&'a Function),
+    /// The component drops a resource of the host.
+    Drop,
+}
+
+fn called(interface: &Interface, import: Option<u32>) -> Result<Called<'_>, WasmError> {
+    let functions = &interface.imports.functions;
+    let import = import.ok_or_else(|| WasmError::runtime("the component calls no import"))?;
+    Ok(match functions.get(import as usize) {
+        Some(function) => Called::Function(function),
+        None => Called::Drop,
+    })
 }
 
 /// Writes values that the runtime itself has made or checked.

@@ -12,6 +12,7 @@ use crate::runtime::engine::limiter::Limits;
 use crate::runtime::store::backtrace::InstantiatedModule;
 use crate::runtime::store::cell::StoreCell;
 use crate::runtime::store::code_units::CodeUnits;
+use crate::runtime::store::component_handles::ComponentHandles;
 use crate::runtime::store::handle_table::HandleTable;
 use crate::runtime::store::host_function::{HostFunction, HostTags};
 use crate::runtime::store::identity::FuncIdentities;
@@ -41,6 +42,8 @@ pub(crate) struct StoreData {
     pub(super) modules: HashMap<usize, InstantiatedModule>,
     /// The host's functions for the imports of a component, by number.
     pub(crate) component_imports: Arc<[Arc<dyn HostFunction>]>,
+    /// The resources of a component that the host has handles of.
+    pub(crate) component_handles: ComponentHandles,
     /// The number of instances in this store, and the counter of the state's live instances, which includes them.
     pub(super) instances: u32,
     pub(super) fuel: FuelMeter,

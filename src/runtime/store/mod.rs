@@ -7,6 +7,7 @@
 mod backtrace;
 mod cell;
 mod code_units;
+pub(crate) mod component_handles;
 pub(crate) mod component_values;
 mod data;
 mod group_fuel;
@@ -37,6 +38,7 @@ use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Linker, Store, Stor
 
 use self::cell::{Access, StoreCell};
 pub(crate) use self::code_units::CodeUnits;
+use self::component_handles::ComponentHandles;
 use self::data::FuelMeter;
 pub use self::data::Signature;
 pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
@@ -120,6 +122,7 @@ impl WasmStore {
                 modules: HashMap::new(),
                 instances: 0,
                 component_imports: Arc::default(),
+                component_handles: ComponentHandles::new(cap),
                 fuel: FuelMeter::default(),
                 live_instances,
             };
