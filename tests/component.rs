@@ -4,6 +4,7 @@ mod adversary;
 mod compile;
 mod fence;
 mod imports;
+mod lifetimes;
 mod resources;
 mod values;
 

@@ -272,3 +272,51 @@ fn deep_and_wide_types_take_time_in_proportion() {
     let refused = compiled(&mut js, &lists(200));
     assert_eq!(refused[0], 5000, "{refused}");
 }
+
+#[test]
+fn components_work_where_scripts_have_replaced_the_builtins() {
+    let mut js = with_source(&echo(
+        "",
+        &[("bytes", "u8"), ("pairs", "(tuple string u8)")],
+    ));
+    let got = js.run(
+        "const changed = [];
+         const patch = (holder, name) => {
+             changed[changed.length] = [holder, name, getOwnPropertyDescriptor(holder, name)];
+             const value = () => { throw new Error('a script replaced ' + String(name)); };
+             defineProperty(holder, name, { value, configurable: true, writable: true });
+         };
+         const { encode } = Deno.core;
+         const bytes = encode(source);
+         const { defineProperty, getOwnPropertyDescriptor } = Object;
+         const targets = [
+             [Array.prototype, [Symbol.iterator, 'push', 'map', 'slice', 'join']],
+             [Object.getPrototypeOf([].values()), ['next']],
+             [Map.prototype, ['get', 'set', 'has']], [WeakMap.prototype, ['get', 'set', 'delete']],
+             [Function.prototype, ['apply', 'bind']], [String.prototype, ['split', 'replace', 'slice', 'charCodeAt']],
+             [RegExp.prototype, ['exec', 'test']], [JSON, ['parse', 'stringify']],
+             [Object.getPrototypeOf(Uint8Array.prototype), ['set', 'subarray', 'fill', Symbol.iterator]],
+         ];
+         for (let i = 0; i < targets.length; i++) {
+             const names = targets[i][1];
+             for (let j = 0; j < names.length; j++) patch(targets[i][0], names[j]);
+         }
+         let outcome;
+         try {
+             const made = await wasm.compileComponent(bytes);
+             const instance = await wasm.instantiateComponent(made, {});
+             const pair = instance.exports.pairs([['a', 1]])[0];
+             outcome = [instance.exports.bytes([1, 2])[1], pair[0], pair[1], (await instance.callAsync('bytes', [[7]]))[0],
+                        made.exports[0].name];
+             instance.drop();
+         } catch (error) {
+             outcome = `${error} ${error.stack}`;
+         }
+         for (let i = changed.length - 1; i >= 0; i--) {
+             const change = changed[i];
+             defineProperty(change[0], change[1], change[2]);
+         }
+         return outcome;",
+    );
+    assert_eq!(got, json!([2, "a", 1, 7, "bytes"]));
+}

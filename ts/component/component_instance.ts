@@ -289,7 +289,7 @@ function componentExportsOf(
   }
   // An item with the name itself comes first.
   for (let i = 0; i < shorts.length; i++) {
-    const [name, instance] = shorts[i];
+    const { 0: name, 1: instance } = shorts[i];
     if (!(name in exports)) exports[name] = instance;
   }
   return ObjectFreeze(exports);

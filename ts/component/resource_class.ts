@@ -38,11 +38,11 @@ export function resourceClass(
   }
   defineMember(Resource, "name", pascalCase(name), false);
   for (let i = 0; i < methods.length; i++) {
-    const [method, number] = methods[i];
+    const { 0: method, 1: number } = methods[i];
     defineMember(Resource.prototype, camelCase(method), methodOf(number, call), true);
   }
   for (let i = 0; i < statics.length; i++) {
-    const [method, number] = statics[i];
+    const { 0: method, 1: number } = statics[i];
     defineMember(Resource, camelCase(method), (...args: unknown[]): unknown => call(number, args), true);
   }
   resources.makers[resource] = () => ReflectConstruct(Resource, [internal]);

@@ -184,7 +184,7 @@ export class WitTypes {
       case WIT_RECORD: {
         let text = "";
         for (let i = 0; i < info.fields.length; i++) {
-          const [name, index] = info.fields[i];
+          const { 0: name, 1: index } = info.fields[i];
           const part = this.at(index);
           append(type.parts, part);
           append(type.names, camelCase(name));
@@ -206,7 +206,7 @@ export class WitTypes {
       case WIT_VARIANT: {
         let text = "";
         for (let i = 0; i < info.cases.length; i++) {
-          const [name, index] = info.cases[i];
+          const { 0: name, 1: index } = info.cases[i];
           const part = this.#optional(index);
           append(type.parts, part);
           append(type.names, name);
@@ -273,7 +273,7 @@ export function witSignatureOf(types: WitTypes, info: FunctionInfo): WitSignatur
   const names = list<string>();
   const params = list<WitType>();
   for (let i = 0; i < info.params.length; i++) {
-    const [name, index] = info.params[i];
+    const { 0: name, 1: index } = info.params[i];
     append(names, name);
     append(params, types.at(index));
   }

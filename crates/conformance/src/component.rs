@@ -15,7 +15,7 @@ pub enum ComponentValue {
     Bool(bool),
     /// A number of JavaScript's: the bits of a double, in decimal.
     Number(String),
-    /// An integer, in decimal.
+    /// A `bigint` of JavaScript's, in decimal.
     Integer(String),
     /// The bits of an `f32`, which no JavaScript number carries for a NaN.
     F32(u32),
@@ -40,18 +40,6 @@ impl ComponentValue {
             Self::Number(bits) => Some(f64::from_bits(bits.parse().ok()?)),
             Self::F32(bits) => Some(f64::from(f32::from_bits(*bits))),
             _ => None,
-        }
-    }
-
-    /// The integer that a value is.
-    fn as_integer(&self) -> Option<i128> {
-        match self {
-            Self::Integer(value) => value.parse().ok(),
-            _ => {
-                let value = self.as_f64().filter(|value| value.fract() == 0.0)?;
-                // No integer of these types has more bits.
-                Some(value as i128)
-            }
         }
     }
 
@@ -160,12 +148,12 @@ pub fn from_val(value: &Val) -> ComponentValue {
     let held = |value: &Option<Box<Val>>| value.as_deref().map(from_val);
     match value {
         Val::Bool(value) => ComponentValue::Bool(*value),
-        Val::S8(value) => integer((*value).into()),
-        Val::U8(value) => integer((*value).into()),
-        Val::S16(value) => integer((*value).into()),
-        Val::U16(value) => integer((*value).into()),
-        Val::S32(value) => integer((*value).into()),
-        Val::U32(value) => integer((*value).into()),
+        Val::S8(value) => ComponentValue::number((*value).into()),
+        Val::U8(value) => ComponentValue::number((*value).into()),
+        Val::S16(value) => ComponentValue::number((*value).into()),
+        Val::U16(value) => ComponentValue::number((*value).into()),
+        Val::S32(value) => ComponentValue::number((*value).into()),
+        Val::U32(value) => ComponentValue::number((*value).into()),
         Val::S64(value) => integer((*value).into()),
         Val::U64(value) => integer((*value).into()),
         Val::Float32(value) => ComponentValue::F32(value.to_bits()),
@@ -230,13 +218,7 @@ pub fn argument(constant: &ComponentConst<'_>) -> ComponentValue {
             ComponentConst::Result(Err(value)) => {
                 ComponentValue::tagged("err", value.as_deref().map(argument))
             }
-            ComponentConst::U64(_) | ComponentConst::S64(_) => from_val(&to_val(constant)),
-            constant => match from_val(&to_val(constant)) {
-                ComponentValue::Integer(value) => {
-                    ComponentValue::number(value.parse().unwrap_or(f64::NAN))
-                }
-                other => other,
-            },
+            constant => from_val(&to_val(constant)),
         },
     }
 }
@@ -245,7 +227,8 @@ pub fn argument(constant: &ComponentConst<'_>) -> ComponentValue {
 pub fn matches(actual: &ComponentValue, expected: &ComponentConst<'_>) -> bool {
     use ComponentConst as C;
 
-    let integer = |expected: i128| actual.as_integer() == Some(expected);
+    let number = |expected: f64| *actual == ComponentValue::number(expected);
+    let integer = |expected: i128| *actual == ComponentValue::Integer(expected.to_string());
     let is_string = |expected: &str| *actual == ComponentValue::String(expected.to_owned());
     let is_tagged = |tag: &str, value: Option<&C<'_>>| {
         let has_tag = actual.field("tag") == Some(&ComponentValue::String(tag.to_owned()));
@@ -259,12 +242,12 @@ pub fn matches(actual: &ComponentValue, expected: &ComponentConst<'_>) -> bool {
         C::String(expected) | C::Enum(expected) => is_string(expected),
         C::Char(expected) => is_string(&expected.to_string()),
         C::Bool(expected) => *actual == ComponentValue::Bool(*expected),
-        C::U8(expected) => integer(expected.0.into()),
-        C::S8(expected) => integer(expected.0.into()),
-        C::U16(expected) => integer(expected.0.into()),
-        C::S16(expected) => integer(expected.0.into()),
-        C::U32(expected) => integer(expected.0.into()),
-        C::S32(expected) => integer(expected.0.into()),
+        C::U8(expected) => number(expected.0.into()),
+        C::S8(expected) => number(expected.0.into()),
+        C::U16(expected) => number(expected.0.into()),
+        C::S16(expected) => number(expected.0.into()),
+        C::U32(expected) => number(expected.0.into()),
+        C::S32(expected) => number(expected.0.into()),
         C::U64(expected) => integer(expected.0.into()),
         C::S64(expected) => integer(expected.0.into()),
         C::F32(bits) => actual.as_f64().is_some_and(|actual| {
