@@ -200,3 +200,31 @@ fn shared_memories_count_with_their_maximum_as_often_as_they_are_made() {
     ));
     assert_eq!(got["code"], 5001, "{got:#}");
 }
+
+#[test]
+fn components_in_files() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("component-files");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("five.wat");
+    let source = r#"(component
+      (core module $m (func (export "five") (result i32) (i32.const 5)))
+      (core instance $i (instantiate $m))
+      (func (export "five") (result u32) (canon lift (core func $i "five"))))"#;
+    std::fs::write(&file, source).unwrap();
+    std::fs::write(folder.join("module.wat"), "(module)").unwrap();
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.allow_file_compile = true;
+    capabilities.compile_paths = vec![folder.clone()];
+    let mut js = Js::with(capabilities);
+    let got = js.run(&format!(
+        "const made = await compileComponentFile({});
+         const instance = await wasm.instantiateComponent(made);
+         const codes = [];
+         for (const path of [{}, {}, 'wat/add.wat']) codes.push(await codeOf(() => compileComponentFile(path)));
+         return [instance.exports.five(), codes];",
+        json!(file),
+        json!(folder.join("module.wat")),
+        json!(folder.join("missing.wat")),
+    ));
+    assert_eq!(got, json!([5, [5000, 5000, 5000]]));
+}

@@ -1,5 +1,6 @@
 //! Resources: classes of the component for the app, and classes of the app for the component.
 
+use ext_wasm::WasmCapabilities;
 use serde_json::json;
 
 use super::{snapshot, with_source};
@@ -236,6 +237,11 @@ const HOST: &str = r#"(component
       (local.set $read (call $read (local.get $file) (i32.const 7)))
       (call $drop (local.get $file))
       (local.get $read))
+    (func (export "hoard") (param i32)
+      (loop $again
+        (drop (call $create (local.get 0)))
+        (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+        (br_if $again (local.get 0))))
     (func (export "open") (param i32) (result i32) (call $open (local.get 0)))
     (func (export "make") (param i32) (result i32) (call $create (local.get 0)))
     (func (export "hand-on") (param i32) (call $close (local.get 0)))
@@ -250,6 +256,7 @@ const HOST: &str = r#"(component
     (export "close" (func $close)) (export "drop" (func $drop))))))
   (func (export "use") (param "size" u32) (result u32) (canon lift (core func $i "use")))
   (func (export "open") (param "count" u32) (result u32) (canon lift (core func $i "open")))
+  (func (export "hoard") (param "count" u32) (canon lift (core func $i "hoard")))
   (func (export "make") (param "size" u32) (result (own $file)) (canon lift (core func $i "make")))
   (func (export "hand-on") (param "file" (own $file)) (canon lift (core func $i "hand-on")))
   (func (export "lent") (param "file" (borrow $file)) (result u32) (canon lift (core func $i "lent")))
@@ -363,4 +370,62 @@ fn objects_of_the_app_are_not_kept_after_their_resources() {
          return refs.filter((ref) => ref.deref() !== undefined).length;",
     );
     assert!(got.as_u64().unwrap() <= 1, "{got}");
+}
+
+#[test]
+fn a_getter_of_a_later_value_cannot_exchange_a_resource() {
+    let mut js = guest();
+    let got = js.run(
+        "const first = new instance.exports.Counter(1);
+         let second;
+         const list = [first, undefined];
+         Object.defineProperty(list, 1, { get() {
+             instance.exports.take(first);
+             second = new instance.exports.Counter(2);
+             return new instance.exports.Counter(3);
+         } });
+         const error = tell(await caught(() => instance.exports.many(list)));
+         return [error.code, error.message, second.getValue(), instance.ended];",
+    );
+    assert_eq!(
+        got,
+        json!([
+            5005,
+            "a resource that is passed was dropped or given up by a getter of another value",
+            2,
+            false
+        ])
+    );
+}
+
+#[test]
+fn handles_have_a_cap_in_the_guest_and_in_the_host() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_references = 100;
+    let mut js = Js::with(capabilities);
+    let source = |text: &str| serde_json::to_string(text).unwrap();
+    let error = js.run(&format!(
+        "globalThis.drops = [];
+         const made = await wasm.compileComponent(Deno.core.encode({}));
+         const instance = await wasm.instantiateComponent(made, {{ dropped() {{}} }});
+         const kept = [];
+         const error = tell(await caught(() => {{
+             for (let i = 0; i < 200; i++) kept.push(new instance.exports.Counter(i));
+         }}));
+         return [kept.length, error.code, error.message];",
+        source(GUEST)
+    ));
+    assert_eq!(error[1], 5002, "{error:#}");
+    assert_eq!(error[0], 100, "{error:#}");
+    js.run(FILES);
+    let error = js.run(&format!(
+        "const made = await wasm.compileComponent(Deno.core.encode({}));
+         const {{ exports }} = await wasm.instantiateComponent(made, {{ 'my:pkg/files': files }});
+         for (let i = 0; i < 200; i++) exports.use(i);
+         const error = tell(await caught(() => {{ exports.hoard(200); }}));
+         return [log.filter((line) => line.startsWith('create')).length - 200, error.code, error.message];",
+        source(HOST)
+    ));
+    assert_eq!(error[1], 5002, "{error:#}");
+    assert!(error[0].as_u64() <= Some(101), "{error:#}");
 }

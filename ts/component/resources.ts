@@ -4,7 +4,7 @@ import { isObject } from "../check.ts";
 import { RETURNED } from "../constants.ts";
 import { ObjectGetPrototypeOf, ReflectApply, SafeFinalizationRegistry, SafeWeakMap } from "../core.ts";
 import { append, list } from "../list.ts";
-import { op_wasm_drop_resource } from "../ops.ts";
+import { op_wasm_component_ended, op_wasm_drop_resource } from "../ops.ts";
 import type { StoreState } from "../store_state.ts";
 import { importProperty } from "../webassembly/import_lookup.ts";
 
@@ -125,13 +125,17 @@ export class InstanceResources {
   /** Drops the resources whose objects were collected. */
   releaseCollected(): void {
     if (this.#collected.length === 0) return;
+    if (this.store.dropped || op_wasm_component_ended(this.store.id)) {
+      this.#collected.length = 0;
+      return;
+    }
     const collected = this.#collected;
     this.#collected = list();
     for (let i = 0; i < collected.length; i++) {
       try {
         this.drop(collected[i]);
       } catch {
-        // The instance runs, or has ended; then later attempts do nothing.
+        // The instance runs, or has ended now.
         if (collected[i].state === OWNED) append(this.#collected, collected[i]);
       }
     }
@@ -169,6 +173,7 @@ export function disposeOfHost(object: object): void {
 /** The handles that go into a component with the values of one call. */
 export class Lowering {
   readonly #resources: InstanceResources;
+  readonly #passed: ResourceHandle[] = list();
   readonly #given: ResourceHandle[] = list();
   /** The numbers of the app's objects that the component gets, and of those that it only borrows. */
   readonly #owned: number[] = list();
@@ -197,7 +202,19 @@ export class Lowering {
       if (handle.state === LENT) throw new HandleMisfit("a resource that is only lent");
       append(this.#given, handle);
     }
+    append(this.#passed, handle);
     return handle.number;
+  }
+
+  /**
+   * Whether a resource was dropped or given up after {@linkcode Lowering.lower}, by a getter of a later value: its number
+   * may be that of another resource now.
+   */
+  get isStale(): boolean {
+    for (let i = 0; i < this.#passed.length; i++) {
+      if (this.#passed[i].state === GONE) return true;
+    }
+    return false;
   }
 
   /** The component has got the values. */

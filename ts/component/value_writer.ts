@@ -178,6 +178,10 @@ function written(
   const writer = new Writer(handles);
   try {
     write(writer);
+    if (handles.isStale) {
+      const message = "a resource that is passed was dropped or given up by a getter of another value";
+      throw new WasmError(message, TypeMismatch);
+    }
   } catch (error) {
     handles.rollBack();
     if (!(error instanceof WitMisfit)) throw error;

@@ -84,6 +84,8 @@ impl ComponentInstantiation<'_> {
         let profile = &component.code.profile;
         let made = store.run(|mut store| {
             store.set_hostcall_fuel(usize::try_from(max_value_bytes).unwrap_or(usize::MAX));
+            let max_handles = store.data().limits.max_references;
+            store.set_max_component_handles(max_handles as usize);
             let data = store.data_mut();
             data.component_imports = imports;
             data.limits.take_refusal();
