@@ -149,10 +149,7 @@ fn the_values_of_a_call_have_a_cap_in_both_directions() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.max_component_value_bytes = 40_000;
     let mut js = Js::with(capabilities);
-    let source = serde_json::to_string(&format!(
-        "{}",
-        echo("", &[("bytes", "u8"), ("strings", "string")])
-    ));
+    let source = serde_json::to_string(&echo("", &[("bytes", "u8"), ("strings", "string")]));
     let many = r#"(component
       (core module $m
         (memory (export "memory") 1)
