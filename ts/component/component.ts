@@ -144,14 +144,15 @@ function itemsOf(
 }
 
 function itemOf(
-  { name, kind, number, items }: ItemInfo,
+  info: ItemInfo,
   functionOf: (number: number) => ComponentFunction,
 ): ComponentItem {
+  const { name, kind } = info;
   if (kind === "instance") {
-    return ObjectFreeze({ name, kind, items: itemsOf(items, functionOf) }) as ComponentItem;
+    return ObjectFreeze({ name, kind, items: itemsOf(info.items, functionOf) }) as ComponentItem;
   }
   if (kind !== "function") return ObjectFreeze({ name, kind }) as ComponentItem;
-  const { signature } = functionOf(number);
+  const { signature } = functionOf(info.number);
   const params = list<{ name: string; type: string }>();
   for (let i = 0; i < signature.params.length; i++) {
     append(params, ObjectFreeze({ name: signature.names[i], type: signature.params[i].text }));

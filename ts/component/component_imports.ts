@@ -73,14 +73,14 @@ function collect(
   findInstance: Find,
 ): void {
   for (let i = 0; i < items.length; i++) {
-    const { name, kind, number, items: inner, resource } = items[i];
+    const { name, kind } = items[i];
     if (kind === "instance") {
       const instance = isObject(holder) ? findInstance(holder, name) : undefined;
-      collect(component, inner, instance, found, own);
+      collect(component, items[i].items, instance, found, own);
     } else if (kind === "function") {
-      append(found.functions, findFunction(component.imported(number), holder, name));
-    } else if (kind === "resource" && found.prototypes[resource] === undefined) {
-      found.prototypes[resource] = prototypeOf(findClass(holder, name));
+      append(found.functions, findFunction(component.imported(items[i].number), holder, name));
+    } else if (kind === "resource") {
+      found.prototypes[items[i].resource] ??= prototypeOf(findClass(holder, name));
     }
   }
 }

@@ -265,12 +265,13 @@ function componentExportsOf(
   const members: Record<string, ResourceFunctions> = { __proto__: null };
   const shorts = list<[string, unknown]>();
   for (let i = 0; i < items.length; i++) {
-    const { name, kind, number, items: inner } = items[i];
+    const { name, kind } = items[i];
     if (kind === "instance") {
-      const instance = componentExportsOf(component, inner, resources);
+      const instance = componentExportsOf(component, items[i].items, resources);
       exports[name] = instance;
       append(shorts, [shortName(name), instance]);
     } else if (kind === "function") {
+      const { number } = items[i];
       const member = resourceName(name);
       if (member === undefined) {
         exports[camelCase(name)] = componentFunctionOf(component, resources, number);
@@ -282,8 +283,10 @@ function componentExportsOf(
   const call = (number: number, args: unknown[]) =>
     callComponent(component.exported(number), resources, number, args);
   for (let i = 0; i < items.length; i++) {
-    const { name, kind, resource } = items[i];
-    if (kind !== "resource" || component.isOfHost(resource)) continue;
+    const { name, kind } = items[i];
+    if (kind !== "resource") continue;
+    const { resource } = items[i];
+    if (component.isOfHost(resource)) continue;
     const functions = membersOf(members, name);
     exports[pascalCase(name)] = resourceClass(resources, resource, name, functions, call);
   }

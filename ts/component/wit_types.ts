@@ -40,8 +40,11 @@ export interface FunctionInfo {
 export interface ItemInfo {
   name: string;
   kind: string;
+  /** Of a function only. */
   number?: number;
+  /** Of an instance only. */
   items?: ItemInfo[];
+  /** Of a resource only. */
   resource?: number;
 }
 
