@@ -4,7 +4,7 @@ import { internal } from "../construct.ts";
 import { ObjectDefineProperty, ReflectConstruct, TypeError } from "../core.ts";
 import { append, list } from "../list.ts";
 import { camelCase, pascalCase } from "./names.ts";
-import { disposeResource, takeHandle } from "./resources.ts";
+import { disposeResource, disposeSymbol, takeHandle } from "./resources.ts";
 import type { InstanceResources } from "./resources.ts";
 
 /** Calls the exported function of this number. */
@@ -32,7 +32,7 @@ export function resourceClass(
       takeHandle(this, call(create, args) as object);
     }
 
-    [Symbol.dispose](): void {
+    [disposeSymbol](): void {
       disposeResource(this);
     }
   }

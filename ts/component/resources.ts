@@ -8,6 +8,9 @@ import { op_wasm_component_ended, op_wasm_drop_resource } from "../ops.ts";
 import type { StoreState } from "../store_state.ts";
 import { importProperty } from "../webassembly/import_lookup.ts";
 
+/** `Symbol.dispose`, read before scripts can change `Symbol`. */
+export const disposeSymbol: typeof Symbol.dispose = Symbol.dispose;
+
 // States of a handle of a component's resource.
 
 /** The object owns the resource. */
@@ -166,7 +169,7 @@ export function disposeResource(object: object): void {
 /** Calls the method `Symbol.dispose` of an object of the app's class, if the class has one. */
 export function disposeOfHost(object: object): void {
   // deno-lint-ignore no-explicit-any
-  const dispose = importProperty(object, Symbol.dispose as any);
+  const dispose = importProperty(object, disposeSymbol as any);
   if (typeof dispose === "function") ReflectApply(dispose, object, list());
 }
 
