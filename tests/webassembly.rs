@@ -26,6 +26,7 @@ scripts! {
     exceptions_have_stacks: "traces.js";
     exceptions_pass_through_javascript_and_stores: "exceptions.js";
     imports_are_the_app_s_own: "imports.js";
+    guests_wait_for_promises: "promises.js";
     instantiations_leave_the_event_loop_its_turns: "instantiations.js";
     limits_hold_for_all_stores_together: "limits.js";
     modules_arrive_over_time: "streaming.js";

@@ -46,5 +46,8 @@ pub use state::StateEngines;
 pub use state::WasmState;
 pub use store::host_function::{HostFunction, Stop};
 pub(crate) use store::native_stack::{ThreadStack, is_above};
-pub use store::{Outcome, Progress, RunningCall, Signature, Stopped, StoreLease, WasmStore};
+pub use store::{
+    Outcome, Progress, RunningCall, Signature, Stopped, StoreLease, SuspendableCall, Turn,
+    WasmStore,
+};
 pub use wasi::Outputs;

@@ -50,7 +50,7 @@ function callerOf(callee: StandardCallee): WasmFunction {
 }
 
 /** Fails as a function that takes or returns values for which JavaScript has none. */
-function refuseCall(): never {
+export function refuseCall(): never {
   throw new TypeError("the function takes or returns a value of a type that JavaScript has no values for");
 }
 
@@ -130,7 +130,7 @@ function resultOf(callee: StandardCallee, args: unknown[]): unknown {
 }
 
 /** Calls a function with these arguments, which are converted. */
-function callCoerced(callee: StandardCallee, args: unknown[]): unknown {
+export function callCoerced(callee: StandardCallee, args: unknown[]): unknown {
   const { params } = callee.type;
   const given = args.length;
   // Most arguments are numbers that need no conversion.
@@ -159,7 +159,7 @@ function callWritten(callee: StandardCallee): unknown {
 }
 
 /** The return value of a call, from the results in the frame. */
-function standardResults({ store, type: { results, hasObjects } }: StandardCallee): unknown {
+export function standardResults({ store, type: { results, hasObjects } }: StandardCallee): unknown {
   if (results.length === 0) return undefined;
   const result = results.length === 1 ? readStandard(store, results[0], 0) : toArray(readAll(store, results));
   if (hasObjects) store.relieveObjects();

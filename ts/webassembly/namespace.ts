@@ -15,11 +15,14 @@ import { makeMemoryClass } from "./memories.ts";
 import { moduleOf } from "./module_state.ts";
 import { makeModuleClass, moduleObject } from "./modules.ts";
 import { NamespaceState } from "./namespace_state.ts";
+import { promisingFunction } from "./promising.ts";
 import { readImports } from "./standard_imports.ts";
 import { setStoreParts } from "./standard_store.ts";
 import { bytesOfStream } from "./streaming.ts";
+import { makeSuspendingClass } from "./suspending.ts";
 import { makeTableClass } from "./tables.ts";
 import { makeTagClass, TagState } from "./tags.ts";
+import type { WasmFunction } from "../types.ts";
 import { valueType } from "./value_types.ts";
 import { defineTag, exposeMembers } from "./web_idl.ts";
 
@@ -47,8 +50,8 @@ export function createWebAssembly(options?: StoreOptions): object {
   namespace.classes = classes;
   const object = functionsOf(namespace);
   exposeMembers(object);
-  const { CompileError, LinkError, RuntimeError } = namespace.errors;
-  const all = { __proto__: null, ...classes, CompileError, LinkError, RuntimeError };
+  const Suspending = makeSuspendingClass(namespace);
+  const all = { __proto__: null, ...classes, Suspending, ...namespace.errors };
   for (const name in all) defineHidden(object, name, all[name]);
   const jsTag = new TagState(namespace, [valueType("externref")], true);
   ObjectDefineProperty(object, "JSTag", { __proto__: null, value: jsTag.object, enumerable: true });
@@ -67,6 +70,9 @@ function functionsOf(namespace: NamespaceState): object {
     },
     instantiate(source: unknown, ...rest: unknown[]): Promise<object> {
       return instantiateSource(namespace, source, own(rest, 0), own(rest, 1));
+    },
+    promising(func: unknown): WasmFunction {
+      return promisingFunction(namespace, func);
     },
     compileStreaming(source: unknown, ...options: unknown[]): Promise<object> {
       return compileStream(namespace, source, own(options, 0));

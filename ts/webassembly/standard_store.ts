@@ -81,6 +81,18 @@ export function setStoreParts(all: StoreParts): void {
   parts = all;
 }
 
+/** An import that has returned a promise, for which its guest waits. */
+export interface Suspension {
+  imported: FunctionType;
+  promise: Promise<unknown>;
+}
+
+/** A call that can be suspended and has not ended. */
+export interface PromisingCall {
+  /** Resumes the call when those above it have ended, if it waits for them. */
+  wake: (() => void) | undefined;
+}
+
 /** The JavaScript side of a store of a namespace object. */
 export class StandardStore extends StoreState implements StandardReferences {
   readonly namespace: NamespaceState;
@@ -91,6 +103,12 @@ export class StandardStore extends StoreState implements StandardReferences {
   readonly tables: object[] = list();
   readonly globals: object[] = list();
   readonly tags: object[] = list();
+  /** Whether a guest may wait for the promise of an import. */
+  suspends = false;
+  /** The import whose promise the guest waits for that was suspended last. */
+  suspension: Suspension | undefined;
+  /** The calls that can be suspended and have not ended: each runs above the one before. */
+  readonly promisingCalls: PromisingCall[] = list();
   readonly #exported: WasmFunction[] = list();
   readonly #objects: GuestObjects;
 
@@ -102,6 +120,7 @@ export class StandardStore extends StoreState implements StandardReferences {
 
   /** Adds a function that guests import, and returns its index. */
   addImport(func: WasmFunction, type: FunctionType): number {
+    if (type.isSuspending) this.suspends = true;
     const index = this.imports.length;
     append(this.imports, func);
     append(this.importTypes, type);
@@ -111,6 +130,11 @@ export class StandardStore extends StoreState implements StandardReferences {
   override forgetImports(from: number): void {
     super.forgetImports(from);
     this.importTypes.length = from;
+  }
+
+  /** The innermost call that can be suspended and has not ended. */
+  get innermostCall(): PromisingCall | undefined {
+    return this.promisingCalls[this.promisingCalls.length - 1];
   }
 
   hold(value: unknown): number {
@@ -137,7 +161,10 @@ export class StandardStore extends StoreState implements StandardReferences {
     if (known !== undefined) return known;
     const index = op_wasm_func_import(this.id, handle);
     const imported = index < 0 ? undefined : this.imports[index] as WasmFunction;
-    if (imported !== undefined && calleeOfExport(imported) !== undefined) {
+    if (
+      imported !== undefined && calleeOfExport(imported) !== undefined &&
+      !this.importTypes[index].isSuspending
+    ) {
       return this.#exported[handle] = imported;
     }
     type ??= functionType(JSONParse(op_wasm_func_type(this.id, handle)));

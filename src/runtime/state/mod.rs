@@ -33,10 +33,11 @@ use crate::runtime::linking::host_imports::HostImports;
 use crate::runtime::linking::wasi;
 use crate::runtime::module::compiler::Compiler;
 use crate::runtime::module::{Code, CodeCache, WasmModule};
+use crate::runtime::objects::func::WasmFunc;
 use crate::runtime::objects::memory::WasmMemory;
 #[cfg(feature = "testing")]
 use crate::runtime::store::native_stack::ThreadStack;
-use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore};
+use crate::runtime::store::{Outcome, RunningCall, StoreData, SuspendableCall, Turn, WasmStore};
 use crate::runtime::wasi::Wasi;
 
 /// The modules, stores and instances of one runtime, each with a numeric handle.
@@ -568,17 +569,41 @@ impl WasmState {
         if (abortable || timeout_ms.is_some()) && !checks.interrupt {
             return Err(WasmError::uninterruptible());
         }
+        let running = self.count_call()?;
+        let cap_ms = self.capabilities.max_timeout_ms.unwrap_or(u64::MAX);
+        let timeout = timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.min(cap_ms)));
+        let timeout = timeout.or(store.timeout());
+        store.start(func, frame, timeout, running)
+    }
+
+    /// Runs a function of a store until it ends or is suspended. `frame` holds the arguments, as for
+    /// [`WasmFunc::call_frame`](crate::runtime::WasmFunc::call_frame).
+    ///
+    /// Returns `None`, without a call, if a call of the store is running that is not suspended.
+    ///
+    /// # Errors
+    /// As [`WasmFunc::call_frame`](crate::runtime::WasmFunc::call_frame); `RuntimeError` if too many calls run or are
+    /// suspended.
+    pub fn start_suspendable_call(
+        &self,
+        func: &WasmFunc,
+        frame: Vec<ValRaw>,
+    ) -> Result<Option<(SuspendableCall, Turn)>, WasmError> {
+        let counted = self.count_call()?;
+        func.store()
+            .start_suspendable(func.handle(), frame, counted)
+    }
+
+    /// Counts a call until the returned value is dropped.
+    fn count_call(&self) -> Result<Counted, WasmError> {
         let cap = self.capabilities.max_running_calls;
-        let running = Counted::new(&self.running_calls);
+        let counted = Counted::new(&self.running_calls);
         if self.running_calls.load(Ordering::Relaxed) > cap {
             return Err(WasmError::runtime(format!(
                 "too many calls run at the same time: the cap is {cap}"
             )));
         }
-        let cap_ms = self.capabilities.max_timeout_ms.unwrap_or(u64::MAX);
-        let timeout = timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.min(cap_ms)));
-        let timeout = timeout.or(store.timeout());
-        store.start(func, frame, timeout, running)
+        Ok(counted)
     }
 
     fn wasi_linker(&self, checks: Checks) -> Result<&Linker<StoreData>, WasmError> {

@@ -1,6 +1,7 @@
 //! The cell that holds a store and records where the store's live borrow is.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::mem;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -17,6 +18,7 @@ use crate::runtime::engine::limiter::Usage;
 use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::native_stack::{ThreadStack, is_above};
 use crate::runtime::store::running::Event;
+use crate::runtime::store::suspendable::Exchange;
 use crate::runtime::store::thread::{GuestChannel, OwnStack};
 use crate::runtime::store::{StoreData, WasmStore};
 use crate::runtime::wasi::Outputs;
@@ -48,6 +50,10 @@ pub(super) struct StoreCell {
     /// Whether the guest of an asynchronous call has the turn. Then the caller's thread must not access any other
     /// field. The caller's thread gives the turn to the guest and takes it back.
     pub(super) guest_turn: AtomicBool,
+    /// The number of suspendable calls that have not ended.
+    pub(super) suspendable_calls: Cell<u32>,
+    /// Whether the innermost use of the store is a suspended call.
+    pub(super) suspended: Cell<bool>,
     /// Number of leases for the bytes of unshared memories.
     pub(super) exclusive_leases: AtomicU32,
     /// The number of nested uses of the store while the guest of an asynchronous call waits.
@@ -66,6 +72,8 @@ pub(super) struct GuestLink {
     pub(super) channel: GuestChannel,
     /// The channel for the guest's calls of host functions, if the call is asynchronous.
     pub(super) host_calls: Option<UnboundedSender<Event>>,
+    /// If the call can be suspended.
+    pub(super) exchange: Option<Arc<Exchange>>,
 }
 
 // SAFETY: the fields are only accessed through `WasmStore`, which is neither `Send` nor `Sync`. A `WasmStore` is
@@ -119,17 +127,26 @@ impl Drop for UnlinkGuest<'_> {
 /// A nested use of the store of a waiting guest. The current thread waits for it. It ends on drop.
 struct Nested<'a> {
     cell: &'a StoreCell,
-    /// The value in the link before the nested use.
+    /// The values in the link before the nested use.
     host_calls: Option<UnboundedSender<Event>>,
+    exchange: Option<Arc<Exchange>>,
+    /// Whether the innermost use of the store before was a suspended call.
+    suspended: bool,
 }
 
 impl<'a> Nested<'a> {
-    fn new(cell: &'a StoreCell, host_calls: Option<UnboundedSender<Event>>) -> Self {
+    fn new(cell: &'a StoreCell) -> Self {
         cell.nested.update(|nested| nested + 1);
-        if let Some(link) = &mut *cell.guest.borrow_mut() {
-            link.host_calls = None;
+        let host_calls = match &mut *cell.guest.borrow_mut() {
+            Some(link) => link.host_calls.take(),
+            None => None,
+        };
+        Self {
+            cell,
+            host_calls,
+            exchange: cell.set_exchange(None),
+            suspended: cell.suspended.replace(false),
         }
-        Self { cell, host_calls }
     }
 }
 
@@ -138,6 +155,8 @@ impl Drop for Nested<'_> {
         if let Some(link) = &mut *self.cell.guest.borrow_mut() {
             link.host_calls = self.host_calls.take();
         }
+        self.cell.set_exchange(self.exchange.take());
+        self.cell.suspended.set(self.suspended);
         self.cell.nested.update(|nested| nested - 1);
     }
 }
@@ -165,6 +184,12 @@ impl StoreCell {
         if let Some(link) = link {
             link.channel.resume();
         }
+    }
+
+    /// Sets the exchange of the guest that runs next on the guest's thread. Returns the one before.
+    pub(super) fn set_exchange(&self, exchange: Option<Arc<Exchange>>) -> Option<Arc<Exchange>> {
+        let mut link = self.guest.borrow_mut();
+        mem::replace(&mut link.as_mut()?.exchange, exchange)
     }
 }
 
@@ -252,6 +277,7 @@ impl WasmStore {
         let link = GuestLink {
             channel: own.channel(),
             host_calls: None,
+            exchange: None,
         };
         self.cell.guest.replace(Some(link));
         let _unlink = UnlinkGuest(&self.cell);
@@ -260,7 +286,7 @@ impl WasmStore {
     }
 
     /// Returns the deadline of a run that starts now.
-    fn deadline(&self) -> Option<Deadline> {
+    pub(super) fn deadline(&self) -> Option<Deadline> {
         let own = self.cell.timeout.and_then(Deadline::after);
         match &self.cell.group {
             Some(group) => group.within_outer(own),
@@ -351,7 +377,9 @@ impl WasmStore {
         let context = unsafe { context.as_mut() };
         let link = self.cell.guest.borrow().clone();
         match link {
-            Some(link) => self.with_lent_on_guest_thread(link, || f(context.as_context_mut())),
+            Some(link) => {
+                self.with_lent_on_guest_thread(&link.channel, || f(context.as_context_mut()))
+            }
             None => f(context.as_context_mut()),
         }
     }
@@ -361,15 +389,8 @@ impl WasmStore {
     ///
     /// Not inlined, so that it takes no stack from the deeply nested calls of guests without a thread.
     #[inline(never)]
-    fn with_lent_on_guest_thread<R>(
-        &self,
-        GuestLink {
-            channel,
-            host_calls,
-        }: GuestLink,
-        f: impl FnOnce() -> R,
-    ) -> R {
-        let _nested = Nested::new(&self.cell, host_calls);
+    fn with_lent_on_guest_thread<R>(&self, channel: &GuestChannel, f: impl FnOnce() -> R) -> R {
+        let _nested = Nested::new(&self.cell);
         channel.run(f)
     }
 

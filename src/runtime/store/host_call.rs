@@ -132,15 +132,17 @@ fn call_back(
     GuestLink {
         channel,
         host_calls,
+        exchange,
     }: &GuestLink,
     host: &Arc<dyn HostFunction>,
     frame: &mut [ValRaw],
 ) -> Result<(), Stop> {
-    match host_calls {
-        Some(host_calls) => {
-            running::request_host_call(&store.cell, channel, host_calls, host, frame)
-        }
-        None => channel.run_back(|| host.call(store, frame)),
+    if let Some(host_calls) = host_calls {
+        return running::request_host_call(&store.cell, channel, host_calls, host, frame);
+    }
+    match exchange {
+        Some(exchange) if host.suspends() => exchange.suspend(channel, host, frame),
+        _ => channel.run_back(|| host.call(store, frame)),
     }
 }
 

@@ -170,6 +170,7 @@ impl WasmStore {
         cell.guest.replace(Some(GuestLink {
             channel: thread.channel(),
             host_calls: Some(sender.clone()),
+            exchange: None,
         }));
         cell.access.set(Access::Taken);
         cell.guest_turn.store(true, Ordering::Release);
