@@ -9,6 +9,7 @@ mod escape;
 mod modules;
 mod names;
 mod ops;
+mod promises;
 
 use std::time::Duration;
 use std::{env, fs, process, thread};

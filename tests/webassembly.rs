@@ -35,6 +35,22 @@ scripts! {
 }
 
 #[test]
+fn a_runtime_ends_while_calls_are_suspended() {
+    let mut js = Js::new();
+    let script = r#"
+        for (let i = 0; i < 3; i++) {
+            const { f } = exportsOf(`(module (import "env" "wait" (func $wait)) (func (export "f") (call $wait)))`, {
+                env: { wait: new W.Suspending(() => new Promise((resolve) => globalThis.kept = resolve)) },
+            });
+            for (let j = 0; j < 3; j++) W.promising(f)();
+        }"#;
+    run(&mut js, script);
+    drop(js);
+    // The threads of the guests are free again.
+    run(&mut Js::new(), script);
+}
+
+#[test]
 fn the_global_is_there_before_the_first_line_and_no_other_is_left() {
     let capabilities = WasmCapabilities::builder()
         .webassembly_global(true)

@@ -7,12 +7,18 @@ import { describe } from "../describe.ts";
 import { frameU32 } from "../frame.ts";
 import { interrupted, interruption, unlessInterrupted } from "../interruption.ts";
 import { append } from "../list.ts";
-import { op_wasm_end_call, op_wasm_resume_call, op_wasm_start_suspendable_call } from "../ops.ts";
+import {
+  op_wasm_end_call,
+  op_wasm_has_deadline,
+  op_wasm_resume_call,
+  op_wasm_start_suspendable_call,
+} from "../ops.ts";
 import type { WasmFunction } from "../types.ts";
 import { coerceResults, takeError } from "./dispatch_standard.ts";
 import { callCoerced, refuseCall, standardResults } from "./exported_functions.ts";
 import type { NamespaceState } from "./namespace_state.ts";
 import { nameFunction } from "./properties.ts";
+import { collectAfter } from "./store_pressure.ts";
 import { calleeOfExport } from "./standard_store.ts";
 import type { PromisingCall, StandardCallee, StandardStore, Suspension } from "./standard_store.ts";
 import { coerceAll, writeAll } from "./values.ts";
@@ -36,11 +42,15 @@ async function callPromising(callee: StandardCallee, args: unknown[]): Promise<u
   // A guest that never waits needs no thread, which a call that can be suspended has.
   if (!store.suspends) return callCoerced(callee, args);
   // All are converted before the first is written: a conversion can call other functions of guests.
-  writeAll(store, params, coerceAll(params, args));
+  const values = coerceAll(params, args);
+  const start = (): number => {
+    writeAll(store, params, values);
+    return op_wasm_start_suspendable_call(number, store.imports);
+  };
   const promising: PromisingCall = { wake: undefined };
   append(store.promisingCalls, promising);
   try {
-    const status = runGuest(store, () => op_wasm_start_suspendable_call(number, store.imports));
+    const status = startOrCollect(store, start);
     if (!isWaiting(status)) return resultsOf(callee, status);
     return await resumeUntilEnded(callee, promising, frameU32[0], status);
   } finally {
@@ -87,6 +97,19 @@ function resultsOf(callee: StandardCallee, status: number): unknown {
   return standardResults(callee);
 }
 
+/**
+ * Starts a call. Where a cap does not allow it, garbage is collected before the second attempt: suspended calls whose
+ * promises nothing can settle any more end so.
+ */
+function startOrCollect(store: StandardStore, start: () => number): number {
+  try {
+    return start();
+  } catch (error) {
+    if (!collectAfter(error)) throw store.stopped(error);
+  }
+  return runGuest(store, start);
+}
+
 /** Runs an op that runs a guest. */
 function runGuest(store: StandardStore, op: () => number): number {
   try {
@@ -107,7 +130,9 @@ async function answerOf(
 ): Promise<() => number> {
   let values: unknown[];
   try {
-    values = coerceResults(imported, await unlessInterrupted(interruption(call), promise));
+    // Without a deadline nothing refers to a call whose promise nothing can settle any more: it is collected.
+    const result = op_wasm_has_deadline(call) ? unlessInterrupted(interruption(call), promise) : promise;
+    values = coerceResults(imported, await result);
   } catch (error) {
     return error === interrupted ? (): number => ABORTED : (): number => takeError(store, error);
   }
