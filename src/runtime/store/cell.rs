@@ -218,7 +218,14 @@ impl WasmStore {
         group: &Group,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let _entered = self.is_at_rest().then(|| group.enter(self.deadline()));
+        let _entered = if self.is_at_rest() {
+            Some(group.enter(self.deadline()))
+        } else if self.cell.suspended.get() {
+            // The deadline of the suspended call goes on.
+            Some(group.enter(self.cell.interrupt.deadline()))
+        } else {
+            None
+        };
         if !group.is_metered() {
             return self.run_alone(f);
         }
