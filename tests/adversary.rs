@@ -23,6 +23,10 @@ use crate::support::js::Js;
 /// The environment variable that makes attacks repeat their action more often.
 const LONG: &str = "EXT_WASM_LONG";
 
+/// The environment variable that [`Attack`]s see under AddressSanitizer, where they take several times as much time and
+/// memory.
+const SANITIZER: &str = "EXT_WASM_SANITIZER";
+
 /// A script that attacks, and the caps of its process.
 pub struct Attack {
     script: String,
@@ -40,7 +44,7 @@ impl Attack {
         Self {
             script: script.into(),
             capabilities: WasmCapabilities::default(),
-            seconds: 60,
+            seconds: if is_sanitized() { 600 } else { 60 },
             mebibytes: 400,
             threads: 40,
             descriptors: 200,
@@ -74,8 +78,12 @@ impl Attack {
             self.attack();
         }
         let answer = Child::new(test).run();
+        let mebibytes = match is_sanitized() {
+            true => 3 * self.mebibytes + 200,
+            false => self.mebibytes,
+        };
         for (resource, cap) in [
-            ("mebibytes", self.mebibytes),
+            ("mebibytes", mebibytes),
             ("threads", self.threads),
             ("descriptors", self.descriptors),
         ] {
@@ -108,6 +116,10 @@ impl Attack {
         child::answer(&answer);
         process::exit(0);
     }
+}
+
+fn is_sanitized() -> bool {
+    env::var_os(SANITIZER).is_some()
 }
 
 /// A field of `/proc/self/status` as a number; 0 on systems without this file.

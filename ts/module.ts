@@ -44,6 +44,8 @@ export class ModuleDetails {
 
   /** The export of this name. */
   exportOf(name: string): ExportInfo | undefined {
+    // Other values would be converted to strings, which can run code of the app.
+    if (typeof name !== "string") return undefined;
     if (this.#exportsByName === undefined) {
       // A `Map` of QuickJS does not find long strings that were concatenated.
       this.#exportsByName = ObjectCreate(null) as Record<string, ExportInfo>;
