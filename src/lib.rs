@@ -69,6 +69,7 @@ use std::rc::Rc;
 use bridge::*;
 use deno_core::OpState;
 
+pub use bridge::EsModules;
 pub use wasmtime;
 
 pub use runtime::{
