@@ -1,93 +1,121 @@
 //! The JavaScript of ES modules that stand for WebAssembly modules.
-//!
-//! A guest chooses the names of its imports and exports, and the specifiers that it imports from. None of them may end
-//! its string literal, here and in the texts that QuickJS's backend makes of a module: it looks for imports without a
-//! parser.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 
 use deno_core::ModuleSpecifier;
 
-use crate::runtime::{ExportInfo, ExternInfo, ImportInfo, WasmError, WasmModule, quote};
-
-/// The modules that `host:wasm` itself provides to ES modules: `ts/webassembly/es_modules.ts`.
-const PROVIDED: [&str; 2] = ["wasm:js-string", "wasm:js/string-constants"];
+use super::es_module_names::{check_names, is_plain, is_provided, literal, specifier};
+use crate::runtime::{ExportInfo, ExternInfo, ImportInfo, WasmError, WasmModule};
 
 /// The most bytes of a URL that a module imports itself by. A `data:` URL may have megabytes.
 const MAX_OWN_URL: usize = 4096;
 
-/// The JavaScript whose default export is the module with this number.
-pub(super) fn source_phase(number: u32) -> String {
-    format!(
-        "import {{ esModuleSource }} from \"host:wasm\";\nexport default esModuleSource({number});\n"
-    )
-}
-
-/// The JavaScript whose exports are the exports of an instance.
-pub(super) struct InstancePhase {
+/// An ES module without the number under which it finds its module.
+pub(super) struct EsModuleText {
+    /// The function of `host:wasm` that takes the number.
+    function: &'static str,
     imports: String,
-    /// The arguments of `linkEsModule` after the number.
+    /// The arguments of the function after the number.
     arguments: String,
     exports: String,
 }
 
-impl InstancePhase {
+impl EsModuleText {
     /// The text for the module with this number.
     pub(super) fn with_number(&self, number: u32) -> String {
         let Self {
+            function,
             imports,
             arguments,
             exports,
         } = self;
         format!(
-            "import {{ linkEsModule }} from \"host:wasm\";\n{imports}\
-             const bindings = linkEsModule({number}, {arguments});\n{exports}"
+            "import {{ {function} }} from \"host:wasm\";\n{imports}\
+             const bindings = {function}({number}{arguments});\n{exports}"
         )
+    }
+
+    /// The text of a module that cannot be linked: its evaluation fails with an error. It has its exports, because an
+    /// export that is missing would be found first.
+    fn refuse(error: &WasmError, exports: String) -> Self {
+        Self {
+            function: "refuseEsModule",
+            imports: String::new(),
+            arguments: format!(", {}", literal(&error.message)),
+            exports,
+        }
     }
 }
 
-/// The JavaScript of the ES module for an instance of a module.
-///
-/// # Errors
-/// `CompileError` if it imports from a name that cannot be a specifier.
-pub(super) fn instance_phase(
-    specifier: &ModuleSpecifier,
-    module: &WasmModule,
-) -> Result<InstancePhase, WasmError> {
+/// The JavaScript whose default export is a module.
+pub(super) fn source_phase(module: &WasmModule) -> EsModuleText {
+    let exports = "export default bindings;\n".to_owned();
+    match check_names(module) {
+        Ok(()) => EsModuleText {
+            function: "esModuleSource",
+            imports: String::new(),
+            arguments: String::new(),
+            exports,
+        },
+        Err(error) => EsModuleText::refuse(&error, exports),
+    }
+}
+
+/// The JavaScript whose exports are the exports of an instance of a module.
+pub(super) fn instance_phase(own: &ModuleSpecifier, module: &WasmModule) -> EsModuleText {
+    let exports = exports(&module.exports);
     let mut imports = String::new();
-    let (values, namespaces) = write_imports(&mut imports, &module.imports)?;
+    let written = check_names(module);
+    let written = written.and_then(|()| write_imports(&mut imports, &module.imports, own));
+    let (values, namespaces) = match written {
+        Ok(written) => written,
+        Err(error) => return EsModuleText::refuse(&error, exports),
+    };
     // By its namespace, other modules find the globals of this one: its exports are their values.
-    let own = match specifier.as_str().len() <= MAX_OWN_URL {
-        true => {
-            let _ = writeln!(imports, "import * as own from \"{specifier}\";");
+    let namespace = match own_specifier(own.as_str()) {
+        Some(own) => {
+            let _ = writeln!(imports, "import * as own from \"{own}\";");
             "own"
         }
-        false => "undefined",
+        None => "undefined",
     };
     let set = setter(&module.exports);
-    Ok(InstancePhase {
+    EsModuleText {
+        function: "linkEsModule",
         imports,
-        arguments: format!("{own}, {values}, {namespaces}, {set}"),
-        exports: exports(&module.exports),
-    })
+        arguments: format!(", {namespace}, {values}, {namespaces}, {set}"),
+        exports,
+    }
+}
+
+/// The specifier by which a module imports itself. `None` if its URL is very long, or cannot stand in a string literal.
+fn own_specifier(url: &str) -> Option<&str> {
+    (url.len() <= MAX_OWN_URL && is_plain(url)).then_some(url)
 }
 
 /// Writes the import declarations. Returns the list of functions that read the imported bindings, and the list of
 /// namespaces that imported globals come from.
-fn write_imports(text: &mut String, imports: &[ImportInfo]) -> Result<(String, String), WasmError> {
+///
+/// # Errors
+/// `InstantiateError` if the name of a module cannot be a specifier, or the guest may not import from it.
+fn write_imports(
+    text: &mut String,
+    imports: &[ImportInfo],
+    own: &ModuleSpecifier,
+) -> Result<(String, String), WasmError> {
     let mut values = String::from("[\n");
     let mut namespaces = String::from("[\n");
     let mut has_namespaces = false;
     let mut by_module = HashMap::new();
     for (i, import) in imports.iter().enumerate() {
         let module = import.module.as_str();
-        if PROVIDED.contains(&module) {
+        if is_provided(module) {
             values.push_str("undefined,\n");
             namespaces.push_str("undefined,\n");
             continue;
         }
-        let from = specifier(module)?;
+        let from = specifier(module, own)?;
         let name = literal(&import.name);
         let _ = writeln!(text, "import {{ {name} as i{i} }} from \"{from}\";");
         let _ = writeln!(values, "() => i{i},");
@@ -144,39 +172,4 @@ fn exports(exports: &[ExportInfo]) -> String {
 
 fn is_mutable(export: &ExportInfo) -> bool {
     matches!(export.ty, ExternInfo::Global { mutable: true, .. })
-}
-
-/// A string literal with this value. All characters but letters, digits and `_` of ASCII are escaped, and `f` too:
-/// QuickJS's backend looks for `from`, also in strings.
-fn literal(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len() + 2);
-    literal.push('"');
-    for unit in text.encode_utf16() {
-        match u8::try_from(unit).map(char::from) {
-            Ok(c) if (c.is_ascii_alphanumeric() || c == '_') && c != 'f' => literal.push(c),
-            _ => {
-                let _ = write!(literal, "\\u{unit:04x}");
-            }
-        }
-    }
-    literal.push('"');
-    literal
-}
-
-/// The specifier for the name of an imported module, as it stands in a string literal. It is not escaped, because
-/// QuickJS's backend does not read escapes there.
-///
-/// # Errors
-/// `CompileError` if the name has characters that would need it.
-fn specifier(name: &str) -> Result<String, WasmError> {
-    let is_refused =
-        |c: char| c.is_control() || matches!(c, '"' | '\'' | '`' | '\\' | '\u{2028}' | '\u{2029}');
-    if name.is_empty() || name.contains(is_refused) {
-        return Err(WasmError::compile(format!(
-            "{} cannot be the specifier of an import: it is empty, or has a quote, a backslash or a control character",
-            quote(name)
-        )));
-    }
-    // As in a URL.
-    Ok(name.replace(' ', "%20"))
 }

@@ -22,6 +22,10 @@ use crate::runtime::{
 /// `WebAssembly` of [`webassembly_global`](crate::WasmCapabilities::webassembly_global). Its imports are resolved as
 /// the imports of an ES module with the same specifier.
 ///
+/// A guest imports what it names: relative specifiers, names that the loader knows, and URLs of its own scheme, but not
+/// of `data:` and `blob:`. A loader that loads guests which must not reach all modules of the app refuses the others in
+/// [`resolve`](deno_core::ModuleLoader::resolve), where the guest is the referrer.
+///
 /// A specifier with the query `?module` has the compiled `WebAssembly.Module` as its default export:
 /// `import module from "./add.wasm?module"`.
 ///
@@ -84,8 +88,7 @@ impl EsModules {
     /// `specifier` is the URL of the module, after redirects.
     ///
     /// # Errors
-    /// If the module is not valid, exceeds a cap, or imports from a name that cannot be a specifier. Scripts get a
-    /// `TypeError`, as for a module that cannot be loaded.
+    /// If the module is not valid or exceeds a cap. Scripts get a `TypeError`, as for each module that cannot be loaded.
     pub fn load(
         &self,
         specifier: &ModuleSpecifier,
@@ -155,15 +158,16 @@ impl EsModules {
 
     /// The JavaScript of the ES module for a compiled module, which takes the module by its number.
     fn text(&self, specifier: &ModuleSpecifier, code: Arc<Code>) -> Result<String, WasmError> {
-        if is_source_phase(specifier) {
-            return self.unclaimed.add(code).map(source_phase);
-        }
         let module = WasmModule::new(0, code.clone());
-        self.check_names(&module)?;
-        let text = instance_phase(specifier, &module)?;
-        self.unclaimed
-            .add(code)
-            .map(|number| text.with_number(number))
+        let text = match is_source_phase(specifier) {
+            true => source_phase(&module),
+            false => {
+                self.check_names(&module)?;
+                instance_phase(specifier, &module)
+            }
+        };
+        let number = self.unclaimed.add(code)?;
+        Ok(text.with_number(number))
     }
 
     /// Checks the number and the lengths of the imports and exports, of which the text has them all.

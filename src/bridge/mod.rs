@@ -6,6 +6,7 @@ mod call_numbers;
 mod cancellation;
 mod compile;
 mod error;
+mod es_module_names;
 mod es_module_text;
 mod es_modules;
 mod exceptions;

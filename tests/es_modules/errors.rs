@@ -190,9 +190,7 @@ fn reserved_names_are_link_errors() {
             shown,
             json!({"name": "LinkError", "code": 5001, "message": message})
         );
-        if !guest.contains("wasm-js:x") {
-            assert_eq!(error_of(guest, host), shown);
-        }
+        assert_eq!(error_of(guest, host), shown);
     }
 }
 

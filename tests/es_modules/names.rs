@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use deno_core::{ModuleSourceCode, ModuleSpecifier};
+use ext_wasm::{EsModules, WasmCapabilities, WasmState};
 use serde_json::{Value, json};
 
 use super::app::App;
@@ -130,7 +132,7 @@ fn a_specifier_is_not_code() {
         "./x from './evil.js'",
     ] {
         let error = error_of_specifier(name);
-        assert_eq!(error["name"], "TypeError", "{name:?}");
+        assert_eq!(error["name"], "LinkError", "{name:?}");
         let message = error["message"].as_str().unwrap();
         assert!(
             message.contains("cannot be the specifier of an import"),
@@ -156,6 +158,40 @@ fn a_specifier_is_not_code() {
 }
 
 #[test]
+fn a_guest_names_no_url_of_another_scheme() {
+    for name in [
+        "data:text/javascript,export const f = () => {}; globalThis.injected = 1;",
+        "DATA:text/javascript,export%20const%20f=1",
+        "host:wasm",
+        "HOST:wasm",
+        "ext:core/mod.js",
+        "node:fs",
+        "blob:app:/evil.js",
+        "file:///evil.js",
+        "wasm:js-sting",
+    ] {
+        let error = error_of_specifier(name);
+        assert_eq!(error["name"], "LinkError", "{name:?}");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.ends_with("its scheme is not the scheme of the guest"),
+            "{name:?}: {message}"
+        );
+    }
+    // A guest may import from a module that it finds by a URL like its own.
+    let shown = App::new(&[
+        (
+            "guest.wat",
+            r#"(module (import "app:/host.js" "f" (func $f (result i32))) (export "f" (func $f)))"#,
+        ),
+        ("host.js", "export const f = () => 3;"),
+        ("main.js", r#"import { f } from "./guest.wasm"; show(f());"#),
+    ])
+    .run();
+    assert_eq!(shown, 3);
+}
+
+#[test]
 fn specifiers_are_those_of_urls() {
     let guest = "(module
         (import \"./a%20b.js\" \"f\" (func $f (result i32)))
@@ -176,4 +212,31 @@ fn specifiers_are_those_of_urls() {
     ])
     .run();
     assert_eq!(shown, json!([42, 1]));
+}
+
+#[test]
+fn the_url_of_a_module_is_not_code() {
+    let state = WasmState::new(WasmCapabilities::default()).unwrap();
+    let es_modules = EsModules::new(&state);
+    let wasm = wat::parse_str("(module)").unwrap();
+    let long = format!("data:application/wasm,{}", "x".repeat(5000));
+    for (url, imports_itself) in [
+        ("file:///a%20b/c.wasm?x=1#y", true),
+        ("data:application/wasm,\";injected()//", false),
+        ("data:application/wasm,'", false),
+        (&*long, false),
+    ] {
+        let url = ModuleSpecifier::parse(url).unwrap();
+        let source = es_modules.load_now(&url, &wasm).unwrap();
+        let ModuleSourceCode::String(text) = source.code else {
+            panic!("the source is text");
+        };
+        let import = format!("import * as own from \"{url}\";");
+        assert_eq!(text.as_str().contains(&import), imports_itself, "{url}");
+        assert_eq!(
+            text.as_str().contains(url.as_str()),
+            imports_itself,
+            "{url}"
+        );
+    }
 }

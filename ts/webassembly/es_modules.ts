@@ -1,8 +1,7 @@
 // WebAssembly modules as ES modules. The JavaScript that stands for a module calls these functions: `es_module_text.rs`
 // makes it, for the module loader of the host.
 
-import { ObjectHasOwn, ReferenceError, StringPrototypeStartsWith } from "../core.ts";
-import { quote } from "../describe.ts";
+import { ObjectHasOwn, ReferenceError } from "../core.ts";
 import { InstantiateError, WasmError } from "../errors.ts";
 import { append, list } from "../list.ts";
 import { op_wasm_claim_module } from "../ops.ts";
@@ -28,32 +27,23 @@ const OPTIONS: StandardCompileOptions = { hasJsString: true, constants: "wasm:js
 /** Takes the module that the loader has compiled under this number. */
 function claimModule(namespace: NamespaceState, number: number): ModuleState {
   const info = makeOrCollect(namespace.errors, () => op_wasm_claim_module(number));
-  const module = newModule(namespace, info, OPTIONS);
-  checkNames(module);
-  return module;
+  return newModule(namespace, info, OPTIONS);
 }
 
-/** Fails if an import or export has a name that is kept for JavaScript engines. */
-function checkNames(module: ModuleState): void {
-  const { imports, exports } = module.details;
-  for (let i = 0; i < imports.length; i++) {
-    const { module: from, name } = imports[i];
-    if (StringPrototypeStartsWith(from, "wasm-js:")) throw reserved(module, "the name of an imported module", from);
-    // The names of string constants are the strings.
-    if (!module.provides(imports[i]) && isReserved(name)) throw reserved(module, "the name of an import", name);
-  }
-  for (let i = 0; i < exports.length; i++) {
-    if (isReserved(exports[i].name)) throw reserved(module, "the name of an export", exports[i].name);
-  }
-}
-
-function isReserved(name: string): boolean {
-  return StringPrototypeStartsWith(name, "wasm:") || StringPrototypeStartsWith(name, "wasm-js:");
-}
-
-function reserved({ namespace }: ModuleState, what: string, name: string): Error {
-  const message = `${what} is ${quote(name)}, which is reserved`;
+function esLinkError(namespace: NamespaceState, message: string): Error {
   return standardError(namespace.errors, new WasmError(message, InstantiateError));
+}
+
+/**
+ * Takes the module of an ES module that cannot be linked.
+ *
+ * @throws {LinkError}
+ * @internal
+ */
+export function refuseEsModule(number: number, message: string): never {
+  const { state: namespace } = hostNamespace();
+  claimModule(namespace, number);
+  throw esLinkError(namespace, message);
 }
 
 /**
@@ -115,8 +105,7 @@ function readBindings(
 /** The value of an imported binding. */
 function readBinding(namespace: NamespaceState, wanted: ImportInfo, read: (() => unknown) | undefined): unknown {
   if (read === undefined) {
-    const message = `${importName(wanted)} is no builtin function`;
-    throw standardError(namespace.errors, new WasmError(message, InstantiateError));
+    throw esLinkError(namespace, `${importName(wanted)} is no builtin function`);
   }
   try {
     return read();
