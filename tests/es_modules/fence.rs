@@ -60,6 +60,45 @@ fn a_start_function_has_the_deadline_of_a_call() {
 }
 
 #[test]
+fn bindings_that_follow_globals_cost_fuel() {
+    let globals: String = (0..100)
+        .map(|i| format!(r#"(global (export "g{i}") (mut i32) (i32.const {i}))"#))
+        .collect();
+    let guest = format!(
+        r#"(module
+            (import "./host.js" "f" (func $f (param i32)))
+            {globals}
+            (func (export "calls") (param i32)
+                (loop
+                    (call $f (local.get 0))
+                    (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+                    (br_if 0 (local.get 0)))))"#
+    );
+    let shown = App::new(&[
+        ("guest.wat", &guest),
+        (
+            "host.js",
+            "export let count = 0; export const f = () => { count++; };",
+        ),
+        (
+            "main.js",
+            r#"
+                import { calls } from "./guest.wasm";
+                import { count } from "./host.js";
+                calls(2);
+                const counts = [count];
+                const { code } = await caught(() => calls(1000));
+                // Nothing is left for the call itself.
+                show([...counts, code, count < 10, (await caught(() => calls(1))).code]);
+            "#,
+        ),
+    ])
+    .granted(|granted| granted.max_fuel = Some(80_000))
+    .run();
+    assert_eq!(shown, json!([2, 5006, true, 5006]));
+}
+
+#[test]
 fn the_limits_hold_without_the_global_object() {
     let shown = App::new(&[
         (

@@ -143,10 +143,12 @@ function callCoerced(callee: StandardCallee, args: unknown[]): unknown {
 
 /** Calls a function of a store with live bindings. */
 function callLive(callee: StandardCallee, args: unknown[]): unknown {
+  const { store } = callee;
+  store.spendForLiveBindings();
   try {
     return callCoerced(callee, args);
   } finally {
-    callee.store.refreshLiveBindings();
+    store.refreshLiveBindings();
   }
 }
 

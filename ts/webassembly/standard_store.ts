@@ -11,6 +11,7 @@ import {
   op_wasm_func_type,
   op_wasm_new_grouped_store,
   op_wasm_new_host_function,
+  op_wasm_spend_fuel,
 } from "../ops.ts";
 import { noBytes, StoreState } from "../store_state.ts";
 import type { Dispatch } from "../store_state.ts";
@@ -62,6 +63,9 @@ export function newStandardStore(namespace: NamespaceState): StandardStore {
   watchStore(store, group);
   return store;
 }
+
+/** The fuel for reading a global for its binding. */
+const FUEL_PER_BINDING = 100;
 
 /** The binding of an ES module that has the value of a mutable global. */
 export interface LiveBinding {
@@ -145,9 +149,27 @@ export class StandardStore extends StoreState implements StandardReferences {
     }
   }
 
+  /**
+   * Uses up the fuel for reading all globals that bindings follow. A guest that calls imports in a loop has them read
+   * each time.
+   *
+   * @throws {RuntimeError} If the fuel is used up. No guest can catch it.
+   */
+  spendForLiveBindings(): void {
+    const { group, errors } = this.namespace;
+    try {
+      op_wasm_spend_fuel(group, FUEL_PER_BINDING * this.#liveBindings.length);
+    } catch (error) {
+      const ended = standardError(errors, error);
+      uncatchable.set(ended, this.id);
+      throw ended;
+    }
+  }
+
   /** A function that runs while live bindings have the values of this moment. */
   #withLiveBindings(func: WasmFunction): WasmFunction {
     return (...args: unknown[]): unknown => {
+      this.spendForLiveBindings();
       this.refreshLiveBindings();
       return ReflectApply(func, undefined, args);
     };
