@@ -149,6 +149,13 @@ fn embed_reports_an_uncaught_error_with_the_lines_of_the_file() {
 }
 
 #[test]
+fn the_guest_of_the_starter_is_the_one_of_its_text() {
+    let text = include_str!("../starter/src/greet.wat");
+    let binary = include_bytes!("../starter/src/greet.wasm");
+    assert!(wat::parse_str(text).unwrap() == binary);
+}
+
+#[test]
 fn the_readme_shows_the_starter() {
     let readme = include_str!("../README.md");
     let manifest = include_str!("../starter/Cargo.toml");
