@@ -36,6 +36,8 @@
 //! # }
 //! ```
 //!
+//! [`EsModules`] makes ES modules of WebAssembly modules, for the module loader of a host.
+//!
 //! [`WasmState`] is the same without JavaScript.
 //!
 //! ```

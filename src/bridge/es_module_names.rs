@@ -58,7 +58,7 @@ pub(super) fn specifier(name: &str, own: &ModuleSpecifier) -> Result<String, Was
     }
 }
 
-/// Whether a text can stand in a string literal as it is. Specifiers are not escaped, because QuickJS's backend does not
+/// Whether a text can stand in a string literal as it is. Specifiers are not escaped: QuickJS's backend does not
 /// read escapes there.
 pub(super) fn is_plain(specifier: &str) -> bool {
     let is_refused =
@@ -66,7 +66,7 @@ pub(super) fn is_plain(specifier: &str) -> bool {
     !specifier.is_empty() && !specifier.contains(is_refused)
 }
 
-/// Whether a guest may name the URL of a module that it imports from. With `data:` it could bring JavaScript of its own,
+/// Whether a guest may name the URL of a module that it imports from. With `data:` it could bring its own JavaScript,
 /// and other schemes have the functions of the host: `host:wasm` for example.
 fn may_import(url: &ModuleSpecifier, own: &ModuleSpecifier) -> bool {
     url.scheme() == own.scheme() && !matches!(url.scheme(), "data" | "blob")

@@ -1,5 +1,5 @@
 // Names of the web that the glue of wasm-bindgen and Emscripten uses, as far as UTF-8 and base64 go. `deno_core` has
-// few of them. On V8, `web_apis/` brings the whole of `deno_web` instead: URL, streams, timers, Blob and more.
+// few of them. `web_apis/` brings `deno_web` instead: URL, streams, timers, Blob, all encodings and more.
 
 (() => {
   const { decode, encode } = Deno.core;

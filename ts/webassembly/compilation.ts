@@ -86,7 +86,11 @@ export async function compileLater(
 }
 
 /** The module that this description is of. */
-export function newModule(namespace: NamespaceState, info: string, options: StandardCompileOptions): ModuleState {
+export function newModule(
+  namespace: NamespaceState,
+  info: string,
+  options: StandardCompileOptions,
+): ModuleState {
   const details = new ModuleDetails(JSONParse(info));
   const state = new ModuleState(namespace, details, options);
   releaseWithModule(state, details.id);

@@ -75,7 +75,9 @@ export function linkEsModule(
   const module = claimModule(namespace, number);
   const values = readBindings(module, imports, namespaces);
   const exports = instantiateModule(module, values, set !== undefined);
-  if (own !== undefined) esInstances.set(own, { namespace, object: instanceObject(namespace, exports), exports });
+  if (own !== undefined) {
+    esInstances.set(own, { namespace, object: instanceObject(namespace, exports), exports });
+  }
   return bindingsOf(module, exports, set);
 }
 
@@ -103,7 +105,11 @@ function readBindings(
 }
 
 /** The value of an imported binding. */
-function readBinding(namespace: NamespaceState, wanted: ImportInfo, read: (() => unknown) | undefined): unknown {
+function readBinding(
+  namespace: NamespaceState,
+  wanted: ImportInfo,
+  read: (() => unknown) | undefined,
+): unknown {
   if (read === undefined) {
     throw esLinkError(namespace, `${importName(wanted)} is no builtin function`);
   }
