@@ -15,6 +15,7 @@ export const {
   op_wasm_call_with_imports,
   op_wasm_cancel_compile,
   op_wasm_check_store,
+  op_wasm_claim_module,
   op_wasm_collect,
   op_wasm_collect_in_job,
   op_wasm_collect_js,

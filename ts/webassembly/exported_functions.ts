@@ -39,6 +39,7 @@ export function makeExportedFunction(
 function callerOf(callee: StandardCallee): WasmFunction {
   const { store, type: { params, results, isNumeric, isUnusable } } = callee;
   if (isUnusable) return (): never => refuseCall();
+  if (store.hasLiveBindings) return (...args: unknown[]): unknown => callLive(callee, args);
   if (params.length <= 2) {
     if (isNumeric && !hasJit) return callerWithNumbers(callee);
     if (isNumeric && results.length === 1 && store.imports.length === 1) {
@@ -138,6 +139,17 @@ export function callCoerced(callee: StandardCallee, args: unknown[]): unknown {
     if (i >= given || !writeNumber(params[i].kind, i, args[i])) return callConverted(callee, args);
   }
   return callWritten(callee);
+}
+
+/** Calls a function of a store with live bindings. */
+function callLive(callee: StandardCallee, args: unknown[]): unknown {
+  const { store } = callee;
+  store.spendForLiveBindings();
+  try {
+    return callCoerced(callee, args);
+  } finally {
+    store.refreshLiveBindings();
+  }
 }
 
 function callConverted(callee: StandardCallee, args: unknown[]): unknown {

@@ -7,6 +7,7 @@ import type { StoreOptions } from "../options.ts";
 import { bytesOf, compileLater, isValid, readCompileOptions } from "./compilation.ts";
 import { dispatchStandard } from "./dispatch_standard.ts";
 import { defineHidden } from "./properties.ts";
+import { namespaceInstance } from "./es_namespaces.ts";
 import { makeException, makeExceptionClass, thrownBy } from "./exceptions.ts";
 import { makeExportedFunction } from "./exported_functions.ts";
 import { makeGlobalClass } from "./globals.ts";
@@ -37,6 +38,17 @@ setStoreParts({ dispatch: dispatchStandard, makeFunction: makeExportedFunction, 
  * @throws {WasmError} `InstantiateError` if an option is unusable.
  */
 export function createWebAssembly(options?: StoreOptions): object {
+  return makeNamespace(options).object;
+}
+
+/** A namespace object, and its state. */
+export interface Namespace {
+  readonly state: NamespaceState;
+  readonly object: object;
+}
+
+/** Makes a namespace object. */
+export function makeNamespace(options?: StoreOptions): Namespace {
   const namespace = new NamespaceState(options);
   const classes = {
     Module: makeModuleClass(namespace),
@@ -56,12 +68,15 @@ export function createWebAssembly(options?: StoreOptions): object {
   const jsTag = new TagState(namespace, [valueType("externref")], true);
   ObjectDefineProperty(object, "JSTag", { __proto__: null, value: jsTag.object, enumerable: true });
   defineTag(object, "WebAssembly");
-  return object;
+  return { state: namespace, object };
 }
 
 /** The object with the functions of a namespace. */
 function functionsOf(namespace: NamespaceState): object {
   return {
+    namespaceInstance(value: unknown): object {
+      return namespaceInstance(namespace, value);
+    },
     validate(bytes: unknown, ...options: unknown[]): boolean {
       return isValid(namespace, bytesOf(bytes), readCompileOptions(own(options, 0)));
     },

@@ -68,7 +68,7 @@ export function readImports(module: ModuleState, imports: unknown): unknown[] {
 }
 
 /** The value that a namespace object itself has for an import. */
-function provided(module: ModuleState, wanted: ImportInfo): unknown {
+export function provided(module: ModuleState, wanted: ImportInfo): unknown {
   const { namespace } = module;
   const { name } = wanted;
   if (module.hasBuiltin(wanted.module, name)) return namespace.builtins[name];
@@ -77,7 +77,7 @@ function provided(module: ModuleState, wanted: ImportInfo): unknown {
 }
 
 /** Checks that an import has a value of its kind. Returns the state behind the value. */
-function checkImport(namespace: NamespaceState, wanted: ImportInfo, value: unknown): unknown {
+export function checkImport(namespace: NamespaceState, wanted: ImportInfo, value: unknown): unknown {
   let found;
   switch (wanted.kind) {
     case "function":

@@ -101,6 +101,10 @@ pub struct WasmCapabilities {
     pub max_table_elements: u64,
     /// The maximum number of modules that an app holds at one time. Default: 10,000.
     pub max_modules: u32,
+    /// The maximum number of imports and exports of an ES module together; their names may have 256 bytes each on
+    /// average. The JavaScript engine handles them one by one, and QuickJS compares each export with all others.
+    /// Default: 10,000.
+    pub max_es_module_names: u32,
     /// The maximum number of stores alive at one time. An instance that was made without a store has its own, which
     /// counts. Default: 20,000.
     pub max_stores: u32,
@@ -144,6 +148,7 @@ impl Default for WasmCapabilities {
             max_running_calls: 1_000,
             max_table_elements: 10_000_000,
             max_modules: 10_000,
+            max_es_module_names: 10_000,
             max_stores: 20_000,
             max_instances: 10_000,
             max_memories: 10_000,

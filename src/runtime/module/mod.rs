@@ -2,6 +2,7 @@
 
 mod code_cache;
 pub(crate) mod compiler;
+pub(crate) mod unclaimed;
 
 use std::any::TypeId;
 use std::sync::{Arc, OnceLock};

@@ -32,6 +32,7 @@ use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
 use crate::runtime::linking::wasi;
 use crate::runtime::module::compiler::Compiler;
+use crate::runtime::module::unclaimed::UnclaimedModules;
 use crate::runtime::module::{Code, CodeCache, WasmModule};
 use crate::runtime::objects::func::WasmFunc;
 use crate::runtime::objects::memory::WasmMemory;
@@ -52,6 +53,7 @@ pub struct WasmState {
     module_limits: Arc<ModuleLimits>,
     preopens: GrantedPaths,
     modules: RefCell<HashMap<u32, WasmModule>>,
+    unclaimed: Arc<UnclaimedModules>,
     groups: RefCell<HashMap<u32, Arc<Group>>>,
     stores: RefCell<HashMap<u32, Entry>>,
     instances: RefCell<HashMap<u32, WasmInstance>>,
@@ -152,6 +154,7 @@ impl WasmState {
             compiles: CompileQueue::new(capabilities.max_pending_compiles),
             module_limits: Arc::new(capabilities.module_limits.clone()),
             preopens,
+            unclaimed: Arc::new(UnclaimedModules::new(capabilities.max_modules)),
             capabilities,
             modules: RefCell::default(),
             groups: RefCell::default(),
@@ -240,6 +243,26 @@ impl WasmState {
             .ok_or_else(|| WasmError::compile("too many modules were compiled"))?;
         let module = WasmModule::new(id, code);
         self.modules.borrow_mut().insert(id, module.clone());
+        Ok(module)
+    }
+
+    /// Returns the modules that the host has compiled for scripts. The value can be sent to another thread.
+    pub(crate) fn unclaimed(&self) -> Arc<UnclaimedModules> {
+        self.unclaimed.clone()
+    }
+
+    /// Adds the module that the host has compiled under this number to the modules of the scripts.
+    ///
+    /// # Errors
+    /// `CompileError` if there is no such module, or not any more; otherwise as [`WasmState::add_module`].
+    pub(crate) fn claim_module(&self, number: u32) -> Result<WasmModule, WasmError> {
+        let code = self.unclaimed.get(number);
+        let code = code.ok_or_else(|| {
+            WasmError::compile(format!("no module was loaded under the number {number}"))
+        })?;
+        // A module that cannot be added stays: there may be room after garbage was collected.
+        let module = self.add_module(code)?;
+        self.unclaimed.remove(number);
         Ok(module)
     }
 
