@@ -1,7 +1,9 @@
 //! Compiled modules.
 
+mod admit;
 mod code_cache;
 pub(crate) mod compiler;
+mod kept_profiles;
 
 use std::any::TypeId;
 use std::sync::{Arc, OnceLock};
