@@ -6,6 +6,7 @@
 //! refused.
 
 mod body;
+mod code;
 mod cost;
 mod deferred;
 mod format;
@@ -13,6 +14,7 @@ mod images;
 mod invalid;
 mod liveness;
 mod locals;
+mod map;
 mod numbering;
 mod ops;
 mod profile;

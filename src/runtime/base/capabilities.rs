@@ -42,6 +42,9 @@ pub struct WasmCapabilities {
     /// path contains links, or if guests of this process have or had access to it, to a folder around it, or to a
     /// folder in it. The host has to make sure that no guest of another process has access to it by any path.
     ///
+    /// What is known of each module is kept beside its code, so that another process need not analyse and validate it
+    /// again. It is compared with the caps of that process.
+    ///
     /// wasmtime removes entries that were not used lately when the cache is larger than about half a GiB. Each
     /// folder that is named here costs one thread for the life of the process.
     pub cache_path: Option<PathBuf>,

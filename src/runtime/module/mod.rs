@@ -1,7 +1,9 @@
 //! Compiled modules.
 
+mod admit;
 mod code_cache;
 pub(crate) mod compiler;
+mod kept_profiles;
 pub(crate) mod unclaimed;
 
 use std::any::TypeId;

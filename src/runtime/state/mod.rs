@@ -6,7 +6,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 #[cfg(feature = "testing")]
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::runtime::base::stats::StateStats;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
 use crate::runtime::engine::compile_queue::CompileQueue;
-use crate::runtime::engine::disk_cache;
+use crate::runtime::engine::disk_cache::{self, CacheFolders};
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::limiter::{Limits, Usage};
@@ -138,7 +138,7 @@ impl WasmState {
 
     fn with_code_cache(
         capabilities: WasmCapabilities,
-        code_cache: impl FnOnce(Option<PathBuf>) -> Result<Arc<CodeCache>, WasmError>,
+        code_cache: impl FnOnce(Option<CacheFolders>) -> Result<Arc<CodeCache>, WasmError>,
     ) -> Result<Self, WasmError> {
         let paths = match capabilities.allow_wasi {
             true => &capabilities.preopen_paths[..],
