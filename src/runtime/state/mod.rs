@@ -1,5 +1,6 @@
 //! The state of one runtime: its modules, stores and instances.
 
+mod calls;
 mod groups;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -13,13 +14,13 @@ use std::time::Duration;
 
 #[cfg(feature = "testing")]
 use wasmtime::SharedMemory;
-use wasmtime::{Linker, MemoryType, ValRaw};
+use wasmtime::{Linker, MemoryType};
 
 use crate::runtime::admission;
 use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
-use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
+use crate::runtime::base::options::{Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
@@ -34,11 +35,10 @@ use crate::runtime::linking::wasi;
 use crate::runtime::module::compiler::Compiler;
 use crate::runtime::module::unclaimed::UnclaimedModules;
 use crate::runtime::module::{Code, CodeCache, WasmModule};
-use crate::runtime::objects::func::WasmFunc;
 use crate::runtime::objects::memory::WasmMemory;
 #[cfg(feature = "testing")]
 use crate::runtime::store::native_stack::ThreadStack;
-use crate::runtime::store::{Outcome, RunningCall, StoreData, SuspendableCall, Turn, WasmStore};
+use crate::runtime::store::{Outcome, StoreData, WasmStore};
 use crate::runtime::wasi::Wasi;
 
 /// The modules, stores and instances of one runtime, each with a numeric handle.
@@ -571,64 +571,6 @@ impl WasmState {
         Ok(outcome)
     }
 
-    /// Starts an asynchronous call of a function of a store: it runs while its caller does other work. `frame`
-    /// holds the arguments, as for [`WasmFunc::call_frame`](crate::runtime::WasmFunc::call_frame).
-    ///
-    /// # Errors
-    /// `RuntimeError` if the store was dropped or is busy, too many calls run, or the options ask for an
-    /// interruptible call and the guest code of the store does not check for interrupts.
-    pub fn start_call(
-        &self,
-        store: u32,
-        func: u32,
-        frame: Vec<ValRaw>,
-        options: CallOptions,
-    ) -> Result<RunningCall, WasmError> {
-        let CallOptions {
-            timeout_ms,
-            abortable,
-        } = options;
-        let (store, checks) = self.store_and_checks(store)?;
-        if (abortable || timeout_ms.is_some()) && !checks.interrupt {
-            return Err(WasmError::uninterruptible());
-        }
-        let running = self.count_call()?;
-        let cap_ms = self.capabilities.max_timeout_ms.unwrap_or(u64::MAX);
-        let timeout = timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.min(cap_ms)));
-        let timeout = timeout.or(store.timeout());
-        store.start(func, frame, timeout, running)
-    }
-
-    /// Runs a function of a store until it ends or is suspended. `frame` holds the arguments, as for
-    /// [`WasmFunc::call_frame`](crate::runtime::WasmFunc::call_frame).
-    ///
-    /// Returns `None`, without a call, if a call of the store is running that is not suspended.
-    ///
-    /// # Errors
-    /// As [`WasmFunc::call_frame`](crate::runtime::WasmFunc::call_frame); `RuntimeError` if too many calls run or are
-    /// suspended.
-    pub fn start_suspendable_call(
-        &self,
-        func: &WasmFunc,
-        frame: Vec<ValRaw>,
-    ) -> Result<Option<(SuspendableCall, Turn)>, WasmError> {
-        let counted = self.count_call()?;
-        func.store()
-            .start_suspendable(func.handle(), frame, counted)
-    }
-
-    /// Counts a call until the returned value is dropped.
-    fn count_call(&self) -> Result<Counted, WasmError> {
-        let cap = self.capabilities.max_running_calls;
-        let counted = Counted::new(&self.running_calls);
-        if self.running_calls.load(Ordering::Relaxed) > cap {
-            return Err(WasmError::runtime(format!(
-                "too many calls run at the same time: the cap is {cap}"
-            )));
-        }
-        Ok(counted)
-    }
-
     fn wasi_linker(&self, checks: Checks) -> Result<&Linker<StoreData>, WasmError> {
         let cell = &self.wasi_linkers[checks.index()];
         if let Some(linker) = cell.get() {
@@ -657,22 +599,6 @@ impl WasmState {
     /// The number of instances that take up memory: all instances whose store is not freed.
     pub fn live_instances(&self) -> u32 {
         self.live_instances.load(Ordering::Relaxed)
-    }
-}
-
-/// Adds one to a counter for the life of this value.
-struct Counted(Arc<AtomicU32>);
-
-impl Counted {
-    fn new(count: &Arc<AtomicU32>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

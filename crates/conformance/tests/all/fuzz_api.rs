@@ -242,7 +242,7 @@ fn earlier_findings_and_corpora_have_no_findings() {
         ("api", (|data| api::check(data, Surface::Api)) as fn(&[u8])),
         ("ops", |data| api::check(data, Surface::Ops)),
         ("differential", |data| {
-            differential::Checker::default().check(data)
+            differential::Checker::default().check(data);
         }),
     ] {
         let files = files(&corpus.join(name));
