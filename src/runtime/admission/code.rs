@@ -1,9 +1,8 @@
 //! The analysis of the bodies of a module, on all cores where there are many.
 //!
-//! The result does not depend on the number of cores. All of it are sums, maxima and the like, whose order does not
-//! matter, except for the budgets of the analysis: the next body may only use what the ones before it have left. So
-//! each core gets a share of what is left, and if one of them uses its share up, the same bodies are analysed again,
-//! one after another.
+//! The result does not depend on the number of cores. It consists of sums and maxima, whose order does not matter. Only
+//! the budgets of the analysis have an order: a body may use as much as the bodies before it have left. So each core gets
+//! a share of the rest, and if one of them uses its share up, the same bodies are analysed again, one after another.
 
 #[cfg(test)]
 mod tests;
@@ -32,8 +31,8 @@ pub(super) struct Division {
     pub chunk_bytes: usize,
     /// The number of bytes from which on the bodies that wait are analysed.
     pub waiting_bytes: usize,
-    /// The maximum size of a body that is analysed beside others, which bounds the memory for all of them. The data of
-    /// a body may take two hundred bytes for each of its own.
+    /// The maximum size of a body that is analysed beside others, which bounds the memory for all of them: the analysis
+    /// takes more than a hundred bytes for each byte of some bodies.
     pub largest_body: usize,
 }
 
