@@ -215,7 +215,9 @@ const order = [];
   for (const call of calls) same((await rejects(timed.RuntimeError, call)).code, 5002);
   const ready = exportsOf(spin, { env: { wait: new timed.Suspending(() => later()) } }, timed);
   same((await rejects(timed.RuntimeError, timed.promising(ready.f)())).code, 5002);
-  await timed.promising(ready.wait)();
+  const patient = namespace({ timeoutMs: 3_600_000 });
+  const early = exportsOf(spin, { env: { wait: new patient.Suspending(() => later()) } }, patient);
+  await patient.promising(early.wait)();
 }
 
 // Exceptions of guests and traps after a suspension.
