@@ -122,16 +122,12 @@ fn a_kept_profile_is_compared_with_the_limits_of_each_process() {
     let strict = [
         with(|process| process.limits.max_memories = 0),
         with(|process| {
-            (
-                process.limits.max_compile_ms,
-                process.limits.max_compile_ns_per_byte,
-            ) = (0, 0);
+            process.limits.max_compile_ms = 0;
+            process.limits.max_compile_ns_per_byte = 0;
         }),
         with(|process| {
-            (
-                process.limits.max_compile_bytes,
-                process.limits.max_compile_bytes_per_byte,
-            ) = (0, 0);
+            process.limits.max_compile_bytes = 0;
+            process.limits.max_compile_bytes_per_byte = 0;
         }),
     ];
     let refused = |folder: &Folder, text, process: &Process| {
