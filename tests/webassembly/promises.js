@@ -130,6 +130,16 @@ const order = [];
   throws(W.SuspendError, () => imported(1));
 }
 
+// Arguments that are no references of the type are refused as in any other call.
+{
+  const { f } = exportsOf(`(module (import "env" "wait" (func $wait)) (func (export "f") (param funcref) (call $wait)))`, {
+    env: { wait: new W.Suspending(() => {}) },
+  });
+  const error = await rejects(TypeError, W.promising(f)(0n));
+  same([error.constructor === TypeError, error.code], [true, undefined]);
+  await W.promising(f)(f);
+}
+
 // Several calls of one instance: while one is suspended, others run, and are suspended above it.
 {
   const resolvers = [];

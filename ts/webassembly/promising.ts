@@ -43,14 +43,12 @@ async function callPromising(callee: StandardCallee, args: unknown[]): Promise<u
   if (!store.suspends) return callCoerced(callee, args);
   // All are converted before the first is written: a conversion can call other functions of guests.
   const values = coerceAll(params, args);
-  const start = (): number => {
-    writeAll(store, params, values);
-    return op_wasm_start_suspendable_call(number, store.imports);
-  };
+  const write = (): void => writeAll(store, params, values);
+  const start = (): number => op_wasm_start_suspendable_call(number, store.imports);
   const promising: PromisingCall = { wake: undefined };
   append(store.promisingCalls, promising);
   try {
-    const status = startOrCollect(store, start);
+    const status = startOrCollect(store, write, start);
     if (!isWaiting(status)) return resultsOf(callee, status);
     return await resumeUntilEnded(callee, promising, frameU32[0], status);
   } finally {
@@ -78,7 +76,8 @@ async function resumeUntilEnded(
       while (store.innermostCall !== promising) {
         await new Promise<void>((resolve) => promising.wake = resolve);
       }
-      status = runGuest(store, () => op_wasm_resume_call(call, write(), store.imports));
+      const answered = write();
+      status = runGuest(store, () => op_wasm_resume_call(call, answered, store.imports));
     }
     return resultsOf(callee, status);
   } finally {
@@ -98,15 +97,17 @@ function resultsOf(callee: StandardCallee, status: number): unknown {
 }
 
 /**
- * Starts a call. Where a cap does not allow it, garbage is collected before the second attempt: suspended calls whose
+ * Writes the arguments of a call into the frame, and starts it. Where a cap does not allow it, garbage is collected before the second attempt: suspended calls whose
  * promises nothing can settle any more end so.
  */
-function startOrCollect(store: StandardStore, start: () => number): number {
+function startOrCollect(store: StandardStore, write: () => void, start: () => number): number {
+  write();
   try {
     return start();
   } catch (error) {
     if (!collectAfter(error)) throw store.stopped(error);
   }
+  write();
   return runGuest(store, start);
 }
 
