@@ -80,13 +80,16 @@ pub(super) struct CodeProfile {
 
 impl CodeProfile {
     fn add(&mut self, module: Module<'_>, function: &Function<'_>, body: &BodyProfile) {
-        self.locals = self.locals.max(body.locals);
-        self.nesting = self.nesting.max(body.nesting);
-        self.regions = self.regions.max(body.regions);
-        self.validation_steps = self.validation_steps.saturating_add(body.validation_steps);
-        self.catches |= body.catches;
-        self.waits |= body.waits;
-        self.legacy_exceptions |= body.legacy_exceptions;
+        self.merge(&Self {
+            locals: body.locals,
+            nesting: body.nesting,
+            regions: body.regions,
+            validation_steps: body.validation_steps,
+            catches: body.catches,
+            waits: body.waits,
+            legacy_exceptions: body.legacy_exceptions,
+            total: Total::default(),
+        });
         self.total.add(body.cost);
         if module.escaping.get(function.index) == Some(&true) {
             let (params, results) = module.types.arity(function.ty).unwrap_or((0, 0));
@@ -175,10 +178,7 @@ impl<'a> Code<'a> {
             next: AtomicUsize::new(0),
             is_given_up: AtomicBool::new(false),
         };
-        if std::env::var_os("P_SEQ").is_some()
-            || workers < 2
-            || !self.bodies.fork(share).is_within_budgets()
-        {
+        if workers < 2 || !self.bodies.fork(share).is_within_budgets() {
             return false;
         }
         let done = Mutex::new(Vec::new());

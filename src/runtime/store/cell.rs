@@ -70,10 +70,19 @@ pub(super) struct StoreCell {
 #[derive(Clone)]
 pub(super) struct GuestLink {
     pub(super) channel: GuestChannel,
-    /// The channel for the guest's calls of host functions, if the call is asynchronous.
-    pub(super) host_calls: Option<UnboundedSender<Event>>,
-    /// If the call can be suspended.
-    pub(super) exchange: Option<Arc<Exchange>>,
+    pub(super) host_calls: HostCalls,
+}
+
+/// How the guest calls host functions.
+#[derive(Clone)]
+pub(super) enum HostCalls {
+    /// On the caller's thread, which waits for the guest.
+    OnCaller,
+    /// By this channel: the call is asynchronous.
+    Requested(UnboundedSender<Event>),
+    /// On the caller's thread, or by the exchange where the function [may answer
+    /// later](crate::runtime::HostFunction::suspends): the call can be suspended.
+    Suspending(Arc<Exchange>),
 }
 
 // SAFETY: the fields are only accessed through `WasmStore`, which is neither `Send` nor `Sync`. A `WasmStore` is
@@ -127,9 +136,8 @@ impl Drop for UnlinkGuest<'_> {
 /// A nested use of the store of a waiting guest. The current thread waits for it. It ends on drop.
 struct Nested<'a> {
     cell: &'a StoreCell,
-    /// The values in the link before the nested use.
-    host_calls: Option<UnboundedSender<Event>>,
-    exchange: Option<Arc<Exchange>>,
+    /// The value in the link before the nested use.
+    host_calls: HostCalls,
     /// Whether the innermost use of the store before was a suspended call.
     suspended: bool,
 }
@@ -137,14 +145,9 @@ struct Nested<'a> {
 impl<'a> Nested<'a> {
     fn new(cell: &'a StoreCell) -> Self {
         cell.nested.update(|nested| nested + 1);
-        let host_calls = match &mut *cell.guest.borrow_mut() {
-            Some(link) => link.host_calls.take(),
-            None => None,
-        };
         Self {
             cell,
-            host_calls,
-            exchange: cell.set_exchange(None),
+            host_calls: cell.set_host_calls(HostCalls::OnCaller),
             suspended: cell.suspended.replace(false),
         }
     }
@@ -152,10 +155,8 @@ impl<'a> Nested<'a> {
 
 impl Drop for Nested<'_> {
     fn drop(&mut self) {
-        if let Some(link) = &mut *self.cell.guest.borrow_mut() {
-            link.host_calls = self.host_calls.take();
-        }
-        self.cell.set_exchange(self.exchange.take());
+        let before = mem::replace(&mut self.host_calls, HostCalls::OnCaller);
+        self.cell.set_host_calls(before);
         self.cell.suspended.set(self.suspended);
         self.cell.nested.update(|nested| nested - 1);
     }
@@ -186,10 +187,12 @@ impl StoreCell {
         }
     }
 
-    /// Sets the exchange of the guest that runs next on the guest's thread. Returns the one before.
-    pub(super) fn set_exchange(&self, exchange: Option<Arc<Exchange>>) -> Option<Arc<Exchange>> {
-        let mut link = self.guest.borrow_mut();
-        mem::replace(&mut link.as_mut()?.exchange, exchange)
+    /// Sets how the guest that runs next on the guest's thread calls host functions. Returns the value before.
+    pub(super) fn set_host_calls(&self, host_calls: HostCalls) -> HostCalls {
+        match &mut *self.guest.borrow_mut() {
+            Some(link) => mem::replace(&mut link.host_calls, host_calls),
+            None => HostCalls::OnCaller,
+        }
     }
 }
 
@@ -226,14 +229,10 @@ impl WasmStore {
         } else {
             None
         };
-        if !group.is_metered() {
-            return self.run_alone(f);
-        }
         self.run_alone(|mut store| {
-            group_fuel::take(&mut store, group, FuelShare::All)?;
-            let result = f(store.as_context_mut());
-            group_fuel::give_back(&mut store, group)?;
-            result
+            group_fuel::with_share(&mut store, Some(group), FuelShare::All, |store| {
+                f(store.as_context_mut())
+            })?
         })
     }
 
@@ -283,8 +282,7 @@ impl WasmStore {
         // Calls of host functions run on this thread, which waits for the guest.
         let link = GuestLink {
             channel: own.channel(),
-            host_calls: None,
-            exchange: None,
+            host_calls: HostCalls::OnCaller,
         };
         self.cell.guest.replace(Some(link));
         let _unlink = UnlinkGuest(&self.cell);

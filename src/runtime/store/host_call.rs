@@ -13,7 +13,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::value::RefHandle;
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::interrupt::Aborted;
-use crate::runtime::store::cell::GuestLink;
+use crate::runtime::store::cell::{GuestLink, HostCalls};
 use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::host_function::{self, HostFunction, Stop};
 use crate::runtime::store::raw::{lift, lower};
@@ -75,7 +75,8 @@ fn take_fuel(
     group: &Group,
     link: Option<&GuestLink>,
 ) -> wasmtime::Result<()> {
-    let is_asynchronous = link.is_some_and(|link| link.host_calls.is_some());
+    let is_asynchronous =
+        link.is_some_and(|link| matches!(link.host_calls, HostCalls::Requested(_)));
     let share = if is_asynchronous {
         FuelShare::Half
     } else {
@@ -132,17 +133,20 @@ fn call_back(
     GuestLink {
         channel,
         host_calls,
-        exchange,
     }: &GuestLink,
     host: &Arc<dyn HostFunction>,
     frame: &mut [ValRaw],
 ) -> Result<(), Stop> {
-    if let Some(host_calls) = host_calls {
-        return running::request_host_call(&store.cell, channel, host_calls, host, frame);
-    }
-    match exchange {
-        Some(exchange) if host.suspends() => exchange.suspend(channel, host, frame),
-        _ => channel.run_back(|| host.call(store, frame)),
+    match host_calls {
+        HostCalls::Requested(events) => {
+            running::request_host_call(&store.cell, channel, events, host, frame)
+        }
+        HostCalls::Suspending(exchange) if host.suspends() => {
+            exchange.suspend(channel, host, frame)
+        }
+        HostCalls::OnCaller | HostCalls::Suspending(_) => {
+            channel.run_back(|| host.call(store, frame))
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use wasmtime::{AsContextMut, StoreContextMut, ValRaw};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::group::Group;
-use crate::runtime::store::cell::{Access, GuestLink, StoreCell};
+use crate::runtime::store::cell::{Access, GuestLink, HostCalls, StoreCell};
 use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::host_function::{HostFunction, Stop};
 use crate::runtime::store::native_stack::ThreadStack;
@@ -119,14 +119,9 @@ impl Guest {
     fn run(mut self, mut store: StoreContextMut<'_, StoreData>) -> Ended {
         ThreadStack::current().check()?;
         let group = self.cell.group.as_deref();
-        let metered = group.filter(|group| group.is_metered());
-        if let Some(group) = metered {
-            group_fuel::take(&mut store, group, FuelShare::All)?;
-        }
-        let called = call_in(store.as_context_mut(), &self.func, &mut self.frame);
-        if let Some(group) = metered {
-            group_fuel::give_back(&mut store, group)?;
-        }
+        let called = group_fuel::with_share(&mut store, group, FuelShare::All, |store| {
+            call_in(store.as_context_mut(), &self.func, &mut self.frame)
+        })?;
         Ok(Outcome::of(called)?.map(|()| self.frame))
     }
 }
@@ -145,7 +140,7 @@ impl LentContext {
 
 impl WasmStore {
     /// Runs the function with handle `func`, like [`WasmFunc::call_frame`], until it ends or is suspended. If it is
-    /// suspended, `ended` is dropped when it has ended.
+    /// suspended, it can be resumed. `held` is dropped when the call has ended.
     ///
     /// Returns `None`, without a call, if a call of the store is running that is not suspended.
     ///
@@ -190,8 +185,7 @@ impl WasmStore {
         let cell = self.cell.clone();
         cell.guest.replace(Some(GuestLink {
             channel: channel.clone(),
-            host_calls: None,
-            exchange: Some(exchange.clone()),
+            host_calls: HostCalls::Suspending(exchange.clone()),
         }));
         cell.access.set(Access::Taken);
         let call = self.suspendable(Some(thread), channel, exchange.clone());
@@ -228,7 +222,7 @@ impl WasmStore {
             return Err(WasmError::busy());
         };
         let context = LentContext(context);
-        let outer = cell.set_exchange(Some(exchange.clone()));
+        let outer = cell.set_host_calls(HostCalls::Suspending(exchange.clone()));
         let call = self.suspendable(None, link.channel, exchange.clone());
         let task = move || {
             let mut context = context.into_pointer();
@@ -238,7 +232,7 @@ impl WasmStore {
             let store = unsafe { context.as_mut() };
             let ended = catch_unwind(AssertUnwindSafe(|| guest.run(store.as_context_mut())));
             drop(held);
-            cell.set_exchange(outer);
+            cell.set_host_calls(outer);
             cell.access.set(Access::Host(context));
             exchange.put(Message::Ended(ended));
         };
@@ -321,7 +315,6 @@ impl SuspendableCall {
         };
         self.exchange.put(Message::Answer(answer));
         self.state.set(State::Running);
-        self.store.cell.suspended.set(false);
         self.answered.notify_waiters();
         self.run(GuestChannel::resume_until_suspended);
     }
@@ -347,7 +340,11 @@ impl SuspendableCall {
                 Message::Suspended(host, mut frame) => {
                     self.state.set(State::Suspended);
                     self.store.cell.suspended.set(true);
-                    let called = self.within_group(|| host.call(&self.store, &mut frame));
+                    // A guest whose call was given up ends at once, and its host functions no longer run.
+                    let called = match self.given_up.get() {
+                        true => Ok(()),
+                        false => self.within_group(|| host.call(&self.store, &mut frame)),
+                    };
                     if let Err(Stop::Later) = called
                         && !self.given_up.get()
                     {
