@@ -209,6 +209,48 @@ fn a_binding_follows_a_global_that_javascript_sets() {
 }
 
 #[test]
+fn a_binding_follows_a_global_that_a_suspended_guest_sets() {
+    let shown = App::new(&[
+        (
+            "guest.wat",
+            r#"(module
+                (import "./host.js" "wait" (func $wait (result i32)))
+                (global $g (export "value") (mut i32) (i32.const 0))
+                (func (export "run")
+                    (global.set $g (i32.const 1))
+                    (global.set $g (i32.add (call $wait) (global.get $g)))))"#,
+        ),
+        (
+            "plain.wat",
+            r#"(module
+                (global $g (export "value") (mut i32) (i32.const 0))
+                (func (export "run") (global.set $g (i32.const 5))))"#,
+        ),
+        (
+            "host.js",
+            r#"export const wait = new WebAssembly.Suspending(() => Promise.resolve(10));"#,
+        ),
+        (
+            "main.js",
+            r#"
+                import { value, run } from "./guest.wasm";
+                import { value as plain, run as runPlain } from "./plain.wasm";
+                const values = [value, plain];
+                const running = WebAssembly.promising(run)();
+                values.push(value);
+                await running;
+                values.push(value);
+                await WebAssembly.promising(runPlain)();
+                values.push(plain);
+                show(values);
+            "#,
+        ),
+    ])
+    .run();
+    assert_eq!(shown, json!([0, 0, 1, 11, 5]));
+}
+
+#[test]
 fn a_cycle_with_javascript_has_its_functions() {
     let shown = App::new(&[
         (

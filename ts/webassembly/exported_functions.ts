@@ -39,7 +39,7 @@ export function makeExportedFunction(
 function callerOf(callee: StandardCallee): WasmFunction {
   const { store, type: { params, results, isNumeric, isUnusable } } = callee;
   if (isUnusable) return (): never => refuseCall();
-  if (store.hasLiveBindings) return (...args: unknown[]): unknown => callLive(callee, args);
+  if (store.hasLiveBindings) return (...args: unknown[]): unknown => callExported(callee, args);
   if (params.length <= 2) {
     if (isNumeric && !hasJit) return callerWithNumbers(callee);
     if (isNumeric && results.length === 1 && store.imports.length === 1) {
@@ -131,7 +131,7 @@ function resultOf(callee: StandardCallee, args: unknown[]): unknown {
 }
 
 /** Calls a function with these arguments, which are converted. */
-export function callCoerced(callee: StandardCallee, args: unknown[]): unknown {
+function callCoerced(callee: StandardCallee, args: unknown[]): unknown {
   const { params } = callee.type;
   const given = args.length;
   // Most arguments are numbers that need no conversion.
@@ -141,9 +141,10 @@ export function callCoerced(callee: StandardCallee, args: unknown[]): unknown {
   return callWritten(callee);
 }
 
-/** Calls a function of a store with live bindings. */
-function callLive(callee: StandardCallee, args: unknown[]): unknown {
+/** Calls a function with these arguments, which are converted. Live bindings then follow their globals. */
+export function callExported(callee: StandardCallee, args: unknown[]): unknown {
   const { store } = callee;
+  if (!store.hasLiveBindings) return callCoerced(callee, args);
   store.spendForLiveBindings();
   try {
     return callCoerced(callee, args);

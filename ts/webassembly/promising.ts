@@ -15,12 +15,12 @@ import {
 } from "../ops.ts";
 import type { WasmFunction } from "../types.ts";
 import { coerceResults, takeError } from "./dispatch_standard.ts";
-import { callCoerced, refuseCall, standardResults } from "./exported_functions.ts";
+import { callExported, refuseCall, standardResults } from "./exported_functions.ts";
 import type { NamespaceState } from "./namespace_state.ts";
 import { nameFunction } from "./properties.ts";
-import { collectAfter } from "./store_pressure.ts";
 import { calleeOfExport } from "./standard_store.ts";
 import type { PromisingCall, StandardCallee, StandardStore, Suspension } from "./standard_store.ts";
+import { collectAfter } from "./store_pressure.ts";
 import { coerceAll, writeAll } from "./values.ts";
 
 /** A function that calls an exported function, and returns a promise for its result. */
@@ -40,11 +40,12 @@ async function callPromising(callee: StandardCallee, args: unknown[]): Promise<u
   const { store, number, type: { params, isUnusable } } = callee;
   if (isUnusable) refuseCall();
   // A guest that never waits needs no thread, which a call that can be suspended has.
-  if (!store.suspends) return callCoerced(callee, args);
+  if (!store.suspends) return callExported(callee, args);
   // All are converted before the first is written: a conversion can call other functions of guests.
   const values = coerceAll(params, args);
   const write = (): void => writeAll(store, params, values);
   const start = (): number => op_wasm_start_suspendable_call(number, store.imports);
+  if (store.hasLiveBindings) store.spendForLiveBindings();
   const promising: PromisingCall = { wake: undefined };
   append(store.promisingCalls, promising);
   try {
@@ -55,6 +56,7 @@ async function callPromising(callee: StandardCallee, args: unknown[]): Promise<u
     // It was the innermost call, since only that one can end.
     store.promisingCalls.length--;
     store.innermostCall?.wake?.();
+    store.refreshLiveBindings();
   }
 }
 
@@ -97,8 +99,8 @@ function resultsOf(callee: StandardCallee, status: number): unknown {
 }
 
 /**
- * Writes the arguments of a call into the frame, and starts it. Where a cap does not allow it, garbage is collected before the second attempt: suspended calls whose
- * promises nothing can settle any more end so.
+ * Writes the arguments of a call into the frame, and starts it. Where a cap does not allow it, garbage is collected
+ * before the second attempt: that ends suspended calls whose promises nothing can settle any more.
  */
 function startOrCollect(store: StandardStore, write: () => void, start: () => number): number {
   write();
