@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 
 use crate::runtime::base::error::WasmError;
@@ -34,6 +34,13 @@ const MAX_IDLE: usize = 8;
 const MAX_OWN_STACKS: u32 = 64;
 
 static IDLE_THREADS: Mutex<Vec<GuestThread>> = Mutex::new(Vec::new());
+
+/// How often a thread looks for a message before it sleeps. To wake a thread takes tens of microseconds, and the other
+/// thread often answers sooner. With a single core it could not answer meanwhile.
+static SPINS: LazyLock<u32> = LazyLock::new(|| match thread::available_parallelism() {
+    Ok(cores) if cores.get() > 1 => 300,
+    _ => 0,
+});
 
 type Task = Box<dyn FnOnce() + Send>;
 
@@ -121,6 +128,12 @@ impl Endpoint {
 
     fn receive(&self) -> Message {
         let from = self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..*SPINS {
+            if let Ok(message) = from.try_recv() {
+                return message;
+            }
+            std::hint::spin_loop();
+        }
         from.recv().unwrap_or_else(|_| process::abort())
     }
 }
