@@ -1,7 +1,10 @@
 //! Makes the extension of `ts/init.ts`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// The ops of the extension.
 const OPS: &[&str] = &[
@@ -18,6 +21,7 @@ const OPS: &[&str] = &[
     "op_wasm_call_with_imports",
     "op_wasm_cancel_compile",
     "op_wasm_check_store",
+    "op_wasm_claim_module",
     "op_wasm_collect",
     "op_wasm_collect_in_job",
     "op_wasm_collect_js",
@@ -90,6 +94,7 @@ const OPS: &[&str] = &[
     "op_wasm_read_exception",
     "op_wasm_read_memory",
     "op_wasm_release_object",
+    "op_wasm_resume_call",
     "op_wasm_set_fuel",
     "op_wasm_set_global",
     "op_wasm_set_import_dispatcher",
@@ -98,6 +103,7 @@ const OPS: &[&str] = &[
     "op_wasm_spend_fuel",
     "op_wasm_start_call",
     "op_wasm_start_component_call",
+    "op_wasm_start_suspendable_call",
     "op_wasm_store_stats",
     "op_wasm_table_size",
     "op_wasm_table_type",
@@ -112,7 +118,22 @@ const OPS: &[&str] = &[
 /// The numbers that Rust and TypeScript both know.
 const PROTOCOL: &str = "src/bridge/protocol.rs";
 
+/// The source code on which profiles of modules depend, and the versions of wasmtime and wasmparser.
+const PROFILE_SOURCES: &[&str] = &[
+    "Cargo.toml",
+    "src/runtime/admission",
+    "src/runtime/module",
+    "src/runtime/rewrite",
+];
+
 fn main() {
+    match profile_version() {
+        Ok(version) => println!("cargo:rustc-env=EXT_WASM_PROFILE_VERSION={version:016x}"),
+        Err(error) => {
+            eprintln!("the sources of profiles: {error}");
+            std::process::exit(1);
+        }
+    }
     let built = constants().and_then(|constants| {
         forge_weld::ExtensionBuilder::new("host_wasm", "host:wasm")
             .ts_path("ts/init.ts")
@@ -130,6 +151,30 @@ fn main() {
         eprintln!("{error}");
         std::process::exit(1);
     }
+}
+
+/// A hash of [`PROFILE_SOURCES`].
+fn profile_version() -> io::Result<u64> {
+    let mut files = BTreeMap::new();
+    for path in PROFILE_SOURCES {
+        println!("cargo:rerun-if-changed={path}");
+        read_all(Path::new(path), &mut files)?;
+    }
+    let mut hasher = DefaultHasher::new();
+    files.hash(&mut hasher);
+    Ok(hasher.finish())
+}
+
+/// Reads a file, or all files in a folder.
+fn read_all(path: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) -> io::Result<()> {
+    if !path.is_dir() {
+        files.insert(path.to_owned(), fs::read(path)?);
+        return Ok(());
+    }
+    for entry in fs::read_dir(path)? {
+        read_all(&entry?.path(), files)?;
+    }
+    Ok(())
 }
 
 /// The file `ts/ops.ts`.

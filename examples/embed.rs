@@ -18,7 +18,7 @@ use std::rc::Rc;
 use clap::Parser;
 use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, op2, resolve_path};
 use deno_error::JsErrorBox;
-use ext_wasm::{WasmCapabilities, WasmState};
+use ext_wasm::{EsModules, WasmCapabilities, WasmState};
 use loader::FileLoader;
 
 /// Runs a TypeScript or JavaScript file that may import `host:wasm`.
@@ -86,9 +86,13 @@ fn main() -> ExitCode {
 
 async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let wasm = WasmState::new(args.capabilities())?;
+    let loader = FileLoader {
+        es_modules: Some(EsModules::new(&wasm)),
+        ..FileLoader::default()
+    };
     let mut runtime = JsRuntime::new(RuntimeOptions {
         extensions: vec![ext_wasm::host_wasm::init(wasm), console::init()],
-        module_loader: Some(Rc::new(FileLoader::default())),
+        module_loader: Some(Rc::new(loader)),
         ..Default::default()
     });
     if !args.global {

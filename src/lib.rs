@@ -36,6 +36,8 @@
 //! # }
 //! ```
 //!
+//! [`EsModules`] makes ES modules of WebAssembly modules, for the module loader of a host.
+//!
 //! [`WasmState`] is the same without JavaScript.
 //!
 //! ```
@@ -69,6 +71,7 @@ use std::rc::Rc;
 use bridge::*;
 use deno_core::OpState;
 
+pub use bridge::EsModules;
 pub use wasmtime;
 
 pub use runtime::{

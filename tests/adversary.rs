@@ -9,6 +9,7 @@ mod escape;
 mod modules;
 mod names;
 mod ops;
+mod promises;
 
 use std::time::Duration;
 use std::{env, fs, process, thread};
@@ -21,6 +22,10 @@ use crate::support::js::Js;
 
 /// The environment variable that makes attacks repeat their action more often.
 const LONG: &str = "EXT_WASM_LONG";
+
+/// The environment variable that [`Attack`]s see under AddressSanitizer, where they take several times as much time and
+/// memory.
+const SANITIZER: &str = "EXT_WASM_SANITIZER";
 
 /// A script that attacks, and the caps of its process.
 pub struct Attack {
@@ -39,7 +44,7 @@ impl Attack {
         Self {
             script: script.into(),
             capabilities: WasmCapabilities::default(),
-            seconds: 60,
+            seconds: if is_sanitized() { 600 } else { 60 },
             mebibytes: 400,
             threads: 40,
             descriptors: 200,
@@ -73,8 +78,12 @@ impl Attack {
             self.attack();
         }
         let answer = Child::new(test).run();
+        let mebibytes = match is_sanitized() {
+            true => 3 * self.mebibytes + 200,
+            false => self.mebibytes,
+        };
         for (resource, cap) in [
-            ("mebibytes", self.mebibytes),
+            ("mebibytes", mebibytes),
             ("threads", self.threads),
             ("descriptors", self.descriptors),
         ] {
@@ -107,6 +116,10 @@ impl Attack {
         child::answer(&answer);
         process::exit(0);
     }
+}
+
+fn is_sanitized() -> bool {
+    env::var_os(SANITIZER).is_some()
 }
 
 /// A field of `/proc/self/status` as a number; 0 on systems without this file.

@@ -68,6 +68,34 @@ fn the_file_for_async_calls_runs() {
 }
 
 #[test]
+fn embed_imports_webassembly_modules() {
+    let folder = std::env::temp_dir().join(format!("ext_wasm-{}-es-modules", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let guest = wat::parse_str(
+        r#"(module
+            (import "./scale.js" "scale" (global $scale i32))
+            (func (export "scaled") (param i32) (result i32)
+                (i32.mul (local.get 0) (global.get $scale))))"#,
+    );
+    let app = r#"
+        import { scaled } from "./guest.wasm";
+        import source module from "./guest.wasm";
+        const { exports } = new WebAssembly.Instance(module, { "./scale.js": { scale: 100 } });
+        console.log(scaled(7), exports.scaled(7));
+    "#;
+    std::fs::write(folder.join("guest.wasm"), guest.unwrap()).unwrap();
+    std::fs::write(folder.join("scale.js"), "export const scale = 6;").unwrap();
+    let mut printed = Vec::new();
+    for name in ["app.ts", "app.js"] {
+        let file = folder.join(name);
+        std::fs::write(&file, app).unwrap();
+        printed.push(succeeds(&["--global", file.to_str().unwrap()]));
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(printed, ["42 700\n", "42 700\n"]);
+}
+
+#[test]
 fn embed_ends_quietly_when_its_output_is_closed() {
     let mut embed = embed(&["tests/examples/endless.ts"]);
     let embed = embed.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -118,6 +146,13 @@ fn embed_reports_an_uncaught_error_with_the_lines_of_the_file() {
     });
     let frames: Vec<&str> = frames.map(str::trim).collect();
     assert_eq!(frames, ["instance.call(\"trap\");", "trap();"], "{report}");
+}
+
+#[test]
+fn the_guest_of_the_starter_is_the_one_of_its_text() {
+    let text = include_str!("../starter/src/greet.wat");
+    let binary = include_bytes!("../starter/src/greet.wasm");
+    assert!(wat::parse_str(text).unwrap() == binary);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod deadlines;
 mod debugging;
 mod declarations;
 mod error_codes;
+mod es_modules;
 mod estimates;
 mod examples;
 mod exception_objects;

@@ -26,11 +26,28 @@ scripts! {
     exceptions_have_stacks: "traces.js";
     exceptions_pass_through_javascript_and_stores: "exceptions.js";
     imports_are_the_app_s_own: "imports.js";
+    guests_wait_for_promises: "promises.js";
     instantiations_leave_the_event_loop_its_turns: "instantiations.js";
     limits_hold_for_all_stores_together: "limits.js";
     modules_arrive_over_time: "streaming.js";
     objects_get_connected_after_they_were_made: "connections.js";
     objects_of_guests_keep_their_identity: "objects.js";
+}
+
+#[test]
+fn a_runtime_ends_while_calls_are_suspended() {
+    let mut js = Js::new();
+    let script = r#"
+        for (let i = 0; i < 3; i++) {
+            const { f } = exportsOf(`(module (import "env" "wait" (func $wait)) (func (export "f") (call $wait)))`, {
+                env: { wait: new W.Suspending(() => new Promise((resolve) => globalThis.kept = resolve)) },
+            });
+            for (let j = 0; j < 3; j++) W.promising(f)();
+        }"#;
+    run(&mut js, script);
+    drop(js);
+    // The threads of the guests are free again.
+    run(&mut Js::new(), script);
 }
 
 #[test]

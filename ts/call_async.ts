@@ -3,25 +3,21 @@
 import { readResults, writeArguments } from "./call.ts";
 import { releaseValues } from "./codec.ts";
 import { ABORTED, RETURNED, RUNNING, WAITING } from "./constants.ts";
-import { Promise, unrefOpPromise } from "./core.ts";
+import type { Promise } from "./core.ts";
 import { fieldOf, FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
 import { uncatchable } from "./guest_errors.ts";
 import type { PendingImport } from "./host_import.ts";
+import { interrupted, interruption, unlessInterrupted } from "./interruption.ts";
 import {
   op_wasm_abort_call,
   op_wasm_advance,
   op_wasm_answer,
   op_wasm_call_ready,
   op_wasm_end_call,
-  op_wasm_has_deadline,
-  op_wasm_interrupted,
   op_wasm_start_call,
 } from "./ops.ts";
 import type { CallOptions } from "./options.ts";
 import type { Callee, StoreState } from "./store_state.ts";
-
-/** Thrown instead of the result of a promise that nothing waits for any longer. */
-const interrupted = { __proto__: null };
 
 /**
  * Calls a function, and resolves when it returns. The guest has a thread of its own, which waits while an import runs
@@ -129,39 +125,12 @@ async function answer(
 ): Promise<void> {
   let status;
   try {
-    status = pending.returned(await unlessInterrupted(store, call, pending.promise));
+    store.end = interruption(call);
+    status = pending.returned(await unlessInterrupted(store.end, pending.promise));
   } catch (error) {
     status = error === interrupted ? ABORTED : pending.threw(error);
   }
   store.pending = undefined;
   store.end = undefined;
   op_wasm_answer(call, status);
-}
-
-/** The result of a promise. Throws `interrupted` if the guest, which waits for the promise, has to end. */
-function unlessInterrupted(
-  store: StoreState,
-  call: number,
-  promise: Promise<unknown>,
-): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    settle(promise, resolve, reject);
-    store.end = op_wasm_interrupted(call);
-    settle(store.end, (hasToEnd: boolean) => hasToEnd && reject(interrupted), reject);
-    // A call without a deadline must not keep the event loop alive: only the promise itself may.
-    if (!op_wasm_has_deadline(call)) unrefOpPromise(store.end);
-  });
-}
-
-/** Does what the method `then` of promises does, which a script may have changed. */
-async function settle<T>(
-  promise: Promise<T>,
-  resolve: (value: T) => void,
-  reject: (error: unknown) => void,
-): Promise<void> {
-  try {
-    resolve(await promise);
-  } catch (error) {
-    reject(error);
-  }
 }

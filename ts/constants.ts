@@ -13,7 +13,7 @@ export const EXCEPTION = 2;
 export const ABORTED = 3;
 /** An asynchronous call has not ended: its guest runs. */
 export const RUNNING = 4;
-/** An asynchronous call has not ended: its guest waits for the promise that an import returned. */
+/** A call has not ended: its guest waits for the promise that an import returned. */
 export const WAITING = 5;
 /** The call never began: an argument is no number that fits, or the op is not made for the function. */
 export const MISFIT = 6;
@@ -62,6 +62,8 @@ export const IMPORT_TAG = 4;
 export const IMPORT_HOST_FUNCTION = 5;
 /** A function of WASI, which the module names. */
 export const IMPORT_WASI_FUNCTION = 6;
+/** A function of JavaScript whose promise the guest waits for, by its index among the imports of the store. */
+export const IMPORT_SUSPENDING_FUNCTION = 7;
 
 // Tags of references: the second 32 bits of a slot of the call frame. The first 32 bits are a number.
 

@@ -64,9 +64,9 @@ function dispatch(
 
 op_wasm_set_import_dispatcher(dispatch);
 
-/** Waits for an app's promise, whatever the app has made of the promise's methods. */
-export async function settled(promise: Promise<unknown>): Promise<unknown> {
-  return await promise;
+/** A promise for the result of an import: its own result, if it is a promise, whatever the app has made of its methods. */
+export async function settled(result: unknown): Promise<unknown> {
+  return await result;
 }
 
 /** Waits for a promise, without its method `then`, which a script may have changed. */

@@ -10,6 +10,7 @@ export { compile, compileFile, validate, validateAsync } from "./compile.ts";
 export type { CompileOptions } from "./compile.ts";
 export { WasmModule } from "./module.ts";
 export { createWebAssembly } from "./webassembly/namespace.ts";
+export { esModuleSource, linkEsModule, refuseEsModule } from "./webassembly/es_modules.ts";
 export { instantiate } from "./instantiate.ts";
 export type { InstantiateOptions } from "./instantiate.ts";
 export { compileComponent, compileComponentFile } from "./component/compile_component.ts";

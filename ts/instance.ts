@@ -134,7 +134,7 @@ export class WasmInstance {
   /** The description of an export. */
   getExport(name: string): ExportInfo {
     this.#alive();
-    const info = this.#module.exportsByName.get(name);
+    const info = this.#module.exportOf(name);
     if (info === undefined) throw new WasmError(`no export named ${quote(name)}`, FunctionNotFound);
     return info;
   }
@@ -295,25 +295,25 @@ export class WasmInstance {
 
   #find(name: string, kind: ExportKind, missing: WasmErrorCode): LiveExport {
     this.#alive();
-    this.#live ??= new SafeMap();
-    let live = this.#live.get(name);
-    if (live?.kind === kind) return live;
-    const info = this.#module.exportsByName.get(name);
+    const info = this.#module.exportOf(name);
     if (info === undefined || info.kind !== kind) {
       const what = info === undefined ? "there is none" : `it is a ${info.kind}`;
       throw new WasmError(`no ${kind} is exported as ${quote(name)}: ${what}`, missing);
     }
-    const object = liveObject(this.#store, kind, op_wasm_get_export(this.id, name), name);
+    this.#live ??= new SafeMap();
+    let live = this.#live.get(info.name);
+    if (live !== undefined) return live;
+    const object = liveObject(this.#store, kind, op_wasm_get_export(this.id, info.name), info.name);
     const isFunction = info.kind === "function";
     const arity = isFunction ? info.params.length : -1;
     const call = isFunction ? checkedFunctionOf(calleeOf(object), object as WasmFunction) : undefined;
     live = { kind, object, call, arity };
-    this.#live.set(name, live);
+    this.#live.set(info.name, live);
     return live;
   }
 
   #memoryName(): string {
-    if (this.#module.exportsByName.get("memory")?.kind === "memory") return "memory";
+    if (this.#module.exportOf("memory")?.kind === "memory") return "memory";
     let only = "memory";
     let memories = 0;
     for (let i = 0; i < this.exports.length; i++) {

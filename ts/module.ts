@@ -1,9 +1,9 @@
 import { isObject } from "./check.ts";
 import { illegal } from "./construct.ts";
 import {
+  ObjectCreate,
   ObjectFreeze,
   SafeFinalizationRegistry,
-  SafeMap,
   TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeSet,
   Uint32Array,
@@ -33,7 +33,7 @@ export class ModuleDetails {
   readonly id: number;
   readonly exports: readonly ExportInfo[];
   readonly imports: readonly ImportInfo[];
-  #exportsByName: Map<string, ExportInfo> | undefined;
+  #exportsByName: Record<string, ExportInfo> | undefined;
   readonly #hostImports: HostImport[] = list();
 
   constructor({ id, exports, imports }: ModuleInfo) {
@@ -42,14 +42,18 @@ export class ModuleDetails {
     this.imports = frozen(imports);
   }
 
-  get exportsByName(): Map<string, ExportInfo> {
+  /** The export of this name. */
+  exportOf(name: string): ExportInfo | undefined {
+    // Other values would be converted to strings, which can run code of the app.
+    if (typeof name !== "string") return undefined;
     if (this.#exportsByName === undefined) {
-      this.#exportsByName = new SafeMap();
+      // A `Map` of QuickJS does not find long strings that were concatenated.
+      this.#exportsByName = ObjectCreate(null) as Record<string, ExportInfo>;
       for (let i = 0; i < this.exports.length; i++) {
-        this.#exportsByName.set(this.exports[i].name, this.exports[i]);
+        this.#exportsByName[this.exports[i].name] = this.exports[i];
       }
     }
-    return this.#exportsByName;
+    return this.#exportsByName[name];
   }
 
   /** The import at this index, for which the app gives a JavaScript function. */

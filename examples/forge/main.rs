@@ -62,6 +62,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             extensions: vec![host_wasm::init(WasmState::new(capabilities)?)],
             module_loader: Some(Rc::new(FileLoader {
                 alias: Some("runtime:wasm"),
+                ..FileLoader::default()
             })),
             ..Default::default()
         });

@@ -6,12 +6,15 @@ use deno_core::{
     ModuleSourceCode, ModuleSpecifier, ModuleType, ResolutionKind, resolve_import,
 };
 use deno_error::JsErrorBox;
+use ext_wasm::EsModules;
 
 /// Loads files, stripping the types of TypeScript.
 #[derive(Default)]
 pub struct FileLoader {
     /// Another name for `host:wasm`.
     pub alias: Option<&'static str>,
+    /// Makes ES modules of `.wasm` files. Without it, an app cannot import them.
+    pub es_modules: Option<EsModules>,
 }
 
 impl ModuleLoader for FileLoader {
@@ -34,18 +37,30 @@ impl ModuleLoader for FileLoader {
         _referrer: Option<&ModuleLoadReferrer>,
         _options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        ModuleLoadResponse::Sync(load(specifier))
+        match &self.es_modules {
+            Some(es_modules) if specifier.path().ends_with(".wasm") => match read(specifier) {
+                Ok(wasm) => ModuleLoadResponse::Async(Box::pin(es_modules.load(specifier, wasm))),
+                Err(error) => ModuleLoadResponse::Sync(Err(error)),
+            },
+            _ => ModuleLoadResponse::Sync(load(specifier)),
+        }
     }
 }
 
-fn load(specifier: &ModuleSpecifier) -> Result<ModuleSource, ModuleLoaderError> {
+fn read(specifier: &ModuleSpecifier) -> Result<Vec<u8>, ModuleLoaderError> {
     let path = specifier
         .to_file_path()
         .map_err(|()| JsErrorBox::generic(format!("{specifier} is not a file")))?;
-    let source = std::fs::read_to_string(&path)
+    std::fs::read(path).map_err(|error| JsErrorBox::generic(format!("{specifier}: {error}")))
+}
+
+fn load(specifier: &ModuleSpecifier) -> Result<ModuleSource, ModuleLoaderError> {
+    let source = String::from_utf8(read(specifier)?)
         .map_err(|error| JsErrorBox::generic(format!("{specifier}: {error}")))?;
-    let typescript = path.extension().is_some_and(|extension| extension == "ts");
-    let code = if typescript {
+    // `transpile` also rewrites imports of the source phase, of which JavaScript files seldom have any.
+    let typescript = specifier.path().ends_with(".ts");
+    let code = if typescript || source.contains("import source") || source.contains("import.source")
+    {
         forge_weld::transpile(specifier.as_str(), &source)
             .map_err(|error| JsErrorBox::generic(error.to_string()))?
             .with_inline_source_map()

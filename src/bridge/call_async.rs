@@ -11,8 +11,9 @@ use deno_core::{OpState, op2, v8};
 use super::funcs;
 use super::import::ImportResult;
 use super::protocol::{RETURNED, RUNNING, WAITING};
-use super::scope::{self, StoreImports};
+use super::scope::{self, StoreImports, Waits};
 use super::state::Bridge;
+use super::unfinished_calls::UnfinishedCall;
 use crate::runtime::{CallOptions, Progress, Stop, WasmError};
 
 /// Starts a call of a function with its arguments in the frame, and returns the number of the call. A negative timeout
@@ -47,7 +48,7 @@ pub(crate) fn op_wasm_start_call(
     let call = bridge
         .state
         .start_call(callable.store, handle, frame, options)?;
-    Ok(bridge.calls.add(call))
+    Ok(bridge.calls.add(UnfinishedCall::Running(Rc::new(call))))
 }
 
 impl Bridge {
@@ -75,7 +76,7 @@ pub(crate) async fn op_wasm_call_ready(
     state: Rc<RefCell<OpState>>,
     call: u32,
 ) -> Result<(), WasmError> {
-    let call = Bridge::of(&state).calls.get(call)?;
+    let call = Bridge::of(&state).calls.running(call)?;
     call.ready().await
 }
 
@@ -89,10 +90,10 @@ pub(crate) fn op_wasm_advance<'s>(
     imports: v8::Local<'s, v8::Value>,
 ) -> Result<u32, WasmError> {
     let bridge = Bridge::of(&state);
-    let call = bridge.calls.get(call)?;
+    let call = bridge.calls.running(call)?;
     let imports = StoreImports {
         functions: imports,
-        waits: true,
+        waits: Waits::Beside,
     };
     let outcome = match scope::enter(scope, &bridge.context, imports, || call.advance())? {
         Progress::Running => return Ok(RUNNING),
@@ -118,7 +119,7 @@ pub(crate) fn op_wasm_answer(
     status: u32,
 ) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    let call = bridge.calls.get(call)?;
+    let call = bridge.calls.running(call)?;
     let context = &bridge.context;
     call.answer(|frame| {
         // From here on the guest runs, and only it may access the memories.
@@ -152,7 +153,7 @@ pub(crate) fn op_wasm_has_deadline(state: &mut OpState, call: u32) -> Result<boo
 #[op2(fast)]
 pub(crate) fn op_wasm_abort_call(state: &mut OpState, call: u32) {
     // A call that is not found has ended.
-    if let Ok(call) = state.borrow::<Rc<Bridge>>().calls.get(call) {
+    if let Ok(call) = state.borrow::<Rc<Bridge>>().calls.running(call) {
         call.abort();
     }
 }

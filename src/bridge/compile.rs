@@ -18,7 +18,7 @@ use crate::runtime::{
 
 /// The description of a module, for TypeScript.
 #[derive(Serialize)]
-struct ModuleInfo {
+pub(super) struct ModuleInfo {
     id: u32,
     exports: Arc<[ExportInfo]>,
     imports: Arc<[ImportInfo]>,
@@ -26,7 +26,7 @@ struct ModuleInfo {
 
 impl ModuleInfo {
     /// The description of a module, as JSON.
-    fn of(module: WasmModule) -> String {
+    pub(super) fn of(module: WasmModule) -> String {
         to_json(&Self {
             id: module.id,
             exports: module.exports,

@@ -9,7 +9,7 @@ use super::protocol::{
     ABORTED, CALL_IMPORT, CALL_IMPORT_GROWN, EXCEPTION, PENDING, RETURNED, TAKE_ERROR, TAKE_RESULT,
     THREW, THREW_PRIVATELY,
 };
-use super::scope::{StoreImports, exhausted, stop, with_import};
+use super::scope::{StoreImports, Waits, exhausted, stop, with_import};
 use crate::runtime::{ExternInfo, HostFunction, RefHandle, Stop, WasmStore};
 
 /// A JavaScript function that guests import, by its index among the imports of the guests' store.
@@ -17,15 +17,31 @@ use crate::runtime::{ExternInfo, HostFunction, RefHandle, Stop, WasmStore};
 /// JavaScript keeps the function itself: an import that refers to its own instance can be collected together with it.
 pub(super) struct JsImport {
     index: u32,
-    /// If the function takes and returns only a few numbers: then it is called without the import dispatcher.
+    /// If the function takes and returns only a few numbers, and nothing waits for it: then it is called without the
+    /// import dispatcher.
     numeric: Option<NumericSignature>,
+    /// Whether its guest is suspended while it runs, and waits for the promise that it returns.
+    suspends: bool,
 }
 
 impl JsImport {
     /// The import at this index, of this type.
     pub(super) fn new(index: u32, ty: &ExternInfo) -> Self {
         let numeric = NumericSignature::of(ty);
-        Self { index, numeric }
+        Self {
+            index,
+            numeric,
+            suspends: false,
+        }
+    }
+
+    /// The import at this index, whose result the guest waits for: only the import dispatcher knows how.
+    pub(super) fn suspending(index: u32) -> Self {
+        Self {
+            index,
+            numeric: None,
+            suspends: true,
+        }
     }
 
     /// The import at this index of a component: its values are not in the call frame.
@@ -33,6 +49,7 @@ impl JsImport {
         Self {
             index,
             numeric: None,
+            suspends: false,
         }
     }
 }
@@ -40,6 +57,10 @@ impl JsImport {
 impl HostFunction for JsImport {
     fn number(&self) -> Option<u32> {
         Some(self.index)
+    }
+
+    fn suspends(&self) -> bool {
+        self.suspends
     }
 
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop> {
@@ -53,12 +74,12 @@ impl HostFunction for JsImport {
             };
             match (&self.numeric, function) {
                 // The dispatcher detaches views where a memory has grown, or another thread is going to use it.
-                (Some(signature), Some(function)) if !grown && !imports.waits => {
+                (Some(signature), Some(function)) if !grown && imports.waits != Waits::Beside => {
                     call.call_numeric(scope, signature, function)
                 }
                 _ => {
                     let result = call.call_by_dispatcher(scope, grown);
-                    if imports.waits && !matches!(result, Err(Stop::Later)) {
+                    if imports.waits == Waits::Beside && !matches!(result, Err(Stop::Later)) {
                         hand_over(scope, context, store)?;
                     }
                     result
@@ -205,7 +226,7 @@ impl ImportCall<'_, '_> {
         let args = [
             self.imports.functions,
             v8::Integer::new_from_unsigned(scope, self.index).into(),
-            v8::Boolean::new(scope, self.imports.waits).into(),
+            v8::Boolean::new(scope, self.imports.waits != Waits::No).into(),
             v8::Integer::new_from_unsigned(scope, task).into(),
             value,
         ];

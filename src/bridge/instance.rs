@@ -8,8 +8,8 @@ use wasmtime::ValRaw;
 
 use super::import::JsImport;
 use super::protocol::{
-    IMPORT_FUNCTION, IMPORT_GLOBAL, IMPORT_HOST_FUNCTION, IMPORT_MEMORY, IMPORT_TABLE, IMPORT_TAG,
-    IMPORT_WASI_FUNCTION, RETURNED,
+    IMPORT_FUNCTION, IMPORT_GLOBAL, IMPORT_HOST_FUNCTION, IMPORT_MEMORY,
+    IMPORT_SUSPENDING_FUNCTION, IMPORT_TABLE, IMPORT_TAG, IMPORT_WASI_FUNCTION, RETURNED,
 };
 use super::scope::{self, StoreImports};
 use super::state::Bridge;
@@ -28,6 +28,7 @@ fn import(kind: u32, number: u32, ty: &ExternInfo) -> Result<Import, WasmError> 
         IMPORT_TABLE => Import::Table(number),
         IMPORT_TAG => Import::Tag(number),
         IMPORT_HOST_FUNCTION => Import::Host(Box::new(JsImport::new(number, ty))),
+        IMPORT_SUSPENDING_FUNCTION => Import::Host(Box::new(JsImport::suspending(number))),
         IMPORT_WASI_FUNCTION => Import::Wasi,
         _ => return Err(WasmError::instantiate("an import of an unknown kind")),
     })

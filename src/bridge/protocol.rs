@@ -14,7 +14,7 @@ pub(super) const EXCEPTION: u32 = 2;
 pub(super) const ABORTED: u32 = 3;
 /// An asynchronous call has not ended: its guest runs.
 pub(super) const RUNNING: u32 = 4;
-/// An asynchronous call has not ended: its guest waits for the promise that an import returned.
+/// A call has not ended: its guest waits for the promise that an import returned.
 pub(super) const WAITING: u32 = 5;
 /// The call never began: an argument is no number that fits, or the op is not made for the function.
 pub(super) const MISFIT: u32 = 6;
@@ -63,6 +63,8 @@ pub(super) const IMPORT_TAG: u32 = 4;
 pub(super) const IMPORT_HOST_FUNCTION: u32 = 5;
 /// A function of WASI, which the module names.
 pub(super) const IMPORT_WASI_FUNCTION: u32 = 6;
+/// A function of JavaScript whose promise the guest waits for, by its index among the imports of the store.
+pub(super) const IMPORT_SUSPENDING_FUNCTION: u32 = 7;
 
 // Tags of references: the second 32 bits of a slot of the call frame. The first 32 bits are a number.
 

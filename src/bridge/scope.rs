@@ -19,8 +19,17 @@ pub(super) struct StoreImports<'s> {
     /// `imports` of a `StoreState` (`ts/store_state.ts`): the state itself, and the functions behind it. An array, but
     /// that is checked only where a function is looked up.
     pub functions: v8::Local<'s, v8::Value>,
-    /// Whether the call waits for imports that return promises.
-    pub waits: bool,
+    pub waits: Waits,
+}
+
+/// Whether the guest of a call waits for imports that return promises.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    No,
+    /// It waits on its own thread, where it also runs beside JavaScript.
+    Beside,
+    /// It is suspended. It never runs beside JavaScript.
+    Suspended,
 }
 
 impl<'s> StoreImports<'s> {
@@ -28,7 +37,7 @@ impl<'s> StoreImports<'s> {
     pub(super) fn of_sync_call(functions: v8::Local<'s, v8::Value>) -> Self {
         Self {
             functions,
-            waits: false,
+            waits: Waits::No,
         }
     }
 }

@@ -8,7 +8,7 @@ use deno_core::{OpState, v8};
 use super::cancellation::Cancellations;
 use super::funcs::Funcs;
 use super::js_call_context::JsCallContext;
-use super::running_calls::RunningCalls;
+use super::unfinished_calls::UnfinishedCalls;
 use crate::runtime::WasmState;
 
 /// The state that the ops of one `JsRuntime` share.
@@ -16,8 +16,8 @@ pub(crate) struct Bridge {
     pub state: Rc<WasmState>,
     pub context: Rc<JsCallContext>,
     pub funcs: Funcs,
-    /// The asynchronous calls that have not ended.
-    pub calls: RunningCalls,
+    /// The asynchronous and the suspendable calls that have not ended.
+    pub calls: UnfinishedCalls,
     /// The compiles that can be cancelled.
     pub cancellations: Rc<Cancellations>,
     /// The functions of the engine that transfer a buffer: see `transfer`.
@@ -32,7 +32,7 @@ impl Bridge {
             state: Rc::new(state),
             context: Rc::new(JsCallContext::new()),
             funcs: Funcs::default(),
-            calls: RunningCalls::default(),
+            calls: UnfinishedCalls::default(),
             cancellations: Rc::default(),
             transfer_functions: RefCell::default(),
             ready: Cell::default(),

@@ -25,7 +25,7 @@ pub use base::module_limits::{ExceededLimit, ModuleLimits};
 pub(crate) use base::options::Checks;
 pub use base::options::{CallOptions, Preopen, StdioConfig, StoreOptions, WasiConfig};
 pub use base::stats::{StateStats, StoreStats};
-pub(crate) use base::text::quote;
+pub(crate) use base::text::{quote, show_long};
 pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};
@@ -39,6 +39,7 @@ pub use linking::wasi::WASI_MODULES;
 pub(crate) use module::Code;
 pub use module::WasmModule;
 pub(crate) use module::compiler::Compiler;
+pub(crate) use module::unclaimed::UnclaimedModules;
 pub use objects::func::WasmFunc;
 pub use objects::global::WasmGlobal;
 pub use objects::memory::{MemoryView, WasmMemory};
@@ -49,5 +50,8 @@ pub use state::StateEngines;
 pub use state::WasmState;
 pub use store::host_function::{HostFunction, Stop};
 pub(crate) use store::native_stack::{ThreadStack, is_above};
-pub use store::{Outcome, Progress, RunningCall, Signature, Stopped, StoreLease, WasmStore};
+pub use store::{
+    Outcome, Progress, RunningCall, Signature, Stopped, StoreLease, SuspendableCall, Turn,
+    WasmStore,
+};
 pub use wasi::Outputs;

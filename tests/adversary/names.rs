@@ -66,6 +66,31 @@ attacks! {
             => json!([])
     }
 
+    fn long_names_that_were_concatenated_are_found() {
+        Attack::new(r#"
+            const count = 100, prefix = "n".repeat(600);
+            // Not the literal text: an engine may keep a concatenated string in parts.
+            const name = (i) => prefix + `${i}` + prefix;
+            const each = (part) => Array.from({ length: count }, (_, i) => part(i)).join("\n");
+            const module = await compile(text(`(module ${each((i) => `(import "${name(0)}" "${name(i)}" (func $i${i} (result i32)))`)}
+                ${each((i) => `(func (export "${name(i)}") (result i32) (i32.add (call $i${i}) (i32.const 1)))`)}
+                (memory (export "${name("m")}") 1) (global (export "${name("g")}") (mut i32) (i32.const 7)))`));
+            const imports = {};
+            for (let i = 0; i < count; i++) imports[name(i)] = () => i;
+            const instance = await instantiate(module, { [name(0)]: imports });
+            const W = createWebAssembly();
+            const { exports } = new W.Instance(new W.Module(wat(`(module (func (export "${name(1)}") (result i32) (i32.const 9)))`)));
+            const wrong = [];
+            for (let i = 0; i < count; i++) {
+                const results = [instance.call(name(i)), instance.func(name(i))(), instance.exports[i].name === name(i), instance.getExport(name(i)).kind,
+                    instance.func(name(i)) === instance.func(name(i)), await instance.callAsync(name(i))];
+                if (JSON.stringify(results) !== JSON.stringify([i + 1, i + 1, true, "function", true, i + 1])) wrong.push([i, ...results]);
+            }
+            return [wrong, instance.memory(name("m")).byteLength, instance.global(name("g")).value, exports[name(1)](),
+                (await caught(() => instance.call(name("x")))).code];"#)
+            => json!([[], 65536, 7, 9, 5004])
+    }
+
     fn names_with_a_meaning_in_javascript() {
         Attack::new(r#"
             const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "", "\0", "a\0b", "\u{1F600}", "\uFEFFbom", "then",

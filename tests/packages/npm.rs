@@ -305,6 +305,7 @@ fn pyodide() {
         "pyodide",
         &["pyodide"],
         &json!({
+            "waited": [true, 42, [1, 2, 3, 4, 5]],
             "result": [{ "0": 0, "1": 1, "2": 4, "3": 9 }, 42, "2d711642", "cbt", "1267650600228229401496703205376"],
             "printed": ["Python (3, 14) ✓"],
             "raised": ["PythonError", null, "ZeroDivisionError: division by zero"],

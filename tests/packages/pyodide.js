@@ -17,6 +17,10 @@ if (!isNode) {
     }
   };
 }
+// Python's event loop starts its tasks by timers without a delay.
+globalThis.setTimeout ??= (task) => {
+  Promise.resolve().then(() => task());
+};
 const { loadPyodide } = await import("pyodide/pyodide.mjs");
 const printed = [];
 const python = await loadPyodide({
@@ -42,7 +46,15 @@ squares = {n: n * n for n in range(4)}
 json.dumps([squares, double(21), hashlib.sha256(b"x").hexdigest()[:8], re.sub("a+", "b", "caat"), str(2 ** 100)])
 `);
 
+// Python waits for promises of JavaScript: JavaScript Promise Integration, which Node 20 does not have.
+python.globals.set("later", (x) => new Promise((resolve) => resolve(x + 1)));
+const waited = isNode ? undefined : await python.runPythonAsync(`
+from pyodide.ffi import can_run_sync, run_sync
+json.dumps([can_run_sync(), run_sync(later(41)), [run_sync(later(i)) for i in range(5)]])
+`);
+
 export default {
+  waited: waited && JSON.parse(waited),
   result: JSON.parse(result),
   printed,
   raised: caught("1 / 0"),

@@ -129,6 +129,11 @@ fn op_host_detach(buffer: v8::Local<'_, v8::ArrayBuffer>) {
     buffer.detach(None);
 }
 
+/// The extension whose ops the scripts of tests use.
+pub fn host() -> deno_core::Extension {
+    host::init()
+}
+
 impl Js {
     /// A runtime that grants nothing.
     pub fn new() -> Self {

@@ -13,7 +13,22 @@ for (const wrong of [{}, 5, "text", echo]) throws(TypeError, () => get(wrong), s
 throws(W.RuntimeError, () => get(null));
 // Numbers that an i31 can hold are i31s; other values are themselves.
 same([5, -(2 ** 30), 2 ** 30 - 1].map((x) => i31(x)), [5, -(2 ** 30), 2 ** 30 - 1]);
-for (const wrong of [2 ** 30, 0.5, "5"]) throws(TypeError, () => i31(wrong));
+for (const wrong of [2 ** 30, 0.5, "5", -0]) throws(TypeError, () => i31(wrong));
+{
+  // As an externref, too, which a guest can convert.
+  const { is31, back } = exportsOf(`(module
+    (func (export "is31") (param externref) (result i32) (ref.test (ref i31) (any.convert_extern (local.get 0))))
+    (func (export "back") (param externref) (result externref) (extern.convert_any (any.convert_extern (local.get 0)))))`);
+  const numbers = [5, 0, -(2 ** 30), 2 ** 30 - 1, 2 ** 30, -0, 0.5, NaN];
+  same(numbers.map(is31), [1, 1, 1, 1, 0, 0, 0, 0]);
+  same(numbers.map(back), numbers);
+  const global = new W.Global({ value: "externref", mutable: true }, 7);
+  const table = new W.Table({ element: "externref", initial: 2 }, 8);
+  const { get, element } = exportsOf(`(module (import "m" "g" (global (mut externref))) (import "m" "t" (table 2 externref))
+    (func (export "get") (result i32) (ref.test (ref i31) (any.convert_extern (global.get 0))))
+    (func (export "element") (result i32) (ref.test (ref i31) (any.convert_extern (table.get 0 (i32.const 1))))))`, { m: { g: global, t: table } });
+  same([get(), element(), global.value, table.get(0)], [1, 1, 7, 8]);
+}
 const object = {};
 for (const value of [2 ** 30, 0.5, "text", object, 7, null, undefined, echo]) identical(echo(value), value);
 // Of another instance, too: instances whose exports have such types share a store.

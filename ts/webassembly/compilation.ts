@@ -85,7 +85,12 @@ export async function compileLater(
   return newModule(namespace, info, options);
 }
 
-function newModule(namespace: NamespaceState, info: string, options: StandardCompileOptions): ModuleState {
+/** The module that this description is of. */
+export function newModule(
+  namespace: NamespaceState,
+  info: string,
+  options: StandardCompileOptions,
+): ModuleState {
   const details = new ModuleDetails(JSONParse(info));
   const state = new ModuleState(namespace, details, options);
   releaseWithModule(state, details.id);

@@ -20,6 +20,7 @@ export interface ErrorClasses {
   readonly CompileError: ErrorClass;
   readonly LinkError: ErrorClass;
   readonly RuntimeError: ErrorClass;
+  readonly SuspendError: ErrorClass;
 }
 
 export function makeErrorClasses(): ErrorClasses {
@@ -27,6 +28,7 @@ export function makeErrorClasses(): ErrorClasses {
     CompileError: makeErrorClass("CompileError"),
     LinkError: makeErrorClass("LinkError"),
     RuntimeError: makeErrorClass("RuntimeError"),
+    SuspendError: makeErrorClass("SuspendError"),
   };
 }
 

@@ -39,6 +39,7 @@ export function makeExportedFunction(
 function callerOf(callee: StandardCallee): WasmFunction {
   const { store, type: { params, results, isNumeric, isUnusable } } = callee;
   if (isUnusable) return (): never => refuseCall();
+  if (store.hasLiveBindings) return (...args: unknown[]): unknown => callExported(callee, args);
   if (params.length <= 2) {
     if (isNumeric && !hasJit) return callerWithNumbers(callee);
     if (isNumeric && results.length === 1 && store.imports.length === 1) {
@@ -50,7 +51,7 @@ function callerOf(callee: StandardCallee): WasmFunction {
 }
 
 /** Fails as a function that takes or returns values for which JavaScript has none. */
-function refuseCall(): never {
+export function refuseCall(): never {
   throw new TypeError("the function takes or returns a value of a type that JavaScript has no values for");
 }
 
@@ -140,6 +141,18 @@ function callCoerced(callee: StandardCallee, args: unknown[]): unknown {
   return callWritten(callee);
 }
 
+/** Calls a function with these arguments, which are converted. Live bindings then follow their globals. */
+export function callExported(callee: StandardCallee, args: unknown[]): unknown {
+  const { store } = callee;
+  if (!store.hasLiveBindings) return callCoerced(callee, args);
+  store.spendForLiveBindings();
+  try {
+    return callCoerced(callee, args);
+  } finally {
+    store.refreshLiveBindings();
+  }
+}
+
 function callConverted(callee: StandardCallee, args: unknown[]): unknown {
   const { store, type: { params } } = callee;
   // All are converted before the first is written: a conversion can call other functions of guests.
@@ -159,7 +172,7 @@ function callWritten(callee: StandardCallee): unknown {
 }
 
 /** The return value of a call, from the results in the frame. */
-function standardResults({ store, type: { results, hasObjects } }: StandardCallee): unknown {
+export function standardResults({ store, type: { results, hasObjects } }: StandardCallee): unknown {
   if (results.length === 0) return undefined;
   const result = results.length === 1 ? readStandard(store, results[0], 0) : toArray(readAll(store, results));
   if (hasObjects) store.relieveObjects();

@@ -2,12 +2,12 @@
 
 import { ObjectDefineProperty } from "../core.ts";
 import { op_wasm_installs_global } from "../ops.ts";
-import { createWebAssembly } from "./namespace.ts";
+import { hostNamespace } from "./host_namespace.ts";
 
 if (op_wasm_installs_global()) {
   ObjectDefineProperty(globalThis, "WebAssembly", {
     __proto__: null,
-    value: createWebAssembly(),
+    value: hostNamespace().object,
     writable: true,
     enumerable: false,
     configurable: true,

@@ -74,6 +74,11 @@ export class GlobalState extends ObjectState {
     return handle;
   }
 
+  /** Has a binding of an ES module follow the value, which it has now. */
+  follow(value: unknown, set: (value: unknown) => void): void {
+    this.#store.addLiveBinding({ global: this, value, set });
+  }
+
   get(): unknown {
     const store = this.#store;
     if (store === undefined) return this.#value;
@@ -104,6 +109,7 @@ export class GlobalState extends ObjectState {
     } catch (error) {
       throw convertError(this.namespace.errors, error);
     }
+    store.refreshLiveBindings();
   }
 }
 

@@ -22,10 +22,11 @@ import { exposeInterface, isObjectLike } from "./web_idl.ts";
 
 /**
  * Instantiates a module with the values that were looked up for its imports, and runs its start function. Returns the
- * object with its exports.
+ * object with its exports. `isLive`: bindings will follow its mutable globals.
  */
-export function instantiateModule(module: ModuleState, values: unknown[]): object {
+export function instantiateModule(module: ModuleState, values: unknown[], isLive: boolean = false): object {
   const store = storeFor(module, values);
+  if (isLive) store.prepareLiveBindings();
   const { id } = module.details;
   const pairs = placeImports(store, module, values);
   const before = store.imports.length;
@@ -51,6 +52,7 @@ export function instantiateModule(module: ModuleState, values: unknown[]): objec
   const thrown = status === RETURNED ? undefined : store.thrown(status);
   store.views.detachGrown();
   store.instances++;
+  store.refreshLiveBindings();
   if (status !== RETURNED) throw thrown;
   return exportsOf(module, store, instance);
 }

@@ -7,6 +7,7 @@ import type { StoreOptions } from "../options.ts";
 import { bytesOf, compileLater, isValid, readCompileOptions } from "./compilation.ts";
 import { dispatchStandard } from "./dispatch_standard.ts";
 import { defineHidden } from "./properties.ts";
+import { namespaceInstance } from "./es_namespaces.ts";
 import { makeException, makeExceptionClass, thrownBy } from "./exceptions.ts";
 import { makeExportedFunction } from "./exported_functions.ts";
 import { makeGlobalClass } from "./globals.ts";
@@ -15,11 +16,14 @@ import { makeMemoryClass } from "./memories.ts";
 import { moduleOf } from "./module_state.ts";
 import { makeModuleClass, moduleObject } from "./modules.ts";
 import { NamespaceState } from "./namespace_state.ts";
+import { promisingFunction } from "./promising.ts";
 import { readImports } from "./standard_imports.ts";
 import { setStoreParts } from "./standard_store.ts";
 import { bytesOfStream } from "./streaming.ts";
+import { makeSuspendingClass } from "./suspending.ts";
 import { makeTableClass } from "./tables.ts";
 import { makeTagClass, TagState } from "./tags.ts";
+import type { WasmFunction } from "../types.ts";
 import { valueType } from "./value_types.ts";
 import { defineTag, exposeMembers } from "./web_idl.ts";
 
@@ -34,6 +38,17 @@ setStoreParts({ dispatch: dispatchStandard, makeFunction: makeExportedFunction, 
  * @throws {WasmError} `InstantiateError` if an option is unusable.
  */
 export function createWebAssembly(options?: StoreOptions): object {
+  return makeNamespace(options).object;
+}
+
+/** A namespace object, and its state. */
+export interface Namespace {
+  readonly state: NamespaceState;
+  readonly object: object;
+}
+
+/** Makes a namespace object. */
+export function makeNamespace(options?: StoreOptions): Namespace {
   const namespace = new NamespaceState(options);
   const classes = {
     Module: makeModuleClass(namespace),
@@ -47,18 +62,21 @@ export function createWebAssembly(options?: StoreOptions): object {
   namespace.classes = classes;
   const object = functionsOf(namespace);
   exposeMembers(object);
-  const { CompileError, LinkError, RuntimeError } = namespace.errors;
-  const all = { __proto__: null, ...classes, CompileError, LinkError, RuntimeError };
+  const Suspending = makeSuspendingClass(namespace);
+  const all = { __proto__: null, ...classes, Suspending, ...namespace.errors };
   for (const name in all) defineHidden(object, name, all[name]);
   const jsTag = new TagState(namespace, [valueType("externref")], true);
   ObjectDefineProperty(object, "JSTag", { __proto__: null, value: jsTag.object, enumerable: true });
   defineTag(object, "WebAssembly");
-  return object;
+  return { state: namespace, object };
 }
 
 /** The object with the functions of a namespace. */
 function functionsOf(namespace: NamespaceState): object {
   return {
+    namespaceInstance(value: unknown): object {
+      return namespaceInstance(namespace, value);
+    },
     validate(bytes: unknown, ...options: unknown[]): boolean {
       return isValid(namespace, bytesOf(bytes), readCompileOptions(own(options, 0)));
     },
@@ -67,6 +85,9 @@ function functionsOf(namespace: NamespaceState): object {
     },
     instantiate(source: unknown, ...rest: unknown[]): Promise<object> {
       return instantiateSource(namespace, source, own(rest, 0), own(rest, 1));
+    },
+    promising(func: unknown): WasmFunction {
+      return promisingFunction(namespace, func);
     },
     compileStreaming(source: unknown, ...options: unknown[]): Promise<object> {
       return compileStream(namespace, source, own(options, 0));

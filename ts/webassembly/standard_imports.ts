@@ -6,6 +6,7 @@ import {
   IMPORT_GLOBAL,
   IMPORT_HOST_FUNCTION,
   IMPORT_MEMORY,
+  IMPORT_SUSPENDING_FUNCTION,
   IMPORT_TABLE,
   IMPORT_TAG,
   IMPORT_WASI_FUNCTION,
@@ -27,8 +28,9 @@ import { stateOf } from "./object_state.ts";
 import { calleeOfExport, newStandardStore } from "./standard_store.ts";
 import type { StandardStore } from "./standard_store.ts";
 import { TableState } from "./tables.ts";
+import { suspendingFunction } from "./suspending.ts";
 import { TagState } from "./tags.ts";
-import { valueType } from "./value_types.ts";
+import { suspendingType, valueType } from "./value_types.ts";
 import { coerce } from "./values.ts";
 import { isObjectLike } from "./web_idl.ts";
 
@@ -37,7 +39,7 @@ const NAMESPACE_WASI: unique symbol = Symbol("WASI");
 
 /**
  * Looks up the values for the imports of a module, in the order of the module, and checks their kinds. Returns a function
- * for each imported function, and the state of an object for each other import.
+ * or a `Suspending` for each imported function, and the state of an object for each other import.
  */
 export function readImports(module: ModuleState, imports: unknown): unknown[] {
   const { namespace } = module;
@@ -66,7 +68,7 @@ export function readImports(module: ModuleState, imports: unknown): unknown[] {
 }
 
 /** The value that a namespace object itself has for an import. */
-function provided(module: ModuleState, wanted: ImportInfo): unknown {
+export function provided(module: ModuleState, wanted: ImportInfo): unknown {
   const { namespace } = module;
   const { name } = wanted;
   if (module.hasBuiltin(wanted.module, name)) return namespace.builtins[name];
@@ -75,11 +77,11 @@ function provided(module: ModuleState, wanted: ImportInfo): unknown {
 }
 
 /** Checks that an import has a value of its kind. Returns the state behind the value. */
-function checkImport(namespace: NamespaceState, wanted: ImportInfo, value: unknown): unknown {
+export function checkImport(namespace: NamespaceState, wanted: ImportInfo, value: unknown): unknown {
   let found;
   switch (wanted.kind) {
     case "function":
-      if (typeof value === "function") found = value;
+      if (typeof value === "function" || suspendingFunction(namespace, value) !== undefined) found = value;
       break;
     case "memory":
       found = stateOf(namespace, MemoryState, value);
@@ -183,7 +185,7 @@ function storeOfFunction(namespace: NamespaceState, value: unknown): StandardSto
 
 /**
  * The imports as the op takes them: pairs of a kind and a number. What is in no store is put into this one. Functions of
- * JavaScript's are not added yet: their pairs have the kind `IMPORT_HOST_FUNCTION`.
+ * JavaScript's are not added yet: their pairs have the kind `IMPORT_HOST_FUNCTION` or `IMPORT_SUSPENDING_FUNCTION`.
  */
 export function placeImports(store: StandardStore, module: ModuleState, values: unknown[]): Uint32Array {
   const declared = module.details.imports;
@@ -211,7 +213,7 @@ export function placeImports(store: StandardStore, module: ModuleState, values: 
       default:
         number = value === NAMESPACE_WASI ? 0 : store.funcHandle(value);
         kind = value === NAMESPACE_WASI ? IMPORT_WASI_FUNCTION : IMPORT_FUNCTION;
-        if (number < 0) kind = IMPORT_HOST_FUNCTION;
+        if (number < 0) kind = typeof value === "function" ? IMPORT_HOST_FUNCTION : IMPORT_SUSPENDING_FUNCTION;
     }
     pairs[2 * i] = kind;
     pairs[2 * i + 1] = number;
@@ -230,7 +232,12 @@ export function addFunctions(
   pairs: Uint32Array,
 ): void {
   for (let i = 0; i < values.length; i++) {
-    if (pairs[2 * i] !== IMPORT_HOST_FUNCTION) continue;
-    pairs[2 * i + 1] = store.addImport(values[i] as WasmFunction, module.importType(i));
+    const kind = pairs[2 * i];
+    if (kind === IMPORT_HOST_FUNCTION) {
+      pairs[2 * i + 1] = store.addImport(values[i] as WasmFunction, module.importType(i));
+    } else if (kind === IMPORT_SUSPENDING_FUNCTION) {
+      const func = suspendingFunction(module.namespace, values[i]);
+      pairs[2 * i + 1] = store.addImport(func, suspendingType(module.importType(i)));
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { ABORTED, THREW } from "../constants.ts";
-import { JSONParse, RangeError, SafeWeakMap } from "../core.ts";
+import { JSONParse, ObjectIs, RangeError, ReflectApply, SafeWeakMap } from "../core.ts";
 import { messageIn } from "../errors.ts";
 import type { WasmError } from "../errors.ts";
 import { frameU32 } from "../frame.ts";
@@ -11,6 +11,7 @@ import {
   op_wasm_func_type,
   op_wasm_new_grouped_store,
   op_wasm_new_host_function,
+  op_wasm_spend_fuel,
 } from "../ops.ts";
 import { noBytes, StoreState } from "../store_state.ts";
 import type { Dispatch } from "../store_state.ts";
@@ -63,6 +64,17 @@ export function newStandardStore(namespace: NamespaceState): StandardStore {
   return store;
 }
 
+/** The fuel for reading a global for its binding. */
+const FUEL_PER_BINDING = 100;
+
+/** The binding of an ES module that has the value of a mutable global. */
+export interface LiveBinding {
+  readonly global: { get(): unknown };
+  /** The value that the binding has. */
+  value: unknown;
+  set(value: unknown): void;
+}
+
 /** The parts of a store whose files are above this one. */
 interface StoreParts {
   dispatch: Dispatch;
@@ -81,6 +93,18 @@ export function setStoreParts(all: StoreParts): void {
   parts = all;
 }
 
+/** An import that has returned a promise, for which its guest waits. */
+export interface Suspension {
+  imported: FunctionType;
+  promise: Promise<unknown>;
+}
+
+/** A call that can be suspended and has not ended. */
+export interface PromisingCall {
+  /** Resumes the call when those above it have ended, if it waits for them. */
+  wake: (() => void) | undefined;
+}
+
 /** The JavaScript side of a store of a namespace object. */
 export class StandardStore extends StoreState implements StandardReferences {
   readonly namespace: NamespaceState;
@@ -91,8 +115,15 @@ export class StandardStore extends StoreState implements StandardReferences {
   readonly tables: object[] = list();
   readonly globals: object[] = list();
   readonly tags: object[] = list();
+  /** Whether a guest may wait for the promise of an import. */
+  suspends = false;
+  /** The import whose promise the guest waits for that was suspended last. */
+  suspension: Suspension | undefined;
+  /** The calls that can be suspended and have not ended: each runs above the one before. */
+  readonly promisingCalls: PromisingCall[] = list();
   readonly #exported: WasmFunction[] = list();
   readonly #objects: GuestObjects;
+  #liveBindings: LiveBinding[] | undefined;
 
   constructor(namespace: NamespaceState, id: number) {
     super(id, true, namespace.wasi !== undefined, parts.dispatch);
@@ -100,10 +131,74 @@ export class StandardStore extends StoreState implements StandardReferences {
     this.#objects = new GuestObjects(id);
   }
 
+  /**
+   * Whether bindings follow mutable globals of the store. A guest can change these whenever it runs, so exported
+   * functions and imports of such a store are slower.
+   */
+  get hasLiveBindings(): boolean {
+    return this.#liveBindings !== undefined;
+  }
+
+  /** Prepares the store for live bindings, before the functions of the instance exist. */
+  prepareLiveBindings(): void {
+    this.#liveBindings ??= list();
+  }
+
+  addLiveBinding(binding: LiveBinding): void {
+    append(this.#liveBindings, binding);
+  }
+
+  /** Gives the live bindings the values that their globals have now. */
+  refreshLiveBindings(): void {
+    const bindings = this.#liveBindings;
+    if (bindings === undefined) return;
+    for (let i = 0; i < bindings.length; i++) {
+      const binding = bindings[i];
+      let value;
+      try {
+        value = binding.global.get();
+      } catch {
+        // The value cannot be read now, for example because the heap of the guests is full.
+        continue;
+      }
+      if (ObjectIs(value, binding.value)) continue;
+      binding.value = value;
+      binding.set(value);
+    }
+  }
+
+  /**
+   * Uses up the fuel for reading all globals that bindings follow. A guest that calls imports in a loop has them read
+   * each time.
+   *
+   * @throws {RuntimeError} If the fuel is used up. No guest can catch it.
+   */
+  spendForLiveBindings(): void {
+    const { group, errors } = this.namespace;
+    try {
+      op_wasm_spend_fuel(group, FUEL_PER_BINDING * this.#liveBindings.length);
+    } catch (error) {
+      const ended = standardError(errors, error);
+      uncatchable.set(ended, this.id);
+      throw ended;
+    }
+  }
+
+  /** A function that runs while live bindings have the values of this moment. */
+  #withLiveBindings(func: WasmFunction): WasmFunction {
+    return (...args: unknown[]): unknown => {
+      this.spendForLiveBindings();
+      this.refreshLiveBindings();
+      return ReflectApply(func, undefined, args);
+    };
+  }
+
   /** Adds a function that guests import, and returns its index. */
   addImport(func: WasmFunction, type: FunctionType): number {
+    if (type.isSuspending) this.suspends = true;
     const index = this.imports.length;
-    append(this.imports, func);
+    const isLive = this.hasLiveBindings && calleeOfExport(func) === undefined;
+    append(this.imports, isLive ? this.#withLiveBindings(func) : func);
     append(this.importTypes, type);
     return index;
   }
@@ -111,6 +206,11 @@ export class StandardStore extends StoreState implements StandardReferences {
   override forgetImports(from: number): void {
     super.forgetImports(from);
     this.importTypes.length = from;
+  }
+
+  /** The innermost call that can be suspended and has not ended. */
+  get innermostCall(): PromisingCall | undefined {
+    return this.promisingCalls[this.promisingCalls.length - 1];
   }
 
   hold(value: unknown): number {
@@ -137,7 +237,10 @@ export class StandardStore extends StoreState implements StandardReferences {
     if (known !== undefined) return known;
     const index = op_wasm_func_import(this.id, handle);
     const imported = index < 0 ? undefined : this.imports[index] as WasmFunction;
-    if (imported !== undefined && calleeOfExport(imported) !== undefined) {
+    if (
+      imported !== undefined && calleeOfExport(imported) !== undefined &&
+      !this.importTypes[index].isSuspending
+    ) {
       return this.#exported[handle] = imported;
     }
     type ??= functionType(JSONParse(op_wasm_func_type(this.id, handle)));

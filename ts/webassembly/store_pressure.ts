@@ -109,9 +109,12 @@ let refusalAt = 1;
  * collected less and less often.
  */
 export function collectAfter(error: unknown): boolean {
-  const code = error instanceof WasmError ? fieldOf(error, "code") : undefined;
+  if (!(error instanceof WasmError)) return false;
+  const code = fieldOf(error, "code");
   const isRefusal = code === InstantiateError || code === RuntimeError || code === CompileError;
-  if (!isRefusal || fieldOf(error as WasmError, "wasmStack") !== undefined) return false;
+  if (!isRefusal) return false;
+  // A guest has run.
+  if (fieldOf(error, "wasmStack") !== undefined || fieldOf(error, "exitCode") !== undefined) return false;
   if (++madeSince < refusalAt) return false;
   const freed = collectStores();
   refusalAt = freed ? 1 : 2 * refusalAt;

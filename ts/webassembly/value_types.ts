@@ -93,6 +93,8 @@ export interface FunctionType {
   readonly isUnusable: boolean;
   /** Whether objects of guests may be among the values. */
   readonly hasObjects: boolean;
+  /** Whether it is the type of an import whose promise the guest waits for. */
+  readonly isSuspending: boolean;
 }
 
 /** The types of a function, whose value types are written as in the text format. */
@@ -109,5 +111,11 @@ export function functionType(type: { params: string[]; results: string[] }): Fun
     // Objects come as `externref` too.
     hasObjects ||= type.kind === ANY_REF || type.kind === EXTERN_REF;
   }
-  return { params, results, isNumeric, isUnusable, hasObjects };
+  return { params, results, isNumeric, isUnusable, hasObjects, isSuspending: false };
+}
+
+/** The type of an import whose promise the guest waits for. */
+export function suspendingType(type: FunctionType): FunctionType {
+  const { params, results, isNumeric, isUnusable, hasObjects } = type;
+  return { params, results, isNumeric, isUnusable, hasObjects, isSuspending: true };
 }

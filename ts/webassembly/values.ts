@@ -89,7 +89,7 @@ function writeReference(
     const func = store.funcHandle(value);
     return func >= 0 && writeRef(slot, REF_FUNC, func);
   }
-  if (kind === ANY_REF && isI31(value)) return writeRef(slot, REF_I31, value);
+  if (isI31(value)) return writeRef(slot, REF_I31, value);
   const object = typeof value === "object" ? store.objectNumber(value) : -1;
   if (object >= 0) return writeRef(slot, REF_OBJECT, object);
   // An object of another store would be a value of JavaScript's to the guest, which casts could not tell apart.
@@ -97,10 +97,10 @@ function writeReference(
   return writeRef(slot, REF_HOST, store.hold(value));
 }
 
-/** Whether a value is a number that an i31 can hold. */
+/** Whether a value is a number that an i31 can hold. −0 is none: it would become 0. */
 export function isI31(value: unknown): value is number {
   return typeof value === "number" && value >= -0x40000000 && value < 0x40000000 &&
-    (value | 0) === value;
+    (value | 0) === value && (value !== 0 || 1 / value > 0);
 }
 
 /** Writes values that were coerced into the first slots. */

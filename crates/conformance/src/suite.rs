@@ -1,5 +1,6 @@
 //! Where scripts come from: this repository, the official suites, any path.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
@@ -38,17 +39,21 @@ pub struct ScriptFile {
 
 #[derive(Clone, Debug)]
 enum Text {
-    Embedded(&'static str),
+    Embedded(Cow<'static, str>),
     File(PathBuf),
 }
 
 impl ScriptFile {
     /// A script that is part of the program.
-    pub fn embedded(suite: impl Into<String>, name: impl Into<String>, text: &'static str) -> Self {
+    pub fn embedded(
+        suite: impl Into<String>,
+        name: impl Into<String>,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             suite: suite.into(),
             name: name.into(),
-            text: Text::Embedded(text),
+            text: Text::Embedded(text.into()),
         }
     }
 
@@ -91,7 +96,7 @@ impl ScriptFile {
     /// When the file cannot be read or is not UTF-8.
     pub fn read(&self) -> io::Result<String> {
         match &self.text {
-            Text::Embedded(text) => Ok((*text).to_owned()),
+            Text::Embedded(text) => Ok(text.clone().into_owned()),
             Text::File(path) => files::read(path),
         }
     }

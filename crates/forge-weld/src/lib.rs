@@ -81,6 +81,7 @@ mod javascript;
 mod modules;
 mod ops;
 mod source;
+mod source_phase;
 mod templates;
 #[cfg(test)]
 mod tests;

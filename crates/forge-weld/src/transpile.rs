@@ -6,6 +6,7 @@ use crate::error::{Error, Problem};
 use crate::helper;
 use crate::javascript::{self, Using};
 use crate::source::Source;
+use crate::source_phase;
 
 /// JavaScript made from the TypeScript of an app, in the two parts that a `deno_core::ModuleLoader` returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ impl Transpiled {
 /// Converts one module of an app to JavaScript for every engine of `deno_core`.
 /// Types are stripped. `using` and `await using` are lowered for every engine, so that an app behaves the same on all
 /// engines. The helper for this is added at the end of the code, so that lines keep their numbers.
+/// `import source module from "./a.wasm"` and `import.source("./a.wasm")` become imports of the default export of
+/// `./a.wasm?module`, which the module loader has to make the compiled module.
 /// `file_name` may be a path or a URL. Problems and the source map use this name. The extensions `.js` and `.mjs`
 /// mean JavaScript, and unused imports are kept. Any other file is TypeScript.
 ///
@@ -78,6 +81,11 @@ fn transpile_source(source: &Source) -> Result<Transpiled, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
+    helpers.push_str(&source_phase::lower(
+        &allocator,
+        &mut program,
+        source.text(),
+    ));
     let printed = javascript::print(&program, source.name());
     Ok(Transpiled {
         code: printed.code + &helpers,

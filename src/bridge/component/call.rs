@@ -8,6 +8,7 @@ use deno_core::{OpState, op2, v8};
 use crate::bridge::protocol::RETURNED;
 use crate::bridge::scope::{self, StoreImports};
 use crate::bridge::state::Bridge;
+use crate::bridge::unfinished_calls::UnfinishedCall;
 use crate::runtime::{CallOptions, WasmError};
 
 /// Calls an exported function. Its arguments are the first `length` bytes of `args`. Returns the status.
@@ -52,7 +53,7 @@ pub(crate) fn op_wasm_start_component_call(
     let call = bridge
         .state
         .start_component_call(store, function, args, options)?;
-    Ok(bridge.calls.add(call))
+    Ok(bridge.calls.add(UnfinishedCall::Running(Rc::new(call))))
 }
 
 /// The results of a call that has returned, as bytes.

@@ -1,22 +1,24 @@
 //! The cost estimate of one function body.
 
+mod budgets;
 mod control;
 mod counts;
 mod merges;
 mod plain;
 
-use std::collections::HashMap;
-
 use wasmparser::FunctionBody;
 
+pub(super) use self::budgets::Budgets;
 use self::control::{Frame, FrameKind};
-use self::counts::{ARGUMENT_NS, Counts, LOOP_PAIR_NS, REPEATED_NS};
+use self::counts::Counts;
 use self::merges::ValueFlow;
 
+use super::code::{Function, Module};
 use super::cost::{Bound, Cost};
 use super::deferred::{Deferred, ProgramPoint};
 use super::liveness::{Liveness, MAX_NESTING};
 use super::locals::{Locals, Position};
+use super::map::Map;
 use super::numbering::Node;
 use super::ops::{LEAST_SIZE, Opcode, Weight};
 use super::searches::Accesses;
@@ -25,9 +27,6 @@ use super::values::{Value, Values};
 
 /// An upper bound on the number of locals. The body of a function with more locals is not analysed.
 const MAX_LOCALS: u64 = 51_000;
-
-/// The approximate time that the walk takes per local at a merge point, in nanoseconds.
-const MERGED_LOCAL_NS: u64 = 1_000;
 
 /// An upper bound on the bytes of a body. A larger body is not analysed.
 const MAX_BODY_BYTES: usize = 7_654_321;
@@ -125,7 +124,7 @@ pub(super) struct Bodies {
     values: Values,
     /// The last store to each memory and global since the last call. `written` has the keys of the map, since to
     /// iterate over the map takes as long as its largest size so far.
-    last_stored: HashMap<StoreTarget, Store>,
+    last_stored: Map<StoreTarget, Store>,
     written: Vec<StoreTarget>,
     /// The pure instructions, which have no side effects.
     deferred: Deferred,
@@ -135,6 +134,8 @@ pub(super) struct Bodies {
     is_reachable: bool,
     /// Whether the analysis of the body exceeds its budget. The module is then refused.
     exceeds_budget: bool,
+    /// Whether the analysis of a body so far exceeded its budget.
+    is_refused: bool,
     /// The [`alternatives_of`](super::ops::alternatives_of) the last instruction if it was a comparison. A branch
     /// that follows directly absorbs the comparison, which then has no alternatives.
     comparison: u64,
@@ -156,36 +157,74 @@ impl Bodies {
     /// it is when they need more memory than the bound and more than one GiB. With `None`, neither locals nor
     /// values are analysed, and the cost is too low.
     pub(super) fn new(bound: Option<Bound>) -> Self {
-        let Some(bound) = bound else {
-            return Self::default();
-        };
-        // The number of items of `ns_each` nanoseconds that fit into the bound. Two functions are compiled in
-        // parallel.
-        let budget = |ns_each: u64| {
-            let ns = bound.ns.max(10_000_000_000).saturating_mul(2);
-            2 + ns.div_ceil(ns_each)
-        };
-        let max_instructions = bound.bytes.max(1 << 30) / LEAST_SIZE;
+        match bound {
+            Some(bound) => {
+                let max_instructions = bound.bytes.max(1 << 30) / LEAST_SIZE;
+                Self::within(Budgets::new(bound), max_instructions)
+            }
+            None => Self::default(),
+        }
+    }
+
+    /// Makes an analyser that tracks values, with these budgets, for bodies with at most `max_instructions` pure
+    /// instructions each.
+    pub(super) fn within(budgets: Budgets, max_instructions: u64) -> Self {
         Self {
-            locals: Locals::new(budget(LOOP_PAIR_NS)),
-            deferred: Deferred::new(max_instructions, budget(REPEATED_NS)),
-            arguments_left: budget(ARGUMENT_NS),
-            liveness: Liveness::new(budget(ARGUMENT_NS)),
-            flow: ValueFlow::new(budget(MERGED_LOCAL_NS)),
+            locals: Locals::new(budgets.loop_pairs),
+            deferred: Deferred::new(max_instructions, budgets.repeats),
+            arguments_left: budgets.arguments,
+            liveness: Liveness::new(budgets.merged_pairs, budgets.set_words),
+            flow: ValueFlow::new(budgets.branch_pairs),
             tracks_values: true,
             ..Self::default()
         }
     }
 
-    /// Returns the properties and the cost of a body. `ty` is the type index of the function. If a part of the body
-    /// is not valid, the rest is not analysed, since it is not compiled either.
-    pub(super) fn profile(
-        &mut self,
-        types: &Types,
-        ty: u32,
-        body: &FunctionBody<'_>,
-        context: ModuleContext,
-    ) -> BodyProfile {
+    /// Makes an analyser for other bodies of the same module. If values are tracked, it has these budgets.
+    pub(super) fn fork(&self, budgets: Budgets) -> Self {
+        match self.tracks_values {
+            true => Self::within(budgets, self.deferred.max_instructions),
+            false => Self::default(),
+        }
+    }
+
+    /// Returns what is left of the budgets. They are 0 if values are not tracked.
+    pub(super) fn budgets(&self) -> Budgets {
+        Budgets {
+            loop_pairs: self.locals.pairs_left,
+            repeats: self.deferred.repeats_left,
+            arguments: self.arguments_left,
+            merged_pairs: self.liveness.pairs_left,
+            set_words: self.liveness.word_steps_left,
+            branch_pairs: self.flow.pairs_left,
+        }
+    }
+
+    /// Takes `spent` from what is left of the budgets.
+    pub(super) fn spend(&mut self, spent: Budgets) {
+        let left = self.budgets().without(spent);
+        self.locals.pairs_left = left.loop_pairs;
+        self.deferred.repeats_left = left.repeats;
+        self.arguments_left = left.arguments;
+        self.liveness.pairs_left = left.merged_pairs;
+        self.liveness.word_steps_left = left.set_words;
+        self.flow.pairs_left = left.branch_pairs;
+    }
+
+    /// Whether values are tracked.
+    pub(super) fn tracks_values(&self) -> bool {
+        self.tracks_values
+    }
+
+    /// Whether a body so far was analysed as with budgets without end: none was used up.
+    pub(super) fn is_within_budgets(&self) -> bool {
+        !self.tracks_values || !self.is_refused && !self.budgets().is_any_used_up()
+    }
+
+    /// Returns the properties and the cost of a body. If a part of the body is not valid, the rest is not analysed,
+    /// since it is not compiled either.
+    pub(super) fn profile(&mut self, module: Module<'_>, function: &Function<'_>) -> BodyProfile {
+        let Module { types, context, .. } = module;
         self.frames.clear();
         self.tries.clear();
         self.locals.clear();
@@ -206,7 +245,7 @@ impl Bodies {
         self.first_pending_write = 0;
         self.function += 1;
         self.exceeds_budget = false;
-        let _ = self.walk(types, ty, body);
+        let _ = self.walk(types, function.ty, &function.body);
         self.keep_stores();
         self.counts.live_ranges = self.deferred.live_ranges();
         self.counts.live_ranges.pairs += self.locals.result_pairs;
@@ -222,6 +261,7 @@ impl Bodies {
             context,
         );
         if self.is_exhausted() {
+            self.is_refused = true;
             self.profile.cost.ns = u64::MAX;
             // The rest of the body was not counted.
             self.profile.validation_steps = u64::MAX;

@@ -109,6 +109,19 @@ impl Total {
         }
     }
 
+    /// Adds the cost of other functions.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.ns = self.ns.saturating_add(other.ns);
+        self.longest_ns = self.longest_ns.max(other.longest_ns);
+        self.retained = self.retained.saturating_add(other.retained);
+        let [first, second] = self.largest;
+        let [others_first, others_second] = other.largest;
+        self.largest = match first >= others_first {
+            true => [first, second.max(others_first)],
+            false => [others_first, first.max(others_second)],
+        };
+    }
+
     /// Returns the time on two cores, in nanoseconds.
     pub(super) fn wall_ns(&self) -> u64 {
         (self.ns / 2).max(self.longest_ns)

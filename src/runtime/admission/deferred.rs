@@ -198,10 +198,10 @@ pub(super) struct Deferred {
     /// The number of walks over operands.
     walks: u32,
     /// The maximum number of instructions of a function in an accepted module. More are not recorded.
-    max_instructions: u64,
+    pub max_instructions: u64,
     /// The number of instructions that may still be repeated in this module. Each repetition takes a step, and
     /// their number can be the square of the module's size.
-    repeats_left: u64,
+    pub repeats_left: u64,
 }
 
 impl Deferred {

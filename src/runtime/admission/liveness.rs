@@ -25,7 +25,7 @@ const SHORT: usize = 1 << 16;
 const MAX_WORDS: usize = 1 << 22;
 
 /// The maximum number of set words that are processed for one module. They take some tenths of a second.
-const MAX_WORD_STEPS: u64 = 1 << 30;
+pub(super) const MAX_WORD_STEPS: u64 = 1 << 30;
 
 /// The parts of an instruction that the analysis needs.
 #[derive(Clone, Copy)]
@@ -71,9 +71,9 @@ pub(super) struct Liveness {
     deepest: usize,
     /// The number of pairs of a frame and a merged local that may still be listed in this module. Each costs time
     /// to compile.
-    pairs_left: u64,
+    pub pairs_left: u64,
     /// The number of set words that may still be processed in this module.
-    word_steps_left: u64,
+    pub word_steps_left: u64,
 }
 
 /// The analysis results of a frame.
@@ -90,11 +90,12 @@ struct Span {
 pub(super) struct BudgetExceeded;
 
 impl Liveness {
-    /// Makes the state for a module in which at most `pairs` pairs of a frame and a local are listed.
-    pub(super) fn new(pairs: u64) -> Self {
+    /// Makes the state for a module in which at most `pairs` pairs of a frame and a local are listed, and `word_steps`
+    /// set words are processed.
+    pub(super) fn new(pairs: u64, word_steps: u64) -> Self {
         Self {
             pairs_left: pairs,
-            word_steps_left: MAX_WORD_STEPS,
+            word_steps_left: word_steps,
             ..Self::default()
         }
     }

@@ -64,7 +64,7 @@ pub(super) struct Locals {
     pub exit_pairs: u64,
     /// The number of pairs of a local and a loop that may still be analysed in this module. Each takes a step, and
     /// their number can be the square of the module's size.
-    pairs_left: u64,
+    pub pairs_left: u64,
     /// The locals that were accessed.
     accessed: Vec<u32>,
     /// The loops that have not ended, outermost first.

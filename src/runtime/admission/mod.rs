@@ -6,6 +6,7 @@
 //! refused.
 
 mod body;
+mod code;
 mod component;
 mod cost;
 mod deferred;
@@ -14,6 +15,7 @@ mod images;
 mod invalid;
 mod liveness;
 mod locals;
+mod map;
 mod numbering;
 mod ops;
 mod profile;

@@ -5,10 +5,9 @@
 //! ones; constants computed from constants; several constants added to one value; operations that do not change a
 //! value.
 
-use std::collections::HashMap;
-
 use wasmparser::Operator;
 
+use super::map::{self, Map};
 use super::ops::Opcode;
 
 /// The number of a value. The default stands for any unknown value.
@@ -227,11 +226,11 @@ pub(super) enum Numbered {
 /// The numbered values of one function.
 #[derive(Default)]
 pub(super) struct Numbering {
-    computations: HashMap<Computation, Node>,
+    computations: Map<Computation, Node>,
     /// Values that are the sum of another value and a constant.
-    sums: HashMap<Node, Sum>,
-    reads: HashMap<Read, Node>,
-    constants: HashMap<Constant, Node>,
+    sums: Map<Node, Sum>,
+    reads: Map<Read, Node>,
+    constants: Map<Constant, Node>,
     /// The constants, by their index.
     values: Vec<Constant>,
     opaque: usize,
@@ -240,10 +239,10 @@ pub(super) struct Numbering {
 impl Numbering {
     /// Resets the state for the next function.
     pub(super) fn clear(&mut self) {
-        clear(&mut self.computations);
-        clear(&mut self.sums);
-        clear(&mut self.reads);
-        clear(&mut self.constants);
+        map::clear(&mut self.computations);
+        map::clear(&mut self.sums);
+        map::clear(&mut self.reads);
+        map::clear(&mut self.constants);
         self.values.clear();
         self.opaque = 0;
     }
@@ -455,14 +454,5 @@ impl Numbering {
             opcode,
             operands: [left, right, Node::NONE],
         })
-    }
-}
-
-/// Empties a map. `HashMap::clear` takes time in proportion to the map's capacity, so a large map is replaced.
-fn clear<K, V>(map: &mut HashMap<K, V>) {
-    if map.capacity() > 1 << 12 {
-        *map = HashMap::new();
-    } else {
-        map.clear();
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::cost::Bound;
 use super::walk::Walk;
 use crate::runtime::base::error::WasmError;
@@ -10,7 +12,7 @@ use crate::runtime::rewrite::{ExportOrder, standard_exceptions, validate_legacy}
 
 /// The content and cost of a module, up to its first error. Most fields are counts, capped by the limit of the same
 /// name: see [`ModuleLimits`].
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct ModuleProfile {
     pub(super) binary_bytes: u64,
     pub(super) types: u64,
@@ -21,6 +23,8 @@ pub(crate) struct ModuleProfile {
     pub(super) params: u64,
     pub(super) results: u64,
     pub(super) fields: u64,
+    /// An upper bound on the operands and results of one instruction that has more than a few, together.
+    pub(super) most_operands: u64,
     pub(super) largest_body: u64,
     pub(super) locals: u64,
     pub(super) nesting: u64,
@@ -38,7 +42,7 @@ pub(crate) struct ModuleProfile {
     pub(super) compile_ns: u64,
     pub(super) compile_bytes: u64,
     /// The work to validate the module, in steps.
-    pub(crate) validation_steps: u64,
+    pub(super) validation_steps: u64,
     /// The maximum number of bytes by which the shared memories that it defines may grow.
     pub(crate) shared_growth: u64,
     /// Whether its data segments are merged before compilation.
@@ -112,6 +116,28 @@ impl ModuleProfile {
     /// Counts the content of a binary, without an estimate of the cost to compile it.
     pub(crate) fn content_of(wasm: &[u8]) -> Self {
         Walk::new(None).through(wasm, wasm.len() as u64)
+    }
+
+    /// Counts what a binary has outside of its bodies.
+    pub(crate) fn sections_of(wasm: &[u8]) -> Self {
+        Walk::without_bodies().through(wasm, wasm.len() as u64)
+    }
+
+    /// Whether a module with these [sections](ModuleProfile::sections_of) [may be
+    /// validated](ModuleProfile::may_be_validated) whatever its bodies are.
+    pub(crate) fn may_be_validated_with_any_bodies(&self, limits: &ModuleLimits) -> bool {
+        let ns = self
+            .most_validation_steps()
+            .saturating_mul(VALIDATION_STEP_NS);
+        ns <= bound(limits, self.binary_bytes).ns
+    }
+
+    /// Returns an upper bound on the steps to validate a module with these [sections](ModuleProfile::sections_of).
+    pub(super) fn most_validation_steps(&self) -> u64 {
+        // An instruction takes at least a byte, and steps for its operands and results, at both ends if it is a block.
+        let steps_per_byte = self.most_operands.saturating_mul(2).saturating_add(10);
+        let steps = self.binary_bytes.saturating_mul(steps_per_byte);
+        self.validation_steps.saturating_add(steps)
     }
 
     /// Whether the module may be validated before its cost is estimated. If not, validation alone takes longer than the
@@ -294,6 +320,11 @@ impl ModuleProfile {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the estimate of the time to compile it is at most `ns` nanoseconds.
+    pub(crate) fn compiles_within(&self, ns: u64) -> bool {
+        self.compile_ns <= ns
     }
 
     /// Whether these limits let the single-pass register allocator compile the module. The allocator panics for some

@@ -96,6 +96,20 @@ impl Accesses {
         list[index] = list[index].saturating_add(count);
     }
 
+    /// Adds the accesses of other bodies of the same module.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let lists = [
+            (Object::Memory as fn(u32) -> Object, &other.memories),
+            (Object::Table, &other.tables),
+            (Object::Global, &other.globals),
+        ];
+        for (object, counts) in lists {
+            for (object, count) in numbered(object, counts.iter().copied()) {
+                self.add(object, count);
+            }
+        }
+    }
+
     /// Returns the searches for these accesses, in an order of the exports that makes them short.
     pub(super) fn searches(&self, wasm: &[u8]) -> Searches {
         Searches::plan(wasm, self.uses())

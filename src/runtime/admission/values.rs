@@ -21,6 +21,12 @@ impl Values {
 
     /// Returns the value at an index, counted from the bottom.
     pub(super) fn get(&self, place: u64) -> Value {
+        // Most often it is the last one, or above it.
+        match self.0.last() {
+            Some((last, value)) if *last == place => return *value,
+            Some((last, _)) if *last > place => {}
+            _ => return Value::default(),
+        }
         let found = self.0.binary_search_by_key(&place, |(place, _)| *place);
         found.map_or(Value::default(), |index| self.0[index].1)
     }

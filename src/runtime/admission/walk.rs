@@ -6,6 +6,7 @@ use wasmparser::{
 };
 
 use super::body::{Bodies, ModuleContext};
+use super::code::{Code, Division, Function, Module};
 use super::cost::{self, Bound, Cost, Total};
 use super::images::Images;
 use super::profile::{ModuleProfile, VALIDATION_STEP_NS};
@@ -16,10 +17,11 @@ use crate::runtime::rewrite::{Object, constant_offset};
 
 /// The state of the walk.
 #[derive(Default)]
-pub(super) struct Walk {
+pub(super) struct Walk<'a> {
     profile: ModuleProfile,
     types: Types,
-    bodies: Bodies,
+    code: Code<'a>,
+    /// The cost of all except for the code.
     total: Total,
     context: ModuleContext,
     /// Whether the function with each index is exported, started, or referenced by a table or `ref.func`: the
@@ -28,6 +30,8 @@ pub(super) struct Walk {
     /// The number of imported functions.
     imported_functions: usize,
     next_body: usize,
+    /// Whether bodies are not analysed.
+    skips_bodies: bool,
     imported_tables: u64,
     images: Images,
     shares: bool,
@@ -37,11 +41,24 @@ pub(super) struct Walk {
     is_nested: bool,
 }
 
-impl Walk {
+impl<'a> Walk<'a> {
     /// Makes a walk for a module that is refused if its compilation exceeds `bound`: see [`Bodies::new`].
     pub(super) fn new(bound: Option<Bound>) -> Self {
+        Self::with_code(Code::new(Bodies::new(bound), Division::default()))
+    }
+
+    /// Makes a walk that reads no bodies.
+    pub(super) fn without_bodies() -> Self {
         Self {
-            bodies: Bodies::new(bound),
+            skips_bodies: true,
+            ..Self::default()
+        }
+    }
+
+    /// Makes a walk with this analysis of bodies.
+    pub(super) fn with_code(code: Code<'a>) -> Self {
+        Self {
+            code,
             ..Self::default()
         }
     }
@@ -57,7 +74,7 @@ impl Walk {
     /// Returns the profile of a binary. The walk ends at the first error. The compiler reports it, and compiles
     /// nothing after it. `original_bytes` is the number of bytes of the binary that `wasm` was made from, by which the
     /// cost is judged.
-    pub(super) fn through(mut self, wasm: &[u8], original_bytes: u64) -> ModuleProfile {
+    pub(super) fn through(mut self, wasm: &'a [u8], original_bytes: u64) -> ModuleProfile {
         self.profile.binary_bytes = original_bytes;
         for payload in Parser::new(0).parse_all(wasm) {
             let Ok(payload) = payload else { break };
@@ -68,7 +85,10 @@ impl Walk {
         self.finish(wasm)
     }
 
-    fn payload(&mut self, payload: Payload<'_>) -> Option<()> {
+    fn payload(&mut self, payload: Payload<'a>) -> Option<()> {
+        if !matches!(payload, Payload::CodeSectionEntry(_)) {
+            self.finish_code();
+        }
         match payload {
             // A component is refused. It could contain modules and components, nested without a bound.
             Payload::Version {
@@ -173,7 +193,7 @@ impl Walk {
                     }
                 }
             }
-            Payload::CodeSectionEntry(body) => self.body(&body),
+            Payload::CodeSectionEntry(body) => self.body(body),
             Payload::CustomSection(section) => {
                 self.profile.custom_sections += 1;
                 let bytes = section.name().len() + section.data().len();
@@ -194,6 +214,7 @@ impl Walk {
                 let (params, results) = (ty.params().len() as u64, ty.results().len() as u64);
                 self.profile.params = self.profile.params.max(params);
                 self.profile.results = self.profile.results.max(results);
+                self.operands(params + results);
                 // The compiler makes a trampoline for each signature, through which the host calls functions.
                 cost.add(Cost::of_function());
                 cost.add(Cost::of_code((params + results) * 4_000));
@@ -201,11 +222,17 @@ impl Walk {
             CompositeInnerType::Struct(ty) => {
                 let fields = ty.fields.len() as u64;
                 self.profile.fields = self.profile.fields.max(fields);
+                self.operands(fields);
                 cost.add(Cost::of_items(fields, 100, 100));
             }
-            CompositeInnerType::Array(_) | CompositeInnerType::Cont(_) => {}
+            // An instruction can make an array of thousands of operands.
+            CompositeInnerType::Array(_) | CompositeInnerType::Cont(_) => self.operands(u64::MAX),
         }
         self.total.add(cost);
+    }
+
+    fn operands(&mut self, count: u64) {
+        self.profile.most_operands = self.profile.most_operands.max(count);
     }
 
     fn import(&mut self, ty: TypeRef) {
@@ -227,7 +254,7 @@ impl Walk {
             }
             TypeRef::Global(ty) => {
                 self.types.push_global(&ty.content_type);
-                self.bodies.accesses.push_global(false);
+                self.code.bodies.accesses.push_global(false);
                 self.profile.globals += 1;
             }
             TypeRef::Tag(ty) => self.types.push_tag(ty.func_type_idx),
@@ -242,8 +269,11 @@ impl Walk {
             self.startup.globals += 1;
         }
         let index = u32::try_from(self.profile.globals - 1).ok()?;
-        self.bodies.accesses.push_global(!ty.mutable && !needs_code);
-        self.bodies.accesses.add(Object::Global(index), 1);
+        self.code
+            .bodies
+            .accesses
+            .push_global(!ty.mutable && !needs_code);
+        self.code.bodies.accesses.add(Object::Global(index), 1);
         Some(())
     }
 
@@ -331,9 +361,8 @@ impl Walk {
             }
         }
         if let Some(table) = table {
-            self.bodies
-                .accesses
-                .add(table, self.profile.elements - before);
+            let accesses = &mut self.code.bodies.accesses;
+            accesses.add(table, self.profile.elements - before);
         }
         Some(())
     }
@@ -347,7 +376,7 @@ impl Walk {
 
     fn active_data(&mut self, memory: u32, offset: &ConstExpr<'_>, bytes: usize) -> Option<()> {
         self.expression(offset)?;
-        self.bodies.accesses.add(Object::Memory(memory), 1);
+        self.code.bodies.accesses.add(Object::Memory(memory), 1);
         self.images
             .add_segment(memory, constant_offset(offset), bytes as u64);
         Some(())
@@ -365,44 +394,51 @@ impl Walk {
         self.escaping[function] = true;
     }
 
-    fn body(&mut self, body: &FunctionBody<'_>) {
+    fn body(&mut self, body: FunctionBody<'a>) {
         if self.next_body == 0 {
             let places = self.profile.memories + self.profile.tables;
             self.context = ModuleContext { places };
         }
-        let function = self.imported_functions + self.next_body;
+        let index = self.imported_functions + self.next_body;
         self.next_body += 1;
         self.profile.largest_body = self.profile.largest_body.max(body.range().len() as u64);
-        let ty = u32::try_from(function)
+        let ty = u32::try_from(index)
             .ok()
-            .and_then(|function| self.types.type_of(function));
-        let Some(ty) = ty else { return };
-        let mut body_profile = self.bodies.profile(&self.types, ty, body, self.context);
-        if body_profile.legacy_exceptions && !self.profile.legacy_exceptions {
-            // The cost to compile is that of the rewritten module. Of this one, only the cost to validate counts.
-            self.profile.legacy_exceptions = true;
-            self.bodies = Bodies::new(None);
-            body_profile = self.bodies.profile(&self.types, ty, body, self.context);
-        }
-        self.profile.locals = self.profile.locals.max(body_profile.locals);
-        self.profile.nesting = self.profile.nesting.max(body_profile.nesting);
-        self.profile.regions = self.profile.regions.max(body_profile.regions);
-        let steps = self.profile.validation_steps;
-        self.profile.validation_steps = steps.saturating_add(body_profile.validation_steps);
-        self.profile.catches |= body_profile.catches;
-        self.profile.waits |= body_profile.waits && self.shares;
-        self.total.add(body_profile.cost);
-        if self.escaping.get(function) == Some(&true) {
-            let (params, results) = self.types.arity(ty).unwrap_or((0, 0));
-            let mut cost = Cost::of_function();
-            cost.add(Cost::of_code((params + results) * 2_000));
-            self.total.add(cost);
-        }
+            .and_then(|index| self.types.type_of(index));
+        let Some(ty) = ty.filter(|_| !self.skips_bodies) else {
+            return;
+        };
+        let module = Module {
+            types: &self.types,
+            escaping: &self.escaping,
+            context: self.context,
+        };
+        self.code.push(module, Function { index, ty, body });
+    }
+
+    /// Analyses the bodies that wait for it.
+    fn finish_code(&mut self) {
+        self.code.finish(Module {
+            types: &self.types,
+            escaping: &self.escaping,
+            context: self.context,
+        });
     }
 
     fn finish(mut self, wasm: &[u8]) -> ModuleProfile {
-        if self.profile.legacy_exceptions {
-            self.total = Total::default();
+        self.finish_code();
+        let code = &self.code.profile;
+        self.profile.locals = code.locals;
+        self.profile.nesting = code.nesting;
+        self.profile.regions = code.regions;
+        let steps = self.profile.validation_steps;
+        self.profile.validation_steps = steps.saturating_add(code.validation_steps);
+        self.profile.catches = code.catches;
+        self.profile.waits = code.waits && self.shares;
+        self.profile.legacy_exceptions = code.legacy_exceptions;
+        match code.legacy_exceptions {
+            true => self.total = Total::default(),
+            false => self.total.merge(code.total),
         }
         // Segments are merged if their image is not larger than this.
         let max_image = match self.is_nested {
@@ -428,9 +464,10 @@ impl Walk {
         // The compiler also validates the module.
         let steps = self.profile.validation_steps;
         let validation = steps.saturating_mul(VALIDATION_STEP_NS);
+        let accesses = &self.code.bodies.accesses;
         let searches = match self.is_nested {
-            true => self.bodies.accesses.searches_in_own_order(wasm),
-            false => self.bodies.accesses.searches(wasm),
+            true => accesses.searches_in_own_order(wasm),
+            false => accesses.searches(wasm),
         };
         let ns = self.total.wall_ns().saturating_add(validation);
         // One function may have all accesses, so the second core may not help.

@@ -42,6 +42,9 @@ pub struct WasmCapabilities {
     /// path contains links, or if guests of this process have or had access to it, to a folder around it, or to a
     /// folder in it. The host has to make sure that no guest of another process has access to it by any path.
     ///
+    /// What is known of each module is kept beside its code, so that another process need not analyse and validate it
+    /// again. It is compared with the caps of that process.
+    ///
     /// wasmtime removes entries that were not used lately when the cache is larger than about half a GiB. Each
     /// folder that is named here costs one thread for the life of the process.
     pub cache_path: Option<PathBuf>,
@@ -105,6 +108,10 @@ pub struct WasmCapabilities {
     pub max_component_value_bytes: u64,
     /// The maximum number of modules that an app holds at one time. Default: 10,000.
     pub max_modules: u32,
+    /// The maximum number of imports and exports of an ES module together; their names may have 256 bytes each on
+    /// average. The JavaScript engine handles them one by one, and QuickJS compares each export with all others.
+    /// Default: 10,000.
+    pub max_es_module_names: u32,
     /// The maximum number of stores alive at one time. An instance that was made without a store has its own, which
     /// counts. Default: 20,000.
     pub max_stores: u32,
@@ -149,6 +156,7 @@ impl Default for WasmCapabilities {
             max_table_elements: 10_000_000,
             max_component_value_bytes: 128 << 20,
             max_modules: 10_000,
+            max_es_module_names: 10_000,
             max_stores: 20_000,
             max_instances: 10_000,
             max_memories: 10_000,

@@ -94,6 +94,7 @@ impl WasmCapabilitiesBuilder {
         max_running_calls: u32;
         max_table_elements: u64;
         max_modules: u32;
+        max_es_module_names: u32;
         max_stores: u32;
         max_instances: u32;
         max_memories: u32;

@@ -1,7 +1,7 @@
 //! The folder for the cache of machine code, which processes share.
 //!
 //! wasmtime runs the code that it finds there. A user who can write to the folder can run any code in this process.
-//! So no guest may have access to it.
+//! So no guest may have access to it. The profiles of the modules are beside the code, and are trusted like it.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -15,7 +15,19 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::grants::GrantedPaths;
 
 /// The subfolder for wasmtime in the host's folder. wasmtime deletes all unknown files in the folder of its cache.
-const SUBFOLDER: &str = "ext_wasm";
+const CODE: &str = "ext_wasm";
+
+/// The subfolder for profiles of modules.
+const PROFILES: &str = "ext_wasm-profiles";
+
+/// The folders of a cache. Their paths have no links.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CacheFolders {
+    /// For wasmtime's cache.
+    pub code: PathBuf,
+    /// For the profiles of modules.
+    pub profiles: PathBuf,
+}
 
 /// The interval between deletions of excess entries. An app may compile many modules in a short time.
 const CLEANUP: Duration = Duration::from_secs(30);
@@ -33,7 +45,7 @@ struct Folders {
 }
 
 /// Registers the cache folder of a state and the folders that the state grants to guests. The cache folder is
-/// created if it does not exist. Returns the subfolder for the code.
+/// created if it does not exist. Returns its subfolders.
 ///
 /// # Errors
 /// `CompileError` if the folder cannot be used, other users can write to it, its path contains links, or guests of
@@ -41,7 +53,7 @@ struct Folders {
 pub(crate) fn enter(
     cache: Option<&Path>,
     granted: &GrantedPaths,
-) -> Result<Option<PathBuf>, WasmError> {
+) -> Result<Option<CacheFolders>, WasmError> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| unusable(path, error));
     let cache = cache.map(absolute).transpose()?;
     // A panic while the lock was held leaves the lists consistent.
@@ -57,7 +69,7 @@ pub(crate) fn enter(
             "machine code cannot be kept where guests are or were given files",
         ));
     }
-    let subfolder = cache.as_deref().map(make_subfolder).transpose()?;
+    let subfolders = cache.as_deref().map(make_subfolders).transpose()?;
     for path in granted.paths() {
         if !folders
             .granted
@@ -72,7 +84,7 @@ pub(crate) fn enter(
     {
         folders.caches.push(cache);
     }
-    Ok(subfolder)
+    Ok(subfolders)
 }
 
 /// Whether one path is equal to the other or inside it.
@@ -80,9 +92,16 @@ fn overlap(one: &Path, other: &Path) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
-/// Creates the subfolder in the host's folder, and the host's folder if it does not exist.
-fn make_subfolder(path: &Path) -> Result<PathBuf, WasmError> {
-    let subfolder = path.join(SUBFOLDER);
+/// Creates the subfolders in the host's folder, and the host's folder if it does not exist.
+fn make_subfolders(path: &Path) -> Result<CacheFolders, WasmError> {
+    Ok(CacheFolders {
+        code: make_subfolder(path, CODE)?,
+        profiles: make_subfolder(path, PROFILES)?,
+    })
+}
+
+fn make_subfolder(path: &Path, name: &str) -> Result<PathBuf, WasmError> {
+    let subfolder = path.join(name);
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -177,7 +196,7 @@ mod tests {
     fn compile(cache: &Path, checks: Checks) -> usize {
         // A tuned cache has its own engines, which no other state shares.
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
-        let code_cache = CodeCache::new(Some(tune), Some(make_subfolder(cache).unwrap())).unwrap();
+        let code_cache = CodeCache::new(Some(tune), Some(make_subfolders(cache).unwrap())).unwrap();
         let code = Compiler::new(
             code_cache.clone(),
             checks,
@@ -294,7 +313,7 @@ mod tests {
         let root = missing_folder("others");
         let created = root.join("new/cache");
         drop(state(Some(&created), &[]).unwrap());
-        let subfolder = created.join(SUBFOLDER);
+        let subfolder = created.join(CODE);
         for folder in [&root, &created, &subfolder] {
             let mode = folder.metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{folder:?}");
@@ -319,12 +338,11 @@ mod tests {
         let host = missing_folder("others-own");
         let state = state(Some(&host), &[]).unwrap();
         state.compile(MODULE).unwrap();
-        assert!(host.join(SUBFOLDER).join("modules").exists());
-        assert!(
-            files(&host)
-                .iter()
-                .all(|file| file.starts_with(host.join(SUBFOLDER)))
-        );
+        assert!(host.join(CODE).join("modules").exists());
+        let is_known = |file: &PathBuf| {
+            file.starts_with(host.join(CODE)) || file.starts_with(host.join(PROFILES))
+        };
+        assert!(files(&host).iter().all(is_known));
         remove(&host);
         remove(&root);
     }

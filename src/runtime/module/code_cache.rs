@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Code;
+use super::kept_profiles::KeptProfiles;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::component::ComponentCode;
+use crate::runtime::engine::disk_cache::CacheFolders;
 use crate::runtime::engine::stack_class::StackClass;
 use crate::runtime::engine::{Engines, Tune};
 use crate::runtime::store::native_stack::ThreadStack;
@@ -15,6 +16,8 @@ use crate::runtime::store::native_stack::ThreadStack;
 /// The engines, and the compiled code that is in use, by the binaries it was compiled from.
 pub(crate) struct CodeCache {
     engines: Engines,
+    /// Profiles of modules whose machine code may be in a folder. `None` without one.
+    kept_profiles: Option<KeptProfiles>,
     hasher: RandomState,
     modules: Codes<Code>,
     components: Codes<ComponentCode>,
@@ -49,22 +52,20 @@ impl Compiled for ComponentCode {
 
 impl CodeCache {
     /// Returns a cache for threads with a stack like the current one's. With `tune`, the cache is new and has its
-    /// own engines. Without `tune`, one cache is shared in the whole process by all states with the same folder for
+    /// own engines. Without `tune`, one cache is shared in the whole process by all states with the same folders for
     /// machine code and similar stack sizes, so that code which one runtime compiled serves the others.
-    /// `disk_cache` is a folder whose path has no links.
     ///
     /// # Errors
     /// As [`Engines::new`].
     pub(crate) fn new(
         tune: Option<Tune>,
-        disk_cache: Option<PathBuf>,
+        disk_cache: Option<CacheFolders>,
     ) -> Result<Arc<Self>, WasmError> {
-        type Untuned = HashMap<(Option<PathBuf>, StackClass), Arc<CodeCache>>;
+        type Untuned = HashMap<(Option<CacheFolders>, StackClass), Arc<CodeCache>>;
         static UNTUNED: LazyLock<Mutex<Untuned>> = LazyLock::new(Mutex::default);
         let stack = ThreadStack::current().class();
         if tune.is_some() {
-            let engines = Engines::new(tune, disk_cache.as_deref(), stack)?;
-            return Ok(Arc::new(Self::of(engines)));
+            return Ok(Arc::new(Self::of(tune, disk_cache.as_ref(), stack)?));
         }
         // A panic while the lock was held leaves the map consistent.
         let untuned = &mut *UNTUNED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,19 +73,28 @@ impl CodeCache {
         if let Some(cache) = untuned.get(&key) {
             return Ok(cache.clone());
         }
-        let engines = Engines::new(None, key.0.as_deref(), stack)?;
-        let cache = Arc::new(Self::of(engines));
+        let cache = Arc::new(Self::of(None, key.0.as_ref(), stack)?);
         untuned.insert(key, cache.clone());
         Ok(cache)
     }
 
-    fn of(engines: Engines) -> Self {
-        Self {
-            engines,
+    fn of(
+        tune: Option<Tune>,
+        folders: Option<&CacheFolders>,
+        stack: StackClass,
+    ) -> Result<Self, WasmError> {
+        Ok(Self {
+            engines: Engines::new(tune, folders.map(|folders| &*folders.code), stack)?,
+            kept_profiles: folders.map(|folders| KeptProfiles::in_folder(&folders.profiles)),
             hasher: RandomState::new(),
             modules: Codes::default(),
             components: Codes::default(),
-        }
+        })
+    }
+
+    /// Returns the profiles that are kept in a folder, if there is one.
+    pub(super) fn kept_profiles(&self) -> Option<&KeptProfiles> {
+        self.kept_profiles.as_ref()
     }
 
     /// Returns the engines that compile the code.

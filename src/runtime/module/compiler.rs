@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use wasmtime::{Engine, Module};
 
+use super::admit::Admitted;
+use super::kept_profiles::Key;
 use super::{Code, CodeCache, Compiled};
 use crate::runtime::admission::{self, ModuleProfile};
 use crate::runtime::base::error::WasmError;
@@ -12,9 +14,7 @@ use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::Checks;
 use crate::runtime::base::text;
 use crate::runtime::engine::compile_queue::{CompileQueue, Waiting};
-use crate::runtime::rewrite::{
-    StandardModule, merge_data_segments, standard_exceptions, validate_legacy,
-};
+use crate::runtime::rewrite::{merge_data_segments, standard_exceptions};
 use crate::runtime::store::move_module::move_to_engine;
 
 /// The maximum size of a binary that is compared on the calling thread, in bytes: it takes less time than a switch
@@ -25,10 +25,10 @@ pub(super) const SMALL: usize = 32 << 10;
 /// long.
 #[derive(Clone)]
 pub(crate) struct Compiler {
-    cache: Arc<CodeCache>,
-    checks: Checks,
-    limits: Arc<ModuleLimits>,
-    allow_legacy_exceptions: bool,
+    pub(super) cache: Arc<CodeCache>,
+    pub(super) checks: Checks,
+    pub(super) limits: Arc<ModuleLimits>,
+    pub(super) allow_legacy_exceptions: bool,
     queue: CompileQueue,
 }
 
@@ -129,37 +129,40 @@ impl Compiler {
             self.prepare(&code, self.checks)?;
             return Ok(code);
         }
-        let content = ModuleProfile::content_of(&wasm);
-        self.check_features(&content)?;
-        content.check_counts(&self.limits)?;
-        // The compiler validates each function when it comes to it, which may be after minutes.
-        let standard = match (
-            content.may_be_validated(&self.limits),
-            content.legacy_exceptions,
-        ) {
-            (false, _) => None,
-            (true, false) => {
-                self.validate_whole(&wasm)?;
-                None
-            }
-            (true, true) => {
-                let (standard, content) = self.rewrite(&wasm)?;
-                if content.may_be_validated(&self.limits) {
-                    self.validate_rewritten(&wasm, &standard)?;
-                }
-                Some(standard)
-            }
+        let kept = self.cache.kept_profiles();
+        let key = match kept {
+            Some(_) => Some(Key::of(self.cache.engines().get(self.checks)?, &wasm)),
+            None => None,
         };
-        let profile = match &standard {
-            None => ModuleProfile::of(&wasm, &self.limits),
-            Some(standard) => ModuleProfile::of_standard(&standard.wasm, wasm.len(), &self.limits),
+        let known = kept
+            .zip(key.as_ref())
+            .and_then(|(kept, key)| kept.find(key));
+        // What a message says about a refused module does not depend on earlier processes.
+        let known = known.filter(|profile| self.check(profile).is_ok());
+        let is_known = known.is_some();
+        let admitted = match known {
+            Some(profile) => Admitted::known(profile, &wasm)?,
+            None => self.admit(&wasm)?,
         };
-        self.check(&profile)?;
+        let Admitted {
+            profile,
+            standard,
+            is_validated,
+        } = admitted;
         let single_pass = profile.takes_single_pass(&self.limits);
         let standard = standard.map(|standard| (standard.wasm, standard.offsets));
         let (rewritten, offsets) = standard.unzip();
         let code = Code::new(&wasm, profile, offsets, single_pass);
-        self.prepare_from(rewritten.as_deref().unwrap_or(&wasm), &code, self.checks)?;
+        let compiled = self.prepare_from(rewritten.as_deref().unwrap_or(&wasm), &code, self.checks);
+        if let Err(error) = compiled {
+            if !is_validated {
+                self.validate_whole(&wasm)?;
+            }
+            return Err(error);
+        }
+        if let Some((kept, key)) = kept.zip(key).filter(|_| !is_known) {
+            kept.keep(&key, &code.profile);
+        }
         tracing::debug!(bytes = wasm.len(), "compiled a module");
         Ok(self.cache.add(hash, code))
     }
@@ -215,68 +218,6 @@ impl Compiler {
         let compiled = Compiled::new(module, names, &code.profile)?;
         code.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
-    }
-
-    /// Checks the content and the cost of a module.
-    ///
-    /// # Errors
-    /// `CompileError` if it exceeds a limit, or has legacy exceptions and may not have them.
-    fn check(&self, profile: &ModuleProfile) -> Result<(), WasmError> {
-        self.check_features(profile)?;
-        profile.check(&self.limits)
-    }
-
-    /// Checks that a module has no feature that is not allowed.
-    ///
-    /// # Errors
-    /// `CompileError` if it has legacy exceptions and may not have them.
-    fn check_features(&self, content: &ModuleProfile) -> Result<(), WasmError> {
-        if content.legacy_exceptions && !self.allow_legacy_exceptions {
-            return Err(WasmError::compile(
-                "the module has legacy exceptions, which are not allowed (allow_legacy_exceptions)",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Validates a whole module without legacy exceptions.
-    ///
-    /// # Errors
-    /// `CompileError` if it is not valid.
-    fn validate_whole(&self, wasm: &[u8]) -> Result<(), WasmError> {
-        let engine = self.cache.engines().get(self.checks)?;
-        Module::validate(engine, wasm).map_err(|error| admission::invalid(wasm, &error))
-    }
-
-    /// Validates a module by the rules for legacy exceptions. Returns it without them, and its content then, which may
-    /// take many more steps to validate: each handler is a block, whose parameters may be a thousand.
-    ///
-    /// # Errors
-    /// `CompileError` if it is not valid, or exceeds a limit on its content.
-    fn rewrite(&self, wasm: &[u8]) -> Result<(StandardModule, ModuleProfile), WasmError> {
-        validate_legacy(wasm)
-            .map_err(|error| admission::invalid_at(wasm, &error, error.offset()))?;
-        let standard = standard_exceptions(wasm)?;
-        let content = ModuleProfile::content_of_standard(&standard.wasm, wasm.len());
-        // Before the validator, whose limits have no names.
-        content.check_counts(&self.limits)?;
-        Ok((standard, content))
-    }
-
-    /// Validates a [rewritten](Compiler::rewrite) module by the rules of the engine, which may have other features off.
-    ///
-    /// # Errors
-    /// `CompileError` if it is not valid.
-    fn validate_rewritten(&self, wasm: &[u8], standard: &StandardModule) -> Result<(), WasmError> {
-        let engine = self.cache.engines().get(self.checks)?;
-        Module::validate(engine, &standard.wasm).map_err(|error| {
-            match error.downcast_ref::<wasmparser::Error>() {
-                Some(found) => {
-                    admission::invalid_at(wasm, found, standard.offsets.original(found.offset()))
-                }
-                None => admission::invalid(wasm, &error),
-            }
-        })
     }
 
     fn machine_code(

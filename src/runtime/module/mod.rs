@@ -1,8 +1,11 @@
 //! Compiled modules.
 
+mod admit;
 mod code_cache;
 pub(crate) mod compiler;
 mod component_compiler;
+mod kept_profiles;
+pub(crate) mod unclaimed;
 
 use std::any::TypeId;
 use std::sync::{Arc, OnceLock};

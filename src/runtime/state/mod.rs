@@ -1,5 +1,6 @@
 //! The state of one runtime: its modules, stores and instances.
 
+mod calls;
 mod components;
 mod groups;
 
@@ -7,27 +8,27 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 #[cfg(feature = "testing")]
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "testing")]
 use wasmtime::SharedMemory;
-use wasmtime::{Linker, MemoryType, ValRaw};
+use wasmtime::{Linker, MemoryType};
 
 use crate::runtime::admission;
 use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
-use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
+use crate::runtime::base::options::{Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
 use crate::runtime::component::WasmComponent;
 use crate::runtime::component::instance::ComponentInstance;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
 use crate::runtime::engine::compile_queue::CompileQueue;
-use crate::runtime::engine::disk_cache;
+use crate::runtime::engine::disk_cache::{self, CacheFolders};
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::limiter::{Limits, Usage};
@@ -35,11 +36,12 @@ use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
 use crate::runtime::linking::wasi;
 use crate::runtime::module::compiler::Compiler;
+use crate::runtime::module::unclaimed::UnclaimedModules;
 use crate::runtime::module::{Code, CodeCache, WasmModule};
 use crate::runtime::objects::memory::WasmMemory;
 #[cfg(feature = "testing")]
 use crate::runtime::store::native_stack::ThreadStack;
-use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore};
+use crate::runtime::store::{Outcome, StoreData, WasmStore};
 use crate::runtime::wasi::Wasi;
 
 /// The modules, stores and instances of one runtime, each with a numeric handle.
@@ -55,6 +57,7 @@ pub struct WasmState {
     preopens: GrantedPaths,
     modules: RefCell<HashMap<u32, WasmModule>>,
     components: RefCell<HashMap<u32, WasmComponent>>,
+    unclaimed: Arc<UnclaimedModules>,
     groups: RefCell<HashMap<u32, Arc<Group>>>,
     stores: RefCell<HashMap<u32, Entry>>,
     instances: RefCell<HashMap<u32, WasmInstance>>,
@@ -144,7 +147,7 @@ impl WasmState {
 
     fn with_code_cache(
         capabilities: WasmCapabilities,
-        code_cache: impl FnOnce(Option<PathBuf>) -> Result<Arc<CodeCache>, WasmError>,
+        code_cache: impl FnOnce(Option<CacheFolders>) -> Result<Arc<CodeCache>, WasmError>,
     ) -> Result<Self, WasmError> {
         let paths = match capabilities.allow_wasi {
             true => &capabilities.preopen_paths[..],
@@ -160,6 +163,7 @@ impl WasmState {
             compiles: CompileQueue::new(capabilities.max_pending_compiles),
             module_limits: Arc::new(capabilities.module_limits.clone()),
             preopens,
+            unclaimed: Arc::new(UnclaimedModules::new(capabilities.max_modules)),
             capabilities,
             modules: RefCell::default(),
             components: RefCell::default(),
@@ -257,6 +261,26 @@ impl WasmState {
             )));
         }
         Ok(())
+    }
+
+    /// Returns the modules that the host has compiled for scripts. The value can be sent to another thread.
+    pub(crate) fn unclaimed(&self) -> Arc<UnclaimedModules> {
+        self.unclaimed.clone()
+    }
+
+    /// Adds the module that the host has compiled under this number to the modules of the scripts.
+    ///
+    /// # Errors
+    /// `CompileError` if there is no such module, or not any more; otherwise as [`WasmState::add_module`].
+    pub(crate) fn claim_module(&self, number: u32) -> Result<WasmModule, WasmError> {
+        let code = self.unclaimed.get(number);
+        let code = code.ok_or_else(|| {
+            WasmError::compile(format!("no module was loaded under the number {number}"))
+        })?;
+        // A module that cannot be added stays: there may be room after garbage was collected.
+        let module = self.add_module(code)?;
+        self.unclaimed.remove(number);
+        Ok(module)
     }
 
     /// Returns the module with this handle.
@@ -563,51 +587,6 @@ impl WasmState {
         Ok(outcome)
     }
 
-    /// Starts an asynchronous call of a function of a store: it runs while its caller does other work. `frame`
-    /// holds the arguments, as for [`WasmFunc::call_frame`](crate::runtime::WasmFunc::call_frame).
-    ///
-    /// # Errors
-    /// `RuntimeError` if the store was dropped or is busy, too many calls run, or the options ask for an
-    /// interruptible call and the guest code of the store does not check for interrupts.
-    pub fn start_call(
-        &self,
-        store: u32,
-        func: u32,
-        frame: Vec<ValRaw>,
-        options: CallOptions,
-    ) -> Result<RunningCall, WasmError> {
-        let (store, checks) = self.store_and_checks(store)?;
-        let (timeout, running) = self.begin_call(&store, checks, options)?;
-        store.start(func, frame, timeout, running)
-    }
-
-    /// Checks that an asynchronous call can start in a store. Returns its timeout, and a value that counts the call until
-    /// it is dropped.
-    fn begin_call(
-        &self,
-        store: &WasmStore,
-        checks: Checks,
-        options: CallOptions,
-    ) -> Result<(Option<Duration>, Counted), WasmError> {
-        let CallOptions {
-            timeout_ms,
-            abortable,
-        } = options;
-        if (abortable || timeout_ms.is_some()) && !checks.interrupt {
-            return Err(WasmError::uninterruptible());
-        }
-        let cap = self.capabilities.max_running_calls;
-        let running = Counted::new(&self.running_calls);
-        if self.running_calls.load(Ordering::Relaxed) > cap {
-            return Err(WasmError::runtime(format!(
-                "too many calls run at the same time: the cap is {cap}"
-            )));
-        }
-        let cap_ms = self.capabilities.max_timeout_ms.unwrap_or(u64::MAX);
-        let timeout = timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.min(cap_ms)));
-        Ok((timeout.or(store.timeout()), running))
-    }
-
     /// Checks that this many more instances may be made.
     fn check_instance_count(&self, more: u32) -> Result<(), WasmError> {
         let cap = self.capabilities.max_instances;
@@ -647,22 +626,6 @@ impl WasmState {
     /// The number of instances that take up memory: all instances whose store is not freed.
     pub fn live_instances(&self) -> u32 {
         self.live_instances.load(Ordering::Relaxed)
-    }
-}
-
-/// Adds one to a counter for the life of this value.
-struct Counted(Arc<AtomicU32>);
-
-impl Counted {
-    fn new(count: &Arc<AtomicU32>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The cell that holds a store and records where the store's live borrow is.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::mem;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,6 +19,7 @@ use crate::runtime::store::component_values::ComponentMailbox;
 use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::native_stack::{ThreadStack, is_above};
 use crate::runtime::store::running::Event;
+use crate::runtime::store::suspendable::Exchange;
 use crate::runtime::store::thread::{GuestChannel, OwnStack};
 use crate::runtime::store::{StoreData, WasmStore};
 use crate::runtime::wasi::Outputs;
@@ -49,6 +51,10 @@ pub(super) struct StoreCell {
     /// Whether the guest of an asynchronous call has the turn. Then the caller's thread must not access any other
     /// field. The caller's thread gives the turn to the guest and takes it back.
     pub(super) guest_turn: AtomicBool,
+    /// The number of suspendable calls that have not ended.
+    pub(super) suspendable_calls: Cell<u32>,
+    /// Whether the innermost use of the store is a suspended call.
+    pub(super) suspended: Cell<bool>,
     /// Number of leases for the bytes of unshared memories.
     pub(super) exclusive_leases: AtomicU32,
     /// The number of nested uses of the store while the guest of an asynchronous call waits.
@@ -67,8 +73,19 @@ pub(super) struct StoreCell {
 #[derive(Clone)]
 pub(super) struct GuestLink {
     pub(super) channel: GuestChannel,
-    /// The channel for the guest's calls of host functions, if the call is asynchronous.
-    pub(super) host_calls: Option<UnboundedSender<Event>>,
+    pub(super) host_calls: HostCalls,
+}
+
+/// How the guest calls host functions.
+#[derive(Clone)]
+pub(super) enum HostCalls {
+    /// On the caller's thread, which waits for the guest.
+    OnCaller,
+    /// By this channel: the call is asynchronous.
+    Requested(UnboundedSender<Event>),
+    /// On the caller's thread, or by the exchange where the function [may answer
+    /// later](crate::runtime::HostFunction::suspends): the call can be suspended.
+    Suspending(Arc<Exchange>),
 }
 
 // SAFETY: the fields are only accessed through `WasmStore`, which is neither `Send` nor `Sync`. A `WasmStore` is
@@ -123,24 +140,27 @@ impl Drop for UnlinkGuest<'_> {
 struct Nested<'a> {
     cell: &'a StoreCell,
     /// The value in the link before the nested use.
-    host_calls: Option<UnboundedSender<Event>>,
+    host_calls: HostCalls,
+    /// Whether the innermost use of the store before was a suspended call.
+    suspended: bool,
 }
 
 impl<'a> Nested<'a> {
-    fn new(cell: &'a StoreCell, host_calls: Option<UnboundedSender<Event>>) -> Self {
+    fn new(cell: &'a StoreCell) -> Self {
         cell.nested.update(|nested| nested + 1);
-        if let Some(link) = &mut *cell.guest.borrow_mut() {
-            link.host_calls = None;
+        Self {
+            cell,
+            host_calls: cell.set_host_calls(HostCalls::OnCaller),
+            suspended: cell.suspended.replace(false),
         }
-        Self { cell, host_calls }
     }
 }
 
 impl Drop for Nested<'_> {
     fn drop(&mut self) {
-        if let Some(link) = &mut *self.cell.guest.borrow_mut() {
-            link.host_calls = self.host_calls.take();
-        }
+        let before = mem::replace(&mut self.host_calls, HostCalls::OnCaller);
+        self.cell.set_host_calls(before);
+        self.cell.suspended.set(self.suspended);
         self.cell.nested.update(|nested| nested - 1);
     }
 }
@@ -167,6 +187,14 @@ impl StoreCell {
         self.guest_turn.store(true, Ordering::Release);
         if let Some(link) = link {
             link.channel.resume();
+        }
+    }
+
+    /// Sets how the guest that runs next on the guest's thread calls host functions. Returns the value before.
+    pub(super) fn set_host_calls(&self, host_calls: HostCalls) -> HostCalls {
+        match &mut *self.guest.borrow_mut() {
+            Some(link) => mem::replace(&mut link.host_calls, host_calls),
+            None => HostCalls::OnCaller,
         }
     }
 }
@@ -196,15 +224,18 @@ impl WasmStore {
         group: &Group,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let _entered = self.is_at_rest().then(|| group.enter(self.deadline()));
-        if !group.is_metered() {
-            return self.run_alone(f);
-        }
+        let _entered = if self.is_at_rest() {
+            Some(group.enter(self.deadline()))
+        } else if self.cell.suspended.get() {
+            // The deadline of the suspended call goes on.
+            Some(group.enter(self.cell.interrupt.deadline()))
+        } else {
+            None
+        };
         self.run_alone(|mut store| {
-            group_fuel::take(&mut store, group, FuelShare::All)?;
-            let result = f(store.as_context_mut());
-            group_fuel::give_back(&mut store, group)?;
-            result
+            group_fuel::with_share(&mut store, Some(group), FuelShare::All, |store| {
+                f(store.as_context_mut())
+            })?
         })
     }
 
@@ -254,7 +285,7 @@ impl WasmStore {
         // Calls of host functions run on this thread, which waits for the guest.
         let link = GuestLink {
             channel: own.channel(),
-            host_calls: None,
+            host_calls: HostCalls::OnCaller,
         };
         self.cell.guest.replace(Some(link));
         let _unlink = UnlinkGuest(&self.cell);
@@ -263,7 +294,7 @@ impl WasmStore {
     }
 
     /// Returns the deadline of a run that starts now.
-    fn deadline(&self) -> Option<Deadline> {
+    pub(super) fn deadline(&self) -> Option<Deadline> {
         let own = self.cell.timeout.and_then(Deadline::after);
         match &self.cell.group {
             Some(group) => group.within_outer(own),
@@ -354,7 +385,9 @@ impl WasmStore {
         let context = unsafe { context.as_mut() };
         let link = self.cell.guest.borrow().clone();
         match link {
-            Some(link) => self.with_lent_on_guest_thread(link, || f(context.as_context_mut())),
+            Some(link) => {
+                self.with_lent_on_guest_thread(&link.channel, || f(context.as_context_mut()))
+            }
             None => f(context.as_context_mut()),
         }
     }
@@ -364,15 +397,8 @@ impl WasmStore {
     ///
     /// Not inlined, so that it takes no stack from the deeply nested calls of guests without a thread.
     #[inline(never)]
-    fn with_lent_on_guest_thread<R>(
-        &self,
-        GuestLink {
-            channel,
-            host_calls,
-        }: GuestLink,
-        f: impl FnOnce() -> R,
-    ) -> R {
-        let _nested = Nested::new(&self.cell, host_calls);
+    fn with_lent_on_guest_thread<R>(&self, channel: &GuestChannel, f: impl FnOnce() -> R) -> R {
+        let _nested = Nested::new(&self.cell);
         channel.run(f)
     }
 

@@ -19,6 +19,22 @@ pub(super) enum FuelShare {
     Half,
 }
 
+/// Runs `f` with fuel of the group, if there is a group and it has a budget.
+pub(super) fn with_share<R>(
+    store: &mut StoreContextMut<'_, StoreData>,
+    group: Option<&Group>,
+    share: FuelShare,
+    f: impl FnOnce(&mut StoreContextMut<'_, StoreData>) -> R,
+) -> Result<R, WasmError> {
+    let Some(group) = group.filter(|group| group.is_metered()) else {
+        return Ok(f(store));
+    };
+    take(store, group, share)?;
+    let result = f(store);
+    give_back(store, group)?;
+    Ok(result)
+}
+
 /// Moves fuel from the group to the store, which has none.
 #[inline(never)]
 pub(super) fn take(

@@ -14,7 +14,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::value::RefHandle;
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::interrupt::Aborted;
-use crate::runtime::store::cell::GuestLink;
+use crate::runtime::store::cell::{GuestLink, HostCalls};
 use crate::runtime::store::component_values::ComponentValues;
 use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::host_function::{self, HostFunction, Stop};
@@ -77,7 +77,8 @@ fn take_fuel(
     group: &Group,
     link: Option<&GuestLink>,
 ) -> wasmtime::Result<()> {
-    let is_asynchronous = link.is_some_and(|link| link.host_calls.is_some());
+    let is_asynchronous =
+        link.is_some_and(|link| matches!(link.host_calls, HostCalls::Requested(_)));
     let share = if is_asynchronous {
         FuelShare::Half
     } else {
@@ -139,10 +140,15 @@ fn call_back(
     frame: &mut [ValRaw],
 ) -> Result<(), Stop> {
     match host_calls {
-        Some(host_calls) => {
-            running::request_host_call(&store.cell, channel, host_calls, host, frame)
+        HostCalls::Requested(events) => {
+            running::request_host_call(&store.cell, channel, events, host, frame)
         }
-        None => channel.run_back(|| host.call(store, frame)),
+        HostCalls::Suspending(exchange) if host.suspends() => {
+            exchange.suspend(channel, host, frame)
+        }
+        HostCalls::OnCaller | HostCalls::Suspending(_) => {
+            channel.run_back(|| host.call(store, frame))
+        }
     }
 }
 

@@ -22,6 +22,14 @@ pub trait HostFunction: Send + Sync + 'static {
     /// A [`Stop`] ends the guest's call, or throws an exception in it.
     fn call(&self, store: &WasmStore, frame: &mut [ValRaw]) -> Result<(), Stop>;
 
+    /// Whether the function may answer [later](Stop::Later). A [`SuspendableCall`] is then suspended before the
+    /// function is called, so that the function can start other calls that are suspended.
+    ///
+    /// [`SuspendableCall`]: crate::runtime::store::SuspendableCall
+    fn suspends(&self) -> bool {
+        false
+    }
+
     /// Returns the number of the function, if the host numbers its functions. A store makes only one wasmtime
     /// function for each number and type, and runs the host function that it got first.
     fn number(&self) -> Option<u32> {
@@ -80,11 +88,11 @@ pub enum Stop {
     Rethrow(RefHandle),
     /// It fails with an error that the guest cannot catch.
     Error(WasmError),
-    /// It will provide its results later, with [`RunningCall::answer`]. Only allowed directly in a [`RunningCall`],
-    /// not in a call nested in it.
+    /// It will provide its results later, with [`RunningCall::answer`] or [`SuspendableCall::resume`]. Only allowed
+    /// directly in such a call, not in a call nested in it.
     ///
-    /// [`RunningCall`]: crate::runtime::store::RunningCall
     /// [`RunningCall::answer`]: crate::runtime::store::RunningCall::answer
+    /// [`SuspendableCall::resume`]: crate::runtime::store::SuspendableCall::resume
     Later,
 }
 

@@ -23,6 +23,7 @@ mod raw;
 pub(crate) mod references;
 mod running;
 mod shared;
+mod suspendable;
 mod thread;
 
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -54,6 +55,7 @@ use self::raw::{lift, lower};
 use self::references::Refs;
 pub use self::running::{Progress, RunningCall};
 pub(crate) use self::shared::{read_shared, write_shared};
+pub use self::suspendable::{SuspendableCall, Turn};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::stats::StoreStats;
 use crate::runtime::engine::group::Group;
@@ -145,6 +147,8 @@ impl WasmStore {
                 has_host_funcs: Cell::new(false),
                 guest: RefCell::new(None),
                 guest_turn: AtomicBool::new(false),
+                suspendable_calls: Cell::new(0),
+                suspended: Cell::new(false),
                 exclusive_leases: AtomicU32::new(0),
                 nested: Cell::new(0),
                 resume_pending: Cell::new(false),

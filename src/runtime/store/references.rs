@@ -195,9 +195,11 @@ pub(crate) fn resolve(
             let any = AnyRef::convert_extern(&mut store, value).map_err(out_of_heap)?;
             Val::AnyRef(Some(any))
         }
-        (RefHandle::I31(value), HeapType::Any) => {
-            let value = I31::new_i32(value).ok_or_else(|| mismatch(ty))?;
-            Val::AnyRef(Some(AnyRef::from_i31(&mut store, value)))
+        (RefHandle::I31(value), HeapType::Any) => Val::AnyRef(Some(i31(&mut store, value, ty)?)),
+        (RefHandle::I31(value), HeapType::Extern) if store.data().refs.is_grouped => {
+            let any = i31(&mut store, value, ty)?;
+            let converted = ExternRef::convert_any(&mut store, any);
+            Val::ExternRef(Some(converted.map_err(out_of_heap)?))
         }
         (RefHandle::Func(index), HeapType::Func) => {
             Val::FuncRef(Some(store.data().funcs.get(index)?.func))
@@ -227,6 +229,15 @@ pub(crate) fn resolve(
         Ok(true) => Ok(value),
         _ => Err(mismatch(ty)),
     }
+}
+
+fn i31(
+    store: &mut StoreContextMut<'_, StoreData>,
+    value: i32,
+    ty: &RefType,
+) -> Result<Rooted<AnyRef>, WasmError> {
+    let value = I31::new_i32(value).ok_or_else(|| mismatch(ty))?;
+    Ok(AnyRef::from_i31(store, value))
 }
 
 /// Returns the handle of a reference that came from the guest.

@@ -22,7 +22,7 @@ use wasmtime::{AsContextMut, StoreContextMut, ValRaw};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::deadline::{self, Watch};
 use crate::runtime::engine::interrupt::{Deadline, Interrupt};
-use crate::runtime::store::cell::{Access, GuestLink, StoreCell};
+use crate::runtime::store::cell::{Access, GuestLink, HostCalls, StoreCell};
 use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::host_function::{HostFunction, Stop};
 use crate::runtime::store::thread::{GuestChannel, GuestThread};
@@ -191,7 +191,7 @@ impl WasmStore {
         let cell = self.cell.clone();
         cell.guest.replace(Some(GuestLink {
             channel: thread.channel(),
-            host_calls: Some(sender.clone()),
+            host_calls: HostCalls::Requested(sender.clone()),
         }));
         cell.access.set(Access::Taken);
         cell.guest_turn.store(true, Ordering::Release);
@@ -202,16 +202,10 @@ impl WasmStore {
             // lent while this reference waits.
             let store = unsafe { &mut *cell.store.get() };
             let ended = catch_unwind(AssertUnwindSafe(|| {
-                let mut store = store.as_context_mut();
-                let group = cell.group.as_ref().filter(|group| group.is_metered());
-                if let Some(group) = group {
-                    group_fuel::take(&mut store, group, FuelShare::Half)?;
-                }
-                let called = run(store.as_context_mut());
-                if let Some(group) = group {
-                    group_fuel::give_back(&mut store, group)?;
-                }
-                called
+                let (mut store, group) = (store.as_context_mut(), cell.group.as_deref());
+                group_fuel::with_share(&mut store, group, FuelShare::Half, |store| {
+                    run(store.as_context_mut())
+                })?
             }));
             drop((watch, held));
             cell.guest.replace(None);

@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 
 use crate::runtime::base::error::WasmError;
@@ -34,6 +34,13 @@ const MAX_IDLE: usize = 8;
 const MAX_OWN_STACKS: u32 = 64;
 
 static IDLE_THREADS: Mutex<Vec<GuestThread>> = Mutex::new(Vec::new());
+
+/// How often a thread looks for a message before it sleeps. To wake a thread takes tens of microseconds, and the other
+/// thread often answers sooner. With a single core it could not answer meanwhile.
+static SPINS: LazyLock<u32> = LazyLock::new(|| match thread::available_parallelism() {
+    Ok(cores) if cores.get() > 1 => 300,
+    _ => 0,
+});
 
 type Task = Box<dyn FnOnce() + Send>;
 
@@ -78,7 +85,8 @@ impl Endpoint {
         match result {
             Some(Ok(result)) => result,
             Some(Err(panic)) => resume_unwind(panic),
-            // `Done` is sent only after a task, or by `resume` when no task runs.
+            // `Done` is sent only after a task, by `resume` when no task runs, or where a task suspends itself: those
+            // are not run here.
             None => process::abort(),
         }
     }
@@ -120,6 +128,12 @@ impl Endpoint {
 
     fn receive(&self) -> Message {
         let from = self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..*SPINS {
+            if let Ok(message) = from.try_recv() {
+                return message;
+            }
+            std::hint::spin_loop();
+        }
         from.recv().unwrap_or_else(|_| process::abort())
     }
 }
@@ -202,12 +216,46 @@ impl Drop for GuestThread {
     }
 }
 
-/// The stack of another thread for a guest of a synchronous call. The thread [waits](GuestChannel::wait) for tasks.
-pub(super) struct OwnStack {
+/// A guest's thread that [waits](GuestChannel::wait) for tasks.
+pub(super) struct WaitingThread {
     /// `None` only during drop.
     thread: Option<GuestThread>,
     channel: GuestChannel,
 }
+
+impl WaitingThread {
+    /// Takes a thread and makes it wait for tasks.
+    ///
+    /// # Errors
+    /// `RuntimeError` if no thread can be started.
+    pub(super) fn take() -> Result<Self, WasmError> {
+        let thread = GuestThread::take()?;
+        let channel = thread.channel();
+        let waiting = channel.clone();
+        thread.start(move || waiting.wait());
+        Ok(Self {
+            thread: Some(thread),
+            channel,
+        })
+    }
+
+    /// Returns the channels between the thread and the caller's.
+    pub(super) fn channel(&self) -> GuestChannel {
+        self.channel.clone()
+    }
+}
+
+impl Drop for WaitingThread {
+    fn drop(&mut self) {
+        self.channel.resume();
+        if let Some(thread) = self.thread.take() {
+            thread.give_back();
+        }
+    }
+}
+
+/// The stack of another thread for a guest of a synchronous call.
+pub(super) struct OwnStack(WaitingThread);
 
 thread_local! {
     /// The number of `OwnStack`s of this thread.
@@ -223,30 +271,20 @@ impl OwnStack {
         if OWN_STACKS.get() >= MAX_OWN_STACKS {
             return Err(WasmError::stack_exhausted());
         }
-        let thread = GuestThread::take()?;
-        let channel = thread.channel();
-        let waiting = channel.clone();
-        thread.start(move || waiting.wait());
+        let thread = WaitingThread::take()?;
         OWN_STACKS.set(OWN_STACKS.get() + 1);
-        Ok(Self {
-            thread: Some(thread),
-            channel,
-        })
+        Ok(Self(thread))
     }
 
     /// Returns the channels between the thread and the caller's.
     pub(super) fn channel(&self) -> GuestChannel {
-        self.channel.clone()
+        self.0.channel()
     }
 }
 
 impl Drop for OwnStack {
     fn drop(&mut self) {
         OWN_STACKS.set(OWN_STACKS.get() - 1);
-        self.channel.resume();
-        if let Some(thread) = self.thread.take() {
-            thread.give_back();
-        }
     }
 }
 
@@ -266,6 +304,27 @@ impl GuestChannel {
     /// Ends the [wait](Self::wait) of the guest's thread, which has to be running no task.
     pub(super) fn resume(&self) {
         self.0.caller.send(Message::Done);
+    }
+
+    /// Runs `task` on the guest's thread, which has to be [waiting](Self::wait), until the task has ended or
+    /// [suspends](Self::suspend) itself. Called on the caller's thread.
+    pub(super) fn run_until_suspended(&self, task: impl FnOnce() + Send + 'static) {
+        self.0.caller.send(Message::Run(Box::new(task)));
+        self.0.caller.serve();
+    }
+
+    /// Resumes the innermost task of the guest's thread, which has to be suspended, until the task has ended or
+    /// [suspends](Self::suspend) itself again. Called on the caller's thread.
+    pub(super) fn resume_until_suspended(&self) {
+        self.0.caller.send(Message::Done);
+        self.0.caller.serve();
+    }
+
+    /// Suspends the running task, and runs tasks of the caller's thread until that thread [resumes
+    /// it](Self::resume_until_suspended). Called on the guest's thread.
+    pub(super) fn suspend(&self) {
+        self.0.guest.send(Message::Done);
+        self.0.guest.serve();
     }
 
     /// Runs `f` on the caller's thread, and waits for it. Called on the guest's thread.

@@ -91,21 +91,35 @@ impl campaign::Tally for Tally {
     }
 }
 
+/// Runs cases that are made of bytes.
+#[derive(Default)]
+pub struct Checker(worker::Runner);
+
+impl Checker {
+    /// Runs the case that is made of these bytes. Ignores bytes that make no case.
+    ///
+    /// # Panics
+    /// On a difference.
+    pub fn check(&self, data: &[u8]) {
+        let Ok(case) = Case::of_bytes(data) else {
+            return;
+        };
+        match self.0.run(&case) {
+            Ok(Ok(_)) => {}
+            Ok(Err(difference)) => panic!("{difference}"),
+            Err(error) => panic!("{error:#}"),
+        }
+    }
+}
+
 /// Runs the case that is made of these bytes, for a fuzzer that supplies bytes. Ignores bytes that make no case.
 ///
 /// # Panics
 /// On a difference.
 pub fn check(data: &[u8]) {
-    let Ok(case) = Case::of_bytes(data) else {
-        return;
-    };
     thread_local! {
         // Never dropped: at the end of a thread, the engine's thread-local variables may be destroyed before this one.
-        static RUNNER: &'static worker::Runner = Box::leak(Box::default());
+        static CHECKER: &'static Checker = Box::leak(Box::default());
     }
-    match RUNNER.with(|runner| runner.run(&case)) {
-        Ok(Ok(_)) => {}
-        Ok(Err(difference)) => panic!("{difference}"),
-        Err(error) => panic!("{error:#}"),
-    }
+    CHECKER.with(|checker| checker.check(data));
 }

@@ -241,7 +241,9 @@ fn earlier_findings_and_corpora_have_no_findings() {
     for (name, check) in [
         ("api", (|data| api::check(data, Surface::Api)) as fn(&[u8])),
         ("ops", |data| api::check(data, Surface::Ops)),
-        ("differential", differential::check),
+        ("differential", |data| {
+            differential::Checker::default().check(data);
+        }),
     ] {
         let files = files(&corpus.join(name));
         assert!(!files.is_empty(), "no corpus of {name}");

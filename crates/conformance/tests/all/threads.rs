@@ -20,7 +20,7 @@ const SHARED: &str = r#"(module $shared
 
 fn run_on(text: &str, new_host: NewHost<'_>) -> FileRun {
     let text = format!("{SHARED}{text}");
-    let file = ScriptFile::embedded("test", "threads.wast", text.leak());
+    let file = ScriptFile::embedded("test", "threads.wast", text);
     let features = Features::default().with([Feature::Threads]);
     run::run_file(&file, &features, &[], new_host)
 }

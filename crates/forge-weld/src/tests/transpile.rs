@@ -92,6 +92,37 @@ fn the_source_map_can_be_inlined() {
 }
 
 #[test]
+fn imports_of_the_source_phase_get_a_query() {
+    let source = "\
+import source a from \"./a.wasm\";
+import source b from \"./b.wasm?x=1#y\";
+import source from \"./c.js\";
+import defer * as d from \"./d.js\";
+f(a, b, source, d);
+";
+    for name in ["main.ts", "main.js"] {
+        let code = transpile(name, source).expect("transpiles").code;
+        assert_eq!(
+            code,
+            "import a from \"./a.wasm?module\";\n\
+             import b from \"./b.wasm?x=1&module#y\";\n\
+             import source from \"./c.js\";\n\
+             import defer * as d from \"./d.js\";\n\
+             f(a, b, source, d);\n"
+        );
+    }
+    let source = "const _importSource = 1;\nf(await import.source(name), import(name));\n";
+    let code = transpile("main.ts", source).expect("transpiles").code;
+    assert!(
+        code.starts_with(
+            "const _importSource = 1;\nf(await _importSource_(name), import(name));\n\
+             async function _importSource_(specifier) {\n"
+        ),
+        "{code}"
+    );
+}
+
+#[test]
 fn non_ascii_characters_are_kept() {
     let code = transpile("main.ts", "f(\"é\");").expect("transpiles").code;
     assert_eq!(code, "f(\"é\");\n");

@@ -17,7 +17,7 @@ pub(super) struct ValueFlow {
     heavy_nodes: Vec<Node>,
     /// The number of pairs of a local and a branch that may still be analysed in this module, and whether there
     /// were more.
-    pairs_left: u64,
+    pub pairs_left: u64,
     pub is_exhausted: bool,
     /// The counters of arguments that branches pass for locals.
     pub arguments: BlockArguments,

@@ -34,7 +34,15 @@ impl Deferred {
     /// Records that an instruction at `point` needs the value.
     pub(crate) fn need(&mut self, node: Node, stores: LiveStores, point: ProgramPoint) {
         self.hoist(node);
-        self.steps.push(Step::Place(node));
+        self.need_hoisted(node, stores, point);
+    }
+
+    /// As [`Deferred::need`], of a value that was hoisted.
+    fn need_hoisted(&mut self, node: Node, stores: LiveStores, point: ProgramPoint) {
+        let Kind::Computed(index) = node.kind() else {
+            return;
+        };
+        self.place(index, stores, point);
         while let Some(step) = self.steps.pop() {
             match step {
                 Step::Place(node) => {
@@ -56,8 +64,10 @@ impl Deferred {
     pub(crate) fn need_here(&mut self, node: Node) {
         match node.kind() {
             Kind::Computed(_) => {
-                self.need(node, LiveStores::All, self.here());
-                self.need(node, LiveStores::Last, self.here());
+                let here = self.here();
+                self.hoist(node);
+                self.need_hoisted(node, LiveStores::All, here);
+                self.need_hoisted(node, LiveStores::Last, here);
             }
             Kind::Constant(constant) => {
                 self.hoist(node);

@@ -19,6 +19,7 @@ mod tests;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use wasm_encoder::Encode as _;
 use wasmparser::ExternalKind;
 
@@ -29,7 +30,7 @@ pub(crate) use self::section::export_names;
 use self::section::{ExportSection, encode_length, leb_bytes};
 
 /// An object for which the compiler searches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash, Serialize)]
 pub(crate) enum Object {
     Memory(u32),
     Table(u32),
@@ -59,7 +60,7 @@ impl Object {
 }
 
 /// The new order of a module's exports.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct ExportOrder {
     /// The objects whose exports come first.
     first: Box<[Object]>,

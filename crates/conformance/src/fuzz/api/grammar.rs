@@ -177,6 +177,8 @@ pub const RULES: &[Rule] = &[
         "standardMember",
         &[
             "func(<n>)(<values>)",
+            "standard(<n>).promising(func(<n>))(<values>)",
+            "standard(<n>).promising(func(<n>))(<values>)",
             "standard(<n>).Module.exports(<anyStandardModule>)",
             "standard(<n>).Module.imports(<anyStandardModule>)",
             "standard(<n>).Module.customSections(<anyStandardModule>, <name>)",

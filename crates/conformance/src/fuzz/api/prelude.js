@@ -255,7 +255,10 @@ function check(error) {
 }
 
 /** Reports an error of a standard class that is not as documented. */
-function checkStandard({ code, message }) {
+function checkStandard(error) {
+  const { message } = error;
+  // An error of the app has no code of its own, and a script may have given one to `Object.prototype`.
+  const code = getOwnPropertyDescriptor(error, "code")?.value;
   if (code !== undefined && !(code >= 5000 && code <= 5006)) find(`a standard error of the code ${code}: ${message}`);
   else if (typeof message !== "string" || message.length > MAX_MESSAGE) find(`a message of ${message?.length} characters: ${message}`);
 }

@@ -21,18 +21,18 @@ pub enum Surface {
 
 /// The objects that guests import.
 #[derive(Clone, Copy)]
-enum Objects {
+enum Objects<'a> {
     Strict,
-    /// Those of the standard `WebAssembly`.
-    Standard,
+    /// Those of the standard object of this number.
+    Standard(&'a str),
 }
 
-impl Objects {
+impl Objects<'_> {
     /// The pool of the objects of a kind.
     fn pool(self, kind: &str) -> String {
         match self {
             Objects::Strict => kind.to_owned(),
-            Objects::Standard => {
+            Objects::Standard(_) => {
                 let (first, rest) = kind.split_at(1);
                 format!("standard{}{rest}", first.to_uppercase())
             }
@@ -185,7 +185,7 @@ impl<'a, 'b> Writer<'a, 'b> {
     fn standard_instance(&mut self) -> Result<String> {
         let guest = self.guest()?;
         let (name, n) = (guest.name, self.rule("n")?);
-        let imports = self.imports(guest, Objects::Standard)?;
+        let imports = self.imports(guest, Objects::Standard(&n))?;
         let binary = format!("binaries.{name}");
         Ok(match self.choices.arbitrary()? {
             false => format!("standard({n}).instantiate({binary}, {imports})"),
@@ -196,7 +196,7 @@ impl<'a, 'b> Writer<'a, 'b> {
     }
 
     /// An object that most times satisfies the imports of a guest.
-    fn imports(&mut self, guest: &Guest, objects: Objects) -> Result<String> {
+    fn imports(&mut self, guest: &Guest, objects: Objects<'_>) -> Result<String> {
         if self.choices.ratio(1, 10)? {
             return self.rule("value");
         }
@@ -205,7 +205,15 @@ impl<'a, 'b> Writer<'a, 'b> {
             let value = match &import.kind {
                 _ if self.choices.ratio(1, 16)? => self.rule("value")?,
                 ImportKind::Function(_) if import.module.starts_with("wasi") => continue,
-                ImportKind::Function(ty) => self.import(Some(ty))?,
+                ImportKind::Function(ty) => {
+                    let function = self.import(Some(ty))?;
+                    match objects {
+                        Objects::Standard(n) if self.choices.ratio(1, 3)? => {
+                            format!("new (standard({n}).Suspending)({function})")
+                        }
+                        _ => function,
+                    }
+                }
                 ImportKind::Object(pool) => {
                     format!("{}({})", objects.pool(pool), self.rule("n")?)
                 }
