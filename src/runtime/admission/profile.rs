@@ -216,10 +216,15 @@ impl ModuleProfile {
 
     /// Adds the cost of the items that a component makes when it is instantiated.
     pub(super) fn add_items(&mut self, items: u64) {
-        self.compile_ns = self
-            .compile_ns
-            .saturating_add(items.saturating_mul(ITEM_NS));
-        let bytes = items.saturating_mul(ITEM_BYTES);
+        self.add_cost(
+            items.saturating_mul(ITEM_NS),
+            items.saturating_mul(ITEM_BYTES),
+        );
+    }
+
+    /// Adds to the time, in nanoseconds, and memory, in bytes, for the compilation.
+    pub(super) fn add_cost(&mut self, ns: u64, bytes: u64) {
+        self.compile_ns = self.compile_ns.saturating_add(ns);
         self.compile_bytes = self.compile_bytes.saturating_add(bytes);
     }
 
@@ -295,8 +300,20 @@ impl ModuleProfile {
         self.check_as("module", limits)
     }
 
+    /// Checks the cost of a component alone.
+    ///
+    /// # Errors
+    /// `CompileError` if it exceeds a limit.
+    pub(super) fn check_component_cost(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        self.check_cost_as("component", limits)
+    }
+
     fn check_as(&self, kind: &str, limits: &ModuleLimits) -> Result<(), WasmError> {
         self.check_counts_as(kind, limits)?;
+        self.check_cost_as(kind, limits)
+    }
+
+    fn check_cost_as(&self, kind: &str, limits: &ModuleLimits) -> Result<(), WasmError> {
         let bound = bound(limits, self.binary_bytes);
         if self.compile_ns > bound.ns {
             let estimate = match self.compile_ns {

@@ -8,6 +8,7 @@ use super::linking;
 use super::types::{Function, Interface};
 use crate::runtime::admission::ComponentProfile;
 use crate::runtime::base::error::WasmError;
+use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::Checks;
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
 use crate::runtime::store::StoreData;
@@ -45,6 +46,15 @@ impl ComponentCode {
     /// Returns the binary that the code was compiled from.
     pub(crate) fn wasm(&self) -> &[u8] {
         &self.wasm
+    }
+
+    /// Checks the limits on the interface and on the cost of its types.
+    ///
+    /// # Errors
+    /// `CompileError` if one is exceeded.
+    pub(crate) fn check_limits(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        self.interface.check_size(limits)?;
+        self.profile.check_cost(limits)
     }
 
     /// Whether there is machine code with these checks.

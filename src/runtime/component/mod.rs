@@ -5,8 +5,10 @@ pub(crate) mod encoding;
 pub(crate) mod instance;
 mod linking;
 mod resources;
+mod type_costs;
 pub(crate) mod types;
 pub(crate) mod validation;
+mod validation_cost;
 mod values;
 
 use std::sync::Arc;

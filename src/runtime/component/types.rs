@@ -11,6 +11,7 @@ use wasmparser::component_types::{
 use wasmparser::types::{TypeIdentifier, TypesRef};
 
 use crate::runtime::base::error::WasmError;
+use crate::runtime::base::module_limits::ModuleLimits;
 
 /// The place of a type in [`Interface::types`].
 pub(crate) type TypeIndex = u32;
@@ -209,9 +210,8 @@ pub(crate) struct Items {
 /// The imports and exports of a component, with their types.
 #[derive(Debug, Serialize)]
 pub(crate) struct Interface {
-    /// The number of its types, fields and cases.
     #[serde(skip)]
-    size: u64,
+    size: InterfaceSize,
     pub(crate) types: Box<[ValueType]>,
     /// Whether values of each type have handles in them.
     #[serde(skip)]
@@ -223,15 +223,15 @@ pub(crate) struct Interface {
 
 impl Interface {
     /// Reads the interface of a component from the validator's types. `imports` and `exports` are their names, in the
-    /// order of the component. The interface may have `max_types` types, fields and cases.
+    /// order of the component.
     ///
     /// # Errors
-    /// `CompileError` if it has more.
+    /// `CompileError` if it exceeds a limit.
     pub(crate) fn of(
         types: TypesRef<'_>,
         imports: &[&str],
         exports: &[&str],
-        max_types: u64,
+        limits: &ModuleLimits,
     ) -> Result<Self, WasmError> {
         let mut builder = Builder {
             parsed: types,
@@ -240,8 +240,8 @@ impl Interface {
             resources: Vec::new(),
             known_resources: HashMap::new(),
             reads_imports: true,
-            count: 0,
-            max_types,
+            size: InterfaceSize::default(),
+            limits,
         };
         for (_, ty) in PRIMITIVES {
             builder.types.push(ty);
@@ -250,7 +250,7 @@ impl Interface {
         builder.reads_imports = false;
         let exports = builder.items(exports, |name| types.component_item_for_export(name))?;
         Ok(Self {
-            size: builder.count,
+            size: builder.size,
             holds_handles: holds_handles(&builder.types),
             types: builder.types.into(),
             resources: builder.resources.into(),
@@ -262,9 +262,9 @@ impl Interface {
     /// Checks the size of the interface.
     ///
     /// # Errors
-    /// `CompileError` if it has more than `max_types` types, fields and cases.
-    pub(crate) fn check_size(&self, max_types: u64) -> Result<(), WasmError> {
-        check_size(self.size, max_types)
+    /// `CompileError` if it exceeds a limit.
+    pub(crate) fn check_size(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        self.size.check(limits)
     }
 
     /// Returns the type at this place.
@@ -357,8 +357,8 @@ struct Builder<'a> {
     known_resources: HashMap<ResourceId, ResourceIndex>,
     /// Whether the items are imports.
     reads_imports: bool,
-    count: u64,
-    max_types: u64,
+    size: InterfaceSize,
+    limits: &'a ModuleLimits,
 }
 
 impl<'a> Builder<'a> {
@@ -388,22 +388,16 @@ impl<'a> Builder<'a> {
         functions: &mut Vec<Function>,
     ) -> Result<Item, WasmError> {
         self.count(1)?;
-        let path = || {
-            let own = std::iter::once(Box::from(name));
-            around.iter().cloned().chain(own).collect::<Vec<_>>()
-        };
         let ty = match ty {
             ComponentEntityType::Func(id) => {
                 let ty = self.function(*id)?;
-                functions.push(Function {
-                    path: path().into(),
-                    ty,
-                });
+                let path = self.path(around, name)?;
+                functions.push(Function { path, ty });
                 let number = functions.len() as u32 - 1;
                 ItemType::Function { number }
             }
             ComponentEntityType::Instance(id) => {
-                let path = path();
+                let path = self.path(around, name)?;
                 let mut items = Vec::new();
                 for (name, item) in &self.get(*id).exports {
                     items.push(self.item(&path, name, &item.ty, functions)?);
@@ -415,9 +409,8 @@ impl<'a> Builder<'a> {
             ComponentEntityType::Type { created, .. } => match created {
                 ComponentAnyTypeId::Resource(id) => {
                     let resource = self.resource(id.resource());
-                    let known = &mut self.resources[resource as usize].path;
-                    if known.is_empty() {
-                        *known = path().into();
+                    if self.resources[resource as usize].path.is_empty() {
+                        self.resources[resource as usize].path = self.path(around, name)?;
                     }
                     ItemType::Resource { resource }
                 }
@@ -560,19 +553,43 @@ impl<'a> Builder<'a> {
     }
 
     fn count(&mut self, more: usize) -> Result<(), WasmError> {
-        self.count += more as u64;
-        check_size(self.count, self.max_types)
+        self.size.types += more as u64;
+        self.size.check(self.limits)
+    }
+
+    /// Returns the path of an item. Each item has its own, so that long names of instances could make many bytes.
+    fn path(&mut self, around: &[Box<str>], name: &str) -> Result<Box<[Box<str>]>, WasmError> {
+        let outer: usize = around.iter().map(|name| name.len()).sum();
+        self.size.name_bytes += (outer + name.len()) as u64;
+        self.size.check(self.limits)?;
+        let own = std::iter::once(Box::from(name));
+        Ok(around.iter().cloned().chain(own).collect())
     }
 }
 
-fn check_size(size: u64, cap: u64) -> Result<(), WasmError> {
-    if size > cap {
-        return Err(WasmError::compile(format!(
-            "the imports and exports of the component have more than {cap} types, fields and cases \
-             (max_interface_types)"
-        )));
+/// The size of an interface.
+#[derive(Debug, Default, Clone, Copy)]
+struct InterfaceSize {
+    /// The number of its types, fields and cases.
+    types: u64,
+    /// The number of bytes in the paths of its items.
+    name_bytes: u64,
+}
+
+impl InterfaceSize {
+    fn check(self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        let (types, names) = (limits.max_interface_types, limits.max_name_bytes);
+        let (has, cap, limit) = if self.types > types {
+            ("types, fields and cases", types, "max_interface_types")
+        } else if self.name_bytes > names {
+            ("bytes in the paths of functions", names, "max_name_bytes")
+        } else {
+            return Ok(());
+        };
+        Err(WasmError::compile(format!(
+            "the imports and exports of the component have more than {cap} {has} ({limit})"
+        )))
     }
-    Ok(())
 }
 
 fn place_of(primitive: PrimitiveValType) -> TypeIndex {

@@ -31,17 +31,17 @@ impl Compiler {
         let wasm = admission::encode_component(source, self.limits())?;
         let hash = self.cache().hash(&wasm);
         // The limits of this state may be lower than those of the state that compiled the code.
-        let profile = ComponentProfile::check(&wasm, self.limits())?;
+        let mut profile = ComponentProfile::check(&wasm, self.limits())?;
         if let Some(code) = self.cache().find_component(hash, &wasm) {
-            let max_types = self.limits().max_interface_types;
-            code.interface.check_size(max_types)?;
+            code.check_limits(self.limits())?;
             self.prepare_component(&code, self.checks())?;
             return Ok(code);
         }
-        let interface = validate(&wasm, self.limits()).map_err(|refusal| match refusal {
-            Refusal::Invalid(error) => admission::invalid_component(&error),
-            Refusal::Limit(error) => error,
-        })?;
+        let interface =
+            validate(&wasm, &mut profile, self.limits()).map_err(|refusal| match refusal {
+                Refusal::Invalid(error) => admission::invalid_component(&error),
+                Refusal::Limit(error) => error,
+            })?;
         let code = ComponentCode::new(&wasm, profile, interface);
         self.prepare_component(&code, self.checks())?;
         tracing::debug!(bytes = wasm.len(), "compiled a component");
@@ -58,8 +58,7 @@ impl Compiler {
             .cache()
             .find_component(self.cache().hash(source), source)?;
         ComponentProfile::check(source, self.limits()).ok()?;
-        let max_types = self.limits().max_interface_types;
-        code.interface.check_size(max_types).ok()?;
+        code.check_limits(self.limits()).ok()?;
         code.is_ready(self.checks()).then_some(code)
     }
 

@@ -213,6 +213,8 @@ pub(super) struct Expansion {
     pub(super) core_instances: u32,
     /// The number of instances of each module in the binary.
     pub(super) instances_of: Vec<u32>,
+    /// The number of instances of each component in the binary, the root first.
+    pub(super) instances_of_components: Vec<u32>,
 }
 
 impl Expansion {
@@ -232,6 +234,7 @@ impl Expansion {
                 items: 0,
                 core_instances: 0,
                 instances_of: vec![0; modules],
+                instances_of_components: vec![0; definitions.components.len()],
             },
             spaces: Vec::new(),
             instances: Vec::new(),
@@ -331,6 +334,8 @@ impl<'a> Run<'_, 'a> {
             return Err(exceeds_of("component", nests, cap, "max_component_nesting"));
         }
         self.depth += 1;
+        let instances = &mut self.expansion.instances_of_components[component];
+        *instances = instances.saturating_add(1);
         let spaces = self.spaces.len();
         self.spaces.push(Spaces {
             outer,

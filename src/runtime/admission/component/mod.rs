@@ -22,6 +22,9 @@ pub(crate) struct ComponentProfile {
     pub(crate) waits: bool,
     /// The number of module instances in one instance.
     pub(crate) core_instances: u32,
+    /// The number of instances of each component in the binary, the root first.
+    instances_of: Vec<u32>,
+    all: ModuleProfile,
 }
 
 /// A part of a binary that the parser is in.
@@ -43,6 +46,7 @@ impl ComponentProfile {
         let mut all = ModuleProfile::in_component(wasm);
         let mut this = Self {
             core_instances: expansion.core_instances,
+            instances_of: expansion.instances_of_components,
             ..Self::default()
         };
         let bound: Bound = bound(limits, wasm.len() as u64);
@@ -58,7 +62,26 @@ impl ComponentProfile {
         }
         all.add_items(expansion.items);
         all.check_component(limits)?;
+        this.all = all;
         Ok(this)
+    }
+
+    /// Returns the number of instances of a component, by its number in the binary: 0 is the root.
+    pub(crate) fn instances_of(&self, component: usize) -> u32 {
+        self.instances_of.get(component).copied().unwrap_or(0)
+    }
+
+    /// Adds to the time, in nanoseconds, and memory, in bytes, for the compilation.
+    pub(crate) fn add_cost(&mut self, ns: u64, bytes: u64) {
+        self.all.add_cost(ns, bytes);
+    }
+
+    /// Checks the sum of the costs.
+    ///
+    /// # Errors
+    /// `CompileError` if it exceeds a limit.
+    pub(crate) fn check_cost(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        self.all.check_component_cost(limits)
     }
 }
 
