@@ -6,8 +6,10 @@ mod compile;
 mod fence;
 mod imports;
 mod lifetimes;
+mod programs;
 mod resources;
 mod values;
+mod wasi;
 
 use crate::support::js::Js;
 

@@ -575,6 +575,29 @@ declare module "host:wasm" {
      * @throws {WasmError} As {@linkcode ComponentInstance.call}; `RuntimeError` if the call was aborted.
      */
     callAsync(path: string, args?: readonly unknown[], options?: CallOptions): Promise<any>;
+    /**
+     * Runs a WASI command, by a call of the function `run` of its export `wasi:cli/run`, and returns its exit status: the
+     * one with which it exited, 0 if it returned, or 1 if it returned an error. An instance that has exited has ended.
+     *
+     * @throws {WasmError} `FunctionNotFound` if the component is no command; otherwise as
+     * {@linkcode ComponentInstance.call}.
+     */
+    run(): number;
+    /**
+     * Runs a WASI command as {@linkcode ComponentInstance.run} does, but asynchronously, as
+     * {@linkcode ComponentInstance.callAsync} does.
+     *
+     * @throws {WasmError} As both of them.
+     */
+    runAsync(options?: CallOptions): Promise<number>;
+    /**
+     * The bytes that the component has written to its standard output so far. The option `stdout` has to be `"piped"`.
+     *
+     * @throws {WasmError} `RuntimeError` if it is not `"piped"`, or the instance was dropped.
+     */
+    stdout(): Uint8Array;
+    /** As {@linkcode ComponentInstance.stdout}, of the standard error. */
+    stderr(): Uint8Array;
     /** Whether the instance has ended: a call of it did not return, or it was dropped. No function can be called any more. */
     get ended(): boolean;
     /** The fuel that is left, or `undefined` if the instance has no fuel budget. */
@@ -585,8 +608,12 @@ declare module "host:wasm" {
     drop(): void;
     [Symbol.dispose](): void;
   }
-  /** The limits of a component's instance. They hold for all memories in it together. */
-  export type ComponentOptions = Omit<StoreOptions, "wasi">;
+  /**
+   * The limits of a component's instance, which hold for all memories in it together. With `wasi`, the host provides the
+   * imports of WASI 0.2: `wasi:cli`, `wasi:clocks`, `wasi:filesystem`, `wasi:io` and `wasi:random`. Functions of `wasi:http`
+   * and `wasi:sockets` refuse.
+   */
+  export type ComponentOptions = StoreOptions;
   /**
    * Makes an instance of a component, in a store of its own. The imports are looked up before this returns its promise.
    *

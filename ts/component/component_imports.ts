@@ -41,47 +41,65 @@ function typeText({ names, params, result }: WitSignature): string {
 /** The imports of an instance. */
 export interface FoundImports {
   /** The functions, in the order of the component. */
-  functions: WasmFunction[];
+  functions: (WasmFunction | undefined)[];
   /** The prototypes of the classes, by the number of the resource. */
   prototypes: (object | undefined)[];
 }
 
 /**
  * Looks up the functions and classes for the imports of a component. Only own properties count, as for the imports of a
- * module. The methods of a class may be inherited from another class of the app's.
+ * module. The methods of a class may be inherited from another class of the app's. Imports that WASI satisfies need none
+ * if the instance has WASI.
  */
 export function lookUpImports(
   component: ComponentDetails,
   imports: ComponentImports | undefined,
+  hasWasi: boolean,
 ): FoundImports {
   if (imports !== undefined && !isObject(imports)) {
     throw new WasmError(`imports must be an object, got ${describe(imports)}`, InstantiateError);
   }
   const found: FoundImports = { functions: list(), prototypes: list() };
-  collect(component, component.importItems, imports, found, findInterface);
+  const items = component.importItems;
+  for (let i = 0; i < items.length; i++) {
+    if (hasWasi && items[i].wasi) leaveOut(items[i].items, found);
+    else collectItem(component, items[i], imports, found, findInterface);
+  }
   return found;
+}
+
+/** Leaves the places of the functions empty, which the component does not call. */
+function leaveOut(items: ItemInfo[], found: FoundImports): void {
+  for (let i = 0; i < items.length; i++) {
+    if (items[i].kind === "function") append(found.functions, undefined);
+  }
 }
 
 /** Finds the value for an item with this name. */
 type Find = (holder: object, name: string) => unknown;
 
-function collect(
+function collectItem(
   component: ComponentDetails,
-  items: ItemInfo[],
+  item: ItemInfo,
   holder: unknown,
   found: FoundImports,
   findInstance: Find,
 ): void {
-  for (let i = 0; i < items.length; i++) {
-    const { name, kind } = items[i];
-    if (kind === "instance") {
-      const instance = isObject(holder) ? findInstance(holder, name) : undefined;
-      collect(component, items[i].items, instance, found, own);
-    } else if (kind === "function") {
-      append(found.functions, findFunction(component.imported(items[i].number), holder, name));
-    } else if (kind === "resource") {
-      found.prototypes[items[i].resource] ??= prototypeOf(findClass(holder, name));
+  const { name, kind } = item;
+  if (kind === "instance") {
+    const instance = isObject(holder) ? findInstance(holder, name) : undefined;
+    if (item.wasi && instance === undefined) {
+      throw new WasmError(
+        `import ${quote(name)} is missing: the option wasi provides it`,
+        InstantiateError,
+      );
     }
+    const { items } = item;
+    for (let i = 0; i < items.length; i++) collectItem(component, items[i], instance, found, own);
+  } else if (kind === "function") {
+    append(found.functions, findFunction(component.imported(item.number), holder, name));
+  } else if (kind === "resource") {
+    found.prototypes[item.resource] ??= prototypeOf(findClass(holder, name));
   }
 }
 

@@ -7,6 +7,7 @@ import { illegal } from "../construct.ts";
 import { ArrayIsArray, ObjectDefineProperty, ObjectFreeze, SafeMap } from "../core.ts";
 import { describe, quote } from "../describe.ts";
 import { FunctionNotFound, RuntimeError, TypeMismatch, WasmError } from "../errors.ts";
+import { exitStatus } from "../guest_errors.ts";
 import { append, list } from "../list.ts";
 import {
   op_wasm_call_component,
@@ -14,6 +15,7 @@ import {
   op_wasm_component_results,
   op_wasm_fuel,
   op_wasm_is_metered,
+  op_wasm_output,
   op_wasm_set_fuel,
   op_wasm_start_component_call,
 } from "../ops.ts";
@@ -24,7 +26,7 @@ import type { WasmFunction } from "../types.ts";
 import type { ComponentDetails, ComponentFunction } from "./component.ts";
 import { ComponentError } from "./component_error.ts";
 import { functionName } from "./component_imports.ts";
-import { camelCase, pascalCase, resourceName, shortName } from "./names.ts";
+import { camelCase, compatibleId, pascalCase, resourceName, shortName } from "./names.ts";
 import type { ResourceName } from "./names.ts";
 import { resourceClass } from "./resource_class.ts";
 import type { ResourceFunctions } from "./resource_class.ts";
@@ -119,6 +121,53 @@ export class ComponentInstance {
     }
   }
 
+  /**
+   * Runs a WASI command, by a call of the function `run` of its export `wasi:cli/run`, and returns its exit status: the
+   * one with which it exited, 0 if it returned, or 1 if it returned an error. An instance that has exited has ended.
+   *
+   * @throws {WasmError} `FunctionNotFound` if the component is no command; otherwise as
+   * {@linkcode ComponentInstance.call}.
+   */
+  run(): number {
+    try {
+      this.call(this.#command());
+      return 0;
+    } catch (error) {
+      return statusOf(error);
+    }
+  }
+
+  /**
+   * Runs a WASI command as {@linkcode ComponentInstance.run} does, but asynchronously, as
+   * {@linkcode ComponentInstance.callAsync} does.
+   *
+   * @throws {WasmError} As both of them.
+   */
+  async runAsync(options?: CallOptions): Promise<number> {
+    try {
+      await this.callAsync(this.#command(), [], options);
+      return 0;
+    } catch (error) {
+      return statusOf(error);
+    }
+  }
+
+  /**
+   * The bytes that the component has written to its standard output so far. The option `stdout` has to be `"piped"`.
+   *
+   * @throws {WasmError} `RuntimeError` if it is not `"piped"`, or the instance was dropped.
+   */
+  stdout(): Uint8Array {
+    this.#alive();
+    return op_wasm_output(this.#store.id, false);
+  }
+
+  /** As {@linkcode ComponentInstance.stdout}, of the standard error. */
+  stderr(): Uint8Array {
+    this.#alive();
+    return op_wasm_output(this.#store.id, true);
+  }
+
   /** Whether the instance has ended: a call of it did not return, or it was dropped. No function can be called any more. */
   get ended(): boolean {
     return this.#store.dropped || op_wasm_component_ended(this.#store.id);
@@ -149,6 +198,19 @@ export class ComponentInstance {
     if (this.#store.dropped) throw dropped();
   }
 
+  /** The path of the function that runs a command. */
+  #command(): string {
+    const items = this.#component.exportItems;
+    for (let i = 0; i < items.length; i++) {
+      const { name, kind } = items[i];
+      if (kind === "instance" && compatibleId(name) === COMMAND) return `${name}#run`;
+    }
+    throw new WasmError(
+      `the component is no WASI command: it does not export ${COMMAND}`,
+      FunctionNotFound,
+    );
+  }
+
   #find(path: string): number {
     this.#alive();
     if (this.#numbers === undefined) {
@@ -163,6 +225,14 @@ export class ComponentInstance {
     }
     return number;
   }
+}
+
+/** The export of a WASI command, with the part of its version that compatible versions have in common. */
+const COMMAND = "wasi:cli/run@0.2";
+
+/** The exit status of a command that did not return, or returned an error. Throws any other error. */
+function statusOf(error: unknown): number {
+  return error instanceof ComponentError ? 1 : exitStatus(error);
 }
 
 function dropped(): WasmError {

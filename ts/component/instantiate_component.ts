@@ -1,6 +1,5 @@
 // Instantiation of components.
 
-import { isObject, option } from "../check.ts";
 import { NOT_COMPILED, RETURNED, YIELD_DUE } from "../constants.ts";
 import { construct, internal } from "../construct.ts";
 import { describe } from "../describe.ts";
@@ -12,8 +11,9 @@ import {
   op_wasm_prepare_component,
   op_wasm_yield_now,
 } from "../ops.ts";
+import { checkOptions } from "../options.ts";
 import type { StoreOptions } from "../options.ts";
-import { newStore } from "../store_state.ts";
+import { newComponentStore } from "../store_state.ts";
 import type { StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
 import { componentDetailsOf } from "./component.ts";
@@ -24,8 +24,12 @@ import { ComponentInstance } from "./component_instance.ts";
 import { dispatchComponent } from "./dispatch_component.ts";
 import { InstanceResources } from "./resources.ts";
 
-/** The limits of a component's instance. They hold for all memories in it together. */
-export type ComponentOptions = Omit<StoreOptions, "wasi">;
+/**
+ * The limits of a component's instance, which hold for all memories in it together. With `wasi`, the host provides the
+ * imports of WASI 0.2: `wasi:cli`, `wasi:clocks`, `wasi:filesystem`, `wasi:io` and `wasi:random`. Functions of `wasi:http`
+ * and `wasi:sockets` refuse.
+ */
+export type ComponentOptions = StoreOptions;
 
 /**
  * Makes an instance of a component, in a store of its own. The imports are looked up before this returns its promise.
@@ -42,14 +46,12 @@ export async function instantiateComponent(
   if (details === undefined) {
     throw new WasmError(`expected a WasmComponent, got ${describe(component)}`, InstantiateError);
   }
-  const found = lookUpImports(details, imports);
-  if (isObject(options) && option(options, "wasi", InstantiateError) !== undefined) {
-    throw new WasmError("the instance of a component has no option wasi", InstantiateError);
-  }
+  const checked = checkOptions(options);
+  const found = lookUpImports(details, imports, checked.wasi !== undefined);
   if (instancePressure.isHigh()) await instancePressure.relieve();
   const dispatch = (_: StoreState, index: number, waits: boolean) =>
     dispatchComponent(details, resources, index, waits);
-  const store = newStore(options, true, dispatch);
+  const store = newComponentStore(checked, dispatch);
   const resources = new InstanceResources(store);
   for (let i = 0; i < found.prototypes.length; i++) {
     resources.hostPrototypes[i] = found.prototypes[i];
@@ -69,7 +71,7 @@ export async function instantiateComponent(
 function startComponent(
   component: ComponentDetails,
   resources: InstanceResources,
-  functions: WasmFunction[],
+  functions: (WasmFunction | undefined)[],
 ): ComponentInstance {
   const { store } = resources;
   for (let i = 0; i < functions.length; i++) store.imports[i + 1] = functions[i];

@@ -46,6 +46,8 @@ export interface ItemInfo {
   items?: ItemInfo[];
   /** Of a resource only. */
   resource?: number;
+  /** Whether it is an import that WASI satisfies. */
+  wasi?: true;
 }
 
 /** A component as the op describes it. */

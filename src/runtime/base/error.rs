@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -210,6 +211,11 @@ impl WasmError {
                 exit_code: Some(*status),
                 ..Self::runtime(format!("the guest exited with status {status}"))
             });
+        }
+        if let Some(ResourceTableError::Full) = error.downcast_ref() {
+            return Some(Self::runtime(
+                "the guest has too many files, streams and events of WASI: the cap is max_wasi_descriptors",
+            ));
         }
         let Some(&trap) = error.downcast_ref::<Trap>() else {
             // A WASI function failed with an error that has no WASI error number.

@@ -27,8 +27,8 @@ pub(crate) struct CompiledComponent {
     component: Component,
     /// The exported functions, by number.
     pub(crate) exports: Box<[ComponentExportIndex]>,
-    /// The component linked with the host's functions, made on first use.
-    linked: OnceLock<InstancePre<StoreData>>,
+    /// The component linked with the host's functions, made on first use: without WASI, and with it.
+    linked: [OnceLock<InstancePre<StoreData>>; 2],
     /// The shares of the process's mappings and descriptors.
     _shares: [Share; 2],
 }
@@ -97,24 +97,26 @@ impl CompiledComponent {
         Ok(Self {
             component,
             exports,
-            linked: OnceLock::new(),
+            linked: Default::default(),
             _shares: shares,
         })
     }
 
-    /// Returns the component linked with functions that call those of the host.
+    /// Returns the component linked with functions that call those of the host, and with WASI if the store has it.
     ///
     /// # Errors
     /// `InstantiateError` if it imports something that the host does not provide.
     pub(crate) fn linked(
         &self,
         interface: &Arc<Interface>,
+        has_wasi: bool,
     ) -> Result<&InstancePre<StoreData>, WasmError> {
-        if let Some(linked) = self.linked.get() {
+        let cell = &self.linked[usize::from(has_wasi)];
+        if let Some(linked) = cell.get() {
             return Ok(linked);
         }
-        let linked = linking::link(&self.component, interface)?;
-        Ok(self.linked.get_or_init(|| linked))
+        let linked = linking::link(&self.component, interface, has_wasi)?;
+        Ok(cell.get_or_init(|| linked))
     }
 }
 

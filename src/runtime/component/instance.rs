@@ -26,6 +26,7 @@ use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore, outcome,
 pub struct ComponentInstance {
     component: WasmComponent,
     store: WasmStore,
+    has_wasi: bool,
     /// The exported functions, by number.
     funcs: Arc<[Func]>,
     /// Whether a call is running, or has ended in another way than by its return.
@@ -77,7 +78,8 @@ impl ComponentInstantiation<'_> {
                 imports.len()
             )));
         }
-        let linked = code.linked(interface)?;
+        let has_wasi = store.with(|store| Ok(store.data().wasi_p2.is_some()))?;
+        let linked = code.linked(interface, has_wasi)?;
         if !imports.is_empty() {
             store.expect_host_funcs();
         }
@@ -99,6 +101,7 @@ impl ComponentInstantiation<'_> {
         Ok(made.map(|funcs| ComponentInstance {
             component: component.clone(),
             store: store.clone(),
+            has_wasi,
             funcs,
             ended: Arc::default(),
         }))
@@ -238,6 +241,11 @@ impl ComponentInstance {
             return Err(WasmError::mismatch(format!(
                 "the function has values of type {ty}, which the host does not convert"
             )));
+        }
+        if self.has_wasi && interface.has_wasi_handles(&function.ty) {
+            return Err(WasmError::mismatch(
+                "the function has resources of WASI, which the host does not give or take",
+            ));
         }
         values::check_arguments(interface, &function.ty, &args)?;
         self.check_usable()?;

@@ -6,21 +6,43 @@ use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, Resour
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::types::{Interface, Item, ItemType, ResourceIndex};
-use super::{resources, values};
+use super::{refusal, resources, values, wasi};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 use crate::runtime::store::{StoreData, call_component_import};
+use crate::runtime::wasi::p2::Provision;
 
-/// Links a component.
+/// Links a component: with WASI, if its store has it.
 ///
 /// # Errors
 /// `InstantiateError` if it imports something that the host does not provide.
 pub(super) fn link(
     component: &Component,
     interface: &Arc<Interface>,
+    has_wasi: bool,
 ) -> Result<InstancePre<StoreData>, WasmError> {
     let mut linker = Linker::new(component.engine());
-    add(&mut linker.root(), &interface.imports.items, interface)?;
+    if has_wasi {
+        wasi::add_to_linker(&mut linker).map_err(|error| failed(&error))?;
+    }
+    for item in &interface.imports.items {
+        let provision = has_wasi.then_some(item.provision).flatten();
+        match (provision, &item.ty) {
+            (Some(Provision::Provided), ItemType::Instance { .. }) => {}
+            (Some(Provision::Refused), ItemType::Instance { items }) => {
+                let mut instance = linker
+                    .instance(&item.name)
+                    .map_err(|error| failed(&error))?;
+                refusal::add(&mut instance, items, interface)?;
+            }
+            _ => add(
+                &mut linker.root(),
+                std::slice::from_ref(item),
+                interface,
+                has_wasi,
+            )?,
+        }
+    }
     linker
         .instantiate_pre(component)
         .map_err(|error| failed(&error))
@@ -30,16 +52,17 @@ fn add(
     linker: &mut LinkerInstance<'_, StoreData>,
     items: &[Item],
     interface: &Arc<Interface>,
+    has_wasi: bool,
 ) -> Result<(), WasmError> {
-    for Item { name, ty } in items {
+    for Item { name, ty, .. } in items {
         let what = match ty {
             ItemType::Function { number } => {
-                add_function(linker, name, *number, interface)?;
+                add_function(linker, name, *number, interface, has_wasi)?;
                 continue;
             }
             ItemType::Instance { items } => {
                 let mut instance = linker.instance(name).map_err(|error| failed(&error))?;
-                add(&mut instance, items, interface)?;
+                add(&mut instance, items, interface, has_wasi)?;
                 continue;
             }
             ItemType::Type => continue,
@@ -88,8 +111,15 @@ fn add_function(
     name: &str,
     number: u32,
     interface: &Arc<Interface>,
+    has_wasi: bool,
 ) -> Result<(), WasmError> {
     let function = &interface.imports.functions[number as usize];
+    if has_wasi && interface.has_wasi_handles(&function.ty) {
+        return Err(WasmError::instantiate(format!(
+            "import {}: a function of the host's cannot have a resource of WASI",
+            text::quote(name)
+        )));
+    }
     if let Some(ty) = interface.uncrossable(&function.ty) {
         return Err(WasmError::instantiate(format!(
             "import {}: the host provides no function with values of type {ty}",
@@ -117,6 +147,6 @@ fn add_function(
     linker.func_new(name, run).map_err(|error| failed(&error))
 }
 
-fn failed(error: &wasmtime::Error) -> WasmError {
+pub(super) fn failed(error: &wasmtime::Error) -> WasmError {
     WasmError::instantiate(format!("cannot link: {}", text::one_line(error)))
 }

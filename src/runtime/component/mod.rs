@@ -4,12 +4,14 @@ mod code;
 pub(crate) mod encoding;
 pub(crate) mod instance;
 mod linking;
+mod refusal;
 mod resources;
 mod type_costs;
 pub(crate) mod types;
 pub(crate) mod validation;
 mod validation_cost;
 mod values;
+mod wasi;
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use wasmparser::PrimitiveValType;
 use wasmparser::component_types::{
     ComponentAnyTypeId, ComponentDefinedType, ComponentDefinedTypeId, ComponentEntityType,
@@ -12,6 +12,7 @@ use wasmparser::types::{TypeIdentifier, TypesRef};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::wasi::p2::{self, Provision};
 
 /// The place of a type in [`Interface::types`].
 pub(crate) type TypeIndex = u32;
@@ -167,6 +168,9 @@ pub(crate) struct Resource {
     pub(crate) path: Box<[Box<str>]>,
     /// Whether the host defines it.
     pub(crate) imported: bool,
+    /// Whether it is of an interface that WASI provides.
+    #[serde(skip)]
+    of_wasi: bool,
 }
 
 /// Something that a component imports or exports.
@@ -197,6 +201,17 @@ pub(crate) struct Item {
     pub(crate) name: Box<str>,
     #[serde(flatten)]
     pub(crate) ty: ItemType,
+    /// How WASI satisfies it if it is an import. Hosts need no functions for it where the store has WASI.
+    #[serde(
+        rename = "wasi",
+        serialize_with = "is_some",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) provision: Option<Provision>,
+}
+
+fn is_some<S: Serializer>(value: &Option<Provision>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(value.is_some())
 }
 
 /// The imports or exports of a component.
@@ -287,6 +302,17 @@ impl Interface {
         types.any(|ty| self.holds_handles(*ty))
     }
 
+    /// Whether a function takes or returns handles of resources that WASI provides.
+    pub(crate) fn has_wasi_handles(&self, function: &FunctionType) -> bool {
+        self.any_part(function, |ty| match ty {
+            ValueType::Own { resource } | ValueType::Borrow { resource } => {
+                self.resources[*resource as usize].of_wasi
+            }
+            _ => false,
+        })
+        .is_some()
+    }
+
     /// Returns the places of the resources that the host defines.
     pub(crate) fn imported_resources(&self) -> impl Iterator<Item = ResourceIndex> {
         let resources = (0..).zip(&self.resources);
@@ -295,6 +321,16 @@ impl Interface {
 
     /// Returns the name of a type that a function takes or returns, or that is a part of one, whose values cannot cross.
     pub(crate) fn uncrossable(&self, function: &FunctionType) -> Option<&'static str> {
+        let found = self.any_part(function, |ty| matches!(ty, ValueType::Other { .. }))?;
+        Some(found.name())
+    }
+
+    /// Returns a type that a function takes or returns, or that is a part of one, and that `is_wanted`.
+    fn any_part(
+        &self,
+        function: &FunctionType,
+        is_wanted: impl Fn(&ValueType) -> bool,
+    ) -> Option<&ValueType> {
         let types = function.params.iter().map(|(_, ty)| *ty);
         let mut left: Vec<TypeIndex> = types.chain(function.result).collect();
         let mut seen = vec![false; self.types.len()];
@@ -302,8 +338,11 @@ impl Interface {
             if std::mem::replace(&mut seen[index as usize], true) {
                 continue;
             }
-            match self.ty(index) {
-                ValueType::Other { name } => return Some(name),
+            let ty = self.ty(index);
+            if is_wanted(ty) {
+                return Some(ty);
+            }
+            match ty {
                 ValueType::List { element } | ValueType::FixedLengthList { element, .. } => {
                     left.push(*element);
                 }
@@ -410,7 +449,10 @@ impl<'a> Builder<'a> {
                 ComponentAnyTypeId::Resource(id) => {
                     let resource = self.resource(id.resource());
                     if self.resources[resource as usize].path.is_empty() {
-                        self.resources[resource as usize].path = self.path(around, name)?;
+                        let path = self.path(around, name)?;
+                        let known = &mut self.resources[resource as usize];
+                        known.of_wasi = known.imported && p2::provision(&path[0]).is_some();
+                        known.path = path;
                     }
                     ItemType::Resource { resource }
                 }
@@ -420,9 +462,13 @@ impl<'a> Builder<'a> {
             ComponentEntityType::Component(_) => ItemType::Component,
             ComponentEntityType::Value(_) => ItemType::Value,
         };
+        let is_import = self.reads_imports && around.is_empty();
+        let is_instance = matches!(ty, ItemType::Instance { .. });
+        let provision = (is_import && is_instance).then(|| p2::provision(name));
         Ok(Item {
             name: name.into(),
             ty,
+            provision: provision.flatten(),
         })
     }
 
@@ -432,6 +478,7 @@ impl<'a> Builder<'a> {
             resources.push(Resource {
                 path: Box::default(),
                 imported,
+                of_wasi: false,
             });
             resources.len() as ResourceIndex - 1
         })

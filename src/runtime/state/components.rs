@@ -82,7 +82,7 @@ impl WasmState {
         options: StoreOptions,
         imports: Vec<Box<ComponentFunction>>,
     ) -> Result<(u32, ComponentInstance), WasmError> {
-        let (store, _) = self.new_store(options)?;
+        let (store, _) = self.new_component_store(options)?;
         let host = |run| -> Arc<dyn HostFunction> { Arc::new(ValuesImport(run)) };
         let imports = imports.into_iter().map(host).collect();
         let made = self.instantiate_component_in(component, store, imports);

@@ -31,6 +31,7 @@ use crate::runtime::engine::compile_queue::CompileQueue;
 use crate::runtime::engine::disk_cache::{self, CacheFolders};
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
 use crate::runtime::engine::group::Group;
+use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
@@ -41,8 +42,9 @@ use crate::runtime::module::{Code, CodeCache, WasmModule};
 use crate::runtime::objects::memory::WasmMemory;
 #[cfg(feature = "testing")]
 use crate::runtime::store::native_stack::ThreadStack;
-use crate::runtime::store::{Outcome, StoreData, WasmStore};
+use crate::runtime::store::{Outcome, StoreData, StoreWasi, WasmStore};
 use crate::runtime::wasi::Wasi;
+use crate::runtime::wasi::p2::WasiP2;
 
 /// The modules, stores and instances of one runtime, each with a numeric handle.
 ///
@@ -86,6 +88,16 @@ struct Entry {
     component: Option<WasmComponent>,
     /// The instance of the component, once it is made.
     component_instance: Option<ComponentInstance>,
+}
+
+/// The use of a new store.
+enum StoreKind {
+    /// A store of its own, for instances of modules.
+    Single,
+    /// A store of a group.
+    Grouped(Arc<Group>),
+    /// The store for the instance of a component.
+    Component,
 }
 
 /// The engines of a state, with the code that they have compiled.
@@ -312,14 +324,25 @@ impl WasmState {
     /// `InstantiateError` if there are too many stores, no handles are left for them, or the options ask for WASI
     /// resources that are not granted.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
-        self.make_store(options.capped(&self.capabilities), None)
+        self.make_store(options.capped(&self.capabilities), StoreKind::Single)
+    }
+
+    /// Makes a store for the instance of a component, as [`WasmState::new_store`].
+    ///
+    /// # Errors
+    /// As [`WasmState::new_store`].
+    pub(crate) fn new_component_store(
+        &self,
+        options: StoreOptions,
+    ) -> Result<(u32, WasmStore), WasmError> {
+        self.make_store(options.capped(&self.capabilities), StoreKind::Component)
     }
 
     /// Makes a store with options that are limited by the capabilities.
     fn make_store(
         &self,
         options: StoreOptions,
-        group: Option<Arc<Group>>,
+        kind: StoreKind,
     ) -> Result<(u32, WasmStore), WasmError> {
         let cap = self.capabilities.max_stores;
         if self.stores.borrow().len() >= cap as usize {
@@ -328,10 +351,26 @@ impl WasmState {
             )));
         }
         let checks = options.checks();
+        let (group, is_for_component) = match kind {
+            StoreKind::Single => (None, false),
+            StoreKind::Grouped(group) => (Some(group), false),
+            StoreKind::Component => (None, true),
+        };
         let is_grouped = group.is_some();
+        let interrupt = Arc::<Interrupt>::default();
         let limits = Limits::new(&options, &self.capabilities, group.as_deref());
         let wasi = options.wasi;
-        let wasi = wasi.map(|config| Wasi::new(config, &self.capabilities, &self.preopens));
+        let wasi = wasi.map(|config| {
+            let (capabilities, preopens) = (&self.capabilities, &self.preopens);
+            Ok::<_, WasmError>(match is_for_component {
+                false => StoreWasi::Modules(Wasi::new(config, capabilities, preopens)?),
+                true => {
+                    let interrupt = interrupt.clone();
+                    let wasi = WasiP2::new(config, capabilities, preopens, interrupt)?;
+                    StoreWasi::Component(Box::new(wasi))
+                }
+            })
+        });
         let store = WasmStore::new(
             self.code_cache.engines().get(checks)?,
             limits,
@@ -340,6 +379,7 @@ impl WasmState {
             options.timeout_ms.map(Duration::from_millis),
             self.live_instances.clone(),
             group,
+            interrupt,
         );
         // A store of a group gets fuel when a guest runs in it.
         if let Some(fuel) = options.fuel.filter(|_| !is_grouped) {

@@ -18,6 +18,7 @@ use crate::runtime::store::host_function::{HostFunction, HostTags};
 use crate::runtime::store::identity::FuncIdentities;
 use crate::runtime::store::references::Refs;
 use crate::runtime::wasi::Wasi;
+use crate::runtime::wasi::p2::WasiP2;
 
 /// The data of this crate in a wasmtime store.
 pub(crate) struct StoreData {
@@ -26,6 +27,8 @@ pub(crate) struct StoreData {
     pub(super) host_tags: HostTags,
     pub(crate) limits: Limits,
     pub(crate) wasi: Option<Wasi>,
+    /// The WASI state of a component's instance. Boxed, since few stores have one.
+    pub(crate) wasi_p2: Option<Box<WasiP2>>,
     pub(crate) interrupt: Arc<Interrupt>,
     pub(crate) refs: Refs,
     /// The host functions with a number, by that number.

@@ -61,6 +61,7 @@ use crate::runtime::base::stats::StoreStats;
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::{Limits, Usage};
+use crate::runtime::wasi::p2::WasiP2;
 use crate::runtime::wasi::{Outputs, Wasi};
 
 /// A store: a group of instances that can import from each other, with all their objects. It is freed as a whole.
@@ -71,6 +72,14 @@ pub struct WasmStore {
     cell: Arc<StoreCell>,
     /// Keeps the store on the thread that made it: see `StoreCell`.
     one_thread: PhantomData<*const ()>,
+}
+
+/// The WASI state of a new store.
+pub(crate) enum StoreWasi {
+    /// For instances of modules.
+    Modules(Wasi),
+    /// For the instance of a component.
+    Component(Box<WasiP2>),
 }
 
 /// Keeps a store's memories mapped, without access to the store. It can be held and dropped on any thread.
@@ -92,16 +101,20 @@ impl WasmStore {
     pub(crate) fn new(
         engine: &Engine,
         limits: Limits,
-        wasi: Option<Wasi>,
+        wasi: Option<StoreWasi>,
         interruptible: bool,
         timeout: Option<Duration>,
         live_instances: Arc<AtomicU32>,
         group: Option<Arc<Group>>,
+        interrupt: Arc<Interrupt>,
     ) -> Self {
         let stack = ThreadStack::current();
-        let interrupt = Arc::<Interrupt>::default();
-        let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
         let waits = wasi.is_some();
+        let (outputs, wasi, wasi_p2) = match wasi {
+            None => (Outputs::default(), None, None),
+            Some(StoreWasi::Modules(wasi)) => (wasi.outputs(), Some(wasi), None),
+            Some(StoreWasi::Component(wasi)) => (wasi.outputs(), None, Some(wasi)),
+        };
         let grown = limits.grown.clone();
         let usage = limits.usage();
         let cap = limits.max_references;
@@ -112,6 +125,7 @@ impl WasmStore {
                 refs: Refs::new(cap, group.is_some()),
                 limits,
                 wasi,
+                wasi_p2,
                 interrupt: interrupt.clone(),
                 host_funcs: HashMap::new(),
                 funcs: HandleTable::new("function", cap),
