@@ -10,6 +10,7 @@ mod programs;
 mod resources;
 mod values;
 mod wasi;
+mod wit;
 
 use crate::support::js::Js;
 

@@ -29,6 +29,8 @@ export const {
   op_wasm_component_ended,
   op_wasm_component_preparation,
   op_wasm_component_results,
+  op_wasm_component_types,
+  op_wasm_component_wit,
   op_wasm_custom_sections,
   op_wasm_detach_grown,
   op_wasm_detach_view,

@@ -509,6 +509,19 @@ declare module "host:wasm" {
     /** Its exports, in its own order. */
     readonly exports: readonly ComponentItem[];
     private constructor();
+    /**
+     * Its imports and exports in WIT, the language of the component model: a world, followed by the packages of the
+     * interfaces.
+     *
+     * @throws {WasmError} `InstantiateError` if it was dropped; `RuntimeError` if the text is longer than 4 MiB.
+     */
+    wit(): string;
+    /**
+     * TypeScript declarations of its imports and exports: the interfaces `Imports` and `Exports`, and all types in them.
+     *
+     * @throws {WasmError} As {@linkcode WasmComponent.wit}.
+     */
+    types(): string;
     /** Drops the component. Its instances can still be used. */
     drop(): void;
     [Symbol.dispose](): void;

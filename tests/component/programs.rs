@@ -43,7 +43,7 @@ fn expected() -> Value {
 }
 
 /// The file of a component or a folder beside it; `None` if it is not there.
-fn made(name: &str) -> Option<std::path::PathBuf> {
+pub(super) fn made(name: &str) -> Option<std::path::PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = root.join("target/components").join(name);
     if file.exists() {

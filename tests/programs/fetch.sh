@@ -60,7 +60,8 @@ if [ "${1:-}" = --components ]; then
   mkdir -p target/components
   cp "$sources"/* "$scratch"
   cd "$scratch"
-  npm install --silent --no-audit --no-fund @bytecodealliance/componentize-js@0.19.3 @bytecodealliance/jco@1.35.0 >/dev/null
+  npm install --silent --no-audit --no-fund @bytecodealliance/componentize-js@0.19.3 @bytecodealliance/jco@1.35.0 \
+    typescript@7.0.2 >/dev/null
   node componentize.mjs text.js text.wit text "$root/target/components/text-js.wasm"
   pip install --quiet --target python componentize-py==0.25.1
   PYTHONPATH=python python/bin/componentize-py -d text.wit -w text componentize app -o "$root/target/components/text-py.wasm"

@@ -4,7 +4,7 @@ import { isObject } from "../check.ts";
 import { illegal } from "../construct.ts";
 import { ObjectFreeze, SafeFinalizationRegistry } from "../core.ts";
 import { append, list, toArray } from "../list.ts";
-import { op_wasm_drop_component } from "../ops.ts";
+import { op_wasm_component_types, op_wasm_component_wit, op_wasm_drop_component } from "../ops.ts";
 import { witSignatureOf, WitTypes } from "./wit_types.ts";
 import type { FunctionInfo, InterfaceInfo, ItemInfo, WitSignature } from "./wit_types.ts";
 
@@ -120,6 +120,25 @@ export class WasmComponent {
     this.exports = itemsOf(details.exportItems, (number) => details.exported(number));
     ObjectFreeze(this);
     collectedComponents.register(this, details.id, this);
+  }
+
+  /**
+   * Its imports and exports in WIT, the language of the component model: a world, followed by the packages of the
+   * interfaces.
+   *
+   * @throws {WasmError} `InstantiateError` if it was dropped; `RuntimeError` if the text is longer than 4 MiB.
+   */
+  wit(): string {
+    return op_wasm_component_wit(this.#details.id);
+  }
+
+  /**
+   * TypeScript declarations of its imports and exports: the interfaces `Imports` and `Exports`, and all types in them.
+   *
+   * @throws {WasmError} As {@linkcode WasmComponent.wit}.
+   */
+  types(): string {
+    return op_wasm_component_types(this.#details.id);
   }
 
   /** Drops the component. Its instances can still be used. */

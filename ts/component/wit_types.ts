@@ -47,7 +47,7 @@ export interface ItemInfo {
   /** Of a resource only. */
   resource?: number;
   /** Whether it is an import that WASI satisfies. */
-  wasi?: true;
+  wasi: boolean;
 }
 
 /** A component as the op describes it. */

@@ -96,6 +96,28 @@ pub(crate) async fn op_wasm_prepare_component(
     queued(&bridge, bridge.state.compiler(), 0, prepare).await
 }
 
+/// The imports and exports of a component in WIT.
+#[op2(reentrant)]
+#[string]
+pub(crate) fn op_wasm_component_wit(
+    state: &mut OpState,
+    component: u32,
+) -> Result<String, WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.state.component(component)?.wit()
+}
+
+/// TypeScript declarations of the imports and exports of a component.
+#[op2(reentrant)]
+#[string]
+pub(crate) fn op_wasm_component_types(
+    state: &mut OpState,
+    component: u32,
+) -> Result<String, WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.state.component(component)?.types()
+}
+
 /// Drops a component.
 #[op2(fast)]
 pub(crate) fn op_wasm_drop_component(state: &mut OpState, component: u32) {

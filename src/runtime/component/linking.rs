@@ -65,7 +65,7 @@ fn add(
                 add(&mut instance, items, interface, has_wasi)?;
                 continue;
             }
-            ItemType::Type => continue,
+            ItemType::Type { .. } => continue,
             ItemType::Resource { resource } => {
                 add_resource(linker, name, *resource, interface)?;
                 continue;

@@ -1,17 +1,21 @@
 //! Components: their types, compiled code, and instances.
 
 mod code;
+mod declarations;
 pub(crate) mod encoding;
 pub(crate) mod instance;
 mod linking;
+mod names;
 mod refusal;
 mod resources;
+mod text;
 mod type_costs;
 pub(crate) mod types;
 pub(crate) mod validation;
 mod validation_cost;
 mod values;
 mod wasi;
+mod wit;
 
 use std::sync::Arc;
 
@@ -19,6 +23,7 @@ use serde::Serialize;
 
 pub(crate) use self::code::ComponentCode;
 use self::types::Interface;
+use crate::runtime::base::error::WasmError;
 
 /// The description of a component.
 #[derive(Serialize)]
@@ -52,6 +57,22 @@ impl WasmComponent {
     pub fn host_functions(&self) -> usize {
         let interface = &self.code.interface;
         interface.imports.functions.len() + interface.imported_resources().count()
+    }
+
+    /// Returns its imports and exports in WIT: a world, followed by the packages of the interfaces.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the text is longer than 4 MiB.
+    pub fn wit(&self) -> Result<String, WasmError> {
+        wit::wit(&self.code.interface)
+    }
+
+    /// Returns TypeScript declarations of its imports and exports.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the text is longer than 4 MiB.
+    pub fn types(&self) -> Result<String, WasmError> {
+        declarations::declarations(&self.code.interface)
     }
 
     /// Returns the description of the component for hosts that convert values themselves.

@@ -27,7 +27,7 @@ pub(super) fn add(
 ) -> Result<(), WasmError> {
     for Item { name, ty, .. } in items {
         match ty {
-            ItemType::Type => {}
+            ItemType::Type { .. } => {}
             ItemType::Resource { resource } => {
                 let ty = resource_type(interface, *resource);
                 let dropped = |_: StoreContextMut<'_, StoreData>, _| wasmtime::Result::Ok(());

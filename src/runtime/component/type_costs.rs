@@ -37,7 +37,12 @@ impl TypeCosts {
         let size = match ty {
             ComponentAnyTypeId::Resource(_) => 0,
             ComponentAnyTypeId::Defined(id) => {
-                let mut size = layer(get(types, id));
+                let mut size = match get(types, id) {
+                    ComponentDefinedType::Flags(names) | ComponentDefinedType::Enum(names) => {
+                        names.len() as u64
+                    }
+                    _ => 0,
+                };
                 for_each_part(get(types, id), |part| {
                     size = size.saturating_add(self.value_size(types, part));
                 });

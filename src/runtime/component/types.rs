@@ -184,8 +184,15 @@ pub(crate) enum ItemType {
     Instance {
         items: Box<[Item]>,
     },
-    /// A type. Functions refer to it by its structure.
-    Type,
+    /// A type, which gives a type of values its name.
+    Type {
+        /// `None` if it is a type of functions, instances or components.
+        #[serde(skip)]
+        ty: Option<TypeIndex>,
+        /// The type of another interface that it is, if it has a name there.
+        #[serde(skip)]
+        same_as: Option<TypeIndex>,
+    },
     Resource {
         /// Its place among all resources of the component.
         resource: ResourceIndex,
@@ -202,11 +209,7 @@ pub(crate) struct Item {
     #[serde(flatten)]
     pub(crate) ty: ItemType,
     /// How WASI satisfies it if it is an import. Hosts need no functions for it where the store has WASI.
-    #[serde(
-        rename = "wasi",
-        serialize_with = "is_some",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "wasi", serialize_with = "is_some")]
     pub(crate) provision: Option<Provision>,
 }
 
@@ -231,6 +234,9 @@ pub(crate) struct Interface {
     /// Whether values of each type have handles in them.
     #[serde(skip)]
     holds_handles: Box<[bool]>,
+    /// The names of the types that have one: those of the instances around it, and its own.
+    #[serde(skip)]
+    names: HashMap<TypeIndex, Box<[Box<str>]>>,
     pub(crate) resources: Box<[Resource]>,
     pub(crate) imports: Items,
     pub(crate) exports: Items,
@@ -251,6 +257,7 @@ impl Interface {
         let mut builder = Builder {
             parsed: types,
             types: Vec::new(),
+            names: HashMap::new(),
             known: HashMap::new(),
             resources: Vec::new(),
             known_resources: HashMap::new(),
@@ -268,6 +275,7 @@ impl Interface {
             size: builder.size,
             holds_handles: holds_handles(&builder.types),
             types: builder.types.into(),
+            names: builder.names,
             resources: builder.resources.into(),
             imports,
             exports,
@@ -285,6 +293,11 @@ impl Interface {
     /// Returns the type at this place.
     pub(crate) fn ty(&self, index: TypeIndex) -> &ValueType {
         &self.types[index as usize]
+    }
+
+    /// Returns the name of a type, behind those of the instances around it.
+    pub(crate) fn name_of(&self, index: TypeIndex) -> Option<&[Box<str>]> {
+        self.names.get(&index).map(|path| &**path)
     }
 
     /// Whether values of this type have handles in them.
@@ -311,6 +324,11 @@ impl Interface {
             _ => false,
         })
         .is_some()
+    }
+
+    /// Whether a resource is of an interface that WASI provides.
+    pub(crate) fn is_of_wasi(&self, resource: ResourceIndex) -> bool {
+        self.resources[resource as usize].of_wasi
     }
 
     /// Returns the places of the resources that the host defines.
@@ -390,6 +408,7 @@ fn holds_handles(types: &[ValueType]) -> Box<[bool]> {
 struct Builder<'a> {
     parsed: TypesRef<'a>,
     types: Vec<ValueType>,
+    names: HashMap<TypeIndex, Box<[Box<str>]>>,
     /// The types that were added, by the validator's numbers.
     known: HashMap<ComponentDefinedTypeId, TypeIndex>,
     resources: Vec<Resource>,
@@ -445,7 +464,21 @@ impl<'a> Builder<'a> {
                     items: items.into(),
                 }
             }
-            ComponentEntityType::Type { created, .. } => match created {
+            ComponentEntityType::Type {
+                created,
+                referenced,
+            } => match created {
+                ComponentAnyTypeId::Defined(id) => {
+                    let same_as = self.name_of(*referenced);
+                    let ty = self.value(ComponentValType::Type(*id))?;
+                    // A primitive type has no other name than its own.
+                    if ty as usize >= PRIMITIVES.len() && !self.names.contains_key(&ty) {
+                        let path = self.path(around, name)?;
+                        self.names.insert(ty, path);
+                    }
+                    let ty = Some(ty);
+                    ItemType::Type { ty, same_as }
+                }
                 ComponentAnyTypeId::Resource(id) => {
                     let resource = self.resource(id.resource());
                     if self.resources[resource as usize].path.is_empty() {
@@ -456,7 +489,10 @@ impl<'a> Builder<'a> {
                     }
                     ItemType::Resource { resource }
                 }
-                _ => ItemType::Type,
+                _ => ItemType::Type {
+                    ty: None,
+                    same_as: None,
+                },
             },
             ComponentEntityType::Module(_) => ItemType::Module,
             ComponentEntityType::Component(_) => ItemType::Component,
@@ -470,6 +506,15 @@ impl<'a> Builder<'a> {
             ty,
             provision: provision.flatten(),
         })
+    }
+
+    /// Returns the place of a type that has a name already.
+    fn name_of(&self, id: ComponentAnyTypeId) -> Option<TypeIndex> {
+        let ComponentAnyTypeId::Defined(id) = id else {
+            return None;
+        };
+        let known = self.known.get(&id)?;
+        self.names.contains_key(known).then_some(*known)
     }
 
     fn resource(&mut self, id: ResourceId) -> ResourceIndex {

@@ -53,6 +53,10 @@ pub const RULES: &[Rule] = &[
             "(async () => wasm.instantiateComponent(await wasm.compileComponent(Deno.core.encode(componentText)), \
              <componentImports>, <componentOptions>))()",
             "wasm.compileComponent(Deno.core.encode(componentText), <compileOptions>)",
+            "(async () => wasm.instantiateComponent(await wasm.compileComponent(Deno.core.encode(commandText)), {}, \
+             { wasi: <wasi>, fuel: 100_000, timeoutMs: 50 }))()",
+            "(async () => wasm.instantiateComponent(await wasm.compileComponent(Deno.core.encode(commandText)), {}, \
+             { wasi: { stdout: \"piped\" }, timeoutMs: 50 }))()",
             "wasm.compileComponent(<source>)",
             "wasm.compileComponentFile(<name>, <compileOptions>)",
             "wasm.instantiateComponent(<value>, <value>, <value>)",
@@ -75,6 +79,11 @@ pub const RULES: &[Rule] = &[
             "resource(<n>)[Symbol.dispose]()",
             "<componentInstance>.exports.bytes(<componentBytes>)",
             "<componentInstance>.exports.lent(new Item(<n>))",
+            "<componentInstance>.run()",
+            "<componentInstance>.run()",
+            "<componentInstance>.runAsync(<callOptions>)",
+            "<componentInstance>.stdout()",
+            "<componentInstance>.stderr()",
             "<componentInstance>.ended",
             "<componentInstance>.fuel",
             "<componentInstance>.setFuel(<number>)",
@@ -83,6 +92,8 @@ pub const RULES: &[Rule] = &[
             "component(<n>).imports",
             "component(<n>).exports",
             "component(<n>).id",
+            "component(<n>).wit()",
+            "component(<n>).types()",
             "component(<n>).drop()",
             "component(<n>)[Symbol.dispose]()",
             "wasm.ComponentInstance.prototype.call.call(<value>, <name>, <value>)",

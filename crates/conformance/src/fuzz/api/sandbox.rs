@@ -115,6 +115,7 @@ const BYSTANDER: &str = r#"
     };
     globalThis.kept = [];
     kept.push(await compileComponent(Deno.core.encode(componentText)));
+    kept.push(await compileComponent(Deno.core.encode(commandText)));
     for (const [name, text] of Object.entries(guests)) {
         const module = await compile(Deno.core.encode(text));
         const store = new WasmStore({ wasi: {} });
@@ -149,8 +150,9 @@ fn capabilities(folder: PathBuf) -> WasmCapabilities {
     this
 }
 
-/// The text of the component that programs use.
+/// The texts of the components that programs use.
 const COMPONENT: &str = include_str!("guests/component.wat");
+const COMMAND: &str = include_str!("guests/command.wat");
 
 /// The texts of the guests by their names, as JSON.
 fn guests() -> serde_json::Value {
@@ -184,9 +186,10 @@ impl Sandboxes {
         let wasm = WasmState::new(capabilities(folder.clone()))?;
         let mut bystander = Js::new(wasm, conformance_fuzz::init(SharedReport::default()))?;
         let guests = format!(
-            "globalThis.guests = {};\nglobalThis.componentText = {};",
+            "globalThis.guests = {};\nglobalThis.componentText = {};\nglobalThis.commandText = {};",
             guests(),
-            json!(COMPONENT)
+            json!(COMPONENT),
+            json!(COMMAND)
         );
         bystander.evaluate("fuzz:guests", guests)?;
         bystander.evaluate("fuzz:bystander", BYSTANDER.to_owned())?;
@@ -255,10 +258,12 @@ impl Sandbox {
         let wasm = WasmState::new(capabilities(folder.to_owned()))?;
         let mut js = Js::new(wasm, conformance_fuzz::init(report.clone()))?;
         let prelude = format!(
-            "{}\nglobalThis.guests = {};\nglobalThis.componentText = {};\nsetBinaries({});\nglobalThis.folder = {};\n",
+            "{}\nglobalThis.guests = {};\nglobalThis.componentText = {};\nglobalThis.commandText = {};\n\
+             setBinaries({});\nglobalThis.folder = {};\n",
             include_str!("prelude.js"),
             guests(),
             json!(COMPONENT),
+            json!(COMMAND),
             binaries(),
             json!(folder)
         );
