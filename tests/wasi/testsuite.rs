@@ -54,10 +54,10 @@ fn wasi_testsuite() {
             passed += usize::from(result.is_ok());
             match result {
                 Ok(()) if fails => {
-                    failed.push(format!("{name} ({call}) passes: it is in ADAPTER_FAILS"))
+                    failed.push(format!("{name} ({call}) passes: it is in ADAPTER_FAILS"));
                 }
                 Err(reason) if !fails => {
-                    failed.push(format!("{} ({call}): {reason}", test.display()))
+                    failed.push(format!("{} ({call}): {reason}", test.display()));
                 }
                 _ => {}
             }

@@ -213,6 +213,7 @@ pub(crate) struct Item {
     pub(crate) provision: Option<Provision>,
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn is_some<S: Serializer>(value: &Option<Provision>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bool(value.is_some())
 }

@@ -31,7 +31,6 @@ use crate::runtime::engine::compile_queue::CompileQueue;
 use crate::runtime::engine::disk_cache::{self, CacheFolders};
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
 use crate::runtime::engine::group::Group;
-use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
@@ -357,7 +356,6 @@ impl WasmState {
             StoreKind::Component => (None, true),
         };
         let is_grouped = group.is_some();
-        let interrupt = Arc::<Interrupt>::default();
         let limits = Limits::new(&options, &self.capabilities, group.as_deref());
         let wasi = options.wasi;
         let wasi = wasi.map(|config| {
@@ -365,8 +363,7 @@ impl WasmState {
             Ok::<_, WasmError>(match is_for_component {
                 false => StoreWasi::Modules(Wasi::new(config, capabilities, preopens)?),
                 true => {
-                    let interrupt = interrupt.clone();
-                    let wasi = WasiP2::new(config, capabilities, preopens, interrupt)?;
+                    let wasi = WasiP2::new(config, capabilities, preopens)?;
                     StoreWasi::Component(Box::new(wasi))
                 }
             })
@@ -379,7 +376,6 @@ impl WasmState {
             options.timeout_ms.map(Duration::from_millis),
             self.live_instances.clone(),
             group,
-            interrupt,
         );
         // A store of a group gets fuel when a guest runs in it.
         if let Some(fuel) = options.fuel.filter(|_| !is_grouped) {

@@ -106,10 +106,13 @@ impl WasmStore {
         timeout: Option<Duration>,
         live_instances: Arc<AtomicU32>,
         group: Option<Arc<Group>>,
-        interrupt: Arc<Interrupt>,
     ) -> Self {
         let stack = ThreadStack::current();
         let waits = wasi.is_some();
+        let interrupt = match &wasi {
+            Some(StoreWasi::Component(wasi)) => wasi.interrupt(),
+            _ => Arc::default(),
+        };
         let (outputs, wasi, wasi_p2) = match wasi {
             None => (Outputs::default(), None, None),
             Some(StoreWasi::Modules(wasi)) => (wasi.outputs(), Some(wasi), None),

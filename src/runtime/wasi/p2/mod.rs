@@ -91,7 +91,6 @@ impl WasiP2 {
         config: WasiConfig,
         capabilities: &WasmCapabilities,
         preopens: &GrantedPaths,
-        interrupt: Arc<Interrupt>,
     ) -> Result<Self, WasmError> {
         check_texts(&config, capabilities)?;
         let outputs = outputs(&config, capabilities)?;
@@ -150,12 +149,17 @@ impl WasiP2 {
         Ok(Self {
             ctx: builder.build(),
             table,
-            interrupt,
+            interrupt: Arc::default(),
             outputs,
             max_subscriptions: capabilities.max_wasi_subscriptions,
             shares: HashMap::new(),
             _preopens: shares,
         })
+    }
+
+    /// Returns the interrupt of the calls in the store, which ends waits.
+    pub(crate) fn interrupt(&self) -> Arc<Interrupt> {
+        self.interrupt.clone()
     }
 
     /// Returns a handle to the captured output.
