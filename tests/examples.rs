@@ -185,3 +185,16 @@ fn the_readme_shows_the_starter() {
         );
     }
 }
+
+#[test]
+fn the_file_for_components_runs() {
+    let printed = succeeds(&["examples/component.ts"]);
+    let expected = "added: apples
+added: pears
+[{\"name\":\"apples\",\"count\":3},{\"name\":\"pears\",\"count\":4}]
+err: the stock is full
+5005: argument \"item\" of \"[method]stock.add\", at .count: expected u32, got -1
+5005: argument \"self\" of \"[method]stock.items\": expected borrow<stock>, got a resource that was dropped or given up
+";
+    assert_eq!(printed, expected);
+}

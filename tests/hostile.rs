@@ -33,7 +33,7 @@ fn names() -> BTreeSet<String> {
     let ts = Path::new(env!("CARGO_MANIFEST_DIR")).join("ts");
     let mut names = BTreeSet::new();
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let folders = [ts.clone(), ts.join("webassembly")];
+    let folders = [ts.clone(), ts.join("webassembly"), ts.join("component")];
     let entries = folders
         .iter()
         .flat_map(|folder| fs::read_dir(folder).unwrap());

@@ -17,6 +17,7 @@ mod compile_large;
 mod compile_regions;
 mod compile_results;
 mod compile_sums;
+mod component;
 mod deadlines;
 mod debugging;
 mod declarations;

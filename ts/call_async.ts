@@ -4,7 +4,6 @@ import { readResults, writeArguments } from "./call.ts";
 import { releaseValues } from "./codec.ts";
 import { ABORTED, RETURNED, RUNNING, WAITING } from "./constants.ts";
 import type { Promise } from "./core.ts";
-import { returned, threw } from "./dispatch.ts";
 import { fieldOf, FuelExhausted, RuntimeError, WasmError } from "./errors.ts";
 import { uncatchable } from "./guest_errors.ts";
 import type { PendingImport } from "./host_import.ts";
@@ -25,22 +24,37 @@ import type { Callee, StoreState } from "./store_state.ts";
  * on this thread, or while the promise is pending that the import returned.
  */
 export async function callAsync(
-  callee: Callee,
+  { store, number, signature }: Callee,
   args: unknown[],
   name: string,
+  options: CallOptions,
+  started?: () => void,
+): Promise<unknown> {
+  const start = (timeoutMs: number, isAbortable: boolean): number => {
+    writeArguments(store, signature, args, name);
+    try {
+      return op_wasm_start_call(number, timeoutMs, isAbortable);
+    } catch (error) {
+      releaseValues(store, signature.params);
+      throw store.stopped(error);
+    }
+  };
+  return await runCall(store, start, () => readResults(store, signature), options, started);
+}
+
+/**
+ * Runs an asynchronous call. `start` starts it, with a timeout (−1 for none) and whether it can be aborted, and returns
+ * its number. `finish` returns the results of a call that has returned.
+ */
+export async function runCall(
+  store: StoreState,
+  start: (timeoutMs: number, isAbortable: boolean) => number,
+  finish: () => unknown,
   { signal, timeoutMs }: CallOptions,
   started?: () => void,
 ): Promise<unknown> {
-  const { store, number, signature } = callee;
   if (signal?.aborted) throw aborted(store, signal);
-  writeArguments(store, signature, args, name);
-  let call: number;
-  try {
-    call = op_wasm_start_call(number, timeoutMs ?? -1, signal !== undefined);
-  } catch (error) {
-    releaseValues(store, signature.params);
-    throw store.stopped(error);
-  }
+  const call = start(timeoutMs ?? -1, signal !== undefined);
   let stop: WasmError | undefined;
   const abort = () => {
     op_wasm_abort_call(call);
@@ -52,7 +66,7 @@ export async function callAsync(
   try {
     started?.();
     signal?.addEventListener("abort", abort);
-    result = await drive(callee, call);
+    result = await drive(store, call, finish);
   } catch (error) {
     throw stop === undefined || endedByItself(error) ? error : stop;
   } finally {
@@ -79,13 +93,16 @@ function endedByItself(error: WasmError): boolean {
  * Runs the JavaScript side of a call until it has ended. Returns the result in an object: the promise of an async
  * function would wait for a result that is a promise itself.
  */
-async function drive(callee: Callee, call: number): Promise<{ value: unknown }> {
-  const { store, signature } = callee;
+async function drive(
+  store: StoreState,
+  call: number,
+  finish: () => unknown,
+): Promise<{ value: unknown }> {
   while (true) {
     await op_wasm_call_ready(call);
     const status = advance(store, call);
     // The results stay in the frame only until other JavaScript runs.
-    if (status === RETURNED) return { __proto__: null, value: readResults(store, signature) };
+    if (status === RETURNED) return { __proto__: null, value: finish() };
     if (status === WAITING) await answer(store, call, store.pending);
     else if (status !== RUNNING) throw store.thrown(status);
   }
@@ -104,14 +121,14 @@ function advance(store: StoreState, call: number): number {
 async function answer(
   store: StoreState,
   call: number,
-  { promise, imported }: PendingImport,
+  pending: PendingImport,
 ): Promise<void> {
   let status;
   try {
     store.end = interruption(call);
-    status = returned(store, imported, await unlessInterrupted(store.end, promise));
+    status = pending.returned(await unlessInterrupted(store.end, pending.promise));
   } catch (error) {
-    status = error === interrupted ? ABORTED : threw(store, imported, error);
+    status = error === interrupted ? ABORTED : pending.threw(error);
   }
   store.pending = undefined;
   store.end = undefined;

@@ -39,7 +39,7 @@ let lastCancellation = 0;
  * Starts an op with a number by which it can be cancelled (0: not at all), and waits for it. Cancels it when the signal
  * of the options is aborted: a compilation that has not begun then never begins.
  */
-async function unlessAborted<T>(
+export async function unlessAborted<T>(
   options: CompileOptions | undefined,
   start: (cancellation: number) => Promise<T>,
 ): Promise<T> {

@@ -49,7 +49,11 @@ function dispatch(
       const promise = settled(result);
       // If the call ends first, nothing waits for the promise, and its failure must not end the program.
       ignoreFailure(promise);
-      store.pending = { promise, imported };
+      store.pending = {
+        promise,
+        returned: (value) => returned(store, imported, value),
+        threw: (error) => threw(store, imported, error),
+      };
       return PENDING;
     }
     return returned(store, imported, result);
@@ -66,7 +70,7 @@ export async function settled(result: unknown): Promise<unknown> {
 }
 
 /** Waits for a promise, without its method `then`, which a script may have changed. */
-async function ignoreFailure(promise: Promise<unknown>): Promise<void> {
+export async function ignoreFailure(promise: Promise<unknown>): Promise<void> {
   try {
     await promise;
   } catch {
@@ -76,7 +80,7 @@ async function ignoreFailure(promise: Promise<unknown>): Promise<void> {
 
 /** Gives the guest the value that an import returned. Returns the status. */
 // deno-lint-ignore no-explicit-any
-export function returned(store: StoreState, imported: HostImport, result: any): number {
+function returned(store: StoreState, imported: HostImport, result: any): number {
   const { results } = imported.signature;
   if (results.length === 0) return RETURNED;
   let values = list<unknown>(result);
@@ -96,7 +100,7 @@ export function returned(store: StoreState, imported: HostImport, result: any): 
 
 /** Gives the guest the value that an import threw. Returns the status. */
 // deno-lint-ignore no-explicit-any
-export function threw(store: StoreState, imported: HostImport, error: any): number {
+function threw(store: StoreState, imported: HostImport, error: any): number {
   const exception = referenceHandle(store, exceptions.get(error));
   if (exception !== undefined) {
     writeRef(0, REF_OBJECT, exception);

@@ -10,5 +10,8 @@ export interface HostImport {
 /** An import that has returned a promise, for which its guest waits. */
 export interface PendingImport {
   promise: Promise<unknown>;
-  imported: HostImport;
+  /** Gives the guest the value of the promise. Returns the status. */
+  returned(value: unknown): number;
+  /** Gives the guest the error of the promise. Returns the status. */
+  threw(error: unknown): number;
 }

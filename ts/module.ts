@@ -4,7 +4,6 @@ import {
   ObjectCreate,
   ObjectFreeze,
   SafeFinalizationRegistry,
-  StringPrototypeCharCodeAt,
   TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeSet,
   Uint32Array,
@@ -17,6 +16,7 @@ import { append, list, toArray } from "./list.ts";
 import { op_wasm_custom_sections, op_wasm_drop_module } from "./ops.ts";
 import { signatureOf } from "./signature.ts";
 import type { ExportInfo, ImportInfo } from "./types.ts";
+import { isWellFormed } from "./well_formed.ts";
 
 const collectedModules: FinalizationRegistry<number> = new SafeFinalizationRegistry(
   (id: number) => op_wasm_drop_module(id),
@@ -112,18 +112,6 @@ export function customSectionsOf(module: number, name: string): Uint8Array[] {
   // No section has a name that is not well-formed, but the op would get U+FFFD in the place of the wrong parts.
   if (!isWellFormed(name)) return toArray(list<Uint8Array>());
   return unpack(op_wasm_custom_sections(module, name));
-}
-
-/** Whether a string has no surrogate without its other half. */
-function isWellFormed(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const unit = StringPrototypeCharCodeAt(text, i) & 0xfc00;
-    if (unit === 0xdc00) return false;
-    if (unit !== 0xd800) continue;
-    i++;
-    if (i === text.length || (StringPrototypeCharCodeAt(text, i) & 0xfc00) !== 0xdc00) return false;
-  }
-  return true;
 }
 
 /** Drops a module when an object is collected. */

@@ -32,7 +32,7 @@ export interface StoreOptions {
 }
 
 /** Store options as the op takes them. */
-interface CheckedOptions {
+export interface CheckedOptions {
   fuel: number | undefined;
   maxMemoryBytes: number | undefined;
   timeoutMs: number | undefined;

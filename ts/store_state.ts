@@ -24,7 +24,7 @@ import {
   op_wasm_new_store,
 } from "./ops.ts";
 import { checkOptions } from "./options.ts";
-import type { StoreOptions } from "./options.ts";
+import type { CheckedOptions, StoreOptions } from "./options.ts";
 import type { WasmReference } from "./reference.ts";
 import { signatureOf } from "./signature.ts";
 import type { Signature } from "./signature.ts";
@@ -69,7 +69,19 @@ export type Dispatch = (
 
 /** Makes a store with these options. `implicit`: for one instance. */
 export function newStore(options: StoreOptions | undefined, implicit: boolean): StoreState {
-  const { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi } = checkOptions(options);
+  return storeWith(checkOptions(options), implicit);
+}
+
+/** Makes the store of a component's instance. `dispatch` calls its imports. */
+export function newComponentStore(options: CheckedOptions, dispatch: Dispatch): StoreState {
+  return storeWith(options, true, dispatch);
+}
+
+function storeWith(
+  { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi }: CheckedOptions,
+  implicit: boolean,
+  dispatch?: Dispatch,
+): StoreState {
   const id = op_wasm_new_store(
     fuel ?? -1,
     maxMemoryBytes ?? -1,
@@ -77,8 +89,9 @@ export function newStore(options: StoreOptions | undefined, implicit: boolean): 
     interruptible === true,
     wasi === undefined ? "" : wasi.config,
     wasi === undefined ? noBytes : wasi.stdin,
+    dispatch !== undefined,
   );
-  return new StoreState(id, implicit, wasi !== undefined);
+  return new StoreState(id, implicit, wasi !== undefined, dispatch);
 }
 
 /** The JavaScript side of a store: everything of JavaScript's that its guests hold. */

@@ -482,4 +482,157 @@ declare module "host:wasm" {
    * exceeded, or an option is unusable; `RuntimeError` or `FuelExhausted` from the start function.
    */
   export function instantiate(module: WasmModule, imports?: Imports, options?: InstantiateOptions): Promise<WasmInstance>;
+  /** Something that a component imports or exports. Types are written as in WIT; long ones are cut. */
+  export type ComponentItem = {
+    readonly name: string;
+    readonly kind: "function";
+    readonly params: readonly {
+      readonly name: string;
+      readonly type: string;
+    }[];
+    readonly result?: string;
+  } | {
+    readonly name: string;
+    readonly kind: "instance";
+    readonly items: readonly ComponentItem[];
+  } | {
+    readonly name: string;
+    readonly kind: "type" | "resource" | "module" | "component" | "value";
+  };
+  /** A compiled component. */
+  export class WasmComponent {
+    #private;
+    /** Its number, unique among the components of this runtime. */
+    readonly id: number;
+    /** Its imports, in its own order. */
+    readonly imports: readonly ComponentItem[];
+    /** Its exports, in its own order. */
+    readonly exports: readonly ComponentItem[];
+    private constructor();
+    /**
+     * Its imports and exports in WIT, the language of the component model: a world, followed by the packages of the
+     * interfaces.
+     *
+     * @throws {WasmError} `InstantiateError` if it was dropped; `RuntimeError` if the text is longer than 4 MiB.
+     */
+    wit(): string;
+    /**
+     * TypeScript declarations of its imports and exports: the interfaces `Imports` and `Exports`, and all types in them.
+     *
+     * @throws {WasmError} As {@linkcode WasmComponent.wit}.
+     */
+    types(): string;
+    /** Drops the component. Its instances can still be used. */
+    drop(): void;
+    [Symbol.dispose](): void;
+  }
+  /**
+   * Compiles a component in the binary or the text format, on another thread, as {@linkcode compile} does a module.
+   *
+   * @throws {WasmError} `CompileError` if it is not valid, exceeds a cap, or the signal is aborted.
+   */
+  export function compileComponent(source: BufferSource, options?: CompileOptions): Promise<WasmComponent>;
+  /**
+   * Compiles the component in a file, if the host grants it. A relative path is resolved against the working directory of
+   * the process.
+   *
+   * @throws {WasmError} `CompileError` if the file is not granted or readable, not valid, or exceeds a cap, or the signal
+   * is aborted.
+   */
+  export function compileComponentFile(path: string, options?: CompileOptions): Promise<WasmComponent>;
+  /** A function that a component imports, or the class of a resource. */
+  type ComponentImport = WasmFunction | (abstract new (...args: any[]) => object);
+  /**
+   * The imports of a component: functions and classes by their names, and objects with functions and classes by the ids of
+   * their interfaces, for example `"my:pkg/iface@1.2.3"`. Names of functions are in lowerCamelCase, those of classes in
+   * PascalCase. An interface is found by its whole id, by the id with a compatible version, or by the id without a version.
+   * Only own properties count. The methods of a class are those that it has when the component is instantiated.
+   */
+  export type ComponentImports = Record<string, ComponentImport | Record<string, ComponentImport>>;
+  /**
+   * The `err` of a `result` that a function of a component returns. A function that a component imports throws it in place
+   * of returning an `err`.
+   */
+  export class ComponentError extends Error {
+    /** The value of the `err`; `undefined` if it has none. */
+    readonly payload: unknown;
+    constructor(payload?: unknown, message?: string);
+  }
+  /**
+   * An instance of a component: a guest whose functions can be called. It has a store of its own. A call that does not
+   * return ends the instance: see {@linkcode ComponentInstance.ended}.
+   */
+  export class ComponentInstance {
+    #private;
+    /**
+     * Its exports: functions by their names in lowerCamelCase, classes of resources in PascalCase, and objects with both by
+     * the ids of their interfaces, and by the last part of these in lowerCamelCase.
+     */
+    readonly exports: Readonly<Record<string, any>>;
+    private constructor();
+    /**
+     * Calls an exported function, and returns its result. The path is its name, or the id of its interface, `#`, and its
+     * name there: `"my:pkg/iface@1.2.3#read-all"`. Names are those of WIT.
+     *
+     * @throws {ComponentError} If the function returns a `result` that is an `err`.
+     * @throws {WasmError} `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit;
+     * `RuntimeError` if it trapped, an import threw, its deadline passed, or the instance has ended or is busy;
+     * `FuelExhausted` if the fuel ran out.
+     */
+    call(path: string, args?: readonly unknown[]): any;
+    /**
+     * Calls an exported function as {@linkcode ComponentInstance.call} does, but asynchronously: the guest runs on a thread
+     * of its own. Imports may return promises.
+     *
+     * @throws {ComponentError} As {@linkcode ComponentInstance.call}.
+     * @throws {WasmError} As {@linkcode ComponentInstance.call}; `RuntimeError` if the call was aborted.
+     */
+    callAsync(path: string, args?: readonly unknown[], options?: CallOptions): Promise<any>;
+    /**
+     * Runs a WASI command, by a call of the function `run` of its export `wasi:cli/run`, and returns its exit status: the
+     * one with which it exited, 0 if it returned, or 1 if it returned an error. An instance that has exited has ended.
+     *
+     * @throws {WasmError} `FunctionNotFound` if the component is no command; otherwise as
+     * {@linkcode ComponentInstance.call}.
+     */
+    run(): number;
+    /**
+     * Runs a WASI command as {@linkcode ComponentInstance.run} does, but asynchronously, as
+     * {@linkcode ComponentInstance.callAsync} does.
+     *
+     * @throws {WasmError} As both of them.
+     */
+    runAsync(options?: CallOptions): Promise<number>;
+    /**
+     * The bytes that the component has written to its standard output so far. The option `stdout` has to be `"piped"`.
+     *
+     * @throws {WasmError} `RuntimeError` if it is not `"piped"`, or the instance was dropped.
+     */
+    stdout(): Uint8Array;
+    /** As {@linkcode ComponentInstance.stdout}, of the standard error. */
+    stderr(): Uint8Array;
+    /** Whether the instance has ended: a call of it did not return, or it was dropped. No function can be called any more. */
+    get ended(): boolean;
+    /** The fuel that is left, or `undefined` if the instance has no fuel budget. */
+    get fuel(): number | undefined;
+    /** Sets the fuel that is left, up to the host's cap. */
+    setFuel(fuel: number): void;
+    /** Frees the instance. A synchronous call that is running goes on until it returns; an asynchronous call fails. */
+    drop(): void;
+    [Symbol.dispose](): void;
+  }
+  /**
+   * The limits of a component's instance, which hold for all memories in it together. With `wasi`, the host provides the
+   * imports of WASI 0.2: `wasi:cli`, `wasi:clocks`, `wasi:filesystem`, `wasi:io` and `wasi:random`. Functions of `wasi:http`
+   * and `wasi:sockets` refuse.
+   */
+  export type ComponentOptions = StoreOptions;
+  /**
+   * Makes an instance of a component, in a store of its own. The imports are looked up before this returns its promise.
+   *
+   * @throws {WasmError} `InstantiateError` if an import is missing, a cap is exceeded, or an option is unusable;
+   * `RuntimeError` or `FuelExhausted` from the start functions of the modules in it.
+   */
+  export function instantiateComponent(component: WasmComponent, imports?: ComponentImports, options?: ComponentOptions): Promise<ComponentInstance>;
+  export {};
 }

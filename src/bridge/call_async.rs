@@ -31,10 +31,7 @@ pub(crate) fn op_wasm_start_call(
     abortable: bool,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    if !bridge.context.has_room_to_start() {
-        // Once the guest runs, nothing may fail for want of stack until JavaScript waits for it.
-        return Err(WasmError::stack_exhausted());
-    }
+    bridge.check_room_for_call()?;
     let callable = funcs::find(func, scope).ok_or_else(|| funcs::missing(func))?;
     let store = callable.func.store();
     if store.is_at_rest() {
@@ -45,11 +42,6 @@ pub(crate) fn op_wasm_start_call(
         timeout_ms: u64::try_from(timeout_ms).ok(),
         abortable,
     };
-    let cap = bridge.state.capabilities().max_running_calls;
-    if bridge.calls.len() >= cap as usize {
-        let message = format!("too many calls run at the same time: the cap is {cap}");
-        return Err(WasmError::runtime(message));
-    }
     let slots = callable.func.signature().slots();
     let frame = bridge.context.frame.read(slots);
     let handle = callable.func.handle();
@@ -57,6 +49,25 @@ pub(crate) fn op_wasm_start_call(
         .state
         .start_call(callable.store, handle, frame, options)?;
     Ok(bridge.calls.add(UnfinishedCall::Running(Rc::new(call))))
+}
+
+impl Bridge {
+    /// Checks that one more asynchronous call can start.
+    ///
+    /// # Errors
+    /// `RuntimeError` if too many calls run, or the stack has no room to go on after the start.
+    pub(super) fn check_room_for_call(&self) -> Result<(), WasmError> {
+        if !self.context.has_room_to_start() {
+            // Once the guest runs, nothing may fail for want of stack until JavaScript waits for it.
+            return Err(WasmError::stack_exhausted());
+        }
+        let cap = self.state.capabilities().max_running_calls;
+        if self.calls.len() >= cap as usize {
+            let message = format!("too many calls run at the same time: the cap is {cap}");
+            return Err(WasmError::runtime(message));
+        }
+        Ok(())
+    }
 }
 
 /// Resolves when there is something for `op_wasm_advance` to do.

@@ -37,7 +37,7 @@ impl ModuleInfo {
 
 /// Runs `work` on a thread of the compile queue when its turn comes. Where JavaScript runs outside of an event loop (an
 /// embedder may evaluate a script outside of tokio), runs it here.
-async fn queued<R: Send + 'static>(
+pub(super) async fn queued<R: Send + 'static>(
     bridge: &Rc<Bridge>,
     compiler: Compiler,
     cancellation: u32,
@@ -72,7 +72,7 @@ impl Bridge {
     ///
     /// # Errors
     /// `CompileError` if the source is over the cap on its size.
-    fn copy(&self, source: &[u8]) -> Result<Vec<u8>, WasmError> {
+    pub(super) fn copy(&self, source: &[u8]) -> Result<Vec<u8>, WasmError> {
         self.state.compiler().check_size(source)?;
         Ok(source.to_vec())
     }
@@ -210,7 +210,7 @@ pub(crate) async fn op_wasm_prepare(
 impl Bridge {
     /// Counts one more compile or instantiation that has nothing to wait for. Returns whether the event loop should
     /// have a turn first.
-    fn is_yield_due(&self) -> bool {
+    pub(super) fn is_yield_due(&self) -> bool {
         let count = self.ready.get().wrapping_add(1);
         self.ready.set(count);
         count.is_multiple_of(READY_BEFORE_YIELD)

@@ -43,6 +43,15 @@ impl JsImport {
             suspends: true,
         }
     }
+
+    /// The import at this index of a component: its values are not in the call frame.
+    pub(super) fn of_component(index: u32) -> Self {
+        Self {
+            index,
+            numeric: None,
+            suspends: false,
+        }
+    }
 }
 
 impl HostFunction for JsImport {

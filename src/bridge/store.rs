@@ -27,7 +27,7 @@ pub(super) fn limits(
 
 /// Makes a store with the `StoreOptions` of `host:wasm`, which TypeScript has checked, and returns its number. A
 /// negative number stands for an option that is not given. The WASI options are JSON, or empty for a store without
-/// WASI; `stdin` is the standard input, where they say that it is bytes.
+/// WASI; `stdin` is the standard input, where they say that it is bytes. `component`: for the instance of a component.
 #[op2(nofast, reentrant)]
 pub(crate) fn op_wasm_new_store(
     state: &mut OpState,
@@ -37,11 +37,16 @@ pub(crate) fn op_wasm_new_store(
     interruptible: bool,
     #[string] wasi: String,
     #[buffer] stdin: &[u8],
+    component: bool,
 ) -> Result<u32, WasmError> {
     let wasi = (!wasi.is_empty()).then(|| wasi_config(&wasi, stdin));
     let mut wanted = limits(fuel, max_memory_bytes, timeout_ms, interruptible);
     wanted.wasi = wasi.transpose()?;
-    let (id, _) = state.borrow::<Rc<Bridge>>().state.new_store(wanted)?;
+    let state = &state.borrow::<Rc<Bridge>>().state;
+    let (id, _) = match component {
+        false => state.new_store(wanted)?,
+        true => state.new_component_store(wanted)?,
+    };
     Ok(id)
 }
 

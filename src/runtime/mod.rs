@@ -5,6 +5,7 @@
 
 mod admission;
 mod base;
+mod component;
 mod debug_info;
 mod engine;
 mod instance;
@@ -28,6 +29,8 @@ pub(crate) use base::text::{quote, show_long};
 pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};
+pub use component::WasmComponent;
+pub use component::instance::{ComponentFunction, ComponentInstance};
 #[cfg(feature = "testing")]
 pub use engine::{MEMORY_RESERVATION, Tune};
 pub use instance::{Import, WasmInstance};

@@ -5,6 +5,9 @@
 # fetch.sh --packages downloads the modules that packages.txt lists into target/packages instead, where
 # cargo conformance survey reads them: about 700 MB. No test needs these.
 #
+# fetch.sh --components makes components from the programs in components/, with toolchains of npm and pip, into
+# target/components, and translates them to JavaScript with jco. The tests in tests/component/programs.rs use them.
+#
 # fetch.sh --npm downloads the packages that npm.txt lists into target/npm, with all of their files. The tests in
 # tests/packages/ use them: about 360 MB.
 set -euo pipefail
@@ -48,6 +51,28 @@ if [ "${1:-}" = --npm ]; then
     echo "$sha256" >"$place/.sha256"
     echo "$place"
   done < tests/programs/npm.txt
+  exit
+fi
+
+if [ "${1:-}" = --components ]; then
+  root=$PWD
+  sources=$root/tests/programs/components
+  mkdir -p target/components
+  cp "$sources"/* "$scratch"
+  cd "$scratch"
+  npm install --silent --no-audit --no-fund @bytecodealliance/componentize-js@0.19.3 @bytecodealliance/jco@1.35.0 \
+    typescript@7.0.2 >/dev/null
+  node componentize.mjs text.js text.wit text "$root/target/components/text-js.wasm"
+  pip install --quiet --target python componentize-py==0.25.1
+  PYTHONPATH=python python/bin/componentize-py -d text.wit -w text componentize app -o "$root/target/components/text-py.wasm"
+  for name in text-js text-py; do
+    node_modules/.bin/jco transpile --quiet "$root/target/components/$name.wasm" --name $name \
+      --out-dir "$root/target/components/jco/$name" --map test:text/log@0.1.0=../../log.mjs >/dev/null
+  done
+  cp log.mjs "$root/target/components"
+  rm -rf "$root/target/components/node_modules"
+  cp -r node_modules "$root/target/components"
+  ls -l "$root"/target/components/*.wasm
   exit
 fi
 

@@ -8,6 +8,7 @@ use ext_wasm::{WasmCapabilities, WasmState};
 use tokio::sync::Notify;
 
 use crate::hostile;
+use crate::support::adapter::component_of;
 
 /// A JavaScript runtime and its event loop.
 pub struct Js {
@@ -26,6 +27,8 @@ const PRELUDE: &str = r#"
     globalThis.text = (source) => Deno.core.encode(source);
     /** The binary of a module in the text format. */
     globalThis.wat = (source) => Deno.core.ops.op_host_wat(source);
+    /** A component of WASI 0.2 from a command of preview 1 in the text format. */
+    globalThis.command = async (source) => await compileComponent(Deno.core.ops.op_host_command(source));
     /** An instance of a module in the text format. */
     globalThis.load = async (source, imports, options) =>
         await instantiate(await compile(text(source)), imports, options);
@@ -67,6 +70,7 @@ const PRELUDE: &str = r#"
 deno_core::extension!(
     host,
     ops = [
+        op_host_command,
         op_host_detach,
         op_host_hold,
         op_host_is_wasm_calling,
@@ -121,6 +125,14 @@ fn op_host_terminate(isolate: &mut v8::Isolate) {
 #[buffer]
 fn op_host_wat(#[string] text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// A component of WASI 0.2 from a command of preview 1 in the text format.
+#[deno_core::op2]
+#[buffer]
+fn op_host_command(#[string] text: &str) -> Vec<u8> {
+    let module = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    component_of(&module).unwrap()
 }
 
 /// Detaches a buffer, as a host may.

@@ -1,5 +1,6 @@
 //! What tests share: a JavaScript runtime, processes of their own, snapshots.
 
+pub mod adapter;
 pub mod child;
 pub mod js;
 

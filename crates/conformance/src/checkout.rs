@@ -1,7 +1,9 @@
 //! Checkouts of the official repositories: where a file is in one, and which features its scripts are written for.
 //!
-//! Two layouts are known:
+//! Three layouts are known:
 //!
+//! - `REPOSITORY/test/…`, with a list of tests in `nyi.txt`:
+//!   [WebAssembly/component-model](https://github.com/WebAssembly/component-model).
 //! - `REPOSITORY/test/core/…`: [WebAssembly/spec](https://github.com/WebAssembly/spec) and the repositories of proposals,
 //!   which are copies of it.
 //! - `REPOSITORY/proposals/NAME/…` and `REPOSITORY/…`, with scripts in `REPOSITORY` itself:
@@ -11,6 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::features::Version;
+use crate::suite::COMPONENT_MODEL;
 
 /// The part of a checkout that a file is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,12 @@ impl Checkout {
             return Some(Self {
                 proposal: proposal_of(folder, proposals, is_pending),
                 version: Some(version_of(folder)),
+            });
+        }
+        if folder.ends_with("test") && folder.join("nyi.txt").is_file() {
+            return Some(Self {
+                proposal: Some(COMPONENT_MODEL.to_owned()),
+                version: None,
             });
         }
         let name = name(folder);

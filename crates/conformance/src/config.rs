@@ -25,7 +25,8 @@ impl Config {
     ///
     /// When one cannot be read or says something that cannot be.
     pub fn load() -> anyhow::Result<Self> {
-        let names = suite::names();
+        let mut names = suite::names();
+        names.push(suite::COMPONENT_MODEL);
         let read = |name: &str| {
             let path = suite::spec_tests().join(name);
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))

@@ -12,6 +12,10 @@ use wasmtime::Config;
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
     BulkMemory,
+    ComponentModel,
+    ComponentModelFixedLengthLists,
+    ComponentModelImplements,
+    ComponentModelMap,
     CustomPageSizes,
     Exceptions,
     ExtendedConst,
@@ -35,6 +39,10 @@ impl Feature {
     fn flag(self) -> WasmFeatures {
         match self {
             Feature::BulkMemory => WasmFeatures::BULK_MEMORY,
+            Feature::ComponentModel => WasmFeatures::COMPONENT_MODEL,
+            Feature::ComponentModelFixedLengthLists => WasmFeatures::CM_FIXED_LENGTH_LISTS,
+            Feature::ComponentModelImplements => WasmFeatures::CM_IMPLEMENTS,
+            Feature::ComponentModelMap => WasmFeatures::CM_MAP,
             Feature::CustomPageSizes => WasmFeatures::CUSTOM_PAGE_SIZES,
             Feature::Exceptions => WasmFeatures::EXCEPTIONS,
             Feature::ExtendedConst => WasmFeatures::EXTENDED_CONST,
@@ -139,12 +147,18 @@ impl Features {
             .fold(WasmFeatures::MVP, |flags, feature| flags | feature.flag())
     }
 
-    /// Turns these features of wasmtime on, and all others of Wasm 3.0 off.
+    /// Turns these features of wasmtime on, and all others of Wasm 3.0 and of the component model off.
     pub fn configure(&self, config: &mut Config) {
+        const COMPONENTS: WasmFeatures = WasmFeatures::COMPONENT_MODEL
+            .union(WasmFeatures::CM_FIXED_LENGTH_LISTS)
+            .union(WasmFeatures::CM_IMPLEMENTS)
+            .union(WasmFeatures::CM_MAP);
         let on = self.flags();
+        let known = WasmFeatures::WASM3.union(COMPONENTS);
         config
+            .concurrency_support(false)
             .wasm_features(on, true)
-            .wasm_features(WasmFeatures::WASM3.difference(on), false)
+            .wasm_features(known.difference(on), false)
             .shared_memory(self.has(Feature::Threads));
     }
 }

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use json_from_wast::ComponentConst;
+
+use crate::component::ComponentValue;
 use crate::value::Value;
 
 /// A runtime that scripts run on. A lane is one implementation.
@@ -57,6 +60,44 @@ pub trait Host {
     /// [`FailureKind::Other`] when there is no such global.
     fn get(&mut self, instance: InstanceId, global: &str) -> Result<Value, Failure>;
 
+    /// Compiles and validates a component.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::Invalid`] when the component is malformed or invalid.
+    fn compile_component(&mut self, source: Source<'_>) -> Result<ComponentId, Failure> {
+        let _ = source;
+        Err(Failure::other("this host has no components"))
+    }
+
+    /// Makes an instance of a component, which gets no imports.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::instantiate`].
+    fn instantiate_component(
+        &mut self,
+        component: ComponentId,
+    ) -> Result<ComponentInstanceId, Failure> {
+        let _ = component;
+        Err(Failure::other("this host has no components"))
+    }
+
+    /// Calls an exported function of a component's instance. Returns its result, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::invoke`]. Whatever ends a call of a component is a [`FailureKind::Trap`].
+    fn invoke_component(
+        &mut self,
+        instance: ComponentInstanceId,
+        function: &str,
+        args: &[&ComponentConst<'_>],
+    ) -> Result<Option<ComponentValue>, Failure> {
+        let _ = (instance, function, args);
+        Err(Failure::other("this host has no components"))
+    }
+
     /// Prepares a thread of the script. Its host has a store of its own, and in that an instance with those exports of
     /// `shared` that are shared memories: nothing else may be used by two stores.
     ///
@@ -98,7 +139,15 @@ pub struct ModuleId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceId(pub usize);
 
-/// A module as a script holds it.
+/// A compiled component, numbered by its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ComponentId(pub usize);
+
+/// An instance of a component, numbered by its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ComponentInstanceId(pub usize);
+
+/// A module or component as a script holds it.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
     /// The binary format.

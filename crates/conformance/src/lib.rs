@@ -1,6 +1,6 @@
 //! Runs WebAssembly scripts (`.wast`, or as JSON) and fixtures (`.wat`) on any runtime.
 //!
-//! A runtime implements [`host::Host`], five methods, and a sixth if it has threads. The harness has the rest: it finds
+//! A runtime implements [`host::Host`], five methods, and more if it has components or threads. The harness has the rest: it finds
 //! the scripts ([`suite`]), parses them ([`script`], [`wast_json`]), runs them ([`wast`]), compares results ([`compare`]), knows the
 //! directives that do not pass ([`expectations`]) and reports ([`report`]). [`run::run_file`] runs one file;
 //! [`hosts::wasmi`] is a whole host in under 200 lines.
@@ -32,6 +32,7 @@ pub mod baseline;
 pub mod checkout;
 pub mod cli;
 pub mod compare;
+pub mod component;
 pub mod config;
 pub mod expectations;
 pub mod features;

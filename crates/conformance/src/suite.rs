@@ -18,6 +18,9 @@ pub const FIXTURES: &str = "fixtures";
 /// The suite of this repository's own scripts.
 pub const SPEC_TESTS: &str = "spec-tests";
 
+/// The suite of the component model, which is only run from a checkout.
+pub const COMPONENT_MODEL: &str = "component-model";
+
 const VERSIONS: [(&str, SpecVersion); 4] = [
     ("wasm-1.0", SpecVersion::V1),
     ("wasm-2.0", SpecVersion::V2),

@@ -6,7 +6,11 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use json_from_wast::{Action, Command, Const, WasmFile};
 
 use crate::compare;
-use crate::host::{self, Failure, FailureKind, Host, InstanceId, ModuleId, NewThread, ThreadHost};
+use crate::component::{self, ComponentValue, Constant};
+use crate::host::{
+    self, ComponentId, ComponentInstanceId, Failure, FailureKind, Host, InstanceId, ModuleId,
+    NewThread, ThreadHost,
+};
 use crate::outcome::{Mismatch, Outcome, Verdict};
 use crate::run::{STACK_SIZE, panic_message};
 use crate::script::{self, Script};
@@ -44,21 +48,39 @@ struct WastContext<'scope, 'env> {
     spectest: &'env [&'env str],
     /// Modules by name; the latest is also there under `None`.
     definitions: HashMap<Option<String>, Definition<'env>>,
-    instances: HashMap<String, InstanceId>,
+    instances: HashMap<String, MadeInstance>,
     /// The instance of actions without a name: the latest, or none if making it failed, so that these actions do not use
     /// an earlier one by mistake.
-    current: Option<InstanceId>,
+    current: Option<MadeInstance>,
     /// The threads that have not been waited for.
     threads: Vec<RunningThread<'scope>>,
     scope: &'scope Scope<'scope, 'env>,
 }
 
-/// A module that the script defined.
+/// A module or component that the script defined.
 #[derive(Clone, Copy)]
 struct Definition<'a> {
     file: &'a WasmFile<'a>,
     /// `None` in a thread that has not used it: the script defined it outside of the thread, on another host.
-    module: Option<ModuleId>,
+    module: Option<Compiled>,
+}
+
+#[derive(Clone, Copy)]
+enum Compiled {
+    Module(ModuleId),
+    Component(ComponentId),
+}
+
+#[derive(Clone, Copy)]
+enum MadeInstance {
+    Core(InstanceId),
+    Component(ComponentInstanceId),
+}
+
+/// The results of an action.
+enum Results {
+    Core(Vec<Value>),
+    Component(Option<ComponentValue>),
 }
 
 struct RunningThread<'scope> {
@@ -181,7 +203,7 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
                 self.instantiate(instance.as_deref(), module)
             }
             Command::Register { name, as_, .. } => {
-                let instance = self.instance(name.as_deref())?;
+                let instance = self.core_instance(name.as_deref())?;
                 let registered = self.host.register(as_, &[instance]);
                 registered.map_err(|failure| Mismatch::new("to register", failure.to_string()))
             }
@@ -211,7 +233,7 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
             | Command::AssertMalformedCustom { file, .. }
             | Command::AssertInvalid { file, .. }
             | Command::AssertInvalidCustom { file, .. } => {
-                let compiled = self.compile(file)?.map(|_| Vec::new());
+                let compiled = self.compile(file)?.map(|_| Results::Core(Vec::new()));
                 assert_failure(compiled, FailureKind::Invalid, None)
             }
             Command::AssertUnlinkable { file, .. } => {
@@ -232,13 +254,16 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
         }
     }
 
-    fn compile(&mut self, file: &WasmFile<'_>) -> Checked<Result<ModuleId, Failure>> {
+    fn compile(&mut self, file: &WasmFile<'_>) -> Checked<Result<Compiled, Failure>> {
         let source = self.script.module(file);
         let source = source.ok_or_else(|| missing("module", Some(&file.filename)))?;
-        Ok(self.host.compile(source))
+        Ok(match self.script.is_component(file) {
+            false => self.host.compile(source).map(Compiled::Module),
+            true => self.host.compile_component(source).map(Compiled::Component),
+        })
     }
 
-    fn define(&mut self, name: Option<&str>, file: &'env WasmFile<'env>) -> Checked<ModuleId> {
+    fn define(&mut self, name: Option<&str>, file: &'env WasmFile<'env>) -> Checked<Compiled> {
         self.definitions.remove(&None);
         self.definitions.remove(&name.map(str::to_owned));
         let module = self
@@ -254,7 +279,7 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
     }
 
     /// The module of a definition.
-    fn defined(&mut self, name: Option<&str>) -> Checked<ModuleId> {
+    fn defined(&mut self, name: Option<&str>) -> Checked<Compiled> {
         let key = name.map(str::to_owned);
         let definition = self.definitions.get(&key).copied();
         let definition = definition.ok_or_else(|| missing("module", name))?;
@@ -284,7 +309,8 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
             return Err(unsupported("no thread"));
         };
         let shared = shared_module.as_deref();
-        let instance = shared.map(|name| self.instance(Some(name))).transpose()?;
+        let instance = shared.map(|name| self.core_instance(Some(name)));
+        let instance = instance.transpose()?;
         let host = self.host.thread(instance);
         let host =
             host.map_err(|failure| Mismatch::new("to start a thread", failure.to_string()))?;
@@ -325,10 +351,9 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
         }
     }
 
-    fn instantiate(&mut self, name: Option<&str>, module: ModuleId) -> Checked {
+    fn instantiate(&mut self, name: Option<&str>, module: Compiled) -> Checked {
         let instance = self
-            .host
-            .instantiate(module)
+            .make_instance(module)
             .map_err(|failure| Mismatch::new("to instantiate", failure.to_string()))?;
         self.current = Some(instance);
         if let Some(name) = name {
@@ -337,15 +362,34 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
         Ok(())
     }
 
+    fn make_instance(&mut self, module: Compiled) -> Result<MadeInstance, Failure> {
+        match module {
+            Compiled::Module(module) => self.host.instantiate(module).map(MadeInstance::Core),
+            Compiled::Component(component) => {
+                let made = self.host.instantiate_component(component);
+                made.map(MadeInstance::Component)
+            }
+        }
+    }
+
     /// Compiles and instantiates a module that must not become an instance; it is no longer needed if it does.
-    fn try_instance(&mut self, file: &WasmFile<'_>) -> Checked<Result<Vec<Value>, Failure>> {
+    fn try_instance(&mut self, file: &WasmFile<'_>) -> Checked<Result<Results, Failure>> {
         let module = self
             .compile(file)?
             .map_err(|failure| Mismatch::new("to compile", failure.to_string()))?;
-        Ok(self.host.instantiate(module).map(|_| Vec::new()))
+        Ok(self
+            .make_instance(module)
+            .map(|_| Results::Core(Vec::new())))
     }
 
-    fn instance(&self, name: Option<&str>) -> Checked<InstanceId> {
+    fn core_instance(&self, name: Option<&str>) -> Checked<InstanceId> {
+        match self.instance(name)? {
+            MadeInstance::Core(instance) => Ok(instance),
+            MadeInstance::Component(_) => Err(unsupported("an instance of a component")),
+        }
+    }
+
+    fn instance(&self, name: Option<&str>) -> Checked<MadeInstance> {
         let instance = match name {
             Some(name) => self.instances.get(name).copied(),
             None => self.current,
@@ -353,26 +397,36 @@ impl<'scope, 'env> WastContext<'scope, 'env> {
         instance.ok_or_else(|| missing("instance", name))
     }
 
-    fn perform_action(&mut self, action: &Action<'_>) -> Checked<Result<Vec<Value>, Failure>> {
+    fn perform_action(&mut self, action: &Action<'_>) -> Checked<Result<Results, Failure>> {
         match action {
             Action::Invoke {
                 module,
                 field,
                 args,
-            } => {
-                let instance = self.instance(module.as_deref())?;
-                let args = args
-                    .iter()
-                    .map(|arg| {
+            } => match self.instance(module.as_deref())? {
+                MadeInstance::Core(instance) => {
+                    let args = args.iter().map(|arg| {
                         compare::argument(arg)
                             .ok_or_else(|| unsupported(&format!("argument {arg:?}")))
-                    })
-                    .collect::<Checked<Vec<Value>>>()?;
-                Ok(self.host.invoke(instance, field, &args))
-            }
+                    });
+                    let args = args.collect::<Checked<Vec<Value>>>()?;
+                    Ok(self.host.invoke(instance, field, &args).map(Results::Core))
+                }
+                MadeInstance::Component(instance) => {
+                    let args = args.iter().map(|arg| {
+                        component::constant(arg)
+                            .ok_or_else(|| unsupported(&format!("argument {arg:?}")))
+                    });
+                    let args = args.collect::<Checked<Vec<_>>>()?;
+                    let args: Vec<_> = args.iter().map(Constant::get).collect();
+                    let called = self.host.invoke_component(instance, field, &args);
+                    Ok(called.map(Results::Component))
+                }
+            },
             Action::Get { module, field } => {
-                let instance = self.instance(module.as_deref())?;
-                Ok(self.host.get(instance, field).map(|value| vec![value]))
+                let instance = self.core_instance(module.as_deref())?;
+                let got = self.host.get(instance, field);
+                Ok(got.map(|value| Results::Core(vec![value])))
             }
         }
     }
@@ -400,6 +454,7 @@ impl Thread<'_> {
         let mut log = Vec::new();
         thread::scope(|scope| {
             let mut context = WastContext::new(host.as_mut(), self.script, self.spectest, scope);
+            let shared = shared.map(MadeInstance::Core);
             let instances = self.shared.map(str::to_owned).into_iter().zip(shared);
             context.instances.extend(instances);
             // Modules belong to a host.
@@ -415,24 +470,50 @@ impl Thread<'_> {
     }
 }
 
-fn assert_return(result: Result<Vec<Value>, Failure>, expected: &[Const<'_>]) -> Checked {
+fn assert_return(result: Result<Results, Failure>, expected: &[Const<'_>]) -> Checked {
+    let wanted = || show_expected(expected);
     match result {
-        Ok(actual)
-            if actual.len() == expected.len()
-                && actual
-                    .iter()
-                    .zip(expected)
-                    .all(|(actual, expected)| compare::matches(actual, expected)) =>
-        {
-            Ok(())
+        Ok(actual) if are(&actual, expected) => Ok(()),
+        Ok(actual) => Err(Mismatch::new(wanted(), actual.to_string())),
+        Err(failure) => Err(Mismatch::new(wanted(), failure.to_string())),
+    }
+}
+
+/// Whether results are those that a script expects.
+fn are(actual: &Results, expected: &[Const<'_>]) -> bool {
+    match actual {
+        Results::Core(actual) => {
+            let mut pairs = actual.iter().zip(expected);
+            actual.len() == expected.len()
+                && pairs.all(|(actual, expected)| compare::matches(actual, expected))
         }
-        Ok(actual) => Err(Mismatch::new(compare::list(expected), value::list(&actual))),
-        Err(failure) => Err(Mismatch::new(compare::list(expected), failure.to_string())),
+        Results::Component(actual) => match (actual, expected) {
+            (Some(actual), [expected]) => component::constant(expected)
+                .is_some_and(|expected| component::matches(actual, expected.get())),
+            (actual, expected) => actual.is_none() && expected.is_empty(),
+        },
+    }
+}
+
+fn show_expected(expected: &[Const<'_>]) -> String {
+    match expected {
+        [Const::Component(expected)] => component::show(expected),
+        expected => compare::list(expected),
+    }
+}
+
+impl std::fmt::Display for Results {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Core(values) => f.write_str(&value::list(values)),
+            Self::Component(None) => f.write_str("no result"),
+            Self::Component(Some(value)) => value.fmt(f),
+        }
     }
 }
 
 fn assert_failure(
-    result: Result<Vec<Value>, Failure>,
+    result: Result<Results, Failure>,
     kind: FailureKind,
     text: Option<&str>,
 ) -> Checked {
@@ -444,7 +525,7 @@ fn assert_failure(
             return Ok(());
         }
         Err(failure) => failure.to_string(),
-        Ok(values) => value::list(&values),
+        Ok(results) => results.to_string(),
     };
     let expected = match text {
         Some(text) => format!("{kind}: {text}"),

@@ -37,12 +37,59 @@ const LONGEST_START: usize = 256;
 /// # Errors
 /// `CompileError` with the kind of file that it is, if it is another one.
 pub(crate) fn check_format(source: &[u8]) -> Result<(), WasmError> {
+    if is_component(source) {
+        return Err(component_as_module());
+    }
     let kind = kind_of(source);
     kind.map_or(Ok(()), |kind| {
         Err(WasmError::compile(format!(
             "not a WebAssembly module: the source is {kind}"
         )))
     })
+}
+
+/// Checks whether a source is a component in one of the formats of WebAssembly, by its first bytes. It may still be no
+/// valid component, or be a module in the text format.
+///
+/// # Errors
+/// `CompileError` with the kind of file that it is, if it is another one.
+pub(crate) fn check_component_format(source: &[u8]) -> Result<(), WasmError> {
+    if is_component(source) {
+        return Ok(());
+    }
+    if is_module(source) {
+        return Err(module_as_component());
+    }
+    let kind = kind_of(source);
+    kind.map_or(Ok(()), |kind| {
+        Err(WasmError::compile(format!(
+            "not a WebAssembly component: the source is {kind}"
+        )))
+    })
+}
+
+/// The error of a component that is compiled as a module.
+pub(super) fn component_as_module() -> WasmError {
+    WasmError::compile(
+        "not a WebAssembly module: the source is a component, which compileComponent compiles",
+    )
+}
+
+/// The error of a module that is compiled as a component.
+pub(super) fn module_as_component() -> WasmError {
+    WasmError::compile(
+        "not a WebAssembly component: the source is a module, which compile compiles",
+    )
+}
+
+/// Whether a source is a component in the binary format.
+pub(super) fn is_component(source: &[u8]) -> bool {
+    source.starts_with(b"\0asm\x0d\0\x01\0")
+}
+
+/// Whether a source is a module in the binary format.
+pub(super) fn is_module(source: &[u8]) -> bool {
+    source.starts_with(b"\0asm\x01\0\0\0")
 }
 
 /// Checks whether a source is in the binary format, by its first bytes. It may still be no valid module.
@@ -64,7 +111,7 @@ fn kind_of(source: &[u8]) -> Option<Cow<'static, str>> {
     if let Some(rest) = source.strip_prefix(MAGIC) {
         return match *rest.first_chunk()? {
             [1, 0, 0, 0] => None,
-            [0x0d, _, 1, 0] => Some("a WebAssembly component".into()),
+            [0x0d, 0, 1, 0] => None,
             [draft, _, 1, 0] => {
                 Some(format!("a WebAssembly component of the draft version {draft}").into())
             }

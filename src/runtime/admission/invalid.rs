@@ -27,12 +27,25 @@ pub(crate) fn invalid_at(wasm: &[u8], found: &wasmparser::Error, offset: usize) 
             let _ = write!(message, "{} ", text::quote(name));
         }
     }
+    add_reason(&mut message, found, offset);
+    WasmError::compile(message)
+}
+
+/// Returns the error of a component that the validator refused: the offset in the binary, and the proposal that the
+/// component would need.
+pub(crate) fn invalid_component(found: &wasmparser::Error) -> WasmError {
+    let mut message = String::new();
+    add_reason(&mut message, found, found.offset());
+    WasmError::compile(message)
+}
+
+fn add_reason(message: &mut String, found: &wasmparser::Error, offset: usize) {
+    // Writing to a string cannot fail.
     let _ = write!(message, "at {offset:#x}: ");
     if let Some(proposal) = found.missing_wasm_feature().and_then(proposal) {
         let _ = write!(message, "requires the {proposal} proposal: ");
     }
     message.push_str(&text::show_long(found.message()));
-    WasmError::compile(message)
 }
 
 /// Returns the name of the proposal that a feature belongs to. `None` if it is not from a proposal.

@@ -7,6 +7,7 @@
 
 mod body;
 mod code;
+mod component;
 mod cost;
 mod deferred;
 mod format;
@@ -26,8 +27,11 @@ mod types;
 mod values;
 mod walk;
 
-pub(crate) use format::{check_binary, check_format};
+pub(crate) use component::ComponentProfile;
+pub(crate) use format::{check_binary, check_component_format, check_format};
 pub(crate) use images::DENSE_IMAGE_BYTES;
-pub(crate) use invalid::{invalid, invalid_at};
+pub(crate) use invalid::{invalid, invalid_at, invalid_component};
 pub(crate) use profile::ModuleProfile;
-pub(crate) use text::{check_bytes, check_size, encode, exceeded_limits, least_steps, parse_steps};
+pub(crate) use text::{
+    check_bytes, check_size, encode, encode_component, exceeded_limits, least_steps, parse_steps,
+};

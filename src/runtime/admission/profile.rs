@@ -193,6 +193,72 @@ impl ModuleProfile {
         }
     }
 
+    /// Makes the sum of the profiles of the modules in a component: of none yet.
+    pub(super) fn in_component(wasm: &[u8]) -> Self {
+        Self {
+            binary_bytes: wasm.len() as u64,
+            ..Self::default()
+        }
+    }
+
+    /// Adds the profile of a module to the sum. Numbers that have a limit because one module or function is compiled at
+    /// a time are those of the module with the most.
+    pub(super) fn add(&mut self, module: &Self) {
+        macro_rules! combine {
+            ($combine:expr; $($field:ident)*) => {
+                $(self.$field = $combine(self.$field, module.$field);)*
+            };
+        }
+        combine!(u64::saturating_add; types imports exports name_bytes functions tags element_segments elements
+            data_segments data_bytes custom_sections custom_section_bytes compile_ns compile_bytes validation_steps);
+        combine!(u64::max; params results fields largest_body locals nesting regions memories tables globals);
+    }
+
+    /// Adds the cost of the items that a component makes when it is instantiated.
+    pub(super) fn add_items(&mut self, items: u64) {
+        self.add_cost(
+            items.saturating_mul(ITEM_NS),
+            items.saturating_mul(ITEM_BYTES),
+        );
+    }
+
+    /// Adds to the time, in nanoseconds, and memory, in bytes, for the compilation.
+    pub(super) fn add_cost(&mut self, ns: u64, bytes: u64) {
+        self.compile_ns = self.compile_ns.saturating_add(ns);
+        self.compile_bytes = self.compile_bytes.saturating_add(bytes);
+    }
+
+    /// Checks a module in a component: the number of the module there is `index`.
+    ///
+    /// # Errors
+    /// `CompileError` if the module exceeds a limit, or has legacy exceptions.
+    pub(super) fn check_nested(
+        &self,
+        index: usize,
+        limits: &ModuleLimits,
+    ) -> Result<(), WasmError> {
+        if self.legacy_exceptions {
+            return Err(WasmError::compile(format!(
+                "module {index} of the component has legacy exceptions, which only a module that is compiled alone may have"
+            )));
+        }
+        let checked = self.check(limits);
+        checked.map_err(|error| {
+            WasmError::compile(format!(
+                "module {index} of the component: {}",
+                error.message
+            ))
+        })
+    }
+
+    /// Checks the sum of the modules in a component.
+    ///
+    /// # Errors
+    /// `CompileError` if the component exceeds a limit.
+    pub(super) fn check_component(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        self.check_as("component", limits)
+    }
+
     /// Returns every limit that the module exceeds.
     pub(super) fn exceeded(&self, limits: &ModuleLimits) -> Vec<ExceededLimit> {
         let mut exceeded: Vec<ExceededLimit> = self
@@ -231,14 +297,31 @@ impl ModuleProfile {
     /// # Errors
     /// `CompileError` if the module exceeds a limit. The message has the name of the limit and both values.
     pub(crate) fn check(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
-        self.check_counts(limits)?;
+        self.check_as("module", limits)
+    }
+
+    /// Checks the cost of a component alone.
+    ///
+    /// # Errors
+    /// `CompileError` if it exceeds a limit.
+    pub(super) fn check_component_cost(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        self.check_cost_as("component", limits)
+    }
+
+    fn check_as(&self, kind: &str, limits: &ModuleLimits) -> Result<(), WasmError> {
+        self.check_counts_as(kind, limits)?;
+        self.check_cost_as(kind, limits)
+    }
+
+    fn check_cost_as(&self, kind: &str, limits: &ModuleLimits) -> Result<(), WasmError> {
         let bound = bound(limits, self.binary_bytes);
         if self.compile_ns > bound.ns {
             let estimate = match self.compile_ns {
                 u64::MAX => "more than can be estimated".to_owned(),
                 ns => format!("an estimated {} ms", ns / 1_000_000),
             };
-            return Err(exceeds(
+            return Err(exceeds_of(
+                kind,
                 format_args!("would take {estimate} to compile"),
                 bound.ns / 1_000_000,
                 "max_compile_ms and max_compile_ns_per_byte",
@@ -246,7 +329,8 @@ impl ModuleProfile {
         }
         if self.compile_bytes > bound.bytes {
             let estimate = self.compile_bytes;
-            return Err(exceeds(
+            return Err(exceeds_of(
+                kind,
                 format_args!("would take an estimated {estimate} bytes of memory to compile"),
                 bound.bytes,
                 "max_compile_bytes and max_compile_bytes_per_byte",
@@ -271,6 +355,10 @@ impl ModuleProfile {
     /// # Errors
     /// As [`ModuleProfile::check`].
     pub(crate) fn check_counts(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
+        self.check_counts_as("module", limits)
+    }
+
+    fn check_counts_as(&self, kind: &str, limits: &ModuleLimits) -> Result<(), WasmError> {
         let rewritten = match self.rewritten {
             true => "with its legacy exceptions rewritten ",
             false => "",
@@ -278,18 +366,22 @@ impl ModuleProfile {
         for (value, what, cap, name) in self.counts(limits) {
             if value > cap {
                 let has = format_args!("{rewritten}has {value} {what}");
-                return Err(exceeds(has, cap, name));
+                return Err(exceeds_of(kind, has, cap, name));
             }
         }
         Ok(())
     }
 }
 
+/// The time that the compiler takes for an item of a component, in nanoseconds, and the memory, in bytes.
+const ITEM_NS: u64 = 5_000;
+const ITEM_BYTES: u64 = 1_000;
+
 /// The time of one validation step, in nanoseconds.
 pub(super) const VALIDATION_STEP_NS: u64 = 20;
 
 /// Returns the maximum cost to compile a binary of `binary_bytes` bytes.
-fn bound(limits: &ModuleLimits, binary_bytes: u64) -> Bound {
+pub(super) fn bound(limits: &ModuleLimits, binary_bytes: u64) -> Bound {
     let ms = limits.max_compile_ms.saturating_mul(1_000_000);
     let (bytes, per_byte) = (limits.max_compile_bytes, limits.max_compile_bytes_per_byte);
     Bound {
@@ -304,8 +396,13 @@ fn by_size(base: u64, per_byte: u64, bytes: u64) -> u64 {
 
 /// Returns the error of a module that exceeds the limit `name`.
 pub(super) fn exceeds(what: fmt::Arguments<'_>, cap: u64, name: &str) -> WasmError {
+    exceeds_of("module", what, cap, name)
+}
+
+/// Returns the error of a source of this kind that exceeds the limit `name`.
+pub(super) fn exceeds_of(kind: &str, what: fmt::Arguments<'_>, cap: u64, name: &str) -> WasmError {
     WasmError::compile(format!(
-        "the module {what}, which exceeds the cap of {cap} ({name})"
+        "the {kind} {what}, which exceeds the cap of {cap} ({name})"
     ))
 }
 

@@ -112,13 +112,22 @@ impl Accesses {
 
     /// Returns the searches for these accesses, in an order of the exports that makes them short.
     pub(super) fn searches(&self, wasm: &[u8]) -> Searches {
+        Searches::plan(wasm, self.uses())
+    }
+
+    /// Returns the searches for these accesses, in the order of the exports that the module has.
+    pub(super) fn searches_in_own_order(&self, wasm: &[u8]) -> Searches {
+        Searches::in_own_order(wasm, &self.uses())
+    }
+
+    fn uses(&self) -> Vec<(Object, u64)> {
         let constants = self.constants.iter().chain(std::iter::repeat(&false));
         let globals = self.globals.iter().zip(constants);
         let globals = globals.map(|(count, is_constant)| if *is_constant { 0 } else { *count });
         let objects = numbered(Object::Memory, self.memories.iter().copied())
             .chain(numbered(Object::Table, self.tables.iter().copied()))
             .chain(numbered(Object::Global, globals));
-        Searches::plan(wasm, objects.filter(|(_, count)| *count > 0).collect())
+        objects.filter(|(_, count)| *count > 0).collect()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::format::check_format;
+use super::format::{
+    check_component_format, check_format, component_as_module, is_component, is_module,
+    module_as_component,
+};
 use super::profile::{ModuleProfile, exceeds};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
@@ -109,11 +112,38 @@ pub(crate) fn encode<'a>(
 ) -> Result<Cow<'a, [u8]>, WasmError> {
     check_format(source)?;
     check_size(source, limits)?;
+    let wasm = to_binary(source)?;
+    // Text can be either.
+    match is_component(&wasm) {
+        true => Err(component_as_module()),
+        false => Ok(wasm),
+    }
+}
+
+/// Converts the source of a component to the binary format, as [`encode`] does for a module.
+///
+/// # Errors
+/// `CompileError` if the source is malformed text, or the text of a module; or as [`check_component_format`] and
+/// [`check_size`].
+pub(crate) fn encode_component<'a>(
+    source: &'a [u8],
+    limits: &ModuleLimits,
+) -> Result<Cow<'a, [u8]>, WasmError> {
+    check_component_format(source)?;
+    check_size(source, limits)?;
+    let wasm = to_binary(source)?;
+    match is_module(&wasm) {
+        true => Err(module_as_component()),
+        false => Ok(wasm),
+    }
+}
+
+fn to_binary(source: &[u8]) -> Result<Cow<'_, [u8]>, WasmError> {
     if is_binary(source) {
         return Ok(Cow::Borrowed(source));
     }
     let text = std::str::from_utf8(source)
-        .map_err(|_| WasmError::compile("not a WebAssembly module: the text is not UTF-8"))?;
+        .map_err(|_| WasmError::compile("not WebAssembly: the text is not UTF-8"))?;
     let wasm =
         wat::parse_str(text).map_err(|error| WasmError::compile(first_line_and_place(&error)))?;
     Ok(Cow::Owned(wasm))

@@ -36,6 +36,9 @@ pub(super) struct Walk<'a> {
     images: Images,
     shares: bool,
     startup: Startup,
+    /// Whether the module is in a component. Then it is compiled as it is, with its own data segments and its own order
+    /// of exports.
+    is_nested: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -57,6 +60,14 @@ impl<'a> Walk<'a> {
         Self {
             code,
             ..Self::default()
+        }
+    }
+
+    /// Makes a walk for a module in a component that is refused if its compilation exceeds `bound`.
+    pub(super) fn nested(bound: Bound) -> Self {
+        Self {
+            is_nested: true,
+            ..Self::new(Some(bound))
         }
     }
 
@@ -429,7 +440,12 @@ impl<'a> Walk<'a> {
             true => self.total = Total::default(),
             false => self.total.merge(code.total),
         }
-        let contents = self.images.finish(self.profile.binary_bytes);
+        // Segments are merged if their image is not larger than this.
+        let max_image = match self.is_nested {
+            true => 0,
+            false => self.profile.binary_bytes,
+        };
+        let contents = self.images.finish(max_image);
         for _ in 0..contents.copies {
             self.startup.code(42_000, 6);
         }
@@ -448,7 +464,11 @@ impl<'a> Walk<'a> {
         // The compiler also validates the module.
         let steps = self.profile.validation_steps;
         let validation = steps.saturating_mul(VALIDATION_STEP_NS);
-        let searches = self.code.bodies.accesses.searches(wasm);
+        let accesses = &self.code.bodies.accesses;
+        let searches = match self.is_nested {
+            true => accesses.searches_in_own_order(wasm),
+            false => accesses.searches(wasm),
+        };
         let ns = self.total.wall_ns().saturating_add(validation);
         // One function may have all accesses, so the second core may not help.
         let ns = ns.saturating_add(searches::time_of(searches.steps));

@@ -77,9 +77,14 @@ pub struct WasmCapabilities {
     /// standard streams and the preopens. Opening more fails with `EMFILE`. Each open file or folder also takes one
     /// descriptor of the process, and a folder that is being listed takes one more. The guests of all states of a
     /// process together get at most three quarters of the descriptors that the system allows the process; opening
-    /// more fails with `ENFILE`. Default: 1,024.
+    /// more fails with `ENFILE`.
+    ///
+    /// It is also the maximum number of files, folders, streams and pollables of WASI 0.2 that a component has at one
+    /// time. A component that makes more is ended; one that opens a file where the process has too few descriptors left
+    /// gets `insufficient-memory`. Default: 1,024.
     pub max_wasi_descriptors: u32,
-    /// The maximum number of subscriptions in one `poll_oneoff`; more fail with `EINVAL`. Default: 4,096.
+    /// The maximum number of subscriptions in one `poll_oneoff`; more fail with `EINVAL`. It is also the maximum number of
+    /// pollables in one `poll` of WASI 0.2; a component that waits for more is ended. Default: 4,096.
     pub max_wasi_subscriptions: u32,
     /// The maximum number of directory entries kept for all folders that the guests of a store are listing, so that
     /// a guest can continue at an earlier entry. If an earlier entry is not kept any more, the folder is listed
@@ -102,6 +107,10 @@ pub struct WasmCapabilities {
     /// The maximum number of elements of the tables of one store, or of one group of stores, together. Default:
     /// 10,000,000.
     pub max_table_elements: u64,
+    /// The maximum number of bytes of the host's memory for the values that go into a component in one call, and for
+    /// those that come out. A value takes more there than in the component: an element of a list 40 bytes. Default:
+    /// 128 MiB.
+    pub max_component_value_bytes: u64,
     /// The maximum number of modules that an app holds at one time. Default: 10,000.
     pub max_modules: u32,
     /// The maximum number of imports and exports of an ES module together; their names may have 256 bytes each on
@@ -150,6 +159,7 @@ impl Default for WasmCapabilities {
             max_timeout_ms: None,
             max_running_calls: 1_000,
             max_table_elements: 10_000_000,
+            max_component_value_bytes: 128 << 20,
             max_modules: 10_000,
             max_es_module_names: 10_000,
             max_stores: 20_000,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -211,6 +212,11 @@ impl WasmError {
                 ..Self::runtime(format!("the guest exited with status {status}"))
             });
         }
+        if let Some(ResourceTableError::Full) = error.downcast_ref() {
+            return Some(Self::runtime(
+                "the guest has too many files, streams and events of WASI: the cap is max_wasi_descriptors",
+            ));
+        }
         let Some(&trap) = error.downcast_ref::<Trap>() else {
             // A WASI function failed with an error that has no WASI error number.
             let is_guests = error.is::<WasmBacktrace>();
@@ -250,6 +256,14 @@ fn trap_name(trap: Trap) -> &'static str {
         Trap::CastFailure => "cast failure",
         Trap::UnhandledTag => "unhandled tag",
         Trap::ContinuationAlreadyConsumed => "continuation already consumed",
+        Trap::CannotEnterComponent => "cannot enter component instance",
+        Trap::CannotLeaveComponent => "cannot leave component instance",
+        Trap::InvalidChar => "invalid `char` bit pattern",
+        Trap::StringOutOfBounds => "string content out-of-bounds",
+        Trap::ListOutOfBounds => "list content out-of-bounds",
+        Trap::InvalidDiscriminant => "invalid variant discriminant",
+        Trap::UnalignedPointer => "unaligned pointer",
+        Trap::UncaughtException => "uncaught exception propagated out of component",
         _ => "trap",
     }
 }

@@ -1,8 +1,11 @@
-//! The caps on one module, which are checked before it is compiled.
+//! The caps on one module or component, which are checked before it is compiled.
 
 use serde::Deserialize;
 
 /// The caps on the content and the compilation cost of one module, which are checked before it is compiled.
+///
+/// They hold for a component too: the caps on numbers and on the cost for all modules in it together, the caps on one
+/// function, type, memory or table for each.
 ///
 /// A module that exceeds a cap is refused with `CompileError`; the message names the field, its value, and the
 /// module's value. The defaults allow the largest modules that are published today: a database of 40 MB with 75,000
@@ -82,6 +85,15 @@ pub struct ModuleLimits {
     pub max_custom_sections: u64,
     /// The maximum number of bytes of all custom sections together, including their names. Default: 128 MiB.
     pub max_custom_section_bytes: u64,
+    /// The maximum number of modules in a component. Default: 1,000.
+    pub max_component_modules: u64,
+    /// The maximum depth of nested components, and of instantiations in instantiations. Default: 100.
+    pub max_component_nesting: u64,
+    /// The maximum number of items that the instantiation of a component makes: the definitions in it, and those in each
+    /// component that it instantiates, as often as it does. The compiler expands all of them. Default: 100,000.
+    pub max_component_items: u64,
+    /// The maximum number of types, fields and cases in the imports and exports of a component together. Default: 100,000.
+    pub max_interface_types: u64,
     /// The base part of the maximum time to compile a module on two cores, in milliseconds.
     /// `max_compile_ns_per_byte` adds to it. Default: 1,000.
     ///
@@ -153,6 +165,10 @@ impl Default for ModuleLimits {
             max_data_bytes: 128 << 20,
             max_custom_sections: 10_000,
             max_custom_section_bytes: 128 << 20,
+            max_component_modules: 1_000,
+            max_component_nesting: 100,
+            max_component_items: 100_000,
+            max_interface_types: 100_000,
             max_compile_ms: 1_000,
             max_compile_ns_per_byte: 10_000,
             max_compile_bytes: 128 << 20,

@@ -153,7 +153,12 @@ impl Engines {
             .wasm_function_references(true)
             .wasm_gc(true)
             .wasm_exceptions(true)
-            .wasm_extended_const(true);
+            .wasm_extended_const(true)
+            // Guests and hosts call each other on one stack: no call of a component runs on a fiber.
+            .concurrency_support(false)
+            .wasm_component_model(true)
+            .wasm_component_model_fixed_length_lists(true)
+            .wasm_component_model_map(true);
         if let Some(tune) = &self.tune {
             tune(&mut config);
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use super::Code;
 use super::kept_profiles::KeptProfiles;
 use crate::runtime::base::error::WasmError;
+use crate::runtime::component::ComponentCode;
 use crate::runtime::engine::disk_cache::CacheFolders;
 use crate::runtime::engine::stack_class::StackClass;
 use crate::runtime::engine::{Engines, Tune};
@@ -18,14 +19,35 @@ pub(crate) struct CodeCache {
     /// Profiles of modules whose machine code may be in a folder. `None` without one.
     kept_profiles: Option<KeptProfiles>,
     hasher: RandomState,
-    codes: Mutex<Codes>,
+    modules: Codes<Code>,
+    components: Codes<ComponentCode>,
 }
 
-#[derive(Default)]
-struct Codes {
-    by_hash: HashMap<u64, Vec<Weak<Code>>>,
+/// Compiled code of one kind.
+struct Codes<T>(Mutex<CodesByHash<T>>);
+
+struct CodesByHash<T> {
+    by_hash: HashMap<u64, Vec<Weak<T>>>,
     /// The number of hashes above which hashes without live code are removed.
     max_hashes: usize,
+}
+
+/// Code that was compiled from a binary.
+trait Compiled {
+    /// Returns the binary.
+    fn wasm(&self) -> &[u8];
+}
+
+impl Compiled for Code {
+    fn wasm(&self) -> &[u8] {
+        self.wasm()
+    }
+}
+
+impl Compiled for ComponentCode {
+    fn wasm(&self) -> &[u8] {
+        self.wasm()
+    }
 }
 
 impl CodeCache {
@@ -65,7 +87,8 @@ impl CodeCache {
             engines: Engines::new(tune, folders.map(|folders| &*folders.code), stack)?,
             kept_profiles: folders.map(|folders| KeptProfiles::in_folder(&folders.profiles)),
             hasher: RandomState::new(),
-            codes: Mutex::default(),
+            modules: Codes::default(),
+            components: Codes::default(),
         })
     }
 
@@ -84,23 +107,54 @@ impl CodeCache {
         self.hasher.hash_one(wasm)
     }
 
-    /// Returns the code of this binary if it is in use and `fits`. `hash` is the binary's hash.
+    /// Returns the code of this module if it is in use and `fits`. `hash` is the binary's hash.
     pub(crate) fn find(
         &self,
         hash: u64,
         wasm: &[u8],
         fits: impl Fn(&Code) -> bool,
     ) -> Option<Arc<Code>> {
-        find(self.codes().by_hash.get(&hash)?, wasm, fits)
+        self.modules.find(hash, wasm, fits)
     }
 
-    /// Adds new code and returns it. If another thread has added code of the same binary in the meantime, returns
+    /// Adds new code and returns it. If another thread has added code of the same module in the meantime, returns
     /// that. `hash` is the binary's hash.
     pub(crate) fn add(&self, hash: u64, code: Code) -> Arc<Code> {
         debug_assert_eq!(hash, self.hash(code.wasm()));
-        let codes = &mut *self.codes();
+        let single_pass = code.single_pass;
+        self.modules
+            .add(hash, code, |other| other.single_pass == single_pass)
+    }
+
+    /// Returns the code of this component if it is in use. `hash` is the binary's hash.
+    pub(crate) fn find_component(&self, hash: u64, wasm: &[u8]) -> Option<Arc<ComponentCode>> {
+        self.components.find(hash, wasm, |_| true)
+    }
+
+    /// Adds new code of a component, as [`CodeCache::add`] does.
+    pub(crate) fn add_component(&self, hash: u64, code: ComponentCode) -> Arc<ComponentCode> {
+        debug_assert_eq!(hash, self.hash(code.wasm()));
+        self.components.add(hash, code, |_| true)
+    }
+}
+
+impl<T> Default for Codes<T> {
+    fn default() -> Self {
+        Self(Mutex::new(CodesByHash {
+            by_hash: HashMap::new(),
+            max_hashes: 0,
+        }))
+    }
+}
+
+impl<T: Compiled> Codes<T> {
+    fn find(&self, hash: u64, wasm: &[u8], fits: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+        find(self.lock().by_hash.get(&hash)?, wasm, fits)
+    }
+
+    fn add(&self, hash: u64, code: T, is_same: impl Fn(&T) -> bool) -> Arc<T> {
+        let codes = &mut *self.lock();
         let same_hash = codes.by_hash.entry(hash).or_default();
-        let is_same = |other: &Code| other.single_pass == code.single_pass;
         if let Some(found) = find(same_hash, code.wasm(), is_same) {
             return found;
         }
@@ -116,13 +170,13 @@ impl CodeCache {
         code
     }
 
-    fn codes(&self) -> MutexGuard<'_, Codes> {
+    fn lock(&self) -> MutexGuard<'_, CodesByHash<T>> {
         // A panic while the lock was held leaves the map consistent.
-        self.codes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn find(codes: &[Weak<Code>], wasm: &[u8], fits: impl Fn(&Code) -> bool) -> Option<Arc<Code>> {
+fn find<T: Compiled>(codes: &[Weak<T>], wasm: &[u8], fits: impl Fn(&T) -> bool) -> Option<Arc<T>> {
     let mut alive = codes.iter().filter_map(Weak::upgrade);
     alive.find(|code| code.wasm() == wasm && fits(code))
 }
@@ -193,7 +247,7 @@ mod tests {
                 .compile(format!("(module (memory {pages}))").as_bytes())
                 .unwrap();
         }
-        let hashes = cache.codes().by_hash.len();
+        let hashes = cache.modules.lock().by_hash.len();
         assert!(hashes < 10, "{hashes}");
     }
 }

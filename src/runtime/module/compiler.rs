@@ -19,7 +19,7 @@ use crate::runtime::store::move_module::move_to_engine;
 
 /// The maximum size of a binary that is compared on the calling thread, in bytes: it takes less time than a switch
 /// of threads.
-const SMALL: usize = 32 << 10;
+pub(super) const SMALL: usize = 32 << 10;
 
 /// A compiler of modules for one state. It can be sent to another thread, and should be, since compilation takes
 /// long.
@@ -48,6 +48,18 @@ impl Compiler {
             allow_legacy_exceptions,
             queue,
         }
+    }
+
+    pub(super) fn cache(&self) -> &CodeCache {
+        &self.cache
+    }
+
+    pub(super) fn checks(&self) -> Checks {
+        self.checks
+    }
+
+    pub(super) fn limits(&self) -> &ModuleLimits {
+        &self.limits
     }
 
     /// Runs `work` on its own thread when its turn comes: the whole process runs at most one compilation per core.

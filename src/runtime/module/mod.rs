@@ -3,6 +3,7 @@
 mod admit;
 mod code_cache;
 pub(crate) mod compiler;
+mod component_compiler;
 mod kept_profiles;
 pub(crate) mod unclaimed;
 

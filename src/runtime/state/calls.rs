@@ -7,10 +7,10 @@ use std::time::Duration;
 use wasmtime::ValRaw;
 
 use crate::runtime::base::error::WasmError;
-use crate::runtime::base::options::CallOptions;
+use crate::runtime::base::options::{CallOptions, Checks};
 use crate::runtime::objects::func::WasmFunc;
 use crate::runtime::state::WasmState;
-use crate::runtime::store::{RunningCall, SuspendableCall, Turn};
+use crate::runtime::store::{RunningCall, SuspendableCall, Turn, WasmStore};
 
 impl WasmState {
     /// Starts an asynchronous call of a function of a store: it runs while its caller does other work. `frame`
@@ -26,19 +26,34 @@ impl WasmState {
         frame: Vec<ValRaw>,
         options: CallOptions,
     ) -> Result<RunningCall, WasmError> {
+        let (store, checks) = self.store_and_checks(store)?;
+        let (timeout, running) = self.begin_call(&store, checks, options)?;
+        store.start(func, frame, timeout, running)
+    }
+
+    /// Checks that an asynchronous call can start in a store with these checks. Returns its timeout, and a value that
+    /// counts the call until it is dropped.
+    ///
+    /// # Errors
+    /// `RuntimeError` if too many calls run, or the options ask for an interruptible call and the guest code of the
+    /// store does not check for interrupts.
+    pub(super) fn begin_call(
+        &self,
+        store: &WasmStore,
+        checks: Checks,
+        options: CallOptions,
+    ) -> Result<(Option<Duration>, Counted), WasmError> {
         let CallOptions {
             timeout_ms,
             abortable,
         } = options;
-        let (store, checks) = self.store_and_checks(store)?;
         if (abortable || timeout_ms.is_some()) && !checks.interrupt {
             return Err(WasmError::uninterruptible());
         }
         let running = self.count_call()?;
         let cap_ms = self.capabilities.max_timeout_ms.unwrap_or(u64::MAX);
         let timeout = timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.min(cap_ms)));
-        let timeout = timeout.or(store.timeout());
-        store.start(func, frame, timeout, running)
+        Ok((timeout.or(store.timeout()), running))
     }
 
     /// Runs a function of a store until it ends or is suspended. `frame` holds the arguments, as for
@@ -73,7 +88,7 @@ impl WasmState {
 }
 
 /// Adds one to a counter for the life of this value.
-struct Counted(Arc<AtomicU32>);
+pub(super) struct Counted(Arc<AtomicU32>);
 
 impl Counted {
     fn new(count: &Arc<AtomicU32>) -> Self {

@@ -6,7 +6,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::{StoreOptions, WasiConfig};
 use crate::runtime::engine::group::Group;
 use crate::runtime::module::compiler::Compiler;
-use crate::runtime::state::{WasmState, dropped, next_id};
+use crate::runtime::state::{StoreKind, WasmState, dropped, next_id};
 use crate::runtime::store::WasmStore;
 
 impl WasmState {
@@ -51,7 +51,7 @@ impl WasmState {
         let group = self.group(group)?;
         let mut options = group.options().clone();
         options.wasi = wasi;
-        self.make_store(options, Some(group))
+        self.make_store(options, StoreKind::Grouped(group))
     }
 
     /// Returns the fuel that is left of a group's budget, without the fuel of guests that run. `None` if the group has

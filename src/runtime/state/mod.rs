@@ -1,6 +1,7 @@
 //! The state of one runtime: its modules, stores and instances.
 
 mod calls;
+mod components;
 mod groups;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -22,6 +23,8 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
 use crate::runtime::base::options::{Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
+use crate::runtime::component::WasmComponent;
+use crate::runtime::component::instance::ComponentInstance;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
 use crate::runtime::engine::compile_queue::CompileQueue;
@@ -38,8 +41,9 @@ use crate::runtime::module::{Code, CodeCache, WasmModule};
 use crate::runtime::objects::memory::WasmMemory;
 #[cfg(feature = "testing")]
 use crate::runtime::store::native_stack::ThreadStack;
-use crate::runtime::store::{Outcome, StoreData, WasmStore};
+use crate::runtime::store::{Outcome, StoreData, StoreWasi, WasmStore};
 use crate::runtime::wasi::Wasi;
+use crate::runtime::wasi::p2::WasiP2;
 
 /// The modules, stores and instances of one runtime, each with a numeric handle.
 ///
@@ -53,11 +57,13 @@ pub struct WasmState {
     module_limits: Arc<ModuleLimits>,
     preopens: GrantedPaths,
     modules: RefCell<HashMap<u32, WasmModule>>,
+    components: RefCell<HashMap<u32, WasmComponent>>,
     unclaimed: Arc<UnclaimedModules>,
     groups: RefCell<HashMap<u32, Arc<Group>>>,
     stores: RefCell<HashMap<u32, Entry>>,
     instances: RefCell<HashMap<u32, WasmInstance>>,
     next_module_id: Cell<u32>,
+    next_component_id: Cell<u32>,
     next_group_id: Cell<u32>,
     next_store_id: Cell<u32>,
     next_instance_id: Cell<u32>,
@@ -77,6 +83,20 @@ struct Entry {
     checks: Checks,
     /// The instances that were made in the store, including dropped ones.
     instances: Vec<u32>,
+    /// The component that the store is for.
+    component: Option<WasmComponent>,
+    /// The instance of the component, once it is made.
+    component_instance: Option<ComponentInstance>,
+}
+
+/// The use of a new store.
+enum StoreKind {
+    /// A store of its own, for instances of modules.
+    Single,
+    /// A store of a group.
+    Grouped(Arc<Group>),
+    /// The store for the instance of a component.
+    Component,
 }
 
 /// The engines of a state, with the code that they have compiled.
@@ -157,10 +177,12 @@ impl WasmState {
             unclaimed: Arc::new(UnclaimedModules::new(capabilities.max_modules)),
             capabilities,
             modules: RefCell::default(),
+            components: RefCell::default(),
             groups: RefCell::default(),
             stores: RefCell::default(),
             instances: RefCell::default(),
             next_module_id: Cell::new(1),
+            next_component_id: Cell::new(1),
             next_group_id: Cell::new(1),
             next_store_id: Cell::new(1),
             next_instance_id: Cell::new(1),
@@ -233,17 +255,23 @@ impl WasmState {
     /// # Errors
     /// `CompileError` if there are too many modules, or no handles are left for them.
     pub(crate) fn add_module(&self, code: Arc<Code>) -> Result<WasmModule, WasmError> {
+        self.check_module_count()?;
+        let id = next_id(&self.next_module_id)
+            .ok_or_else(|| WasmError::compile("too many modules were compiled"))?;
+        let module = WasmModule::new(id, code);
+        self.modules.borrow_mut().insert(id, module.clone());
+        Ok(module)
+    }
+
+    /// Checks that one more module or component may be added.
+    fn check_module_count(&self) -> Result<(), WasmError> {
         let cap = self.capabilities.max_modules;
         if self.live_modules() >= cap as usize {
             return Err(WasmError::compile(format!(
                 "too many modules: the cap is {cap}"
             )));
         }
-        let id = next_id(&self.next_module_id)
-            .ok_or_else(|| WasmError::compile("too many modules were compiled"))?;
-        let module = WasmModule::new(id, code);
-        self.modules.borrow_mut().insert(id, module.clone());
-        Ok(module)
+        Ok(())
     }
 
     /// Returns the modules that the host has compiled for scripts. The value can be sent to another thread.
@@ -284,9 +312,9 @@ impl WasmState {
         dropped.is_some()
     }
 
-    /// The number of modules that have not been dropped.
+    /// The number of modules and components that have not been dropped.
     pub fn live_modules(&self) -> usize {
-        self.modules.borrow().len()
+        self.modules.borrow().len() + self.components.borrow().len()
     }
 
     /// Makes a store with `options`, limited by the capabilities. Returns its handle and the store.
@@ -295,14 +323,25 @@ impl WasmState {
     /// `InstantiateError` if there are too many stores, no handles are left for them, or the options ask for WASI
     /// resources that are not granted.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
-        self.make_store(options.capped(&self.capabilities), None)
+        self.make_store(options.capped(&self.capabilities), StoreKind::Single)
+    }
+
+    /// Makes a store for the instance of a component, as [`WasmState::new_store`].
+    ///
+    /// # Errors
+    /// As [`WasmState::new_store`].
+    pub(crate) fn new_component_store(
+        &self,
+        options: StoreOptions,
+    ) -> Result<(u32, WasmStore), WasmError> {
+        self.make_store(options.capped(&self.capabilities), StoreKind::Component)
     }
 
     /// Makes a store with options that are limited by the capabilities.
     fn make_store(
         &self,
         options: StoreOptions,
-        group: Option<Arc<Group>>,
+        kind: StoreKind,
     ) -> Result<(u32, WasmStore), WasmError> {
         let cap = self.capabilities.max_stores;
         if self.stores.borrow().len() >= cap as usize {
@@ -311,10 +350,24 @@ impl WasmState {
             )));
         }
         let checks = options.checks();
+        let (group, is_for_component) = match kind {
+            StoreKind::Single => (None, false),
+            StoreKind::Grouped(group) => (Some(group), false),
+            StoreKind::Component => (None, true),
+        };
         let is_grouped = group.is_some();
         let limits = Limits::new(&options, &self.capabilities, group.as_deref());
         let wasi = options.wasi;
-        let wasi = wasi.map(|config| Wasi::new(config, &self.capabilities, &self.preopens));
+        let wasi = wasi.map(|config| {
+            let (capabilities, preopens) = (&self.capabilities, &self.preopens);
+            Ok::<_, WasmError>(match is_for_component {
+                false => StoreWasi::Modules(Wasi::new(config, capabilities, preopens)?),
+                true => {
+                    let wasi = WasiP2::new(config, capabilities, preopens)?;
+                    StoreWasi::Component(Box::new(wasi))
+                }
+            })
+        });
         let store = WasmStore::new(
             self.code_cache.engines().get(checks)?,
             limits,
@@ -334,6 +387,8 @@ impl WasmState {
             store: store.clone(),
             checks,
             instances: Vec::new(),
+            component: None,
+            component_instance: None,
         };
         self.stores.borrow_mut().insert(id, entry);
         Ok((id, store))
@@ -528,11 +583,13 @@ impl WasmState {
         instantiate: impl FnOnce(Instantiation<'_>, Checks) -> Result<Outcome<WasmInstance>, WasmError>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
         let (store, checks) = self.store_and_checks(store_id)?;
-        if module.code.profile.waits && (checks.fuel || checks.interrupt) {
+        if self.entry(store_id, |entry| entry.component.is_some())? {
             return Err(WasmError::instantiate(
-                "the module waits on shared memory (memory.atomic.wait), which neither fuel nor a \
-                 deadline can end",
+                "the store is that of a component instance, which has it alone",
             ));
+        }
+        if module.code.profile.waits && (checks.fuel || checks.interrupt) {
+            return Err(waits("module"));
         }
         let code = match module.code.get(checks) {
             Some(code) => code,
@@ -542,12 +599,7 @@ impl WasmState {
                 code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?
             }
         };
-        let cap = self.capabilities.max_instances;
-        if self.live_instances() >= cap {
-            return Err(WasmError::instantiate(format!(
-                "too many instances: the cap is {cap}"
-            )));
-        }
+        self.check_instance_count(1)?;
         let id = next_id(&self.next_instance_id)
             .ok_or_else(|| WasmError::instantiate("too many instances were made"))?;
         let instantiation = Instantiation {
@@ -569,6 +621,17 @@ impl WasmState {
             tracing::debug!(id, module = module.id, "instantiated a module");
         }
         Ok(outcome)
+    }
+
+    /// Checks that this many more instances may be made.
+    fn check_instance_count(&self, more: u32) -> Result<(), WasmError> {
+        let cap = self.capabilities.max_instances;
+        if self.live_instances().saturating_add(more) > cap {
+            return Err(WasmError::instantiate(format!(
+                "too many instances: the cap is {cap}"
+            )));
+        }
+        Ok(())
     }
 
     fn wasi_linker(&self, checks: Checks) -> Result<&Linker<StoreData>, WasmError> {
@@ -600,6 +663,13 @@ impl WasmState {
     pub fn live_instances(&self) -> u32 {
         self.live_instances.load(Ordering::Relaxed)
     }
+}
+
+/// The error of a guest that could wait without an end.
+fn waits(what: &str) -> WasmError {
+    WasmError::instantiate(format!(
+        "the {what} waits on shared memory (memory.atomic.wait), which neither fuel nor a deadline can end"
+    ))
 }
 
 fn dropped(what: &str, id: u32) -> WasmError {

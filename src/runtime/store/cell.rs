@@ -15,6 +15,7 @@ use crate::runtime::engine::deadline::{self, Watch};
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::interrupt::{Deadline, Interrupt};
 use crate::runtime::engine::limiter::Usage;
+use crate::runtime::store::component_values::ComponentMailbox;
 use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::native_stack::{ThreadStack, is_above};
 use crate::runtime::store::running::Event;
@@ -62,6 +63,8 @@ pub(super) struct StoreCell {
     pub(super) resume_pending: Cell<bool>,
     /// Guest objects to release. They were released by the host while the store was busy.
     pub(super) released: RefCell<Vec<u32>>,
+    /// The values of the calls of a component.
+    pub(super) component_values: Arc<ComponentMailbox>,
     /// The captured output of the guests.
     pub(super) outputs: Outputs,
 }

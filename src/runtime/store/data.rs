@@ -12,11 +12,13 @@ use crate::runtime::engine::limiter::Limits;
 use crate::runtime::store::backtrace::InstantiatedModule;
 use crate::runtime::store::cell::StoreCell;
 use crate::runtime::store::code_units::CodeUnits;
+use crate::runtime::store::component_handles::ComponentHandles;
 use crate::runtime::store::handle_table::HandleTable;
-use crate::runtime::store::host_function::HostTags;
+use crate::runtime::store::host_function::{HostFunction, HostTags};
 use crate::runtime::store::identity::FuncIdentities;
 use crate::runtime::store::references::Refs;
 use crate::runtime::wasi::Wasi;
+use crate::runtime::wasi::p2::WasiP2;
 
 /// The data of this crate in a wasmtime store.
 pub(crate) struct StoreData {
@@ -25,6 +27,8 @@ pub(crate) struct StoreData {
     pub(super) host_tags: HostTags,
     pub(crate) limits: Limits,
     pub(crate) wasi: Option<Wasi>,
+    /// The WASI state of a component's instance. Boxed, since few stores have one.
+    pub(crate) wasi_p2: Option<Box<WasiP2>>,
     pub(crate) interrupt: Arc<Interrupt>,
     pub(crate) refs: Refs,
     /// The host functions with a number, by that number.
@@ -39,6 +43,10 @@ pub(crate) struct StoreData {
     pub(crate) tags: HandleTable<Tag>,
     /// The modules that have instances in this store, by the address of their machine code.
     pub(super) modules: HashMap<usize, InstantiatedModule>,
+    /// The host's functions for the imports of a component, by number.
+    pub(crate) component_imports: Arc<[Arc<dyn HostFunction>]>,
+    /// The resources of a component that the host has handles of.
+    pub(crate) component_handles: ComponentHandles,
     /// The number of instances in this store, and the counter of the state's live instances, which includes them.
     pub(super) instances: u32,
     pub(super) fuel: FuelMeter,
@@ -148,8 +156,13 @@ impl StoreData {
 
     /// Counts an instance until the store is dropped.
     pub(crate) fn count_instance(&mut self) {
-        self.instances += 1;
-        self.live_instances.fetch_add(1, Ordering::Relaxed);
+        self.count_instances(1);
+    }
+
+    /// Counts instances until the store is dropped.
+    pub(crate) fn count_instances(&mut self, count: u32) {
+        self.instances += count;
+        self.live_instances.fetch_add(count, Ordering::Relaxed);
     }
 }
 

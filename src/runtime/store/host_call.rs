@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::sync::Arc;
 
+use wasmtime::component::Val as ComponentVal;
 use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Val, ValRaw};
 
 use crate::runtime::base::error::WasmError;
@@ -14,6 +15,7 @@ use crate::runtime::base::value::RefHandle;
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::interrupt::Aborted;
 use crate::runtime::store::cell::{GuestLink, HostCalls};
+use crate::runtime::store::component_values::ComponentValues;
 use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::host_function::{self, HostFunction, Stop};
 use crate::runtime::store::raw::{lift, lower};
@@ -171,5 +173,43 @@ fn rethrow(mut store: StoreContextMut<'_, StoreData>, handle: RefHandle) -> wasm
     match references::resolve(store.as_context_mut(), handle, &exnref)? {
         Val::ExnRef(Some(exn)) => store.throw(exn),
         _ => Err(WasmError::runtime("not an exception of this store").into()),
+    }
+}
+
+/// Calls the function of the host for the import of this number of a component, and returns its results.
+pub(crate) fn call_component_import(
+    mut context: StoreContextMut<'_, StoreData>,
+    import: u32,
+    args: Vec<ComponentVal>,
+) -> wasmtime::Result<Vec<ComponentVal>> {
+    let data = context.data();
+    let Some(host) = data.component_imports.get(import as usize).cloned() else {
+        return Err(WasmError::runtime("an import that was not given").into());
+    };
+    let Some(cell) = data.cell.upgrade() else {
+        return Err(WasmError::given_up().into());
+    };
+    let store = WasmStore {
+        cell,
+        one_thread: PhantomData,
+    };
+    store.put_component_values(ComponentValues {
+        import: Some(import),
+        values: args,
+    });
+    let link = store.cell.guest.borrow().clone();
+    let called = store.lend(&mut context, || match &link {
+        None => host.call(&store, &mut []),
+        Some(link) => call_back(&store, link, &host, &mut []),
+    });
+    if link.is_some() || store.cell.interruptible {
+        check_interrupt(&store)?;
+    }
+    match called {
+        Ok(()) => Ok(store.take_component_values().values),
+        // A component cannot catch anything.
+        Err(Stop::Abort) => Err(Aborted.into()),
+        Err(Stop::Error(error)) => Err(error.into()),
+        Err(_) => Err(WasmError::runtime("a function of the host ended in an unknown way").into()),
     }
 }

@@ -7,6 +7,8 @@
 mod backtrace;
 mod cell;
 mod code_units;
+pub(crate) mod component_handles;
+pub(crate) mod component_values;
 mod data;
 mod group_fuel;
 mod handle_table;
@@ -37,10 +39,12 @@ use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Linker, Store, Stor
 
 use self::cell::{Access, StoreCell};
 pub(crate) use self::code_units::CodeUnits;
+use self::component_handles::ComponentHandles;
 use self::data::FuelMeter;
 pub use self::data::Signature;
 pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
 use self::handle_table::HandleTable;
+pub(crate) use self::host_call::call_component_import;
 use self::host_call::host_call;
 use self::host_function::{HostFunction, HostTags};
 use self::identity::FuncIdentities;
@@ -57,6 +61,7 @@ use crate::runtime::base::stats::StoreStats;
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::{Limits, Usage};
+use crate::runtime::wasi::p2::WasiP2;
 use crate::runtime::wasi::{Outputs, Wasi};
 
 /// A store: a group of instances that can import from each other, with all their objects. It is freed as a whole.
@@ -67,6 +72,14 @@ pub struct WasmStore {
     cell: Arc<StoreCell>,
     /// Keeps the store on the thread that made it: see `StoreCell`.
     one_thread: PhantomData<*const ()>,
+}
+
+/// The WASI state of a new store.
+pub(crate) enum StoreWasi {
+    /// For instances of modules.
+    Modules(Wasi),
+    /// For the instance of a component.
+    Component(Box<WasiP2>),
 }
 
 /// Keeps a store's memories mapped, without access to the store. It can be held and dropped on any thread.
@@ -88,16 +101,23 @@ impl WasmStore {
     pub(crate) fn new(
         engine: &Engine,
         limits: Limits,
-        wasi: Option<Wasi>,
+        wasi: Option<StoreWasi>,
         interruptible: bool,
         timeout: Option<Duration>,
         live_instances: Arc<AtomicU32>,
         group: Option<Arc<Group>>,
     ) -> Self {
         let stack = ThreadStack::current();
-        let interrupt = Arc::<Interrupt>::default();
-        let outputs = wasi.as_ref().map(Wasi::outputs).unwrap_or_default();
         let waits = wasi.is_some();
+        let interrupt = match &wasi {
+            Some(StoreWasi::Component(wasi)) => wasi.interrupt(),
+            _ => Arc::default(),
+        };
+        let (outputs, wasi, wasi_p2) = match wasi {
+            None => (Outputs::default(), None, None),
+            Some(StoreWasi::Modules(wasi)) => (wasi.outputs(), Some(wasi), None),
+            Some(StoreWasi::Component(wasi)) => (wasi.outputs(), None, Some(wasi)),
+        };
         let grown = limits.grown.clone();
         let usage = limits.usage();
         let cap = limits.max_references;
@@ -108,6 +128,7 @@ impl WasmStore {
                 refs: Refs::new(cap, group.is_some()),
                 limits,
                 wasi,
+                wasi_p2,
                 interrupt: interrupt.clone(),
                 host_funcs: HashMap::new(),
                 funcs: HandleTable::new("function", cap),
@@ -119,6 +140,8 @@ impl WasmStore {
                 tags: HandleTable::new("tag", cap),
                 modules: HashMap::new(),
                 instances: 0,
+                component_imports: Arc::default(),
+                component_handles: ComponentHandles::new(cap),
                 fuel: FuelMeter::default(),
                 live_instances,
             };
@@ -147,6 +170,7 @@ impl WasmStore {
                 nested: Cell::new(0),
                 resume_pending: Cell::new(false),
                 released: RefCell::default(),
+                component_values: Arc::default(),
                 outputs,
             }
         });

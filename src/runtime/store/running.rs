@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use wasmtime::{AsContextMut, ValRaw};
+use wasmtime::{AsContextMut, StoreContextMut, ValRaw};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::deadline::{self, Watch};
@@ -26,7 +26,7 @@ use crate::runtime::store::cell::{Access, GuestLink, HostCalls, StoreCell};
 use crate::runtime::store::group_fuel::{self, FuelShare};
 use crate::runtime::store::host_function::{HostFunction, Stop};
 use crate::runtime::store::thread::{GuestChannel, GuestThread};
-use crate::runtime::store::{Outcome, WasmStore, call_in};
+use crate::runtime::store::{Outcome, StoreData, WasmStore, call_in};
 
 /// An asynchronous call: it runs while its caller does other work.
 ///
@@ -162,6 +162,28 @@ impl WasmStore {
         }
         self.check_bytes_unused()?;
         let func = self.func_entry(func)?;
+        self.start_with(timeout, held, move |store| {
+            let called = call_in(store, &func, &mut frame);
+            Ok(Outcome::of(called)?.map(|()| frame))
+        })
+    }
+
+    /// Starts `run`, which runs guest code, as [`WasmStore::start`] does. It returns the slots of the call.
+    ///
+    /// # Errors
+    /// As [`WasmStore::start`].
+    pub(crate) fn start_with(
+        &self,
+        timeout: Option<Duration>,
+        held: impl Send + 'static,
+        run: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<Outcome<Vec<ValRaw>>, WasmError>
+        + Send
+        + 'static,
+    ) -> Result<RunningCall, WasmError> {
+        if !self.is_at_rest() {
+            return Err(WasmError::busy());
+        }
+        self.check_bytes_unused()?;
         let watch = self.begin(timeout.and_then(Deadline::after), true)?;
         let thread = GuestThread::take()?;
         let number = watch.as_ref().map_or(0, Watch::number);
@@ -181,10 +203,9 @@ impl WasmStore {
             let store = unsafe { &mut *cell.store.get() };
             let ended = catch_unwind(AssertUnwindSafe(|| {
                 let (mut store, group) = (store.as_context_mut(), cell.group.as_deref());
-                let called = group_fuel::with_share(&mut store, group, FuelShare::Half, |store| {
-                    call_in(store.as_context_mut(), &func, &mut frame)
-                })?;
-                Ok(Outcome::of(called)?.map(|()| frame))
+                group_fuel::with_share(&mut store, group, FuelShare::Half, |store| {
+                    run(store.as_context_mut())
+                })?
             }));
             drop((watch, held));
             cell.guest.replace(None);

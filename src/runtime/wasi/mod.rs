@@ -1,4 +1,5 @@
-//! WASI preview 1: the system resources of a store's guests. `linking::wasi` exports the functions to guests.
+//! WASI: the system resources of a store's guests. Here are those of preview 1, whose functions `linking::wasi` exports to
+//! modules; [`p2`] has those of WASI 0.2 for components.
 
 pub(crate) mod call;
 mod captured;
@@ -11,6 +12,7 @@ mod file;
 mod listing;
 pub(crate) mod memory;
 mod metadata;
+pub(crate) mod p2;
 mod path;
 mod poll;
 mod readiness;
@@ -76,36 +78,11 @@ impl Wasi {
         capabilities: &WasmCapabilities,
         preopens: &GrantedPaths,
     ) -> Result<Self, WasmError> {
-        if !capabilities.allows_wasi() {
-            return Err(WasmError::instantiate("the host grants no WASI"));
-        }
-        let mut bytes = 0;
-        for arg in &config.args {
-            bytes += without_nul("an argument", arg)?.len() + 1;
-        }
-        let mut environment = Vec::with_capacity(config.env.len());
-        for (name, value) in &config.env {
-            if name.is_empty() || name.contains('=') {
-                let name = text::quote(name);
-                return Err(unusable(format!("{name} is no name of a variable")));
-            }
-            without_nul("a variable's name", name)?;
-            without_nul("a variable's value", value)?;
-            let variable = format!("{name}={value}");
-            bytes += variable.len() + 1;
-            environment.push(variable);
-        }
-        let cap = capabilities.max_wasi_text_bytes;
-        if bytes > cap as usize {
-            return Err(unusable(format!(
-                "args and env have {bytes} bytes, more than max_wasi_text_bytes, which is {cap}"
-            )));
-        }
-        let cap = capabilities.max_output_bytes;
-        let outputs = Outputs {
-            stdout: Captured::new("stdout", &config.stdout, cap)?,
-            stderr: Captured::new("stderr", &config.stderr, cap)?,
-        };
+        check_texts(&config, capabilities)?;
+        let variables = config.env.iter();
+        let variables = variables.map(|(name, value)| format!("{name}={value}"));
+        let environment = variables.collect();
+        let outputs = outputs(&config, capabilities)?;
         Ok(Self {
             descriptors: descriptors(&mut config, capabilities, preopens, &outputs)?,
             args: config.args,
@@ -121,6 +98,48 @@ impl Wasi {
     pub(crate) fn outputs(&self) -> Outputs {
         self.outputs.clone()
     }
+}
+
+/// Checks that the capabilities allow WASI, and the arguments and the environment.
+///
+/// # Errors
+/// `InstantiateError` if there is no WASI, or a text cannot be used.
+fn check_texts(config: &WasiConfig, capabilities: &WasmCapabilities) -> Result<(), WasmError> {
+    if !capabilities.allows_wasi() {
+        return Err(WasmError::instantiate("the host grants no WASI"));
+    }
+    let mut bytes = 0;
+    for arg in &config.args {
+        bytes += without_nul("an argument", arg)?.len() + 1;
+    }
+    for (name, value) in &config.env {
+        if name.is_empty() || name.contains('=') {
+            let name = text::quote(name);
+            return Err(unusable(format!("{name} is no name of a variable")));
+        }
+        without_nul("a variable's name", name)?;
+        without_nul("a variable's value", value)?;
+        bytes += name.len() + value.len() + 2;
+    }
+    let cap = capabilities.max_wasi_text_bytes;
+    if bytes > cap as usize {
+        return Err(unusable(format!(
+            "args and env have {bytes} bytes, more than max_wasi_text_bytes, which is {cap}"
+        )));
+    }
+    Ok(())
+}
+
+/// Makes the places for the captured output.
+///
+/// # Errors
+/// `InstantiateError` if a stream has a config that only an input can have.
+fn outputs(config: &WasiConfig, capabilities: &WasmCapabilities) -> Result<Outputs, WasmError> {
+    let cap = capabilities.max_output_bytes;
+    Ok(Outputs {
+        stdout: Captured::new("stdout", &config.stdout, cap)?,
+        stderr: Captured::new("stderr", &config.stderr, cap)?,
+    })
 }
 
 /// Makes the initial descriptors: the three standard streams, and the preopens.

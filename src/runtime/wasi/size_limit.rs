@@ -57,6 +57,7 @@ pub(super) fn truncate_within(fd: BorrowedFd<'_>, size: u64) -> Result<()> {
     rustix::fs::ftruncate(fd, size)
 }
 
-fn max_file_size() -> Option<u64> {
+/// Returns the maximum file size; `None` without a limit.
+pub(super) fn max_file_size() -> Option<u64> {
     getrlimit(Resource::Fsize).current
 }

@@ -30,8 +30,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 /// Held from the check of a descriptor's readiness until the operation is done. Otherwise two guests could see the
 /// same bytes or the same space, and the second one would block in the system, where its wait cannot be
 /// interrupted.
-static READING: Mutex<()> = Mutex::new(());
-static WRITING: Mutex<()> = Mutex::new(());
+pub(super) static READING: Mutex<()> = Mutex::new(());
+pub(super) static WRITING: Mutex<()> = Mutex::new(());
 
 /// The standard input of a guest.
 #[derive(Debug)]

@@ -1,16 +1,22 @@
 //! The `engine` lane: wasmtime alone, the reference for the other lanes.
 
+mod component;
+
 use std::collections::HashMap;
 
+use json_from_wast::ComponentConst;
 use wasmparser::{Validator, WasmFeatures};
 use wasmtime::{
     AnyRef, Config, Engine, Error, Extern, ExternRef, Instance, Linker, Module, RootScope, Rooted,
     SharedMemory, Store, ThrownException, Trap, Val,
 };
 
+use self::component::EngineComponents;
+use crate::component::ComponentValue;
 use crate::features::Features;
 use crate::host::{
-    Failure, FailureKind, Host, InstanceId, ModuleId, NewThread, Source, ThreadHost,
+    ComponentId, ComponentInstanceId, Failure, FailureKind, Host, InstanceId, ModuleId, NewThread,
+    Source, ThreadHost,
 };
 use crate::value::{Top, Value};
 
@@ -21,6 +27,7 @@ pub struct EngineHost {
     modules: Vec<Module>,
     instances: Vec<Exports>,
     registered: HashMap<String, Vec<Exports>>,
+    components: EngineComponents,
 }
 
 /// The exports of an instance.
@@ -82,6 +89,7 @@ impl EngineHost {
             modules: Vec::new(),
             instances: Vec::new(),
             registered: HashMap::new(),
+            components: EngineComponents::default(),
         }
     }
 
@@ -193,6 +201,27 @@ impl Host for EngineHost {
         let value = from_wasmtime(&mut scope, &value);
         drop(scope);
         value.map_err(|error| self.failure(error))
+    }
+
+    fn compile_component(&mut self, source: Source<'_>) -> Result<ComponentId, Failure> {
+        let engine = self.store.engine();
+        self.components.compile(engine, self.features, source)
+    }
+
+    fn instantiate_component(
+        &mut self,
+        component: ComponentId,
+    ) -> Result<ComponentInstanceId, Failure> {
+        self.components.instantiate(component)
+    }
+
+    fn invoke_component(
+        &mut self,
+        instance: ComponentInstanceId,
+        function: &str,
+        args: &[&ComponentConst<'_>],
+    ) -> Result<Option<ComponentValue>, Failure> {
+        self.components.invoke(instance, function, args)
     }
 
     fn thread(&mut self, shared: Option<InstanceId>) -> Result<NewThread, Failure> {

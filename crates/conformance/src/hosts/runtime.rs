@@ -3,14 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ext_wasm::runtime::{Import, Outcome, RefHandle, StoreOptions, WasmModule, WasmState};
+use ext_wasm::runtime::{
+    ComponentInstance, Import, Outcome, RefHandle, StoreOptions, WasmComponent, WasmModule,
+    WasmState,
+};
 use ext_wasm::{ExportKind, WasmCapabilities, WasmError, WasmErrorCode, WasmInstance, WasmValue};
+use json_from_wast::ComponentConst;
 use wasmtime::{Config, HeapType, ValType};
 
 use super::helper;
+use crate::component::{ComponentValue, from_val, to_val};
 use crate::features::Features;
 use crate::host::{
-    Failure, FailureKind, Host, InstanceId, ModuleId, NewThread, Source, ThreadHost,
+    ComponentId, ComponentInstanceId, Failure, FailureKind, Host, InstanceId, ModuleId, NewThread,
+    Source, ThreadHost,
 };
 use crate::value::{Top, Value};
 
@@ -22,6 +28,8 @@ pub struct RuntimeHost {
     instances: Vec<Exports>,
     registered: HashMap<String, Vec<Exports>>,
     helper: Option<WasmInstance>,
+    components: Vec<WasmComponent>,
+    component_instances: Vec<ComponentInstance>,
 }
 
 /// The exports of an instance.
@@ -93,6 +101,8 @@ impl RuntimeHost {
             instances: Vec::new(),
             registered: HashMap::new(),
             helper: None,
+            components: Vec::new(),
+            component_instances: Vec::new(),
         };
         if needs_helper {
             let module = this.state.compile(helper::WAT.as_bytes())?;
@@ -230,6 +240,38 @@ impl Host for RuntimeHost {
         self.to_script(&value, &global.content().map_err(failure)?)
     }
 
+    fn compile_component(&mut self, source: Source<'_>) -> Result<ComponentId, Failure> {
+        let (Source::Binary(bytes) | Source::Text(bytes)) = source;
+        let component = self.state.compile_component(bytes).map_err(failure)?;
+        self.components.push(component);
+        Ok(ComponentId(self.components.len() - 1))
+    }
+
+    fn instantiate_component(
+        &mut self,
+        component: ComponentId,
+    ) -> Result<ComponentInstanceId, Failure> {
+        let component = self.components[component.0].id;
+        let options = StoreOptions::default();
+        let made = self
+            .state
+            .instantiate_component(component, options, Vec::new());
+        let (_, instance) = made.map_err(component_failure)?;
+        self.component_instances.push(instance);
+        Ok(ComponentInstanceId(self.component_instances.len() - 1))
+    }
+
+    fn invoke_component(
+        &mut self,
+        instance: ComponentInstanceId,
+        function: &str,
+        args: &[&ComponentConst<'_>],
+    ) -> Result<Option<ComponentValue>, Failure> {
+        let args: Vec<_> = args.iter().map(|arg| to_val(arg)).collect();
+        let called = self.component_instances[instance.0].call(function, &args);
+        Ok(called.map_err(component_failure)?.as_ref().map(from_val))
+    }
+
     fn thread(&mut self, shared: Option<InstanceId>) -> Result<NewThread, Failure> {
         let mut memories = Vec::new();
         if let Some(instance) = shared {
@@ -284,6 +326,19 @@ fn returned<T>(outcome: Outcome<T>) -> Result<T, Failure> {
 
 fn failure(error: WasmError) -> Failure {
     failure_of(error.code.code(), error.trap, error.message)
+}
+
+fn component_failure(error: WasmError) -> Failure {
+    component_failure_of(error.code.code(), error.trap, error.message)
+}
+
+/// The failure that a script sees in an error of a component's call. Whatever ends one is a trap.
+pub fn component_failure_of(code: u16, trap: Option<&str>, message: String) -> Failure {
+    let failure = failure_of(code, trap, message);
+    match code == WasmErrorCode::RuntimeError.code() && failure.kind == FailureKind::Other {
+        true => Failure::new(FailureKind::Trap, failure.message),
+        false => failure,
+    }
 }
 
 /// The failure that a script sees in an error of `ext_wasm`.

@@ -9,13 +9,18 @@ use std::thread;
 
 use ext_wasm::wasmtime::SharedMemory;
 use ext_wasm::{ExportKind, WasmCapabilities, WasmError, WasmState};
+use json_from_wast::ComponentConst;
 use message::{JsValue, is_nan};
 use serde::Serialize;
 use session::Session;
 
 use super::helper;
+use crate::component::{ComponentValue, argument};
 use crate::features::Features;
-use crate::host::{Failure, Host, Inspect, InstanceId, ModuleId, NewThread, Source, ThreadHost};
+use crate::host::{
+    ComponentId, ComponentInstanceId, Failure, Host, Inspect, InstanceId, ModuleId, NewThread,
+    Source, ThreadHost,
+};
 use crate::value::Value;
 
 /// A store of `host:wasm`, and all that a script made in it.
@@ -207,6 +212,33 @@ impl Host for ScriptHost {
     fn get(&mut self, InstanceId(instance): InstanceId, name: &str) -> Result<Value, Failure> {
         let value = self.values("get", (instance, name))?.pop();
         value.ok_or_else(|| Failure::other("no value"))
+    }
+
+    fn compile_component(&mut self, source: Source<'_>) -> Result<ComponentId, Failure> {
+        let (Source::Binary(bytes) | Source::Text(bytes)) = source;
+        let session = self.session()?;
+        session.set_bytes(bytes);
+        session.request("compileComponent", ((),)).map(ComponentId)
+    }
+
+    fn instantiate_component(
+        &mut self,
+        component: ComponentId,
+    ) -> Result<ComponentInstanceId, Failure> {
+        let session = self.session()?;
+        let made = session.request("instantiateComponent", (component.0,));
+        made.map(ComponentInstanceId)
+    }
+
+    fn invoke_component(
+        &mut self,
+        instance: ComponentInstanceId,
+        function: &str,
+        args: &[&ComponentConst<'_>],
+    ) -> Result<Option<ComponentValue>, Failure> {
+        let args: Vec<_> = args.iter().map(|arg| argument(arg)).collect();
+        let session = self.session()?;
+        session.request("invokeComponent", (instance.0, function, args))
     }
 
     fn thread(&mut self, shared: Option<InstanceId>) -> Result<NewThread, Failure> {

@@ -183,7 +183,12 @@ fn a_clone_is_recognised_by_its_url() {
 
 #[test]
 fn other_scripts_run_with_the_default_configuration_of_host_wasm() {
-    let host_wasm = Features::of(Version::V3).with([Feature::Threads]);
+    let host_wasm = Features::of(Version::V3).with([
+        Feature::Threads,
+        Feature::ComponentModel,
+        Feature::ComponentModelFixedLengthLists,
+        Feature::ComponentModelMap,
+    ]);
     for name in [
         "a.wast",
         "gc/a.wast",

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use conformance::features::{Features, Version};
+use conformance::features::{Feature, Features, Version};
 use conformance::host::{Failure, Host, InstanceId, ModuleId, Source};
 use conformance::hosts::engine::EngineHost;
 use conformance::outcome::Verdict;
 use conformance::suite::{self, ScriptFile};
 use conformance::value::Value;
 
-use crate::{failures, run, run_file};
+use crate::{failures, run, run_file, run_with};
 
 #[test]
 fn a_wrong_value_is_reported_with_its_line() {
@@ -98,22 +98,56 @@ fn unsupported_directives_fail_and_the_rest_still_runs() {
     let run = run(r#"
         (module (func (export "f") (result i32) (i32.const 1)))
         (assert_return (invoke "f") (str.const "component value"))
-        (component)
-        (assert_invalid (component (import "a" (func))) "")
+        (component (import "a" (func)))
+        (component definition (type (stream u8)))
         (thread $t (component))
         (wait $t)
         (assert_exception (module))
         (assert_return (invoke "f") (i32.const 1))
     "#);
     let lines: Vec<u32> = failures(&run).iter().map(|failure| failure.0).collect();
-    assert_eq!(lines, [3, 4, 5, 6, 7, 8]);
+    // The last one has no instance: that of the component failed.
+    assert_eq!(lines, [3, 4, 5, 6, 7, 8, 9]);
     assert!(run.complete);
 }
 
 #[test]
-fn a_component_is_no_invalid_module() {
-    let run = run(r#"(assert_invalid (component (import "a" (func))) "")"#);
-    assert_eq!(failures(&run).len(), 1);
+fn assertions_about_components_that_do_not_hold() {
+    let text = r#"
+        (component
+          (core module $m
+            (func (export "one") (result i32) (i32.const 1))
+            (func (export "trap") (unreachable)))
+          (core instance $i (instantiate $m))
+          (func (export "one") (result u8) (canon lift (core func $i "one")))
+          (func (export "trap") (canon lift (core func $i "trap"))))
+        (assert_return (invoke "one") (u8.const 1))
+        (assert_return (invoke "one") (u8.const 2))
+        (assert_return (invoke "one") (u64.const 1))
+        (assert_return (invoke "one") (i32.const 1))
+        (assert_return (invoke "one"))
+        (assert_return (invoke "one") (u8.const 1) (u8.const 1))
+        (assert_return (invoke "one" (u8.const 1)) (u8.const 1))
+        (assert_return (invoke "two") (u8.const 1))
+        (assert_trap (invoke "one") "unreachable")
+        (assert_exception (invoke "one"))
+        (assert_trap (invoke "trap") "out of bounds memory access")
+        (assert_invalid (component) "")
+        (assert_malformed (component quote "") "")
+        (assert_unlinkable (component) "")
+        (assert_trap (component) "unreachable")
+        (component instance $k $none)
+        (assert_malformed (component quote "(component (import \"a\" (func)))") "")
+    "#;
+    let features = Features::of(Version::V3).with([Feature::ComponentModel]);
+    let run = run_with(&ScriptFile::embedded("test", "test.wast", text), &features);
+    let lines: Vec<u32> = failures(&run).iter().map(|failure| failure.0).collect();
+    assert_eq!(
+        lines,
+        (10..=25).collect::<Vec<u32>>(),
+        "{:?}",
+        failures(&run)
+    );
 }
 
 #[test]

@@ -31,8 +31,11 @@ fn run(text: &'static str) -> FileRun {
 }
 
 fn run_file(file: &ScriptFile) -> FileRun {
-    let features = Features::of(Version::V3);
-    run::run_file(file, &features, &[], &|features| {
+    run_with(file, &Features::of(Version::V3))
+}
+
+fn run_with(file: &ScriptFile, features: &Features) -> FileRun {
+    run::run_file(file, features, &[], &|features| {
         Ok(Box::new(EngineHost::new(features)?))
     })
 }

@@ -90,15 +90,10 @@ impl Searches {
     /// Plans an order for the exports of `wasm` in which the searches for these objects take few steps. `uses` has the
     /// number of searches for each object.
     pub(crate) fn plan(wasm: &[u8], uses: Vec<(Object, u64)>) -> Self {
-        let searches = sum(&uses);
-        let own_order = |exports: u64| Self {
-            steps: searches.saturating_mul(exports),
-            order: None,
-        };
         let Some(section) = ExportSection::find(wasm) else {
-            return own_order(0);
+            return Self::through(&uses, 0);
         };
-        let as_it_is = own_order(section.exports.len() as u64);
+        let as_it_is = Self::through(&uses, section.exports.len());
         if as_it_is.steps < FEW_STEPS {
             return as_it_is;
         }
@@ -106,6 +101,20 @@ impl Searches {
         match shortened {
             Some(shortened) if shortened.steps < as_it_is.steps / 2 => shortened,
             _ => as_it_is,
+        }
+    }
+
+    /// Returns the searches for these objects in the order of the exports that the module has.
+    pub(crate) fn in_own_order(wasm: &[u8], uses: &[(Object, u64)]) -> Self {
+        let exports = ExportSection::find(wasm).map_or(0, |section| section.exports.len());
+        Self::through(uses, exports)
+    }
+
+    /// The searches for these objects, each through this number of exports.
+    fn through(uses: &[(Object, u64)], exports: usize) -> Self {
+        Self {
+            steps: sum(uses).saturating_mul(exports as u64),
+            order: None,
         }
     }
 }

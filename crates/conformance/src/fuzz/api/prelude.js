@@ -9,6 +9,7 @@ const { apply, ownKeys } = Reflect;
 const { defineProperty, getOwnPropertyDescriptor, is: isSame } = Object;
 const NativeError = Error, NativeProxy = Proxy, NativePromise = Promise, NativeTypeError = TypeError, NativeSyntaxError = SyntaxError,
   NativeRangeError = RangeError, NativeSet = Set;
+const disposeSymbol = Symbol.dispose;
 const isInstance = Function.prototype[Symbol.hasInstance];
 const { endsWith, slice } = String.prototype;
 const { toString: functionToString } = Function.prototype;
@@ -58,10 +59,11 @@ const kinds = [
   [wasm.WasmModule, "module"], [wasm.WasmInstance, "instance"], [wasm.WasmStore, "store"], [wasm.WasmMemory, "memory"],
   [wasm.WasmTable, "table"], [wasm.WasmGlobal, "global"], [wasm.WasmTag, "tag"], [wasm.WasmReference, "reference"],
   [ArrayBuffer, "view"], [SharedArrayBuffer, "view"],
+  [wasm.WasmComponent, "component"], [wasm.ComponentInstance, "componentInstance"],
 ];
 /** The number of kinds that every program has: those of the objects of `createWebAssembly` come after them. */
 const OWN_KINDS = kinds.length;
-const pools = { __proto__: null, func: [], other: [], promise: [], standard: [] };
+const pools = { __proto__: null, func: [], other: [], promise: [], standard: [], resource: [] };
 for (const [, name] of kinds) pools[name] ??= [];
 /** The classes of a standard object, and the pools of their instances. */
 const standardClasses = [
@@ -76,6 +78,14 @@ let standardErrors = [];
 function isStandard(value) {
   try {
     return getOwnPropertyDescriptor(value, "JSTag") !== undefined;
+  } catch {
+    return false;
+  }
+}
+/** Whether a value is a resource of the component that programs use. */
+function isResource(value) {
+  try {
+    return typeof value.get === "function" && typeof value[disposeSymbol] === "function";
   } catch {
     return false;
   }
@@ -112,12 +122,13 @@ function keep(value, guest) {
     }
   }
   if (isStandard(value)) return keepStandard(value);
-  add(pools.other, value);
+  add(isResource(value) ? pools.resource : pools.other, value);
 }
 
 const standardPools = [];
 for (const [, name] of standardClasses) add(standardPools, name);
-for (const name of ["store", "memory", "table", "global", "tag", "reference", "view", "func", "other", ...standardPools]) {
+for (const name of ["store", "memory", "table", "global", "tag", "reference", "view", "func", "other", "component",
+  "componentInstance", "resource", ...standardPools]) {
   /** The n-th value of a pool, or `undefined` if the pool is empty. */
   globalThis[name] = (n) => pools[name][n % pools[name].length];
 }
@@ -222,6 +233,7 @@ function check(error) {
     else if (wasmStack !== undefined && typeof wasmStack !== "string") find(`a stack of type ${typeof wasmStack}`);
     return;
   }
+  if (is(error, wasm.ComponentError)) return keep(error.payload);
   for (let i = 0; i < standardErrors.length; i++) {
     if (is(error, standardErrors[i])) return checkStandard(error);
   }
@@ -287,6 +299,20 @@ globalThis.promised = (value) => {
   })();
   return promise;
 };
+/** The class that the component's resource `item` is. */
+globalThis.Item = class Item {
+  #value;
+  constructor(value) {
+    this.#value = value;
+  }
+  value() {
+    if (nested++ >= MAX_NESTED) throw thrown;
+    return this.#value;
+  }
+  [disposeSymbol]() {
+    running = undefined;
+  }
+};
 globalThis.resolve = (n) => pools.promise[n % pools.promise.length]?.end();
 
 /** An abort signal, as in browsers. */
@@ -330,7 +356,8 @@ globalThis.op = (name, args) => {
 
 /** Whether an op runs guests. When a guest calls an import, such an op reads the import from the list that it got. */
 const takesImports = (op) =>
-  op === "op_wasm_advance" || op === "op_wasm_call_numbers" || op === "op_wasm_call_with_imports" || op === "op_wasm_instantiate";
+  op === "op_wasm_advance" || op === "op_wasm_call_numbers" || op === "op_wasm_call_with_imports" || op === "op_wasm_instantiate" ||
+  op === "op_wasm_call_component" || op === "op_wasm_drop_resource";
 const isIndex = (key) => typeof key === "string" && `${key >>> 0}` === key;
 const trap = (event, key) => () => trapped(event, key);
 function trapped(event, key) {
@@ -419,8 +446,10 @@ globalThis.finish = async () => {
 
 async function drop() {
   for (let i = 0; i < pools.instance.length; i++) pools.instance[i].drop();
+  for (let i = 0; i < pools.componentInstance.length; i++) pools.componentInstance[i].drop();
   for (let i = 0; i < pools.store.length; i++) pools.store[i].drop();
   for (let i = 0; i < pools.module.length; i++) pools.module[i].drop();
+  for (let i = 0; i < pools.component.length; i++) pools.component[i].drop();
   await op_wasm_yield_now();
 }
 

@@ -94,7 +94,7 @@ struct Sandbox {
 /// The script of the bystander. It makes an instance that must give the same answer after each program, and an
 /// instance of each guest, which keeps the guest's code in the cache so that programs need not compile it again.
 const BYSTANDER: &str = r#"
-    import { compile, instantiate, WasmGlobal, WasmMemory, WasmStore, WasmTable, WasmTag } from "host:wasm";
+    import { compile, compileComponent, instantiate, WasmGlobal, WasmMemory, WasmStore, WasmTable, WasmTag } from "host:wasm";
     const text = `(module
         (memory (export "memory") 1)
         (data (i32.const 7) "*")
@@ -114,6 +114,8 @@ const BYSTANDER: &str = r#"
         }
     };
     globalThis.kept = [];
+    kept.push(await compileComponent(Deno.core.encode(componentText)));
+    kept.push(await compileComponent(Deno.core.encode(commandText)));
     for (const [name, text] of Object.entries(guests)) {
         const module = await compile(Deno.core.encode(text));
         const store = new WasmStore({ wasi: {} });
@@ -148,6 +150,10 @@ fn capabilities(folder: PathBuf) -> WasmCapabilities {
     this
 }
 
+/// The texts of the components that programs use.
+const COMPONENT: &str = include_str!("guests/component.wat");
+const COMMAND: &str = include_str!("guests/command.wat");
+
 /// The texts of the guests by their names, as JSON.
 fn guests() -> serde_json::Value {
     let guests = GUESTS
@@ -179,7 +185,12 @@ impl Sandboxes {
         fs::write(folder.join("hello"), "in a file").context("cannot write a file")?;
         let wasm = WasmState::new(capabilities(folder.clone()))?;
         let mut bystander = Js::new(wasm, conformance_fuzz::init(SharedReport::default()))?;
-        let guests = format!("globalThis.guests = {};", guests());
+        let guests = format!(
+            "globalThis.guests = {};\nglobalThis.componentText = {};\nglobalThis.commandText = {};",
+            guests(),
+            json!(COMPONENT),
+            json!(COMMAND)
+        );
         bystander.evaluate("fuzz:guests", guests)?;
         bystander.evaluate("fuzz:bystander", BYSTANDER.to_owned())?;
         Ok(Self {
@@ -247,9 +258,12 @@ impl Sandbox {
         let wasm = WasmState::new(capabilities(folder.to_owned()))?;
         let mut js = Js::new(wasm, conformance_fuzz::init(report.clone()))?;
         let prelude = format!(
-            "{}\nglobalThis.guests = {};\nsetBinaries({});\nglobalThis.folder = {};\n",
+            "{}\nglobalThis.guests = {};\nglobalThis.componentText = {};\nglobalThis.commandText = {};\n\
+             setBinaries({});\nglobalThis.folder = {};\n",
             include_str!("prelude.js"),
             guests(),
+            json!(COMPONENT),
+            json!(COMMAND),
             binaries(),
             json!(folder)
         );

@@ -29,6 +29,9 @@ pub(super) struct JsError {
     trap: Option<String>,
     #[serde(default)]
     exception: bool,
+    /// Whether a component was running.
+    #[serde(default)]
+    component: bool,
 }
 
 /// A value: its kind, and the rest of it as text, since no JSON number holds all integers.
@@ -112,6 +115,9 @@ impl From<JsError> for Failure {
             return Failure::new(FailureKind::Exception, error.message);
         }
         match error.code {
+            Some(code) if error.component => {
+                runtime::component_failure_of(code, error.trap.as_deref(), error.message)
+            }
             Some(code) => runtime::failure_of(code, error.trap.as_deref(), error.message),
             None => Failure::other(error.message),
         }

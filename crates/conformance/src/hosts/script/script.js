@@ -12,7 +12,7 @@ const externs = new Map();
 let helperModule;
 
 // Of the script that is running.
-let store, modules, instances, registered, adapters, helper;
+let store, modules, instances, registered, adapters, helper, components, componentInstances;
 
 /** The value that stands for the script's `(ref.extern n)`: the same object each time. */
 function hostValue(n) {
@@ -77,11 +77,57 @@ function encodeReference(type, value) {
 /** A pair of texts as JSON, in which nothing has to be escaped. */
 const pair = (kind, rest) => '["' + kind + '","' + rest + '"]';
 
+/** The errors that ended a component. */
+const componentErrors = new WeakSet();
+
+function ofComponent(error) {
+  componentErrors.add(error);
+  return error;
+}
+
 function encodeError(error) {
   if (!(error instanceof wasm.WasmError)) return { message: `${error}` };
   const { code, message, trap } = error;
   const exception = error.cause instanceof wasm.WasmReference;
-  return { code, message, trap, exception };
+  return { code, message, trap, exception, component: componentErrors.has(error) };
+}
+
+/** The value of a component that a tree of `component.rs` stands for. */
+function fromTree({ kind, value }) {
+  switch (kind) {
+    case "number":
+      view.setBigUint64(0, BigInt(value));
+      return view.getFloat64(0);
+    case "integer":
+      return BigInt(value);
+    case "list":
+      return value.map(fromTree);
+    case "object":
+      return Object.fromEntries(value.map(([name, part]) => [name, fromTree(part)]));
+    case "map":
+      return new Map(value.map(([key, part]) => [fromTree(key), fromTree(part)]));
+    default:
+      return value;
+  }
+}
+
+/** The tree for a value of a component. */
+function toTree(value) {
+  if (value === undefined) return { kind: "undefined" };
+  if (typeof value === "boolean") return { kind: "bool", value };
+  if (typeof value === "bigint") return { kind: "integer", value: String(value) };
+  if (typeof value === "string") return { kind: "string", value };
+  if (typeof value === "number") {
+    view.setFloat64(0, value);
+    return { kind: "number", value: String(view.getBigUint64(0)) };
+  }
+  if (Array.isArray(value) || ArrayBuffer.isView(value)) {
+    return { kind: "list", value: Array.from(value, toTree) };
+  }
+  if (value instanceof Map) {
+    return { kind: "map", value: Array.from(value, ([key, part]) => [toTree(key), toTree(part)]) };
+  }
+  return { kind: "object", value: Object.entries(value).map(([name, part]) => [name, toTree(part)]) };
 }
 
 /** The function of each request. It returns the answer as JSON, or a promise of it. */
@@ -92,11 +138,15 @@ const requests = {
     instances = [];
     registered = { __proto__: null };
     adapters = new Map();
+    components = [];
+    componentInstances = [];
   },
 
   end() {
     store.drop();
     for (const module of modules) module.drop();
+    for (const { instance } of componentInstances) instance.drop();
+    for (const component of components) component.drop();
   },
 
   async help(text) {
@@ -157,6 +207,37 @@ const requests = {
   invoke(instance, name, args) {
     const { results } = instances[instance].getExport(name);
     return encodeResults(results, instances[instance].call(name, args.map(decodePair)));
+  },
+
+  async compileComponent() {
+    return components.push(await wasm.compileComponent(op_conformance_take_bytes())) - 1;
+  },
+
+  async instantiateComponent(number) {
+    const component = components[number];
+    try {
+      const instance = await wasm.instantiateComponent(component);
+      return componentInstances.push({ component, instance }) - 1;
+    } catch (error) {
+      throw ofComponent(error);
+    }
+  },
+
+  invokeComponent(number, path, args) {
+    const { component, instance } = componentInstances[number];
+    const [name, inner] = path.split("#");
+    let item = component.exports.find((item) => item.name === name);
+    if (inner !== undefined) item = item.items.find((item) => item.name === inner);
+    const ends = /^result\b/.test(item?.result);
+    try {
+      const value = instance.call(path, args.map(fromTree));
+      if (item.result === undefined) return "null";
+      return JSON.stringify(toTree(ends ? { tag: "ok", ...(value !== undefined && { val: value }) } : value));
+    } catch (error) {
+      if (!(error instanceof wasm.ComponentError)) throw ofComponent(error);
+      const { payload } = error;
+      return JSON.stringify(toTree({ tag: "err", ...(payload !== undefined && { val: payload }) }));
+    }
   },
 
   get(instance, name) {

@@ -1,0 +1,9 @@
+//! Ops on components and their instances.
+
+mod call;
+mod compile;
+mod instance;
+
+pub(crate) use call::*;
+pub(crate) use compile::*;
+pub(crate) use instance::*;

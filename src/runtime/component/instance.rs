@@ -1,0 +1,356 @@
+//! Instances of components. Each has a store of its own: a trap ends all components of a store.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use wasmtime::component::{Func, Instance, Val};
+use wasmtime::{AsContextMut, StoreContextMut, ValRaw};
+
+use super::WasmComponent;
+use super::code::CompiledComponent;
+use super::types::{Function, Interface};
+use super::{resources, values};
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::text;
+use crate::runtime::store::component_values::{ComponentMailbox, ComponentValues};
+use crate::runtime::store::host_function::{HostFunction, Stop};
+use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore, outcome, ran};
+
+/// An instance of a component, in a store of its own.
+///
+/// Whatever ends a call other than its return ends the instance too: a trap, fuel or time that ran out, a function of
+/// the host that failed. Its memories may then be in any state.
+#[derive(Clone)]
+pub struct ComponentInstance {
+    component: WasmComponent,
+    store: WasmStore,
+    has_wasi: bool,
+    /// The exported functions, by number.
+    funcs: Arc<[Func]>,
+    /// Whether a call is running, or has ended in another way than by its return.
+    ended: Arc<AtomicBool>,
+}
+
+/// A function of the host for an import of a component.
+pub(crate) struct ValuesImport<F>(pub(crate) F);
+
+/// The function of the host behind a [`ValuesImport`].
+pub type ComponentFunction = dyn Fn(&WasmStore, &[Val]) -> Result<Vec<Val>, Stop> + Send + Sync;
+
+impl HostFunction for ValuesImport<Box<ComponentFunction>> {
+    fn call(&self, store: &WasmStore, _: &mut [ValRaw]) -> Result<(), Stop> {
+        let ComponentValues { import, values } = store.take_component_values();
+        let values = (self.0)(store, &values)?;
+        store.put_component_values(ComponentValues { import, values });
+        Ok(())
+    }
+}
+
+/// The component, store and imports of a new instance.
+pub(crate) struct ComponentInstantiation<'a> {
+    pub(crate) component: &'a WasmComponent,
+    /// The code of the component, compiled for the engine of the store.
+    pub(crate) code: &'a CompiledComponent,
+    pub(crate) store: &'a WasmStore,
+    /// The functions for the imports, by number.
+    pub(crate) imports: Arc<[Arc<dyn HostFunction>]>,
+    /// The maximum number of bytes of the host's memory for the values that come out of the component in one call.
+    pub(crate) max_value_bytes: u64,
+}
+
+impl ComponentInstantiation<'_> {
+    /// Makes the instance. Runs the start functions of the modules in it.
+    pub(crate) fn run(self) -> Result<Outcome<ComponentInstance>, WasmError> {
+        let Self {
+            component,
+            code,
+            store,
+            imports,
+            max_value_bytes,
+        } = self;
+        let interface = &component.code.interface;
+        let wanted = component.host_functions();
+        if imports.len() != wanted {
+            return Err(WasmError::instantiate(format!(
+                "the component needs {wanted} functions of the host, {} were given",
+                imports.len()
+            )));
+        }
+        let has_wasi = store.with(|store| Ok(store.data().wasi_p2.is_some()))?;
+        let linked = code.linked(interface, has_wasi)?;
+        if !imports.is_empty() {
+            store.expect_host_funcs();
+        }
+        let profile = &component.code.profile;
+        let made = store.run(|mut store| {
+            store.set_hostcall_fuel(usize::try_from(max_value_bytes).unwrap_or(usize::MAX));
+            let max_handles = store.data().limits.max_references;
+            store.set_max_component_handles(max_handles as usize);
+            let data = store.data_mut();
+            data.component_imports = imports;
+            data.limits.take_refusal();
+            data.limits.reserve_shared(profile.shared_growth)?;
+            data.count_instances(profile.core_instances.max(1));
+            match linked.instantiate(store.as_context_mut()) {
+                Ok(instance) => Ok(Outcome::Returned(funcs(store, &instance, code)?)),
+                Err(error) => instantiation_error(store, &error),
+            }
+        })?;
+        Ok(made.map(|funcs| ComponentInstance {
+            component: component.clone(),
+            store: store.clone(),
+            has_wasi,
+            funcs,
+            ended: Arc::default(),
+        }))
+    }
+}
+
+fn funcs(
+    mut store: StoreContextMut<'_, StoreData>,
+    instance: &Instance,
+    code: &CompiledComponent,
+) -> Result<Arc<[Func]>, WasmError> {
+    let funcs = code.exports.iter();
+    let funcs = funcs.map(|export| instance.get_func(&mut store, export));
+    let funcs = funcs.collect::<Option<_>>();
+    funcs.ok_or_else(|| WasmError::instantiate("an exported function is missing"))
+}
+
+fn instantiation_error(
+    mut store: StoreContextMut<'_, StoreData>,
+    error: &wasmtime::Error,
+) -> Result<Outcome<Arc<[Func]>>, WasmError> {
+    if ran(error) {
+        return ended(outcome(store, error));
+    }
+    let why = store.data_mut().limits.take_refusal();
+    let why = why.unwrap_or_else(|| text::one_line(error));
+    Err(WasmError::instantiate(format!("cannot instantiate: {why}")))
+}
+
+/// Returns the end of a call of a component. No exception comes out of a component as such.
+fn ended<T>(ended: Result<Outcome<T>, WasmError>) -> Result<Outcome<T>, WasmError> {
+    match ended {
+        Ok(Outcome::Threw(_) | Outcome::Exception(_)) => {
+            Err(WasmError::runtime("uncaught WebAssembly exception"))
+        }
+        other => other,
+    }
+}
+
+/// A call of a function of a component with arguments that fit.
+pub(crate) struct ComponentCall {
+    func: Func,
+    /// The number of the function among the exports of the interface.
+    number: u32,
+    interface: Arc<Interface>,
+    args: Vec<Val>,
+}
+
+impl ComponentCall {
+    /// Calls the function in its store.
+    fn run(
+        self,
+        mut store: StoreContextMut<'_, StoreData>,
+    ) -> Result<Outcome<Vec<Val>>, WasmError> {
+        match self.call(&mut store) {
+            Ok(results) => Ok(Outcome::Returned(results)),
+            Err(error) => ended(outcome(store, &error)),
+        }
+    }
+
+    fn call(self, store: &mut StoreContextMut<'_, StoreData>) -> wasmtime::Result<Vec<Val>> {
+        let Self {
+            func,
+            number,
+            interface,
+            mut args,
+        } = self;
+        let ty = &interface.exports.functions[number as usize].ty;
+        let params = ty.params.iter().map(|(_, ty)| *ty);
+        let mut results = vec![Val::Bool(false); ty.result.iter().len()];
+        let loans = resources::lower(store, &interface, params, &mut args)?;
+        func.call(store.as_context_mut(), &args, &mut results)?;
+        resources::end_loans(store, loans)?;
+        resources::lift(store, &interface, ty.result.iter().copied(), &mut results)?;
+        Ok(results)
+    }
+}
+
+impl ComponentInstance {
+    /// Returns the component.
+    pub fn component(&self) -> &WasmComponent {
+        &self.component
+    }
+
+    /// Returns the store of the instance.
+    pub fn store(&self) -> &WasmStore {
+        &self.store
+    }
+
+    /// Whether the instance has ended, so that no function of it can be called any more.
+    pub fn ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire) && self.store.is_at_rest()
+    }
+
+    /// Calls an exported function, and returns its result if it has one. A handle of a resource is a `Val::U32`: a number
+    /// that came out of this instance, or one that the host chose for a resource of its own. The path is its name, or the name of an exported
+    /// instance, `#`, and its name there.
+    ///
+    /// # Errors
+    /// `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit its parameters;
+    /// `RuntimeError` if it trapped, a function of the host ended it, or the instance has ended or is busy;
+    /// `FuelExhausted` if the fuel ran out.
+    pub fn call(&self, path: &str, args: &[Val]) -> Result<Option<Val>, WasmError> {
+        let number = self.number_of(path)?;
+        let call = self.prepare(number, args.to_vec())?;
+        Ok(self.run(call)?.returned()?.pop())
+    }
+
+    /// Returns the number of the exported function at this path.
+    ///
+    /// # Errors
+    /// `FunctionNotFound` if there is none.
+    pub(crate) fn number_of(&self, path: &str) -> Result<u32, WasmError> {
+        let functions = &self.component.code.interface.exports.functions;
+        let is_at = |function: &Function| {
+            let mut parts = path.split('#');
+            function.path.iter().all(|name| parts.next() == Some(name)) && parts.next().is_none()
+        };
+        let found = functions.iter().position(is_at);
+        let number = found.ok_or_else(|| {
+            WasmError::not_found(format!("no exported function {}", text::quote(path)))
+        })?;
+        Ok(number as u32)
+    }
+
+    /// Checks the arguments of a function before the component is entered.
+    ///
+    /// # Errors
+    /// As [`ComponentInstance::call`].
+    pub(crate) fn prepare(&self, number: u32, args: Vec<Val>) -> Result<ComponentCall, WasmError> {
+        let interface = &self.component.code.interface;
+        let function = interface.exports.functions.get(number as usize);
+        let (Some(function), Some(func)) = (function, self.funcs.get(number as usize)) else {
+            return Err(WasmError::not_found("no such function"));
+        };
+        if let Some(ty) = interface.uncrossable(&function.ty) {
+            return Err(WasmError::mismatch(format!(
+                "the function has values of type {ty}, which the host does not convert"
+            )));
+        }
+        if self.has_wasi && interface.has_wasi_handles(&function.ty) {
+            return Err(WasmError::mismatch(
+                "the function has resources of WASI, which the host does not give or take",
+            ));
+        }
+        values::check_arguments(interface, &function.ty, &args)?;
+        self.check_usable()?;
+        let mut args = args;
+        if interface.has_handles(&function.ty) {
+            let params = function.ty.params.iter().map(|(_, ty)| *ty);
+            self.store.with(|store| {
+                let handles = &store.data().component_handles;
+                resources::check(handles, interface, params, &mut args)
+            })?;
+        }
+        Ok(ComponentCall {
+            func: *func,
+            number,
+            interface: interface.clone(),
+            args,
+        })
+    }
+
+    /// Drops a resource of the component that the host has a handle of, which runs its destructor.
+    ///
+    /// # Errors
+    /// `TypeMismatch` if there is no such handle; otherwise as [`ComponentInstance::call`].
+    pub(crate) fn drop_resource(&self, handle: u32) -> Result<Outcome<()>, WasmError> {
+        self.check_usable()?;
+        let dropped = self.store.with(|mut store| {
+            let handles = &mut store.data_mut().component_handles;
+            Ok(handles.take(handle))
+        })?;
+        let dropped = dropped.ok_or_else(|| {
+            WasmError::mismatch(format!("there is no handle {handle} of a resource"))
+        })?;
+        self.enter(
+            |mut store| match dropped.resource_drop(store.as_context_mut()) {
+                Ok(()) => Ok(Outcome::Returned(())),
+                Err(error) => ended(outcome(store, &error)),
+            },
+        )
+    }
+
+    fn check_usable(&self) -> Result<(), WasmError> {
+        if !self.store.is_at_rest() {
+            return Err(WasmError::busy());
+        }
+        if self.ended.load(Ordering::Acquire) {
+            return Err(WasmError::runtime(
+                "cannot enter component instance: it has ended, since an earlier call did not return",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Runs a call on this thread.
+    ///
+    /// # Errors
+    /// As [`ComponentInstance::call`].
+    pub(crate) fn run(&self, call: ComponentCall) -> Result<Outcome<Vec<Val>>, WasmError> {
+        self.check_usable()?;
+        self.enter(|store| call.run(store))
+    }
+
+    /// Runs `run`, which enters the component. The instance ends if it does not return.
+    fn enter<T>(
+        &self,
+        run: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<Outcome<T>, WasmError>,
+    ) -> Result<Outcome<T>, WasmError> {
+        let entered = Cell::new(false);
+        let called = self.store.run(|store| {
+            entered.set(true);
+            run(store)
+        });
+        let returned = matches!(called, Ok(Outcome::Returned(_)));
+        self.ended
+            .store(entered.get() && !returned, Ordering::Release);
+        called
+    }
+
+    /// Starts a call that runs while its caller does other work. Its results are the [values of the
+    /// component](WasmStore::take_component_values) when it has ended. `held` is dropped then.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the instance has ended or is busy, or no thread can be started.
+    pub(crate) fn start(
+        &self,
+        call: ComponentCall,
+        timeout: Option<Duration>,
+        held: impl Send + 'static,
+    ) -> Result<RunningCall, WasmError> {
+        self.check_usable()?;
+        let ended = self.ended.clone();
+        let mailbox: Arc<ComponentMailbox> = self.store.component_mailbox();
+        let run = move |store: StoreContextMut<'_, StoreData>| {
+            ended.store(true, Ordering::Release);
+            let called = call.run(store)?;
+            if let Outcome::Returned(_) = called {
+                ended.store(false, Ordering::Release);
+            }
+            Ok(called.map(|values| {
+                mailbox.put(ComponentValues {
+                    import: None,
+                    values,
+                });
+                Vec::new()
+            }))
+        };
+        self.store.start_with(timeout, held, run)
+    }
+}

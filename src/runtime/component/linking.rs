@@ -1,0 +1,152 @@
+//! Functions for the imports of components: they call the functions of the host that an instance was given.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, ResourceType, Val};
+use wasmtime::{AsContextMut as _, StoreContextMut};
+
+use super::types::{Interface, Item, ItemType, ResourceIndex};
+use super::{refusal, resources, values, wasi};
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::text;
+use crate::runtime::store::{StoreData, call_component_import};
+use crate::runtime::wasi::p2::Provision;
+
+/// Links a component: with WASI, if its store has it.
+///
+/// # Errors
+/// `InstantiateError` if it imports something that the host does not provide.
+pub(super) fn link(
+    component: &Component,
+    interface: &Arc<Interface>,
+    has_wasi: bool,
+) -> Result<InstancePre<StoreData>, WasmError> {
+    let mut linker = Linker::new(component.engine());
+    if has_wasi {
+        wasi::add_to_linker(&mut linker).map_err(|error| failed(&error))?;
+    }
+    for item in &interface.imports.items {
+        let provision = has_wasi.then_some(item.provision).flatten();
+        match (provision, &item.ty) {
+            (Some(Provision::Provided), ItemType::Instance { .. }) => {}
+            (Some(Provision::Refused), ItemType::Instance { items }) => {
+                let mut instance = linker
+                    .instance(&item.name)
+                    .map_err(|error| failed(&error))?;
+                refusal::add(&mut instance, items, interface)?;
+            }
+            _ => add(
+                &mut linker.root(),
+                std::slice::from_ref(item),
+                interface,
+                has_wasi,
+            )?,
+        }
+    }
+    linker
+        .instantiate_pre(component)
+        .map_err(|error| failed(&error))
+}
+
+fn add(
+    linker: &mut LinkerInstance<'_, StoreData>,
+    items: &[Item],
+    interface: &Arc<Interface>,
+    has_wasi: bool,
+) -> Result<(), WasmError> {
+    for Item { name, ty, .. } in items {
+        let what = match ty {
+            ItemType::Function { number } => {
+                add_function(linker, name, *number, interface, has_wasi)?;
+                continue;
+            }
+            ItemType::Instance { items } => {
+                let mut instance = linker.instance(name).map_err(|error| failed(&error))?;
+                add(&mut instance, items, interface, has_wasi)?;
+                continue;
+            }
+            ItemType::Type { .. } => continue,
+            ItemType::Resource { resource } => {
+                add_resource(linker, name, *resource, interface)?;
+                continue;
+            }
+            ItemType::Module => "module",
+            ItemType::Component => "component",
+            ItemType::Value => "value",
+        };
+        return Err(WasmError::instantiate(format!(
+            "import {}: the host provides no {what}",
+            text::quote(name)
+        )));
+    }
+    Ok(())
+}
+
+/// Adds a resource of the host. It has the number of the resource in the interface as its type.
+fn add_resource(
+    linker: &mut LinkerInstance<'_, StoreData>,
+    name: &str,
+    resource: ResourceIndex,
+    interface: &Interface,
+) -> Result<(), WasmError> {
+    let functions = interface.imports.functions.len();
+    let position = interface
+        .imported_resources()
+        .position(|imported| imported == resource);
+    let position = position.ok_or_else(|| WasmError::instantiate("a resource is of no type"))?;
+    // The functions that drop resources follow those of the imports.
+    let number = (functions + position) as u32;
+    let dropped = move |mut store: StoreContextMut<'_, StoreData>, rep: u32| {
+        call_component_import(store.as_context_mut(), number, vec![Val::U32(rep)])?;
+        wasmtime::Result::Ok(())
+    };
+    let ty = ResourceType::host_dynamic(resource);
+    linker
+        .resource(name, ty, dropped)
+        .map_err(|error| failed(&error))
+}
+
+fn add_function(
+    linker: &mut LinkerInstance<'_, StoreData>,
+    name: &str,
+    number: u32,
+    interface: &Arc<Interface>,
+    has_wasi: bool,
+) -> Result<(), WasmError> {
+    let function = &interface.imports.functions[number as usize];
+    if has_wasi && interface.has_wasi_handles(&function.ty) {
+        return Err(WasmError::instantiate(format!(
+            "import {}: a function of the host's cannot have a resource of WASI",
+            text::quote(name)
+        )));
+    }
+    if let Some(ty) = interface.uncrossable(&function.ty) {
+        return Err(WasmError::instantiate(format!(
+            "import {}: the host provides no function with values of type {ty}",
+            text::quote(name)
+        )));
+    }
+    let interface = interface.clone();
+    let run = move |mut store: StoreContextMut<'_, StoreData>,
+                    _: wasmtime::component::types::ComponentFunc,
+                    args: &[Val],
+                    results: &mut [Val]| {
+        let ty = &interface.imports.functions[number as usize].ty;
+        let (params, result) = (ty.params.iter().map(|(_, ty)| *ty), ty.result.iter());
+        let mut args = args.to_vec();
+        let lent = resources::lift(&mut store, &interface, params, &mut args)?;
+        let mut returned = call_component_import(store.as_context_mut(), number, args)?;
+        values::check_results(&interface, ty, &returned)?;
+        resources::end_borrows(&mut store, lent)?;
+        resources::lower(&mut store, &interface, result.copied(), &mut returned)?;
+        for (slot, result) in results.iter_mut().zip(returned) {
+            *slot = result;
+        }
+        wasmtime::Result::Ok(())
+    };
+    linker.func_new(name, run).map_err(|error| failed(&error))
+}
+
+pub(super) fn failed(error: &wasmtime::Error) -> WasmError {
+    WasmError::instantiate(format!("cannot link: {}", text::one_line(error)))
+}

@@ -1,0 +1,85 @@
+//! Components: their types, compiled code, and instances.
+
+mod code;
+mod declarations;
+pub(crate) mod encoding;
+pub(crate) mod instance;
+mod linking;
+mod names;
+mod refusal;
+mod resources;
+mod text;
+mod type_costs;
+pub(crate) mod types;
+pub(crate) mod validation;
+mod validation_cost;
+mod values;
+mod wasi;
+mod wit;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub(crate) use self::code::ComponentCode;
+use self::types::Interface;
+use crate::runtime::base::error::WasmError;
+
+/// The description of a component.
+#[derive(Serialize)]
+pub(crate) struct Description<'a> {
+    id: u32,
+    #[serde(flatten)]
+    interface: &'a Interface,
+}
+
+/// A compiled component.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct WasmComponent {
+    /// The handle of the component, unique for the life of the state that compiled it.
+    pub id: u32,
+    pub(crate) code: Arc<ComponentCode>,
+}
+
+impl WasmComponent {
+    pub(crate) fn new(id: u32, code: Arc<ComponentCode>) -> Self {
+        Self { id, code }
+    }
+
+    /// Whether both have the same compiled code, because they were compiled from the same binary.
+    pub fn shares_code_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.code, &other.code)
+    }
+
+    /// Returns the number of functions of the host that an instance needs: one for each function that the component
+    /// imports, and one for each resource that it imports, which is called when it drops one.
+    pub fn host_functions(&self) -> usize {
+        let interface = &self.code.interface;
+        interface.imports.functions.len() + interface.imported_resources().count()
+    }
+
+    /// Returns its imports and exports in WIT: a world, followed by the packages of the interfaces.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the text is longer than 4 MiB.
+    pub fn wit(&self) -> Result<String, WasmError> {
+        wit::wit(&self.code.interface)
+    }
+
+    /// Returns TypeScript declarations of its imports and exports.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the text is longer than 4 MiB.
+    pub fn types(&self) -> Result<String, WasmError> {
+        declarations::declarations(&self.code.interface)
+    }
+
+    /// Returns the description of the component for hosts that convert values themselves.
+    pub(crate) fn description(&self) -> Description<'_> {
+        Description {
+            id: self.id,
+            interface: &self.code.interface,
+        }
+    }
+}

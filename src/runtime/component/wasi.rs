@@ -1,0 +1,73 @@
+//! The functions of WASI 0.2, as imports of components.
+
+use wasmtime::component::{HasData, Linker};
+use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView, WasiCliView as _};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView, WasiClocksView as _};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemCtxView, WasiFilesystemView as _};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sync};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
+use wasmtime_wasi::{WasiCtxView, WasiView};
+use wasmtime_wasi_io::bindings::wasi::io::error;
+
+use crate::runtime::store::StoreData;
+use crate::runtime::wasi::p2::WasiP2;
+
+impl WasiView for StoreData {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        wasi_of(self).view()
+    }
+}
+
+/// Returns the WASI state of a store whose component was linked with WASI.
+fn wasi_of(data: &mut StoreData) -> &mut WasiP2 {
+    let wasi = data.wasi_p2.as_deref_mut();
+    wasi.expect("a component is linked with WASI only where its store has WASI")
+}
+
+/// The data of functions that wait.
+struct HasWasi;
+
+impl HasData for HasWasi {
+    type Data<'a> = &'a mut WasiP2;
+}
+
+/// Adds the functions of WASI 0.2 to a linker. They work in stores with WASI only.
+///
+/// # Errors
+/// An error of wasmtime's.
+pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    type Cli = WasiCli;
+
+    fn of_cli(data: &mut StoreData) -> WasiCliCtxView<'_> {
+        data.cli()
+    }
+    fn of_clocks(data: &mut StoreData) -> WasiClocksCtxView<'_> {
+        data.clocks()
+    }
+    fn of_files(data: &mut StoreData) -> WasiFilesystemCtxView<'_> {
+        data.filesystem()
+    }
+    fn of_random(data: &mut StoreData) -> &mut WasiRandomCtx {
+        data.ctx().ctx.random()
+    }
+    clocks::wall_clock::add_to_linker::<StoreData, WasiClocks>(linker, of_clocks)?;
+    clocks::monotonic_clock::add_to_linker::<StoreData, WasiClocks>(linker, of_clocks)?;
+    random::random::add_to_linker::<StoreData, WasiRandom>(linker, of_random)?;
+    random::insecure::add_to_linker::<StoreData, WasiRandom>(linker, of_random)?;
+    random::insecure_seed::add_to_linker::<StoreData, WasiRandom>(linker, of_random)?;
+    cli::exit::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    cli::environment::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    cli::stdin::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    cli::stdout::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    cli::stderr::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    cli::terminal_input::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    cli::terminal_output::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    cli::terminal_stdin::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    cli::terminal_stdout::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    cli::terminal_stderr::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
+    filesystem::preopens::add_to_linker::<StoreData, WasiFilesystem>(linker, of_files)?;
+    error::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
+    sync::io::poll::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
+    sync::io::streams::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
+    sync::filesystem::types::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)
+}

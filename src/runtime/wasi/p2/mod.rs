@@ -1,0 +1,184 @@
+//! WASI 0.2: the system resources of a component's instance. `component::wasi` exports the functions to components.
+//!
+//! wasmtime-wasi has the functions. Those that wait are asynchronous there, and its synchronous forms block the thread
+//! until they are done, whatever the deadline. So the ones here wait as those of preview 1 do: on the guest's thread, no
+//! longer than the guest may run.
+
+mod filesystem;
+mod io;
+mod stdio;
+
+use std::collections::HashMap;
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+
+use wasmtime::component::{ResourceTable, ResourceType};
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView};
+
+use self::stdio::{CapturedOutput, ProcessInput, ProcessOutput};
+use super::{Outputs, check_texts, not_granted, outputs, size_limit, unusable, without_nul};
+use crate::runtime::base::capabilities::WasmCapabilities;
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::options::{StdioConfig, WasiConfig};
+use crate::runtime::base::text;
+use crate::runtime::engine::grants::GrantedPaths;
+use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::quota::{DESCRIPTORS, Share};
+
+/// The packages of WASI 0.2 whose interfaces the host provides.
+const PACKAGES: [&str; 5] = ["cli", "clocks", "filesystem", "io", "random"];
+
+/// The packages of WASI 0.2 whose functions the host refuses: they return an error, or end the component. Toolchains import
+/// them for every program, also for those that never call them.
+const REFUSED_PACKAGES: [&str; 2] = ["http", "sockets"];
+
+/// How the host satisfies an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Provision {
+    /// With an interface of WASI.
+    Provided,
+    /// With functions that refuse what they are asked for.
+    Refused,
+}
+
+/// Returns how the host satisfies the import of this name for a component that has WASI; `None` if it does not.
+pub(crate) fn provision(import: &str) -> Option<Provision> {
+    let rest = import.strip_prefix("wasi:")?;
+    let (package, rest) = rest.split_once('/')?;
+    let (_, version) = rest.split_once('@')?;
+    let patch = version.strip_prefix("0.2.")?;
+    if patch.is_empty() || !patch.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    if REFUSED_PACKAGES.contains(&package) {
+        return Some(Provision::Refused);
+    }
+    PACKAGES.contains(&package).then_some(Provision::Provided)
+}
+
+/// Returns the type of a resource of `wasi:io`, which interfaces that the host refuses refer to.
+pub(crate) fn resource_type(name: &str) -> Option<ResourceType> {
+    Some(match name {
+        "error" => ResourceType::host::<IoError>(),
+        "input-stream" => ResourceType::host::<DynInputStream>(),
+        "output-stream" => ResourceType::host::<DynOutputStream>(),
+        "pollable" => ResourceType::host::<DynPollable>(),
+        _ => return None,
+    })
+}
+
+/// The WASI state of a component's instance.
+pub(crate) struct WasiP2 {
+    ctx: WasiCtx,
+    table: ResourceTable,
+    interrupt: Arc<Interrupt>,
+    outputs: Outputs,
+    max_subscriptions: u32,
+    /// Shares of the process's descriptors for what the guest has opened, by the number of the resource.
+    shares: HashMap<u32, Share>,
+    /// Shares for the preopened folders.
+    _preopens: Vec<Share>,
+}
+
+impl WasiP2 {
+    /// Makes the WASI state for `config`, as [`Wasi::new`](super::Wasi::new) does for preview 1.
+    ///
+    /// # Errors
+    /// As [`Wasi::new`](super::Wasi::new).
+    pub(crate) fn new(
+        config: WasiConfig,
+        capabilities: &WasmCapabilities,
+        preopens: &GrantedPaths,
+    ) -> Result<Self, WasmError> {
+        check_texts(&config, capabilities)?;
+        let outputs = outputs(&config, capabilities)?;
+        let mut builder = WasiCtx::builder();
+        builder.args(&config.args).envs(&config.env);
+        match config.stdin {
+            StdioConfig::Null | StdioConfig::Piped => {}
+            StdioConfig::Bytes(bytes) => {
+                builder.stdin(wasmtime_wasi::p2::pipe::MemoryInputPipe::new(bytes));
+            }
+            StdioConfig::Inherit => {
+                builder.stdin(ProcessInput);
+            }
+        }
+        match (&outputs.stdout, config.stdout) {
+            (Some(captured), _) => _ = builder.stdout(CapturedOutput(captured.clone())),
+            (None, StdioConfig::Inherit) => _ = builder.stdout(ProcessOutput::Stdout),
+            (None, _) => {}
+        }
+        match (&outputs.stderr, config.stderr) {
+            (Some(captured), _) => _ = builder.stderr(CapturedOutput(captured.clone())),
+            (None, StdioConfig::Inherit) => _ = builder.stderr(ProcessOutput::Stderr),
+            (None, _) => {}
+        }
+        let cap = capabilities.max_wasi_descriptors;
+        let mut shares = Vec::new();
+        for preopen in &config.preopens {
+            let name = without_nul("a preopen's name", &preopen.guest)?;
+            if shares.len() >= cap as usize {
+                return Err(unusable(format!(
+                    "it has more folders than max_wasi_descriptors, which is {cap}"
+                )));
+            }
+            if !preopen.readonly && size_limit::max_file_size().is_some() {
+                // A write beyond the limit would end the process, and wasmtime-wasi does not look.
+                return Err(unusable(format!(
+                    "preopen {} has to be read-only, since the process has a maximum file size",
+                    text::quote(name)
+                )));
+            }
+            shares.push(DESCRIPTORS.take(1).map_err(unusable)?);
+            let perms = match preopen.readonly {
+                true => FsPerms::ReadOnly,
+                false => FsPerms::ReadWrite,
+            };
+            let granted = preopens.folder(&preopen.host);
+            let granted = granted.ok_or_else(|| not_granted(&preopen.host))?;
+            // The granted folder is open, and stays the same one whatever its path is meanwhile. wasmtime-wasi takes
+            // only a path, so it gets the one of the open folder.
+            let path = format!("/proc/self/fd/{}", granted.as_raw_fd());
+            let added = builder.preopened_dir(path, name, perms);
+            added.map_err(|_| not_granted(&preopen.host))?;
+        }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(cap as usize);
+        Ok(Self {
+            ctx: builder.build(),
+            table,
+            interrupt: Arc::default(),
+            outputs,
+            max_subscriptions: capabilities.max_wasi_subscriptions,
+            shares: HashMap::new(),
+            _preopens: shares,
+        })
+    }
+
+    /// Returns the interrupt of the calls in the store, which ends waits.
+    pub(crate) fn interrupt(&self) -> Arc<Interrupt> {
+        self.interrupt.clone()
+    }
+
+    /// Returns a handle to the captured output.
+    pub(crate) fn outputs(&self) -> Outputs {
+        self.outputs.clone()
+    }
+
+    /// Returns the state for the functions of wasmtime-wasi that do not wait.
+    pub(crate) fn view(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.ctx,
+            table: &mut self.table,
+        }
+    }
+
+    fn filesystem(&mut self) -> WasiFilesystemCtxView<'_> {
+        WasiFilesystemCtxView {
+            ctx: self.ctx.filesystem(),
+            table: &mut self.table,
+        }
+    }
+}

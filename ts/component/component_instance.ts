@@ -1,0 +1,383 @@
+// Instances of components.
+
+import { runCall } from "../call_async.ts";
+import { copyOf, toInteger } from "../check.ts";
+import { RETURNED } from "../constants.ts";
+import { illegal } from "../construct.ts";
+import { ArrayIsArray, ObjectDefineProperty, ObjectFreeze, SafeMap } from "../core.ts";
+import { describe, quote } from "../describe.ts";
+import { FunctionNotFound, RuntimeError, TypeMismatch, WasmError } from "../errors.ts";
+import { exitStatus } from "../guest_errors.ts";
+import { append, list } from "../list.ts";
+import {
+  op_wasm_call_component,
+  op_wasm_component_ended,
+  op_wasm_component_results,
+  op_wasm_fuel,
+  op_wasm_is_metered,
+  op_wasm_output,
+  op_wasm_set_fuel,
+  op_wasm_start_component_call,
+} from "../ops.ts";
+import { checkCallOptions } from "../options.ts";
+import type { CallOptions } from "../options.ts";
+import type { StoreState } from "../store_state.ts";
+import type { WasmFunction } from "../types.ts";
+import type { ComponentDetails, ComponentFunction } from "./component.ts";
+import { ComponentError } from "./component_error.ts";
+import { functionName } from "./component_imports.ts";
+import { camelCase, compatibleId, pascalCase, resourceName, shortName } from "./names.ts";
+import type { ResourceName } from "./names.ts";
+import { resourceClass } from "./resource_class.ts";
+import type { ResourceFunctions } from "./resource_class.ts";
+import { Lifting, Lowering } from "./resources.ts";
+import type { InstanceResources } from "./resources.ts";
+import { readWitValues } from "./value_reader.ts";
+import { writeWitValues } from "./value_writer.ts";
+import { WIT_RESULT } from "./wit_types.ts";
+import type { ItemInfo, WitType } from "./wit_types.ts";
+
+/**
+ * An instance of a component: a guest whose functions can be called. It has a store of its own. A call that does not
+ * return ends the instance: see {@linkcode ComponentInstance.ended}.
+ */
+export class ComponentInstance {
+  /**
+   * Its exports: functions by their names in lowerCamelCase, classes of resources in PascalCase, and objects with both by
+   * the ids of their interfaces, and by the last part of these in lowerCamelCase.
+   */
+  // deno-lint-ignore no-explicit-any
+  readonly exports: Readonly<Record<string, any>>;
+  #store: StoreState;
+  #component: ComponentDetails;
+  /** The numbers of the exported functions by path. */
+  #numbers: Map<string, number> | undefined;
+
+  #resources: InstanceResources;
+
+  private constructor(key: symbol, component: ComponentDetails, resources: InstanceResources) {
+    illegal(key);
+    this.#store = resources.store;
+    this.#component = component;
+    this.#resources = resources;
+    this.exports = componentExportsOf(component, component.exportItems, resources);
+    ObjectFreeze(this);
+  }
+
+  /**
+   * Calls an exported function, and returns its result. The path is its name, or the id of its interface, `#`, and its
+   * name there: `"my:pkg/iface@1.2.3#read-all"`. Names are those of WIT.
+   *
+   * @throws {ComponentError} If the function returns a `result` that is an `err`.
+   * @throws {WasmError} `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit;
+   * `RuntimeError` if it trapped, an import threw, its deadline passed, or the instance has ended or is busy;
+   * `FuelExhausted` if the fuel ran out.
+   */
+  // deno-lint-ignore no-explicit-any
+  call(path: string, args: readonly unknown[] = []): any {
+    const number = this.#find(path);
+    const checked = argumentList(args, path);
+    return callComponent(this.#component.exported(number), this.#resources, number, checked);
+  }
+
+  /**
+   * Calls an exported function as {@linkcode ComponentInstance.call} does, but asynchronously: the guest runs on a thread
+   * of its own. Imports may return promises.
+   *
+   * @throws {ComponentError} As {@linkcode ComponentInstance.call}.
+   * @throws {WasmError} As {@linkcode ComponentInstance.call}; `RuntimeError` if the call was aborted.
+   */
+  // deno-lint-ignore no-explicit-any
+  async callAsync(path: string, args: readonly unknown[] = [], options?: CallOptions): Promise<any> {
+    const number = this.#find(path);
+    const store = this.#store;
+    const resources = this.#resources;
+    const called = this.#component.exported(number);
+    const checked = argumentList(args, path);
+    const handles = new Lowering(resources);
+    const start = (timeoutMs: number, isAbortable: boolean): number => {
+      resources.releaseCollected();
+      const bytes = argumentBytes(called, checked, handles);
+      try {
+        const started = op_wasm_start_component_call(
+          store.id,
+          number,
+          bytes,
+          timeoutMs,
+          isAbortable,
+        );
+        handles.commit();
+        return started;
+      } catch (error) {
+        handles.rollBack();
+        throw store.stopped(error);
+      }
+    };
+    const finish = () => readResult(called, resources, number);
+    try {
+      return await runCall(store, start, finish, checkCallOptions(options));
+    } finally {
+      handles.end();
+    }
+  }
+
+  /**
+   * Runs a WASI command, by a call of the function `run` of its export `wasi:cli/run`, and returns its exit status: the
+   * one with which it exited, 0 if it returned, or 1 if it returned an error. An instance that has exited has ended.
+   *
+   * @throws {WasmError} `FunctionNotFound` if the component is no command; otherwise as
+   * {@linkcode ComponentInstance.call}.
+   */
+  run(): number {
+    try {
+      this.call(this.#command());
+      return 0;
+    } catch (error) {
+      return statusOf(error);
+    }
+  }
+
+  /**
+   * Runs a WASI command as {@linkcode ComponentInstance.run} does, but asynchronously, as
+   * {@linkcode ComponentInstance.callAsync} does.
+   *
+   * @throws {WasmError} As both of them.
+   */
+  async runAsync(options?: CallOptions): Promise<number> {
+    try {
+      await this.callAsync(this.#command(), [], options);
+      return 0;
+    } catch (error) {
+      return statusOf(error);
+    }
+  }
+
+  /**
+   * The bytes that the component has written to its standard output so far. The option `stdout` has to be `"piped"`.
+   *
+   * @throws {WasmError} `RuntimeError` if it is not `"piped"`, or the instance was dropped.
+   */
+  stdout(): Uint8Array {
+    this.#alive();
+    return op_wasm_output(this.#store.id, false);
+  }
+
+  /** As {@linkcode ComponentInstance.stdout}, of the standard error. */
+  stderr(): Uint8Array {
+    this.#alive();
+    return op_wasm_output(this.#store.id, true);
+  }
+
+  /** Whether the instance has ended: a call of it did not return, or it was dropped. No function can be called any more. */
+  get ended(): boolean {
+    return this.#store.dropped || op_wasm_component_ended(this.#store.id);
+  }
+
+  /** The fuel that is left, or `undefined` if the instance has no fuel budget. */
+  get fuel(): number | undefined {
+    this.#alive();
+    return op_wasm_is_metered(this.#store.id) ? op_wasm_fuel(this.#store.id) : undefined;
+  }
+
+  /** Sets the fuel that is left, up to the host's cap. */
+  setFuel(fuel: number): void {
+    this.#alive();
+    op_wasm_set_fuel(this.#store.id, toInteger(fuel, "fuel", RuntimeError));
+  }
+
+  /** Frees the instance. A synchronous call that is running goes on until it returns; an asynchronous call fails. */
+  drop(): void {
+    this.#store.drop();
+  }
+
+  [Symbol.dispose](): void {
+    this.drop();
+  }
+
+  #alive(): void {
+    if (this.#store.dropped) throw dropped();
+  }
+
+  /** The path of the function that runs a command. */
+  #command(): string {
+    const items = this.#component.exportItems;
+    for (let i = 0; i < items.length; i++) {
+      const { name, kind } = items[i];
+      if (kind === "instance" && compatibleId(name) === COMMAND) return `${name}#run`;
+    }
+    throw new WasmError(
+      `the component is no WASI command: it does not export ${COMMAND}`,
+      FunctionNotFound,
+    );
+  }
+
+  #find(path: string): number {
+    this.#alive();
+    if (this.#numbers === undefined) {
+      this.#numbers = new SafeMap();
+      for (let i = 0; i < this.#component.exportCount; i++) {
+        this.#numbers.set(pathText(this.#component.exportPath(i)), i);
+      }
+    }
+    const number = this.#numbers.get(path);
+    if (number === undefined) {
+      throw new WasmError(`no function is exported as ${quote(path)}`, FunctionNotFound);
+    }
+    return number;
+  }
+}
+
+/** The export of a WASI command, with the part of its version that compatible versions have in common. */
+const COMMAND = "wasi:cli/run@0.2";
+
+/** The exit status of a command that did not return, or returned an error. Throws any other error. */
+function statusOf(error: unknown): number {
+  return error instanceof ComponentError ? 1 : exitStatus(error);
+}
+
+function dropped(): WasmError {
+  return new WasmError("the component instance was dropped", RuntimeError);
+}
+
+function pathText(path: string[]): string {
+  let text = path[0];
+  for (let i = 1; i < path.length; i++) text += `#${path[i]}`;
+  return text;
+}
+
+/** A copy of the arguments of a call. */
+function argumentList(args: readonly unknown[], path: string): unknown[] {
+  if (ArrayIsArray(args)) return copyOf(args, args.length);
+  throw new WasmError(
+    `the arguments of ${quote(path)} must be an array, got ${describe(args)}`,
+    TypeMismatch,
+  );
+}
+
+/** The arguments of a call as bytes. */
+function argumentBytes(called: ComponentFunction, args: unknown[], handles: Lowering): Uint8Array {
+  const { names, params } = called.signature;
+  if (args.length !== params.length) {
+    throw new WasmError(
+      `${functionName(called)} takes ${params.length} arguments, got ${args.length}`,
+      TypeMismatch,
+    );
+  }
+  const what = (i: number) => `argument ${quote(names[i])} of ${functionName(called)}`;
+  return writeWitValues(params, args, handles, what);
+}
+
+function callComponent(
+  called: ComponentFunction,
+  resources: InstanceResources,
+  number: number,
+  args: unknown[],
+): unknown {
+  const { store } = resources;
+  if (store.dropped) throw dropped();
+  resources.releaseCollected();
+  const handles = new Lowering(resources);
+  const bytes = argumentBytes(called, args, handles);
+  let status;
+  try {
+    status = op_wasm_call_component(store.id, number, bytes, store.imports);
+  } catch (error) {
+    // If the component was entered, it has ended.
+    handles.rollBack();
+    throw store.stopped(error);
+  }
+  handles.commit();
+  handles.end();
+  if (status !== RETURNED) throw store.thrown(status);
+  return readResult(called, resources, number);
+}
+
+/** The result of a call that has returned. Throws the `err` of a `result`. */
+function readResult(
+  called: ComponentFunction,
+  resources: InstanceResources,
+  number: number,
+): unknown {
+  const { result } = called.signature;
+  if (result === undefined) return undefined;
+  const bytes = op_wasm_component_results(resources.store.id, number);
+  const value = readWitValues(list<WitType>(result), bytes, new Lifting(resources))[0];
+  if (result.kind !== WIT_RESULT) return value;
+  const { tag, val } = value as { tag: string; val?: unknown };
+  if (tag === "err") throw new ComponentError(val, `${functionName(called)} returned an error`);
+  return val;
+}
+
+/** The JavaScript function for an exported function. */
+function componentFunctionOf(
+  component: ComponentDetails,
+  resources: InstanceResources,
+  number: number,
+): WasmFunction {
+  const called = component.exported(number);
+  const { params } = called.signature;
+  const exported = (...args: unknown[]): unknown => callComponent(called, resources, number, args);
+  ObjectDefineProperty(exported, "length", {
+    __proto__: null,
+    value: params.length,
+    configurable: true,
+  });
+  return exported;
+}
+
+/** The exports of an instance. */
+function componentExportsOf(
+  component: ComponentDetails,
+  items: ItemInfo[],
+  resources: InstanceResources,
+): Readonly<Record<string, unknown>> {
+  const exports: Record<string, unknown> = { __proto__: null };
+  const members: Record<string, ResourceFunctions> = { __proto__: null };
+  const shorts = list<[string, unknown]>();
+  for (let i = 0; i < items.length; i++) {
+    const { name, kind } = items[i];
+    if (kind === "instance") {
+      const instance = componentExportsOf(component, items[i].items, resources);
+      exports[name] = instance;
+      append(shorts, [shortName(name), instance]);
+    } else if (kind === "function") {
+      const { number } = items[i];
+      const member = resourceName(name);
+      if (member === undefined) {
+        exports[camelCase(name)] = componentFunctionOf(component, resources, number);
+      } else {
+        addMember(members, member, number);
+      }
+    }
+  }
+  const call = (number: number, args: unknown[]) =>
+    callComponent(component.exported(number), resources, number, args);
+  for (let i = 0; i < items.length; i++) {
+    const { name, kind } = items[i];
+    if (kind !== "resource") continue;
+    const { resource } = items[i];
+    if (component.isOfHost(resource)) continue;
+    const functions = membersOf(members, name);
+    exports[pascalCase(name)] = resourceClass(resources, resource, name, functions, call);
+  }
+  // An item with the name itself comes first.
+  for (let i = 0; i < shorts.length; i++) {
+    const { 0: name, 1: instance } = shorts[i];
+    if (!(name in exports)) exports[name] = instance;
+  }
+  return ObjectFreeze(exports);
+}
+
+function membersOf(members: Record<string, ResourceFunctions>, resource: string): ResourceFunctions {
+  return members[resource] ??= { create: undefined, methods: list(), statics: list() };
+}
+
+function addMember(
+  all: Record<string, ResourceFunctions>,
+  { kind, resource, name }: ResourceName,
+  number: number,
+): void {
+  const members = membersOf(all, resource);
+  if (kind === "constructor") members.create = number;
+  else append(kind === "static" ? members.statics : members.methods, [name, number]);
+}
