@@ -59,7 +59,6 @@ pub use self::suspendable::{SuspendableCall, Turn};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::stats::StoreStats;
 use crate::runtime::engine::group::Group;
-use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::wasi::p2::WasiP2;
 use crate::runtime::wasi::{Outputs, Wasi};
