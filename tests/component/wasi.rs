@@ -1,10 +1,13 @@
 //! WASI 0.2: a component has exactly the resources that the app passes, and waits no longer than it may.
 
+use std::io::{Read as _, Write as _, pipe};
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use ext_wasm::WasmCapabilities;
 use serde_json::json;
 
+use crate::support::child::{self, Child, this_test};
 use crate::support::js::Js;
 
 /// The start of a command in the text format: imports of preview 1, which an adapter turns into WASI 0.2.
@@ -420,4 +423,98 @@ fn instances_with_wasi_leave_nothing_behind() {
     // Other tests open files meanwhile.
     let after = descriptors();
     assert!(after < before + 100, "{before} {after}");
+}
+
+/// A component takes only the bytes that it requests from the standard input of the process, and gives the process all that
+/// it writes.
+#[test]
+fn streams_of_the_process_are_shared_with_it() {
+    if child::is_child() {
+        let result = js(granting(vec![])).run(
+            "const component = await program(`(local $i i32)
+                 (call $fail (i32.ne (i32.const 3) (call $take (i32.const 0) (i32.const 3))))
+                 (drop (call $print (i32.const 2) (i32.const 2048) (i32.const 3)))
+                 (loop $more
+                     (drop (call $print (i32.const 2) (i32.const 8192) (i32.const 50000)))
+                     (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                     (br_if $more (i32.lt_u (local.get $i) (i32.const 4))))`);
+             const instance = await instantiateComponent(component, {}, { wasi: { stdin: 'inherit', stderr: 'inherit' }, timeoutMs: 60_000 });
+             return instance.run();",
+        );
+        child::answer(&result);
+        return;
+    }
+    let (mut rest, mut input) = pipe().unwrap();
+    input.write_all(b"abcdefgh").unwrap();
+    drop(input);
+    let (mut output, error) = pipe().unwrap();
+    // More than a pipe can hold.
+    let reader = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        output.read_to_end(&mut all).unwrap();
+        all
+    });
+    let result = Child::new(this_test!())
+        .stdin(Stdio::from(rest.try_clone().unwrap()))
+        .stderr(Stdio::from(error))
+        .run();
+    assert_eq!(result, 0);
+    let written = reader.join().unwrap();
+    let zeros = written.iter().filter(|byte| **byte == 0).count();
+    assert_eq!((zeros, written.starts_with(b"abc")), (200_000, true));
+    let mut left = String::new();
+    rest.read_to_string(&mut left).unwrap();
+    assert_eq!(left, "defgh");
+}
+
+/// If no process reads the output, a write waits until the deadline.
+#[test]
+fn a_write_to_a_full_output_ends_at_the_deadline() {
+    if child::is_child() {
+        let result = js(granting(vec![])).run(
+            "const component = await program('(loop $more (drop (call $print (i32.const 2) (i32.const 8192) (i32.const 50000))) (br $more))');
+             const instance = await instantiateComponent(component, {}, { wasi: { stderr: 'inherit' }, timeoutMs: 200 });
+             return (await caught(() => instance.run())).message;",
+        );
+        child::answer(&result);
+        return;
+    }
+    let (_reader, writer) = pipe().unwrap();
+    let result = Child::new(this_test!()).stderr(Stdio::from(writer)).run();
+    assert_eq!(result, "the deadline passed: a call may take 200 ms");
+}
+
+/// A write beyond the maximum file size of a process would end it.
+#[test]
+fn folders_are_read_only_where_files_have_a_maximum_size() {
+    if child::is_child() {
+        let inside = folder("limited");
+        let result = js(granting(vec![inside.clone()])).run(&format!(
+            "const component = await program('');
+             const make = (preopen) => instantiateComponent(component, {{}}, {{ wasi: {{ preopens: {{ '/': preopen }} }} }});
+             const path = {};
+             return [(await caught(() => make(path))).message, (await make({{ path, readonly: true }})).run()];",
+            json!(inside)
+        ));
+        child::answer(&result);
+        return;
+    }
+    let result = Child::limited(this_test!(), "ulimit -f 1000").run();
+    let message = "the option wasi is unusable: preopen \"/\" has to be read-only, since the process has a maximum file size";
+    assert_eq!(result, json!([message, 0]));
+}
+
+/// The limit on the bytes that cross in one call is none on the calls together.
+#[test]
+fn a_component_may_write_much_in_many_calls() {
+    let got = js(granting(vec![])).run(
+        "const component = await program(`(local $i i32)
+             (loop $more
+                 (call $fail (call $print (i32.const 1) (i32.const 8192) (i32.const 60000)))
+                 (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                 (br_if $more (i32.lt_u (local.get $i) (i32.const 4000))))`);
+         const instance = await instantiateComponent(component, {}, { wasi: {} });
+         return instance.run();",
+    );
+    assert_eq!(got, 0);
 }

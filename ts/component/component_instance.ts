@@ -1,7 +1,7 @@
 // Instances of components.
 
 import { runCall } from "../call_async.ts";
-import { copyOf, toInteger } from "../check.ts";
+import { copyOf, own, toInteger } from "../check.ts";
 import { RETURNED } from "../constants.ts";
 import { illegal } from "../construct.ts";
 import { ArrayIsArray, ObjectDefineProperty, ObjectFreeze, SafeMap } from "../core.ts";
@@ -303,7 +303,9 @@ function readResult(
   const bytes = op_wasm_component_results(resources.store.id, number);
   const value = readWitValues(list<WitType>(result), bytes, new Lifting(resources))[0];
   if (result.kind !== WIT_RESULT) return value;
-  const { tag, val } = value as { tag: string; val?: unknown };
+  const { tag } = value as { tag: string };
+  // A case without a value has no such property, and may inherit one.
+  const val = own(value as object, "val");
   if (tag === "err") throw new ComponentError(val, `${functionName(called)} returned an error`);
   return val;
 }

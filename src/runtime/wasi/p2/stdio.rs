@@ -25,6 +25,9 @@ const MAX_WRITE: usize = 4096;
 /// The maximum number of bytes that are captured at once.
 const MAX_CAPTURE: usize = 1 << 20;
 
+/// The maximum number of bytes that wait until a stream of the process accepts them. A guest may have many streams.
+const MAX_WAITING: usize = 16 << 10;
+
 fn failed(error: impl Into<io::Error>) -> StreamError {
     StreamError::LastOperationFailed(error.into().into())
 }
@@ -189,30 +192,40 @@ impl ProcessStream {
             match written {
                 Ok(written) => _ = self.waiting.split_to(written),
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => break,
-                Err(rustix::io::Errno::PIPE) => return Err(StreamError::Closed),
-                Err(error) => return Err(failed(error)),
+                Err(error) => {
+                    // They cannot be written any more.
+                    self.waiting.clear();
+                    return Err(match error {
+                        rustix::io::Errno::PIPE => StreamError::Closed,
+                        error => failed(error),
+                    });
+                }
             }
         }
         Ok(())
+    }
+
+    /// Writes all bytes that wait, unless the output has an error.
+    async fn write_all_waiting(&mut self) {
+        while !self.waiting.is_empty() && self.write_waiting().is_ok() && !self.waiting.is_empty() {
+            let ready = readiness::until_ready(self.output.fd(), Direction::Write);
+            if ready.await.is_err() {
+                return;
+            }
+        }
     }
 }
 
 #[async_trait]
 impl Pollable for ProcessStream {
     async fn ready(&mut self) {
+        self.write_all_waiting().await;
         // An error is found by the operation that follows.
-        while !self.waiting.is_empty() && self.write_waiting().is_ok() && !self.waiting.is_empty() {
-            if readiness::until_ready(self.output.fd(), Direction::Write)
-                .await
-                .is_err()
-            {
-                return;
-            }
-        }
         _ = readiness::until_ready(self.output.fd(), Direction::Write).await;
     }
 }
 
+#[async_trait]
 impl OutputStream for ProcessStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if bytes.len() > self.check_write()? {
@@ -231,8 +244,13 @@ impl OutputStream for ProcessStream {
     fn check_write(&mut self) -> StreamResult<usize> {
         self.write_waiting()?;
         match self.waiting.is_empty() {
-            true => Ok(MAX_CAPTURE),
+            true => Ok(MAX_WAITING),
             false => Ok(0),
         }
+    }
+
+    /// Writes what waits before the stream is dropped.
+    async fn cancel(&mut self) {
+        self.write_all_waiting().await;
     }
 }
