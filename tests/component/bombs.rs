@@ -125,7 +125,10 @@ fn a_component_is_refused_if_its_types_would_take_long() {
         (instances(1_000, &doubled(16, "u8")), "max_compile_ms"),
         (components(1_000, &doubled(16, "u8")), "max_compile_ms"),
         (instance_types(1_000, &doubled(16, "u8")), "max_compile_ms"),
-        (pair("", &doubled(12, "string"), 1_000), "effective type size"),
+        (
+            pair("", &doubled(12, "string"), 1_000),
+            "effective type size",
+        ),
         (long_names(50_000), "max_name_bytes"),
     ];
     for (text, limit) in refused {

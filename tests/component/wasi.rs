@@ -18,6 +18,7 @@ const COMMAND: &str = r#"
         (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
         (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
         (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_readdir" (func $list (param i32 i32 i32 i64 i32) (result i32)))
         (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
@@ -517,4 +518,38 @@ fn a_component_may_write_much_in_many_calls() {
          return instance.run();",
     );
     assert_eq!(got, 0);
+}
+
+/// The system is asked for each entry when the guest reads it, so that a folder with many entries takes no memory.
+#[test]
+fn a_folder_is_listed_without_the_names_that_are_not_utf_8() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let inside = folder("listed");
+    for number in 0..300 {
+        std::fs::write(inside.join(number.to_string()), "").unwrap();
+    }
+    std::fs::create_dir(inside.join("sub")).unwrap();
+    let hidden = std::ffi::OsStr::from_bytes(b"\xff");
+    if std::fs::write(inside.join(hidden), "").is_err() {
+        println!("the file system has no such names");
+    }
+    // An entry has a header of 24 bytes, with the length of the name at 16 and the type at 20; 3 is a folder. The first
+    // two entries are the folder itself and the one around it.
+    let got = js(granting(vec![inside.clone()])).run(&format!(
+        "const component = await program(`(local $at i32) (local $count i32) (local $folders i32)
+             (call $fail (call $list (i32.const 3) (i32.const 16384) (i32.const 100000) (i64.const 0) (i32.const 800)))
+             (loop $more
+                 (local.set $count (i32.add (local.get $count) (i32.const 1)))
+                 (local.set $folders (i32.add (local.get $folders)
+                     (i32.eq (i32.const 3) (i32.load8_u offset=16404 (local.get $at)))))
+                 (local.set $at (i32.add (local.get $at) (i32.add (i32.const 24) (i32.load offset=16400 (local.get $at)))))
+                 (br_if $more (i32.lt_u (local.get $at) (i32.load (i32.const 800)))))
+             (i32.store (i32.const 900) (local.get $count))
+             (i32.store (i32.const 904) (local.get $folders))
+             (drop (call $print (i32.const 1) (i32.const 900) (i32.const 8)))`);
+         const instance = await instantiateComponent(component, {{}}, {{ wasi: {{ stdout: 'piped', preopens: {{ '/': {} }} }} }});
+         return [instance.run(), ...new Uint32Array(instance.stdout().slice().buffer)];",
+        json!(inside)
+    ));
+    assert_eq!(got, json!([0, 303, 3]));
 }

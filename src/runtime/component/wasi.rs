@@ -3,7 +3,6 @@
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView, WasiClocksView as _};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemCtxView, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sync};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -44,9 +43,6 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
     fn of_clocks(data: &mut StoreData) -> WasiClocksCtxView<'_> {
         data.clocks()
     }
-    fn of_files(data: &mut StoreData) -> WasiFilesystemCtxView<'_> {
-        data.filesystem()
-    }
     fn of_random(data: &mut StoreData) -> &mut WasiRandomCtx {
         data.ctx().ctx.random()
     }
@@ -65,7 +61,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
     cli::terminal_stdin::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
     cli::terminal_stdout::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
     cli::terminal_stderr::add_to_linker::<StoreData, Cli>(linker, of_cli)?;
-    filesystem::preopens::add_to_linker::<StoreData, WasiFilesystem>(linker, of_files)?;
+    filesystem::preopens::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
     error::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
     sync::io::poll::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
     sync::io::streams::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;

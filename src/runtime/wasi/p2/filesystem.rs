@@ -4,9 +4,9 @@
 //! file open.
 
 use wasmtime::component::Resource;
+use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     ErrorCode as AsynchronousCode, Host as AsynchronousHost, HostDescriptor as Asynchronous,
-    HostDirectoryEntryStream as AsynchronousEntries,
 };
 use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
     Advice, Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry,
@@ -15,8 +15,9 @@ use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, IoError};
 
-use super::WasiP2;
-use crate::runtime::engine::quota::DESCRIPTORS;
+use super::listing::Listing;
+use super::{Preopened, WasiP2};
+use crate::runtime::engine::quota::{DESCRIPTORS, Share};
 
 type Fd = Resource<Descriptor>;
 
@@ -40,11 +41,30 @@ impl WasiP2 {
         &mut self,
         open: impl FnOnce(&mut Self) -> FsResult<Resource<T>>,
     ) -> FsResult<Resource<T>> {
-        let share = DESCRIPTORS.take(1);
-        let share = share.map_err(|_| FsError::from(AsynchronousCode::InsufficientMemory))?;
+        let share = share()?;
         let opened = open(self)?;
         self.shares.insert(opened.rep(), share);
         Ok(opened)
+    }
+}
+
+/// Takes a share of the process's descriptors.
+///
+/// # Errors
+/// `insufficient-memory` if the process has too few left.
+fn share() -> FsResult<Share> {
+    let share = DESCRIPTORS.take(1);
+    share.map_err(|_| AsynchronousCode::InsufficientMemory.into())
+}
+
+impl preopens::Host for WasiP2 {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
+        let mut all = Vec::with_capacity(self.preopens.len());
+        for Preopened { folder, name, .. } in &self.preopens {
+            let descriptor = self.table.push(Descriptor::Dir(folder.clone()))?;
+            all.push((descriptor, name.clone()));
+        }
+        Ok(all)
     }
 }
 
@@ -101,9 +121,13 @@ impl HostDescriptor for WasiP2 {
     }
 
     fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
-        self.wait_for_file(async |wasi| {
-            Asynchronous::read_directory(&mut wasi.filesystem(), fd).await
-        })
+        let folder = match self.table.get(&fd)? {
+            Descriptor::Dir(folder) => folder.dir.clone(),
+            Descriptor::File(_) => return Err(AsynchronousCode::NotDirectory.into()),
+        };
+        let share = share()?;
+        let listing = self.table.push(Listing::new(folder, share)?)?;
+        Ok(Resource::new_own(listing.rep()))
     }
 
     fn open_at(
@@ -157,14 +181,14 @@ impl HostDirectoryEntryStream for WasiP2 {
         &mut self,
         stream: Resource<DirectoryEntryStream>,
     ) -> FsResult<Option<DirectoryEntry>> {
-        self.wait_for_file(async |wasi| {
-            let mut files = wasi.filesystem();
-            let entry = AsynchronousEntries::read_directory_entry(&mut files, stream).await?;
-            Ok(entry.map(Into::into))
-        })
+        let interrupt = self.interrupt.clone();
+        let listing = Resource::<Listing>::new_borrow(stream.rep());
+        self.table.get_mut(&listing)?.next(&interrupt)
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
-        AsynchronousEntries::drop(&mut self.filesystem(), stream)
+        self.table
+            .delete(Resource::<Listing>::new_own(stream.rep()))?;
+        Ok(())
     }
 }

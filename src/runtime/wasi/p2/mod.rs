@@ -6,16 +6,17 @@
 
 mod filesystem;
 mod io;
+mod listing;
 mod stdio;
 
 use std::collections::HashMap;
-use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
+use rustix::fs::{Mode, OFlags};
 use wasmtime::component::{ResourceTable, ResourceType};
-use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::filesystem::{Dir, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView};
+use wasmtime_wasi::{FsPerms, OpenMode, WasiCtx, WasiCtxView};
 
 use self::stdio::{CapturedOutput, ProcessInput, ProcessOutput};
 use super::{Outputs, check_texts, not_granted, outputs, size_limit, unusable, without_nul};
@@ -78,8 +79,15 @@ pub(crate) struct WasiP2 {
     max_subscriptions: u32,
     /// Shares of the process's descriptors for what the guest has opened, by the number of the resource.
     shares: HashMap<u32, Share>,
-    /// Shares for the preopened folders.
-    _preopens: Vec<Share>,
+    preopens: Vec<Preopened>,
+}
+
+/// A preopened folder.
+struct Preopened {
+    folder: Dir,
+    /// The name that the guest knows.
+    name: String,
+    _share: Share,
 }
 
 impl WasiP2 {
@@ -116,10 +124,10 @@ impl WasiP2 {
             (None, _) => {}
         }
         let cap = capabilities.max_wasi_descriptors;
-        let mut shares = Vec::new();
+        let mut preopened = Vec::new();
         for preopen in &config.preopens {
             let name = without_nul("a preopen's name", &preopen.guest)?;
-            if shares.len() >= cap as usize {
+            if preopened.len() >= cap as usize {
                 return Err(unusable(format!(
                     "it has more folders than max_wasi_descriptors, which is {cap}"
                 )));
@@ -131,18 +139,21 @@ impl WasiP2 {
                     text::quote(name)
                 )));
             }
-            shares.push(DESCRIPTORS.take(1).map_err(unusable)?);
-            let perms = match preopen.readonly {
-                true => FsPerms::ReadOnly,
-                false => FsPerms::ReadWrite,
+            let share = DESCRIPTORS.take(1).map_err(unusable)?;
+            let (perms, mode) = match preopen.readonly {
+                true => (FsPerms::ReadOnly, OpenMode::READ),
+                false => (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE),
             };
             let granted = preopens.folder(&preopen.host);
             let granted = granted.ok_or_else(|| not_granted(&preopen.host))?;
-            // The granted folder is open, and stays the same one whatever its path is meanwhile. wasmtime-wasi takes
-            // only a path, so it gets the one of the open folder.
-            let path = format!("/proc/self/fd/{}", granted.as_raw_fd());
-            let added = builder.preopened_dir(path, name, perms);
-            added.map_err(|_| not_granted(&preopen.host))?;
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let opened = rustix::fs::openat(&granted, ".", flags, Mode::empty());
+            let opened = opened.map_err(|_| not_granted(&preopen.host))?;
+            preopened.push(Preopened {
+                folder: Dir::new(opened.into(), perms, mode, false),
+                name: name.to_owned(),
+                _share: share,
+            });
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(cap as usize);
@@ -153,7 +164,7 @@ impl WasiP2 {
             outputs,
             max_subscriptions: capabilities.max_wasi_subscriptions,
             shares: HashMap::new(),
-            _preopens: shares,
+            preopens: preopened,
         })
     }
 
