@@ -29,8 +29,8 @@ pub(crate) use base::text::{quote, show_long};
 pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};
-pub use component::WasmComponent;
 pub use component::instance::{ComponentFunction, ComponentInstance};
+pub use component::{ComponentInterface, WasmComponent};
 #[cfg(feature = "testing")]
 pub use engine::{MEMORY_RESERVATION, Tune};
 pub use instance::{Import, WasmInstance};

@@ -92,7 +92,7 @@ export async function run(component: WasmComponent): Promise<void> {
 
 fn wit_of(component: &[u8]) -> String {
     let state = WasmState::new(WasmCapabilities::default()).unwrap();
-    state.compile_component(component).unwrap().wit().unwrap()
+    state.component_interface(component).unwrap().wit().unwrap()
 }
 
 /// Checks that a component is one of the world that its WIT describes.
@@ -112,7 +112,7 @@ fn every_kind_of_item_is_in_the_text() {
     snapshot("wit", &wit_of(&component));
     check(&component);
     let state = WasmState::new(WasmCapabilities::default()).unwrap();
-    let types = state.compile_component(&component).unwrap().types();
+    let types = state.component_interface(&component).unwrap().types();
     snapshot("wit_types", &types.unwrap());
 }
 
@@ -126,7 +126,7 @@ fn the_compiler_accepts_the_declarations() {
     _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     let state = WasmState::new(WasmCapabilities::default()).unwrap();
-    let component = state.compile_component(EVERYTHING.as_bytes()).unwrap();
+    let component = state.component_interface(EVERYTHING.as_bytes()).unwrap();
     let api = include_str!("../../types/host-wasm.d.ts");
     std::fs::write(folder.join("host-wasm.d.ts"), api).unwrap();
     std::fs::write(folder.join("component.d.ts"), component.types().unwrap()).unwrap();
@@ -196,9 +196,29 @@ fn components_of_toolchains_are_of_the_world_that_the_text_describes() {
         let Some(file) = programs::made(name) else {
             continue;
         };
-        // The code takes long to compile, and the text does not depend on it.
         let component = std::fs::read(file).unwrap();
         check(&component);
+    }
+}
+
+/// The validator accepts URLs as names, whose text must not become code.
+#[test]
+fn names_are_never_code() {
+    let name = "url=<*/\nexport const injected = 1; /*\n}\nworld other {}>";
+    let component = format!(
+        "(component
+           (import {name:?} (instance (export \"f\" (func))))
+           (import \"my:pkg/iface@1.2.3-rc.1+b\" (instance (type $t' (record (field \"a\" u8))) (export \"t\" (type (eq $t'))))))"
+    );
+    let state = WasmState::new(WasmCapabilities::default()).unwrap();
+    let component = match state.component_interface(component.as_bytes()) {
+        Ok(component) => component,
+        Err(error) => panic!("{error}"),
+    };
+    for text in [component.wit().unwrap(), component.types().unwrap()] {
+        let is_code =
+            |line: &str| line.starts_with("export const") || line.starts_with("world other");
+        assert!(!text.lines().any(is_code), "{text}");
     }
 }
 
@@ -211,7 +231,7 @@ fn a_text_without_an_end_is_refused() {
         "(component (type $t0 (tuple string string string)) {types} (import \"f\" (func (param \"x\" $t17))))"
     );
     let state = WasmState::new(WasmCapabilities::default()).unwrap();
-    let component = state.compile_component(text.as_bytes()).unwrap();
+    let component = state.component_interface(text.as_bytes()).unwrap();
     let error = component.wit().unwrap_err();
     assert_eq!(
         error.message,

@@ -104,7 +104,7 @@ pub(crate) fn op_wasm_component_wit(
     component: u32,
 ) -> Result<String, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.state.component(component)?.wit()
+    bridge.state.component(component)?.interface().wit()
 }
 
 /// TypeScript declarations of the imports and exports of a component.
@@ -115,7 +115,7 @@ pub(crate) fn op_wasm_component_types(
     component: u32,
 ) -> Result<String, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.state.component(component)?.types()
+    bridge.state.component(component)?.interface().types()
 }
 
 /// Drops a component.

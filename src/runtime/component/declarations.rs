@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::names::{camel_case, pascal_case, short_name, without_version};
+use super::names::{camel_case, is_plain, pascal_case, short_name, without_version};
 use super::text::{Full, Text};
 use super::types::{Function, Interface, Item, ItemType, ResourceIndex, TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
@@ -123,7 +123,11 @@ impl<'a> Declarations<'a> {
             for item in items {
                 if let ItemType::Instance { .. } = item.ty {
                     let bare = without_version(&item.name).replace([':', '/'], "-");
-                    let name = unused(pascal_case(&bare), &taken);
+                    let name = pascal_case(&bare).replace(|c: char| !c.is_ascii_alphanumeric(), "");
+                    let name = unused(
+                        format!("{name}{}", if is_plain(&bare) { "" } else { "_" }),
+                        &taken,
+                    );
                     taken.push(name.clone());
                     names.insert((direction, &*item.name), name);
                 }
@@ -191,7 +195,8 @@ impl<'a> Declarations<'a> {
             }
             text.line(1, format_args!("readonly {:?}: {name};", item.name))?;
             let short = short_name(&item.name);
-            if direction == Direction::Export && !shorts.contains(&short) && *short != *item.name {
+            let is_new = !shorts.contains(&short) && *short != *item.name && is_plain(&short);
+            if direction == Direction::Export && is_new {
                 text.line(1, format_args!("readonly {short}: {name};"))?;
                 shorts.push(short);
             }
@@ -208,7 +213,10 @@ impl<'a> Declarations<'a> {
         direction: Direction,
     ) -> Result<(), Full> {
         let name = &self.names[&(direction, &*item.name)];
-        text.line(0, format_args!("\n/** `{}` */", item.name))?;
+        text.line(
+            0,
+            format_args!("\n/** {:?} */", item.name.replace("*/", "* /")),
+        )?;
         text.line(0, format_args!("export interface {name} {{"))?;
         self.members(text, &[&*item.name], items, direction)?;
         text.line(0, format_args!("}}"))?;

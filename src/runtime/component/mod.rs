@@ -33,6 +33,31 @@ pub(crate) struct Description<'a> {
     interface: &'a Interface,
 }
 
+/// The imports and exports of a component.
+pub struct ComponentInterface(Arc<Interface>);
+
+impl ComponentInterface {
+    pub(crate) fn new(interface: Arc<Interface>) -> Self {
+        Self(interface)
+    }
+
+    /// Returns the imports and exports in WIT: a world, followed by the packages of the interfaces.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the text is longer than 4 MiB.
+    pub fn wit(&self) -> Result<String, WasmError> {
+        wit::wit(&self.0)
+    }
+
+    /// Returns TypeScript declarations of the imports and exports.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the text is longer than 4 MiB.
+    pub fn types(&self) -> Result<String, WasmError> {
+        declarations::declarations(&self.0)
+    }
+}
+
 /// A compiled component.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -59,20 +84,9 @@ impl WasmComponent {
         interface.imports.functions.len() + interface.imported_resources().count()
     }
 
-    /// Returns its imports and exports in WIT: a world, followed by the packages of the interfaces.
-    ///
-    /// # Errors
-    /// `RuntimeError` if the text is longer than 4 MiB.
-    pub fn wit(&self) -> Result<String, WasmError> {
-        wit::wit(&self.code.interface)
-    }
-
-    /// Returns TypeScript declarations of its imports and exports.
-    ///
-    /// # Errors
-    /// `RuntimeError` if the text is longer than 4 MiB.
-    pub fn types(&self) -> Result<String, WasmError> {
-        declarations::declarations(&self.code.interface)
+    /// Returns its imports and exports.
+    pub fn interface(&self) -> ComponentInterface {
+        ComponentInterface::new(self.code.interface.clone())
     }
 
     /// Returns the description of the component for hosts that convert values themselves.

@@ -29,6 +29,13 @@ pub(super) fn short_name(id: &str) -> String {
     camel_case(bare.rsplit_once('/').map_or(bare, |(_, name)| name))
 }
 
+/// Whether a name is one of WIT, or the id of an interface. The validator also accepts URLs and hashes, which have other
+/// characters.
+pub(super) fn is_plain(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-:/@.+[]".contains(&byte);
+    name.bytes().all(is_plain)
+}
+
 fn capitalized(word: &str) -> String {
     let mut characters = word.chars();
     match characters.next() {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::names::is_plain;
 use super::text::{Full, Text};
 use super::types::{FunctionType, Interface, Item, ItemType, TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
@@ -87,6 +88,10 @@ fn print(interface: &Interface) -> Result<String, Full> {
             uses: &mut uses,
         };
         for item in items {
+            if !is_plain(&item.name) {
+                world.line(1, format_args!("// {word} {:?}", item.name))?;
+                continue;
+            }
             let ItemType::Instance { items: inner } = &item.ty else {
                 printer.item(&mut world, item, items, word)?;
                 continue;

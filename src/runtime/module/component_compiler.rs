@@ -9,8 +9,9 @@ use crate::runtime::admission::{self, ComponentProfile};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::Checks;
 use crate::runtime::base::text;
-use crate::runtime::component::ComponentCode;
+use crate::runtime::component::types::Interface;
 use crate::runtime::component::validation::{Refusal, validate};
+use crate::runtime::component::{ComponentCode, ComponentInterface};
 
 impl Compiler {
     /// Checks the format of a component's source before it is copied.
@@ -37,15 +38,36 @@ impl Compiler {
             self.prepare_component(&code, self.checks())?;
             return Ok(code);
         }
-        let interface =
-            validate(&wasm, &mut profile, self.limits()).map_err(|refusal| match refusal {
-                Refusal::Invalid(error) => admission::invalid_component(&error),
-                Refusal::Limit(error) => error,
-            })?;
+        let interface = self.valid_interface(&wasm, &mut profile)?;
         let code = ComponentCode::new(&wasm, profile, interface);
         self.prepare_component(&code, self.checks())?;
         tracing::debug!(bytes = wasm.len(), "compiled a component");
         Ok(self.cache().add_component(hash, code))
+    }
+
+    /// Returns the imports and exports of a component in the binary or the text format.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile_component`].
+    pub(crate) fn component_interface(
+        &self,
+        source: &[u8],
+    ) -> Result<ComponentInterface, WasmError> {
+        let wasm = admission::encode_component(source, self.limits())?;
+        let mut profile = ComponentProfile::check(&wasm, self.limits())?;
+        let interface = self.valid_interface(&wasm, &mut profile)?;
+        Ok(ComponentInterface::new(Arc::new(interface)))
+    }
+
+    fn valid_interface(
+        &self,
+        wasm: &[u8],
+        profile: &mut ComponentProfile,
+    ) -> Result<Interface, WasmError> {
+        validate(wasm, profile, self.limits()).map_err(|refusal| match refusal {
+            Refusal::Invalid(error) => admission::invalid_component(&error),
+            Refusal::Limit(error) => error,
+        })
     }
 
     /// Returns the code for a source that [`compile_component`](Compiler::compile_component) does not need to compile,

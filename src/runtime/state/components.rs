@@ -12,7 +12,7 @@ use crate::runtime::component::instance::{
     ComponentFunction, ComponentInstance, ComponentInstantiation, ValuesImport,
 };
 use crate::runtime::component::types::{Function, Interface, U32};
-use crate::runtime::component::{ComponentCode, WasmComponent};
+use crate::runtime::component::{ComponentCode, ComponentInterface, WasmComponent};
 use crate::runtime::state::{WasmState, dropped, next_id, waits};
 use crate::runtime::store::component_values::ComponentValues;
 use crate::runtime::store::host_function::HostFunction;
@@ -35,6 +35,15 @@ impl WasmState {
     pub fn compile_component_file(&self, path: &Path) -> Result<WasmComponent, WasmError> {
         let cap = self.capabilities.module_limits.max_source_bytes();
         self.compile_component(&self.files.read(path, cap)?)
+    }
+
+    /// Returns the imports and exports of a component in the binary or the text format, which is validated and not
+    /// compiled.
+    ///
+    /// # Errors
+    /// `CompileError` if the component is not valid, or exceeds a cap.
+    pub fn component_interface(&self, source: &[u8]) -> Result<ComponentInterface, WasmError> {
+        self.compiler().component_interface(source)
     }
 
     /// Adds a component that a compiler of this state compiled.
