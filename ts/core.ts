@@ -92,6 +92,7 @@ export const {
   StringPrototypeCharCodeAt,
   StringPrototypeCodePointAt,
   StringPrototypeEndsWith,
+  StringPrototypeIsWellFormed,
   StringPrototypeSlice,
   StringPrototypeStartsWith,
   StringPrototypeSubstring,

@@ -110,7 +110,7 @@ impl Js {
         this.module(&format!(
             "delete globalThis.WebAssembly;
              const {{ ops, encode: text }} = Deno.core;
-             import {{ compile, createWebAssembly, instantiate, WasmMemory, WasmStore }} from 'host:wasm';
+             import {{ compile, compileComponent, createWebAssembly, instantiate, instantiateComponent, WasmMemory, WasmStore }} from 'host:wasm';
              {script}"
         ))?;
         Ok(this)

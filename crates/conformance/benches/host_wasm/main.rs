@@ -7,6 +7,7 @@
 extern crate no_wamr as _;
 
 mod calls;
+mod components;
 mod guests;
 mod js;
 mod lanes;
@@ -47,6 +48,7 @@ fn main() -> anyhow::Result<()> {
     let mut bench = Bench::new(options.only);
     calls::measure(&mut bench)?;
     memory::measure(&mut bench)?;
+    components::measure(&mut bench)?;
     standard::measure(&mut bench)?;
     modules::measure(&mut bench)?;
     guests::measure(&mut bench)?;
