@@ -39,6 +39,7 @@ export const {
   op_wasm_drop_instance,
   op_wasm_drop_module,
   op_wasm_drop_resource,
+  op_wasm_drop_resource_later,
   op_wasm_drop_store,
   op_wasm_end_call,
   op_wasm_exception_tag,

@@ -317,3 +317,62 @@ fn components_work_where_scripts_have_replaced_the_builtins() {
     );
     assert_eq!(got, json!([2, "a", 1, 7, "bytes"]));
 }
+
+/// wasmtime counts the bytes of the names of flags, and not the memory that each name takes besides.
+#[test]
+fn flags_take_no_more_memory_than_other_values() {
+    let names: String = ('a'..='z').map(|name| format!(" \"{name}\"")).collect();
+    let source = format!(
+        r#"(component
+          (import "i" (instance $i
+            (type $f' (flags {names}))
+            (export "f" (type $f (eq $f')))
+            (export "take" (func (param "x" (list $f))))))
+          (core module $lib (memory (export "memory") 200))
+          (core instance $lib (instantiate $lib))
+          (core func $take (canon lower (func $i "take") (memory (core memory $lib "memory"))))
+          (core module $m
+            (import "" "memory" (memory 1))
+            (import "" "take" (func $take (param i32 i32)))
+            (func (export "go") (param i32)
+              (memory.fill (i32.const 16) (i32.const 255) (i32.mul (local.get 0) (i32.const 4)))
+              (call $take (i32.const 16) (local.get 0))))
+          (core instance $m (instantiate $m (with "" (instance
+            (export "memory" (memory $lib "memory")) (export "take" (func $take))))))
+          (func (export "go") (param "n" u32) (canon lift (core func $m "go"))))"#
+    );
+    let mut js = with_source(&source);
+    let got = js.run(
+        "let count;
+         const imports = { i: { take(list) { count = list.length; } } };
+         const outcomes = [];
+         for (const n of [10_000, 200_000]) {
+             const instance = await component(imports);
+             const error = await caught(() => instance.exports.go(n));
+             outcomes.push(error.code ?? count, instance.ended);
+         }
+         return outcomes;",
+    );
+    assert_eq!(got, json!([10_000, false, 5002, true]));
+}
+
+/// The bytes name one of a few cases, and the value has the whole name.
+#[test]
+fn a_long_name_counts_for_each_value_with_it() {
+    let source = echo(
+        &format!(
+            "(type $e' (enum \"{}\")) (export $e \"e\" (type $e'))",
+            "a".repeat(50_000)
+        ),
+        &[("names", "$e")],
+    );
+    let mut js = with_source(&source);
+    let got = js.run(
+        "const instance = await component();
+         const name = 'a'.repeat(50_000);
+         const few = instance.exports.names([name, name]).length;
+         const error = await caught(() => instance.exports.names(Array(4_000).fill(name)));
+         return [few, error.code, instance.ended];",
+    );
+    assert_eq!(got, json!([2, 5005, false]));
+}

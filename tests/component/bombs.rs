@@ -95,6 +95,130 @@ fn long_names(functions: usize) -> String {
     format!("(component (import \"{name}\" (instance {functions})))")
 }
 
+/// A component that instantiates `inner`, the definition of `$c`, many times in `$d`, which the root instantiates many times.
+/// `outer` is what comes before, and `arg` what is passed on.
+fn nested(outer: &str, imports: &str, inner: &str, arg: &str, times: [usize; 2]) -> String {
+    let c = format!("(instance (instantiate $c {arg}))").repeat(times[0]);
+    let d = format!("(instance (instantiate $d {arg}))").repeat(times[1]);
+    format!("(component {outer} (component $d {imports} {inner} {c}) {d})")
+}
+
+/// Nested instances that import an instance with many functions and export it again.
+fn exports(functions: usize, times: [usize; 2]) -> String {
+    let functions: String = (0..functions)
+        .map(|i| format!("(export \"f{i}\" (func))"))
+        .collect();
+    let import = |ty: &str| format!("(import \"i\" (instance $i (type {ty})))");
+    nested(
+        &format!("(type $t (instance {functions})) {}", import("$t")),
+        &format!("(alias outer 1 $t (type $t1)) {}", import("$t1")),
+        &format!(
+            "(component $c (alias outer 1 $t1 (type $t2)) {} (export \"o\" (instance $i)))",
+            import("$t2")
+        ),
+        "(with \"i\" (instance $i))",
+        times,
+    )
+}
+
+/// Nested instances that get an instance with many functions, of which they import one.
+fn bags(functions: usize, times: [usize; 2]) -> String {
+    let functions: String = (0..functions)
+        .map(|i| format!("(export \"f{i}\" (func $f))"))
+        .collect();
+    let import = "(import \"i\" (instance $i (export \"f0\" (func))))";
+    nested(
+        &format!("(import \"f\" (func $f)) (instance $i {functions})"),
+        import,
+        &format!("(component $c {import})"),
+        "(with \"i\" (instance $i))",
+        times,
+    )
+}
+
+/// Nested instances that export an item with a long name.
+fn long_exports(bytes: usize, times: [usize; 2]) -> String {
+    let name = "b".repeat(bytes);
+    let inner = format!("(component $c (core module $m) (export \"{name}\" (core module $m)))");
+    nested("", "", &inner, "", times)
+}
+
+/// Components that are never instantiated, with instantiations of one that exports an item with a long name.
+fn long_exports_of_none(bytes: usize, times: [usize; 2]) -> String {
+    let name = "b".repeat(bytes);
+    let instances = "(instance (instantiate $c1))".repeat(times[0]);
+    let one = format!("(component (alias outer 1 $c (component $c1)) {instances})");
+    format!(
+        "(component (component $c (type $t u8) (export \"{name}\" (type $t))) {})",
+        one.repeat(times[1])
+    )
+}
+
+/// Many types of resources, and nested instances of an empty component.
+fn resource_types(types: usize, times: [usize; 2]) -> String {
+    let types = "(type (resource (rep i32)))".repeat(types);
+    nested(&types, "", "(component $c)", "", times)
+}
+
+/// Many instances of a component with functions for its own resources.
+fn resource_functions(resources: usize, instances: usize) -> String {
+    let repeat = |f: &dyn Fn(usize) -> String| (0..resources).map(f).collect::<String>();
+    let types = repeat(&|i| format!("(type $r{i} (resource (rep i32)))"));
+    let functions = repeat(&|i| {
+        format!(
+            "(core func $d{i} (canon resource.drop $r{i})) (core func $n{i} (canon resource.new $r{i}))"
+        )
+    });
+    let imports = repeat(&|i| {
+        format!(
+            "(import \"\" \"d{i}\" (func (param i32)))
+             (import \"\" \"n{i}\" (func (param i32) (result i32)))"
+        )
+    });
+    let exports =
+        repeat(&|i| format!("(export \"d{i}\" (func $d{i})) (export \"n{i}\" (func $n{i}))"));
+    let made = "(instance (instantiate $c))".repeat(instances);
+    format!(
+        "(component
+           (component $c {types} {functions} (core module $m {imports})
+             (core instance (instantiate $m (with \"\" (instance {exports})))))
+           {made})"
+    )
+}
+
+#[test]
+fn a_component_is_refused_if_its_instances_would_take_long() {
+    let state = WasmState::new(WasmCapabilities::default()).unwrap();
+    let compile = |text: &str| {
+        let compiled = state.compile_component(&wat::parse_str(text).unwrap());
+        compiled.map(|component| state.drop_component(component.id))
+    };
+    for text in [
+        exports(100, [10, 10]),
+        bags(100, [10, 10]),
+        long_exports(1_000, [10, 10]),
+        long_exports_of_none(1_000, [100, 2]),
+        resource_types(1_000, [10, 10]),
+        resource_functions(10, 20),
+    ] {
+        compile(&text).unwrap();
+    }
+    // Without the limits these took 2 to 8 seconds on a busy machine, and up to 4 GB of memory.
+    for text in [
+        exports(1_000, [100, 150]),
+        bags(2_000, [100, 100]),
+        long_exports(90_000, [100, 90]),
+        long_exports_of_none(40_000, [990, 14]),
+        resource_types(30_000, [900, 60]),
+        resource_functions(20, 660),
+    ] {
+        let compiled = compile(&text);
+        let error = compiled.expect_err(&text[..text.len().min(200)]);
+        assert_eq!(error.code, WasmErrorCode::CompileError, "{error}");
+        assert!(error.message.contains("max_compile_"), "{error}");
+    }
+}
+
 #[test]
 fn a_component_is_refused_if_its_types_would_take_long() {
     let state = WasmState::new(WasmCapabilities::default()).unwrap();
@@ -121,10 +245,10 @@ fn a_component_is_refused_if_its_types_would_take_long() {
     }
     // Without the limits, the first three took 2.0, 9.2 and 1.2 seconds, and the last one has 2.5 GB of names.
     let refused = [
-        (pairs(30, &doubled(12, "string")), "max_compile_ms"),
-        (instances(1_000, &doubled(16, "u8")), "max_compile_ms"),
-        (components(1_000, &doubled(16, "u8")), "max_compile_ms"),
-        (instance_types(1_000, &doubled(16, "u8")), "max_compile_ms"),
+        (pairs(30, &doubled(12, "string")), "max_compile_"),
+        (instances(1_000, &doubled(16, "u8")), "max_compile_"),
+        (components(1_000, &doubled(16, "u8")), "max_compile_"),
+        (instance_types(1_000, &doubled(16, "u8")), "max_compile_"),
         (
             pair("", &doubled(12, "string"), 1_000),
             "effective type size",

@@ -429,3 +429,67 @@ fn handles_have_a_cap_in_the_guest_and_in_the_host() {
     assert_eq!(error[1], 5002, "{error:#}");
     assert!(error[0].as_u64() <= Some(101), "{error:#}");
 }
+
+/// A component whose resources have destructors that never end, and one that calls an import.
+const SPINNER: &str = r#"(component
+  (import "f" (func $f))
+  (core module $m0 (func (export "spin") (param i32) (loop (br 0))) (func (export "nothing") (param i32)))
+  (core instance $m0 (instantiate $m0))
+  (type $r' (resource (rep i32) (dtor (core func $m0 "DESTRUCTOR"))))
+  (export $r "thing" (type $r'))
+  (core func $new (canon resource.new $r'))
+  (core func $f (canon lower (func $f)))
+  (core module $m (import "" "new" (func $new (param i32) (result i32))) (import "" "f" (func $f))
+    (func (export "make") (result i32) (call $new (i32.const 7)))
+    (func (export "call") (call $f)))
+  (core instance $m (instantiate $m (with "" (instance (export "new" (func $new)) (export "f" (func $f))))))
+  (func (export "make") (result (own $r)) (canon lift (core func $m "make")))
+  (func (export "call") (canon lift (core func $m "call"))))"#;
+
+/// A destructor is guest code: no collection of garbage runs it without a limit.
+#[test]
+fn a_destructor_that_never_ends_holds_the_next_call_up_to_its_deadline() {
+    let mut js = with_source(&SPINNER.replace("DESTRUCTOR", "spin"));
+    let got = js.run(
+        "const instance = await component({ f() {} }, { interruptible: true });
+         globalThis.instance = instance;
+         let thing = await instance.callAsync('make', [], { timeoutMs: 60_000 });
+         thing = undefined;
+         return typeof thing;",
+    );
+    assert_eq!(got, "undefined");
+    let got = js.run(
+        "await collect();
+         const error = await caught(() => instance.callAsync('make', [], { timeoutMs: 50 }));
+         return [error.message, instance.ended];",
+    );
+    assert_eq!(
+        got,
+        json!(["the deadline passed: a call may take 50 ms", true])
+    );
+}
+
+/// A resource that cannot be dropped, since its instance is busy, is dropped when its object is collected.
+#[test]
+fn a_resource_that_an_import_disposes_of_is_not_lost() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.max_references = 10;
+    let mut js = Js::with(capabilities);
+    let source = serde_json::to_string(&SPINNER.replace("DESTRUCTOR", "nothing")).unwrap();
+    js.run(&format!(
+        "const component = await compileComponent(text({source}));
+         globalThis.refused = 0;
+         const f = () => {{ try {{ thing[Symbol.dispose](); }} catch {{ refused++; }} }};
+         globalThis.instance = await instantiateComponent(component, {{ f }});"
+    ));
+    for _ in 0..20 {
+        js.run(
+            "globalThis.thing = instance.exports.make();
+             instance.exports.call();
+             globalThis.thing = undefined;",
+        );
+        js.run("await collect();");
+    }
+    let got = js.run("return [refused, instance.ended];");
+    assert_eq!(got, json!([20, false]));
+}

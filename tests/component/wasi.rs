@@ -553,3 +553,28 @@ fn a_folder_is_listed_without_the_names_that_are_not_utf_8() {
     ));
     assert_eq!(got, json!([0, 303, 3]));
 }
+
+/// What a component has written to a file is there when the call that wrote it has returned, and nothing is written
+/// afterwards.
+#[test]
+fn nothing_is_written_after_the_end_of_a_component() {
+    let inside = folder("ended");
+    let got = js(granting(vec![inside.clone()])).run(&format!(
+        "const component = await program(`(local $i i32)
+             (i32.store8 (i32.const 100) (i32.const 97))
+             (call $fail (call $open_file (i32.const 100) (i32.const 1) (i32.const 1) (i64.const 66)))
+             (loop $more
+                 (call $fail (call $print (i32.load (i32.const 600)) (i32.const 8192) (i32.const 50000)))
+                 (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                 (br_if $more (i32.lt_u (local.get $i) (i32.const 20))))
+             unreachable`);
+         const instance = await instantiateComponent(component, {{}}, {{ wasi: {{ preopens: {{ '/': {} }} }} }});
+         const {{ trap }} = await caught(() => instance.run());
+         instance.drop();
+         return trap;",
+        json!(inside)
+    ));
+    assert_eq!(got, "unreachable");
+    let size = std::fs::metadata(inside.join("a")).unwrap().len();
+    assert_eq!(size, 1_000_000);
+}

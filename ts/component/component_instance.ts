@@ -96,7 +96,6 @@ export class ComponentInstance {
     const checked = argumentList(args, path);
     const handles = new Lowering(resources);
     const start = (timeoutMs: number, isAbortable: boolean): number => {
-      resources.releaseCollected();
       const bytes = argumentBytes(called, checked, handles);
       try {
         const started = op_wasm_start_component_call(
@@ -275,7 +274,6 @@ function callComponent(
 ): unknown {
   const { store } = resources;
   if (store.dropped) throw dropped();
-  resources.releaseCollected();
   const handles = new Lowering(resources);
   const bytes = argumentBytes(called, args, handles);
   let status;

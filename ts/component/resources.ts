@@ -4,7 +4,7 @@ import { isObject } from "../check.ts";
 import { RETURNED } from "../constants.ts";
 import { ObjectGetPrototypeOf, ReflectApply, SafeFinalizationRegistry, SafeWeakMap } from "../core.ts";
 import { append, list } from "../list.ts";
-import { op_wasm_component_ended, op_wasm_drop_resource } from "../ops.ts";
+import { op_wasm_component_ended, op_wasm_drop_resource, op_wasm_drop_resource_later } from "../ops.ts";
 import type { StoreState } from "../store_state.ts";
 import { importProperty } from "../webassembly/import_lookup.ts";
 
@@ -55,8 +55,6 @@ export class InstanceResources {
   /** The app's objects that the component has handles of, by their number. */
   readonly #held: (object | undefined)[] = list();
   readonly #free: number[] = list();
-  /** Handles whose objects were collected while the instance ran. */
-  #collected: ResourceHandle[] = list();
 
   constructor(store: StoreState) {
     this.store = store;
@@ -109,39 +107,27 @@ export class InstanceResources {
     if (handle.state !== OWNED) return;
     const { store } = this;
     if (store.dropped) return;
+    // The number may be that of another resource as soon as the destructor runs.
+    handle.state = GONE;
     let status;
     try {
       status = op_wasm_drop_resource(store.id, handle.number, store.imports);
     } catch (error) {
+      // If the instance was busy, it has not ended.
+      if (!store.dropped && !op_wasm_component_ended(store.id)) handle.state = OWNED;
       throw store.stopped(error);
     }
-    handle.state = GONE;
     if (status !== RETURNED) throw store.thrown(status);
   }
 
-  /** Drops a resource whose object was collected; later, if the instance runs. */
+  /**
+   * Has the next call drop a resource whose object was collected, within the limits of that call: its destructor is guest
+   * code.
+   */
   release(handle: ResourceHandle): void {
-    append(this.#collected, handle);
-    this.releaseCollected();
-  }
-
-  /** Drops the resources whose objects were collected. */
-  releaseCollected(): void {
-    if (this.#collected.length === 0) return;
-    if (this.store.dropped || op_wasm_component_ended(this.store.id)) {
-      this.#collected.length = 0;
-      return;
-    }
-    const collected = this.#collected;
-    this.#collected = list();
-    for (let i = 0; i < collected.length; i++) {
-      try {
-        this.drop(collected[i]);
-      } catch {
-        // The instance runs, or has ended now.
-        if (collected[i].state === OWNED) append(this.#collected, collected[i]);
-      }
-    }
+    if (handle.state !== OWNED || this.store.dropped) return;
+    handle.state = GONE;
+    op_wasm_drop_resource_later(this.store.id, handle.number);
   }
 }
 
@@ -162,8 +148,12 @@ export function takeHandle(object: object, other: object): void {
 export function disposeResource(object: object): void {
   const handle = resourceHandles.get(object);
   if (handle === undefined) return;
-  collectedResources.unregister(handle);
-  handle.owner.drop(handle);
+  try {
+    handle.owner.drop(handle);
+  } finally {
+    // A resource that could not be dropped, since its instance is busy, is dropped when its object is collected.
+    if (handle.state === GONE) collectedResources.unregister(handle);
+  }
 }
 
 /** Calls the method `Symbol.dispose` of an object of the app's class, if the class has one. */

@@ -72,3 +72,17 @@ pub(crate) fn op_wasm_component_ended(state: &mut OpState, store: u32) -> Result
     let bridge = state.borrow::<Rc<Bridge>>();
     Ok(bridge.state.component_instance(store)?.ended())
 }
+
+/// Has the next call of a component drop a resource first.
+#[op2(fast, reentrant)]
+pub(crate) fn op_wasm_drop_resource_later(
+    state: &mut OpState,
+    store: u32,
+    handle: u32,
+) -> Result<(), WasmError> {
+    let state = &state.borrow::<Rc<Bridge>>().state;
+    let cap = state.capabilities().max_references;
+    state
+        .component_instance(store)?
+        .drop_resource_later(handle, cap)
+}

@@ -120,14 +120,11 @@ impl<'a> Declarations<'a> {
             (Direction::Export, &interface.exports.items),
             (Direction::Import, &interface.imports.items),
         ] {
-            for item in items {
+            for item in plain(items) {
                 if let ItemType::Instance { .. } = item.ty {
                     let bare = without_version(&item.name).replace([':', '/'], "-");
                     let name = pascal_case(&bare).replace(|c: char| !c.is_ascii_alphanumeric(), "");
-                    let name = unused(
-                        format!("{name}{}", if is_plain(&bare) { "" } else { "_" }),
-                        &taken,
-                    );
+                    let name = unused(name, &taken);
                     taken.push(name.clone());
                     names.insert((direction, &*item.name), name);
                 }
@@ -151,7 +148,7 @@ impl<'a> Declarations<'a> {
         for direction in [Direction::Import, Direction::Export] {
             let items = self.items(direction);
             self.types(&mut text, &[], items, direction)?;
-            for item in items {
+            for item in plain(items) {
                 if let ItemType::Instance { items } = &item.ty
                     && !is_of_host(item, direction)
                 {
@@ -186,7 +183,7 @@ impl<'a> Declarations<'a> {
         text.line(0, format_args!("export interface {name} {{"))?;
         self.members(text, &[], items, direction)?;
         let mut shorts: Vec<String> = own_names(items);
-        for item in items {
+        for item in plain(items) {
             let Some(name) = self.names.get(&(direction, &*item.name)) else {
                 continue;
             };
@@ -195,7 +192,7 @@ impl<'a> Declarations<'a> {
             }
             text.line(1, format_args!("readonly {:?}: {name};", item.name))?;
             let short = short_name(&item.name);
-            let is_new = !shorts.contains(&short) && *short != *item.name && is_plain(&short);
+            let is_new = !shorts.contains(&short) && *short != *item.name;
             if direction == Direction::Export && is_new {
                 text.line(1, format_args!("readonly {short}: {name};"))?;
                 shorts.push(short);
@@ -238,7 +235,7 @@ impl<'a> Declarations<'a> {
         items: &[Item],
         direction: Direction,
     ) -> Result<(), Full> {
-        for item in items {
+        for item in plain(items) {
             match &item.ty {
                 ItemType::Function { number } if !item.name.starts_with('[') => {
                     let name = camel_case(&item.name);
@@ -267,7 +264,7 @@ impl<'a> Declarations<'a> {
         direction: Direction,
     ) -> Result<(), Full> {
         let indent = around.len();
-        for item in items {
+        for item in plain(items) {
             match &item.ty {
                 ItemType::Type {
                     ty: Some(ty),
@@ -577,6 +574,11 @@ impl<'a> Declarations<'a> {
         }
         text.add(close)
     }
+}
+
+/// Returns the items with names of WIT and with ids of interfaces. Others are no names of TypeScript.
+fn plain(items: &[Item]) -> impl Iterator<Item = &Item> {
+    items.iter().filter(|item| is_plain(&item.name))
 }
 
 /// Whether an import is one that WASI satisfies.

@@ -17,7 +17,7 @@
 
 use wasmtime::component::Val;
 
-use super::types::{Interface, TypeIndex, ValueType};
+use super::types::{Interface, NAME_ROOM, TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 
 /// Appends a value of a type, which it [fits](super::values::check).
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
             ValueType::Record { fields } => {
                 let fields = fields.iter();
                 let values = fields.map(|(name, ty)| {
-                    self.take_room(size_of::<String>() + name.len())?;
+                    self.take_name(name)?;
                     Ok((name.to_string(), self.read(*ty)?))
                 });
                 Val::Record(values.collect::<Result<_, WasmError>>()?)
@@ -209,11 +209,14 @@ impl<'a> Reader<'a> {
             ValueType::Variant { cases } => {
                 let case = cases.get(self.word()? as usize);
                 let (name, ty) = case.ok_or_else(|| misfit("no such case"))?;
+                self.take_name(name)?;
                 Val::Variant(name.to_string(), self.optional(*ty)?)
             }
             ValueType::Enum { names } => {
                 let name = names.get(self.word()? as usize);
-                Val::Enum(name.ok_or_else(|| misfit("no such case"))?.to_string())
+                let name = name.ok_or_else(|| misfit("no such case"))?;
+                self.take_name(name)?;
+                Val::Enum(name.to_string())
             }
             ValueType::Option { some } => {
                 let some = self.bit()?.then_some(*some);
@@ -230,9 +233,12 @@ impl<'a> Reader<'a> {
                     if word.checked_shr(names.len() as u32).unwrap_or(0) != 0 {
                         return Err(misfit("no such flag"));
                     }
-                    let names = names.iter().enumerate();
-                    let of_word = names.filter(|(bit, _)| word & 1 << bit != 0);
-                    set.extend(of_word.map(|(_, name)| name.to_string()));
+                    for (bit, name) in names.iter().enumerate() {
+                        if word & 1 << bit != 0 {
+                            self.take_name(name)?;
+                            set.push(name.to_string());
+                        }
+                    }
                 }
                 Val::Flags(set)
             }
@@ -261,6 +267,11 @@ impl<'a> Reader<'a> {
         let left = self.room.checked_sub(bytes as u64);
         self.room = left.ok_or_else(|| self.too_large())?;
         Ok(())
+    }
+
+    /// Takes the room for a name, which is copied.
+    fn take_name(&mut self, name: &str) -> Result<(), WasmError> {
+        self.take_room(NAME_ROOM as usize + name.len())
     }
 
     fn too_large(&self) -> WasmError {

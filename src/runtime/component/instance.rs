@@ -1,8 +1,8 @@
 //! Instances of components. Each has a store of its own: a trap ends all components of a store.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wasmtime::component::{Func, Instance, Val};
@@ -31,6 +31,29 @@ pub struct ComponentInstance {
     funcs: Arc<[Func]>,
     /// Whether a call is running, or has ended in another way than by its return.
     ended: Arc<AtomicBool>,
+    late_drops: Arc<LateDrops>,
+}
+
+/// Handles of resources that the next call drops first: their destructors are guest code, which runs only within the limits
+/// of a call.
+#[derive(Default)]
+struct LateDrops(Mutex<Vec<u32>>);
+
+impl LateDrops {
+    fn handles(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops the resources.
+    fn run(&self, store: &mut StoreContextMut<'_, StoreData>) -> wasmtime::Result<()> {
+        let handles = std::mem::take(&mut *self.handles());
+        for handle in handles {
+            if let Some(dropped) = store.data_mut().component_handles.take(handle) {
+                dropped.resource_drop(store.as_context_mut())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A function of the host for an import of a component.
@@ -85,7 +108,8 @@ impl ComponentInstantiation<'_> {
         }
         let profile = &component.code.profile;
         let made = store.run(|mut store| {
-            store.set_hostcall_fuel(usize::try_from(max_value_bytes).unwrap_or(usize::MAX));
+            let max_counted = max_value_bytes / interface.flags_factor();
+            store.set_hostcall_fuel(usize::try_from(max_counted).unwrap_or(usize::MAX));
             let max_handles = store.data().limits.max_references;
             store.set_max_component_handles(max_handles as usize);
             let data = store.data_mut();
@@ -104,6 +128,7 @@ impl ComponentInstantiation<'_> {
             has_wasi,
             funcs,
             ended: Arc::default(),
+            late_drops: Arc::default(),
         }))
     }
 }
@@ -148,6 +173,7 @@ pub(crate) struct ComponentCall {
     number: u32,
     interface: Arc<Interface>,
     args: Vec<Val>,
+    late_drops: Arc<LateDrops>,
 }
 
 impl ComponentCall {
@@ -168,7 +194,9 @@ impl ComponentCall {
             number,
             interface,
             mut args,
+            late_drops,
         } = self;
+        late_drops.run(store)?;
         let ty = &interface.exports.functions[number as usize].ty;
         let params = ty.params.iter().map(|(_, ty)| *ty);
         let mut results = vec![Val::Bool(false); ty.result.iter().len()];
@@ -262,6 +290,7 @@ impl ComponentInstance {
             number,
             interface: interface.clone(),
             args,
+            late_drops: self.late_drops.clone(),
         })
     }
 
@@ -284,6 +313,21 @@ impl ComponentInstance {
                 Err(error) => ended(outcome(store, &error)),
             },
         )
+    }
+
+    /// Has the next call drop a resource that the host has a handle of, before it calls its function.
+    ///
+    /// # Errors
+    /// `RuntimeError` if more handles wait than there can be.
+    pub(crate) fn drop_resource_later(&self, handle: u32, cap: u32) -> Result<(), WasmError> {
+        let mut handles = self.late_drops.handles();
+        if handles.len() >= cap as usize {
+            return Err(WasmError::runtime(format!(
+                "too many resources wait to be dropped: the cap is {cap} (max_references)"
+            )));
+        }
+        handles.push(handle);
+        Ok(())
     }
 
     fn check_usable(&self) -> Result<(), WasmError> {

@@ -13,6 +13,9 @@ use wasmparser::types::{TypeIdentifier, TypesRef};
 /// parts that are left: `INITIAL_FUEL` in its `fact/trampoline.rs`.
 const UNITS_OF_FUNCTION: u64 = 1_000;
 
+/// The number of bytes of a name that cost as much as a part of a type.
+const NAME_BYTES_OF_PART: u64 = 16;
+
 /// The costs of types, by the validator's numbers. Each type is visited once; the validator bounds how deep types nest.
 #[derive(Default)]
 pub(super) struct TypeCosts {
@@ -55,12 +58,12 @@ impl TypeCosts {
                 }
                 size
             }
-            ComponentAnyTypeId::Instance(id) => self.sum(types, get(types, id).exports.values()),
+            ComponentAnyTypeId::Instance(id) => self.sum(types, get(types, id).exports.iter()),
             ComponentAnyTypeId::Component(id) => {
                 let component = get(types, id);
                 self.sum(
                     types,
-                    component.imports.values().chain(component.exports.values()),
+                    component.imports.iter().chain(component.exports.iter()),
                 )
             }
         };
@@ -79,19 +82,23 @@ impl TypeCosts {
     fn sum<'a>(
         &mut self,
         types: TypesRef<'_>,
-        items: impl Iterator<Item = &'a ComponentItem>,
+        items: impl Iterator<Item = (&'a String, &'a ComponentItem)>,
     ) -> u64 {
-        let sizes = items.map(|item| match &item.ty {
-            ComponentEntityType::Module(_) => 1,
-            ComponentEntityType::Func(id) => self.size(types, ComponentAnyTypeId::Func(*id)),
-            ComponentEntityType::Value(ty) => self.value_size(types, *ty),
-            ComponentEntityType::Type { referenced, .. } => self.size(types, *referenced),
-            ComponentEntityType::Instance(id) => {
-                self.size(types, ComponentAnyTypeId::Instance(*id))
-            }
-            ComponentEntityType::Component(id) => {
-                self.size(types, ComponentAnyTypeId::Component(*id))
-            }
+        let sizes = items.map(|(name, item)| {
+            let named = name.len() as u64 / NAME_BYTES_OF_PART;
+            let size = match &item.ty {
+                ComponentEntityType::Module(_) => 1,
+                ComponentEntityType::Func(id) => self.size(types, ComponentAnyTypeId::Func(*id)),
+                ComponentEntityType::Value(ty) => self.value_size(types, *ty),
+                ComponentEntityType::Type { referenced, .. } => self.size(types, *referenced),
+                ComponentEntityType::Instance(id) => {
+                    self.size(types, ComponentAnyTypeId::Instance(*id))
+                }
+                ComponentEntityType::Component(id) => {
+                    self.size(types, ComponentAnyTypeId::Component(*id))
+                }
+            };
+            size.saturating_add(named)
         });
         sizes.fold(0, u64::saturating_add)
     }

@@ -14,6 +14,9 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::wasi::p2::{self, Provision};
 
+/// The bytes that a name in a value takes besides its own: a `String`, and what the allocator adds.
+pub(crate) const NAME_ROOM: u64 = 48;
+
 /// The place of a type in [`Interface::types`].
 pub(crate) type TypeIndex = u32;
 
@@ -289,6 +292,20 @@ impl Interface {
     /// `CompileError` if it exceeds a limit.
     pub(crate) fn check_size(&self, limits: &ModuleLimits) -> Result<(), WasmError> {
         self.size.check(limits)
+    }
+
+    /// Returns how many times as much memory flags take in the host than wasmtime counts for them: their names, without
+    /// what each takes besides its bytes.
+    pub(crate) fn flags_factor(&self) -> u64 {
+        let names = self.types.iter().filter_map(|ty| match ty {
+            ValueType::Flags { names } => Some(names),
+            _ => None,
+        });
+        let factors = names.flatten().map(|name| {
+            let bytes = name.len().max(1) as u64;
+            (NAME_ROOM + bytes).div_ceil(bytes)
+        });
+        factors.max().unwrap_or(1)
     }
 
     /// Returns the type at this place.

@@ -4,11 +4,13 @@
 //! compiler's own validation, walk through all of them: for each name that the type gets, each function that has it, and
 //! each instantiation that takes it. The validator bounds the parts of one component, but not the number of walks.
 //!
-//! Where components call each other, the compiler makes functions that convert the values.
+//! Where components call each other, the compiler makes functions that convert the values. For each instantiation, which the
+//! compiler carries out, it converts the types of the component again, with all names in them, and copies the instances that
+//! are passed.
 
 use wasmparser::component_types::ComponentAnyTypeId;
 use wasmparser::types::TypesRef;
-use wasmparser::{CanonicalFunction, ComponentInstance};
+use wasmparser::{CanonicalFunction, ComponentExternalKind, ComponentInstance};
 
 use super::type_costs::{Conversions, TypeCosts};
 use crate::runtime::admission::ComponentProfile;
@@ -20,6 +22,20 @@ const PART_NS: u64 = 60;
 
 /// The time to compare one part of a type with another type, in nanoseconds, in both validations.
 const COMPARED_PART_NS: u64 = 160;
+
+/// The memory for a part of a type in an instantiation that is validated, in bytes.
+const COMPARED_PART_BYTES: u64 = 30;
+
+/// The time and memory for a part of a type in an instantiation that is carried out, in nanoseconds and bytes.
+const EXPANDED_PART_NS: u64 = 110;
+const EXPANDED_PART_BYTES: u64 = 60;
+
+/// The time and memory for the code of a canonical function of an instance, in nanoseconds and bytes.
+const CANONICAL_FUNCTION_NS: u64 = 90_000;
+const CANONICAL_FUNCTION_BYTES: u64 = 4_000;
+
+/// The time for a resource type in each instantiation: the compiler copies the list of all, in nanoseconds.
+const RESOURCE_NS: u64 = 3;
 
 /// The time and memory for a unit of code that converts a value, in nanoseconds and bytes.
 const UNIT_NS: u64 = 8_000;
@@ -44,6 +60,11 @@ struct Functions {
     units: u64,
     conversions: Conversions,
     is_lifted: bool,
+    /// The canonical functions of all kinds.
+    canonical: u64,
+    /// The size of the component's own type, and those of the instances that it passes to others.
+    expanded_parts: u64,
+    resources: u64,
 }
 
 impl<'p> Cost<'p> {
@@ -68,13 +89,20 @@ impl<'p> Cost<'p> {
     /// # Errors
     /// `CompileError` if a limit is exceeded.
     pub(super) fn end_component(&mut self, types: TypesRef<'_>) -> Result<(), WasmError> {
-        self.open.pop();
+        let number = self.open.pop().unwrap_or(0);
         let Some(last) = types.component_count().checked_sub(1) else {
             return Ok(());
         };
         let ended = ComponentAnyTypeId::Component(types.component_at(last));
         let size = self.types.size(types, ended);
+        let parts = &mut self.components[number].expanded_parts;
+        *parts = parts.saturating_add(size);
         self.spend(size.saturating_mul(PART_NS), 0)
+    }
+
+    fn current(&mut self) -> &mut Functions {
+        let current = self.open.last().copied().unwrap_or(0);
+        &mut self.components[current]
     }
 
     /// Counts a type that was defined last.
@@ -85,7 +113,11 @@ impl<'p> Cost<'p> {
         let Some(last) = types.component_type_count().checked_sub(1) else {
             return Ok(());
         };
-        let size = self.types.size(types, types.component_any_type_at(last));
+        let ty = types.component_any_type_at(last);
+        if let ComponentAnyTypeId::Resource(_) = ty {
+            self.current().resources += 1;
+        }
+        let size = self.types.size(types, ty);
         self.spend(size.saturating_mul(PART_NS), 0)
     }
 
@@ -99,7 +131,8 @@ impl<'p> Cost<'p> {
         instance: &ComponentInstance<'_>,
     ) -> Result<(), WasmError> {
         let ComponentInstance::Instantiate {
-            component_index, ..
+            component_index,
+            args,
         } = instance
         else {
             return Ok(());
@@ -110,7 +143,24 @@ impl<'p> Cost<'p> {
         }
         let component = ComponentAnyTypeId::Component(types.component_at(*component_index));
         let size = self.types.size(types, component);
-        self.spend(size.saturating_mul(COMPARED_PART_NS), 0)
+        let mut passed = 0_u64;
+        for arg in args {
+            if arg.kind == ComponentExternalKind::Instance
+                && arg.index < types.component_instance_count()
+            {
+                let instance = types.component_instance_at(arg.index);
+                let size = self
+                    .types
+                    .size(types, ComponentAnyTypeId::Instance(instance));
+                passed = passed.saturating_add(size);
+            }
+        }
+        let parts = &mut self.current().expanded_parts;
+        *parts = parts.saturating_add(passed);
+        self.spend(
+            size.saturating_add(passed).saturating_mul(COMPARED_PART_NS),
+            size.saturating_mul(COMPARED_PART_BYTES),
+        )
     }
 
     /// Counts a valid function.
@@ -124,6 +174,7 @@ impl<'p> Cost<'p> {
     ) -> Result<(), WasmError> {
         let current = self.open.last().copied().unwrap_or(0);
         let functions = &mut self.components[current];
+        functions.canonical += 1;
         let ty = match function {
             CanonicalFunction::Lift { type_index, .. } => {
                 functions.is_lifted = true;
@@ -143,7 +194,7 @@ impl<'p> Cost<'p> {
         self.spend(size.saturating_mul(PART_NS), 0)
     }
 
-    /// Counts the functions that the compiler makes for calls between the components.
+    /// Counts the instantiations, and the functions that the compiler makes for calls between the components.
     ///
     /// It makes some for each function that a component lowers, and some for each of the types in them and each component
     /// instance that the functions come from. A component cannot call those around it and in it, so the root calls none.
@@ -152,6 +203,22 @@ impl<'p> Cost<'p> {
     /// As [`Cost::end_component`].
     pub(super) fn finish(mut self) -> Result<(), WasmError> {
         let components = std::mem::take(&mut self.components);
+        let (mut instances, mut resources) = (0_u64, 0_u64);
+        for (number, functions) in components.iter().enumerate() {
+            let count = self.instances_of(number);
+            instances = instances.saturating_add(count);
+            resources = resources.saturating_add(functions.resources.saturating_mul(count));
+            let canonical = functions.canonical.saturating_mul(count);
+            let parts = functions.expanded_parts.saturating_mul(count);
+            let ns = canonical.saturating_mul(CANONICAL_FUNCTION_NS);
+            let bytes = canonical.saturating_mul(CANONICAL_FUNCTION_BYTES);
+            self.spend(
+                ns.saturating_add(parts.saturating_mul(EXPANDED_PART_NS)),
+                bytes.saturating_add(parts.saturating_mul(EXPANDED_PART_BYTES)),
+            )?;
+        }
+        let copied = instances.saturating_mul(resources);
+        self.spend(copied.saturating_mul(RESOURCE_NS), 0)?;
         let nested = components.iter().enumerate().skip(1);
         let lifting = nested.clone().filter(|(_, functions)| functions.is_lifted);
         let lifting: u64 = lifting.map(|(number, _)| self.instances_of(number)).sum();

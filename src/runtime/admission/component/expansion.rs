@@ -42,12 +42,14 @@ enum Step<'a> {
     Import(&'a str, Kind),
     InstantiateModule(u32),
     Instantiate(u32, Vec<(&'a str, Kind, u32)>),
-    /// An instance made of items.
-    Exports(Vec<(&'a str, Kind, u32)>),
+    /// An instance made of this number of items, of which some are of kinds that the expansion follows.
+    Exports(Vec<(&'a str, Kind, u32)>, u64),
     Alias(&'a str, Kind, u32),
     /// An alias of an item in a component around this one: how many components outwards, and its index there.
     Outer(Kind, u32, u32),
     Export(&'a str, Kind, u32),
+    /// An export of another kind.
+    OtherExport,
     Others(u64),
 }
 
@@ -120,11 +122,12 @@ impl<'a> Definitions<'a> {
                         }
                         ComponentInstance::FromExports(exports) => {
                             self.others(exports.len());
+                            let all = exports.len() as u64;
                             let followed = |export: &wasmparser::ComponentExport<'a>| {
                                 Some((export.name.name, kind_of(export.kind)?, export.index))
                             };
                             let exports = exports.iter().filter_map(followed).collect();
-                            self.push(Step::Exports(exports));
+                            self.push(Step::Exports(exports, all));
                         }
                     }
                 }
@@ -154,7 +157,7 @@ impl<'a> Definitions<'a> {
                     let export = export.ok()?;
                     match kind_of(export.kind) {
                         Some(kind) => self.push(Step::Export(export.name.name, kind, export.index)),
-                        None => self.others(1),
+                        None => self.push(Step::OtherExport),
                     }
                 }
             }
@@ -211,6 +214,9 @@ impl<'a> Definitions<'a> {
 pub(super) struct Expansion {
     pub(super) items: u64,
     pub(super) core_instances: u32,
+    /// The number of items in the instances that instantiations get: the compiler copies them, whatever the type of the
+    /// import is.
+    pub(super) passed_items: u64,
     /// The number of instances of each module in the binary.
     pub(super) instances_of: Vec<u32>,
     /// The number of instances of each component in the binary, the root first.
@@ -233,6 +239,7 @@ impl Expansion {
             expansion: Self {
                 items: 0,
                 core_instances: 0,
+                passed_items: 0,
                 instances_of: vec![0; modules],
                 instances_of_components: vec![0; definitions.components.len()],
             },
@@ -240,7 +247,7 @@ impl Expansion {
             instances: Vec::new(),
             depth: 0,
         };
-        run.instantiate(0, None, &Exports::new())?;
+        run.instantiate(0, None, &HashMap::new())?;
         Ok(run.expansion)
     }
 }
@@ -258,7 +265,14 @@ enum Item {
     Host,
 }
 
-type Exports<'a> = HashMap<&'a str, Item>;
+/// The exports of an instance.
+#[derive(Default)]
+struct Exports<'a> {
+    /// Those of kinds that the expansion follows.
+    items: HashMap<&'a str, Item>,
+    /// The number of all.
+    count: u64,
+}
 
 /// The index spaces of a component that is being instantiated.
 #[derive(Default)]
@@ -293,7 +307,7 @@ impl Spaces {
         }
     }
 
-    fn all<'a>(&self, items: &[(&'a str, Kind, u32)]) -> Exports<'a> {
+    fn all<'a>(&self, items: &[(&'a str, Kind, u32)]) -> HashMap<&'a str, Item> {
         let item = |(name, kind, index): &(&'a str, Kind, u32)| (*name, self.get(*kind, *index));
         items.iter().map(item).collect()
     }
@@ -326,7 +340,7 @@ impl<'a> Run<'_, 'a> {
         &mut self,
         component: usize,
         outer: Option<usize>,
-        args: &Exports<'a>,
+        args: &HashMap<&'a str, Item>,
     ) -> Result<Exports<'a>, WasmError> {
         let cap = self.limits.max_component_nesting;
         if self.depth > cap {
@@ -341,7 +355,7 @@ impl<'a> Run<'_, 'a> {
             outer,
             ..Spaces::default()
         });
-        let mut exports = Exports::new();
+        let mut exports = Exports::default();
         let definitions = self.definitions;
         for step in &definitions.components[component] {
             self.count(1)?;
@@ -359,7 +373,7 @@ impl<'a> Run<'_, 'a> {
         &mut self,
         step: &Step<'a>,
         spaces: usize,
-        args: &Exports<'a>,
+        args: &HashMap<&'a str, Item>,
         exports: &mut Exports<'a>,
     ) -> Result<Option<(Kind, Item)>, WasmError> {
         let own = &self.spaces[spaces];
@@ -380,19 +394,29 @@ impl<'a> Run<'_, 'a> {
                 let made = match own.get(Kind::Component, *component) {
                     Item::Component(component, outer) => {
                         let args = own.all(args);
+                        for arg in args.values() {
+                            if let Item::Instance(instance) = arg {
+                                let count = self.instances[*instance].count;
+                                let passed = &mut self.expansion.passed_items;
+                                *passed = passed.saturating_add(count);
+                            }
+                        }
                         self.instantiate(component, Some(outer), &args)?
                     }
-                    _ => Exports::new(),
+                    _ => Exports::default(),
                 };
                 (Kind::Instance, self.add_instance(made))
             }
-            Step::Exports(items) => {
-                let made = own.all(items);
+            Step::Exports(items, count) => {
+                let made = Exports {
+                    items: own.all(items),
+                    count: *count,
+                };
                 (Kind::Instance, self.add_instance(made))
             }
             Step::Alias(name, kind, instance) => {
                 let item = match own.get(Kind::Instance, *instance) {
-                    Item::Instance(instance) => self.instances[instance].get(name).copied(),
+                    Item::Instance(instance) => self.instances[instance].items.get(name).copied(),
                     _ => None,
                 };
                 (*kind, item.unwrap_or(Item::Host))
@@ -408,9 +432,14 @@ impl<'a> Run<'_, 'a> {
             }
             Step::Export(name, kind, index) => {
                 let item = own.get(*kind, *index);
-                exports.insert(name, item);
+                exports.items.insert(name, item);
+                exports.count += 1;
                 // An export adds another index for the item.
                 (*kind, item)
+            }
+            Step::OtherExport => {
+                exports.count += 1;
+                return Ok(None);
             }
             Step::Others(count) => {
                 self.count(count - 1)?;

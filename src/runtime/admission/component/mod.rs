@@ -27,6 +27,10 @@ pub(crate) struct ComponentProfile {
     all: ModuleProfile,
 }
 
+/// The time and memory for an item of an instance that an instantiation gets, in nanoseconds and bytes.
+const PASSED_ITEM_NS: u64 = 250;
+const PASSED_ITEM_BYTES: u64 = 150;
+
 /// A part of a binary that the parser is in.
 enum Part {
     Module,
@@ -61,6 +65,11 @@ impl ComponentProfile {
             all.add(&profile);
         }
         all.add_items(expansion.items);
+        let passed = expansion.passed_items;
+        all.add_cost(
+            passed.saturating_mul(PASSED_ITEM_NS),
+            passed.saturating_mul(PASSED_ITEM_BYTES),
+        );
         all.check_component(limits)?;
         this.all = all;
         Ok(this)

@@ -1,9 +1,9 @@
 //! `wasi:io`: streams, and waiting for them.
 
-use wasmtime::component::Resource;
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::sync::io::{poll, streams};
 use wasmtime_wasi::p2::{
-    DynInputStream, DynOutputStream, DynPollable, IoError, StreamError, StreamResult,
+    DynInputStream, DynOutputStream, DynPollable, IoError, Pollable as _, StreamError, StreamResult,
 };
 use wasmtime_wasi_io::bindings::wasi::io::{error, poll as nonblocking, streams as asynchronous};
 
@@ -33,6 +33,32 @@ impl WasiP2 {
         work: impl AsyncFnOnce(&mut Self) -> StreamResult<R>,
     ) -> StreamResult<R> {
         self.wait(work).map_err(StreamError::Trap)?
+    }
+}
+
+impl WasiP2 {
+    /// Calls a function that starts operations on files in the background. They belong to the event loop for WASI: that of
+    /// the app would wait for them when it ends.
+    fn on_own_event_loop<R>(
+        &mut self,
+        f: impl FnOnce(&mut ResourceTable) -> StreamResult<R>,
+    ) -> StreamResult<R> {
+        let event_loop = tokio().map_err(|error| StreamError::Trap(error.into()))?;
+        let _entered = event_loop.enter();
+        f(&mut self.table)
+    }
+
+    /// Waits until a file has taken what was written to its stream. wasmtime-wasi writes in the background, so that a guest
+    /// with many streams could have any number of bytes wait in the host, and lose them when it ends.
+    fn await_file(&mut self, stream: u32) -> StreamResult<()> {
+        if !self.shares.contains_key(&stream) {
+            return Ok(());
+        }
+        self.wait_for_stream(async |wasi| {
+            let stream = Resource::<DynOutputStream>::new_borrow(stream);
+            wasi.table.get_mut(&stream)?.ready().await;
+            Ok(())
+        })
     }
 }
 
@@ -86,7 +112,7 @@ impl streams::Host for WasiP2 {
 
 impl streams::HostInputStream for WasiP2 {
     fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
-        asynchronous::HostInputStream::read(&mut self.table, stream, len)
+        self.on_own_event_loop(|table| asynchronous::HostInputStream::read(table, stream, len))
     }
 
     fn blocking_read(
@@ -100,7 +126,7 @@ impl streams::HostInputStream for WasiP2 {
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
-        asynchronous::HostInputStream::skip(&mut self.table, stream, len)
+        self.on_own_event_loop(|table| asynchronous::HostInputStream::skip(table, stream, len))
     }
 
     fn blocking_skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
@@ -127,11 +153,21 @@ impl streams::HostInputStream for WasiP2 {
 
 impl streams::HostOutputStream for WasiP2 {
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
-        asynchronous::HostOutputStream::check_write(&mut self.table, stream)
+        self.on_own_event_loop(|table| asynchronous::HostOutputStream::check_write(table, stream))
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        asynchronous::HostOutputStream::write(&mut self.table, stream, bytes)
+        let number = stream.rep();
+        let permitted = self.check_write(Resource::new_borrow(number))?;
+        if bytes.len() as u64 > permitted {
+            return Err(StreamError::trap(
+                "the guest wrote more than check-write permits",
+            ));
+        }
+        self.on_own_event_loop(|table| {
+            asynchronous::HostOutputStream::write(table, stream, bytes)
+        })?;
+        self.await_file(number)
     }
 
     fn blocking_write_and_flush(
@@ -146,7 +182,7 @@ impl streams::HostOutputStream for WasiP2 {
     }
 
     fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        asynchronous::HostOutputStream::flush(&mut self.table, stream)
+        self.on_own_event_loop(|table| asynchronous::HostOutputStream::flush(table, stream))
     }
 
     fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
@@ -163,7 +199,11 @@ impl streams::HostOutputStream for WasiP2 {
     }
 
     fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, len: u64) -> StreamResult<()> {
-        asynchronous::HostOutputStream::write_zeroes(&mut self.table, stream, len)
+        let number = stream.rep();
+        self.on_own_event_loop(|table| {
+            asynchronous::HostOutputStream::write_zeroes(table, stream, len)
+        })?;
+        self.await_file(number)
     }
 
     fn blocking_write_zeroes_and_flush(
@@ -184,7 +224,12 @@ impl streams::HostOutputStream for WasiP2 {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        asynchronous::HostOutputStream::splice(&mut self.table, to, from, len)
+        let number = to.rep();
+        let moved = self.on_own_event_loop(|table| {
+            asynchronous::HostOutputStream::splice(table, to, from, len)
+        })?;
+        self.await_file(number)?;
+        Ok(moved)
     }
 
     fn blocking_splice(

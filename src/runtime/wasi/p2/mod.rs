@@ -35,6 +35,9 @@ const PACKAGES: [&str; 5] = ["cli", "clocks", "filesystem", "io", "random"];
 /// them for every program, also for those that never call them.
 const REFUSED_PACKAGES: [&str; 2] = ["http", "sockets"];
 
+/// The maximum number of random bytes in one call, which no deadline ends before they are made.
+const MAX_RANDOM: u64 = 4 << 20;
+
 /// How the host satisfies an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Provision {
@@ -104,6 +107,7 @@ impl WasiP2 {
         let outputs = outputs(&config, capabilities)?;
         let mut builder = WasiCtx::builder();
         builder.args(&config.args).envs(&config.env);
+        builder.max_random_size(MAX_RANDOM);
         match config.stdin {
             StdioConfig::Null | StdioConfig::Piped => {}
             StdioConfig::Bytes(bytes) => {
