@@ -108,7 +108,7 @@ impl ComponentInstantiation<'_> {
         }
         let profile = &component.code.profile;
         let made = store.run(|mut store| {
-            let max_counted = max_value_bytes / interface.flags_factor();
+            let max_counted = max_value_bytes / interface.flags_factor(has_wasi);
             store.set_hostcall_fuel(usize::try_from(max_counted).unwrap_or(usize::MAX));
             let max_handles = store.data().limits.max_references;
             store.set_max_component_handles(max_handles as usize);

@@ -155,6 +155,13 @@ pub(crate) struct FunctionType {
     pub(crate) is_async: bool,
 }
 
+impl FunctionType {
+    /// Returns the types of the parameters and of the result.
+    fn types(&self) -> impl Iterator<Item = TypeIndex> {
+        self.params.iter().map(|(_, ty)| *ty).chain(self.result)
+    }
+}
+
 /// A function that a component imports or exports.
 #[derive(Debug, Serialize)]
 pub(crate) struct Function {
@@ -295,17 +302,25 @@ impl Interface {
     }
 
     /// Returns how many times as much memory flags take in the host than wasmtime counts for them: their names, without
-    /// what each takes besides its bytes.
-    pub(crate) fn flags_factor(&self) -> u64 {
-        let names = self.types.iter().filter_map(|ty| match ty {
-            ValueType::Flags { names } => Some(names),
-            _ => None,
+    /// what each takes besides its bytes. Flags of functions that WASI provides are not kept by their names.
+    pub(crate) fn flags_factor(&self, has_wasi: bool) -> u64 {
+        let is_kept = |function: &&Function| {
+            let provision = p2::provision(&function.path[0]);
+            !has_wasi || provision != Some(Provision::Provided)
+        };
+        let imports = self.imports.functions.iter().filter(is_kept);
+        let functions = self.exports.functions.iter().chain(imports);
+        let mut factor = 1;
+        self.any_part_of(functions.flat_map(|function| function.ty.types()), |ty| {
+            if let ValueType::Flags { names } = ty {
+                for name in names {
+                    let bytes = name.len().max(1) as u64;
+                    factor = factor.max((NAME_ROOM + bytes).div_ceil(bytes));
+                }
+            }
+            false
         });
-        let factors = names.flatten().map(|name| {
-            let bytes = name.len().max(1) as u64;
-            (NAME_ROOM + bytes).div_ceil(bytes)
-        });
-        factors.max().unwrap_or(1)
+        factor
     }
 
     /// Returns the type at this place.
@@ -365,10 +380,18 @@ impl Interface {
     fn any_part(
         &self,
         function: &FunctionType,
-        is_wanted: impl Fn(&ValueType) -> bool,
+        is_wanted: impl FnMut(&ValueType) -> bool,
     ) -> Option<&ValueType> {
-        let types = function.params.iter().map(|(_, ty)| *ty);
-        let mut left: Vec<TypeIndex> = types.chain(function.result).collect();
+        self.any_part_of(function.types(), is_wanted)
+    }
+
+    /// Returns one of these types, or a part of one, that `is_wanted`. Each is looked at once.
+    fn any_part_of(
+        &self,
+        types: impl Iterator<Item = TypeIndex>,
+        mut is_wanted: impl FnMut(&ValueType) -> bool,
+    ) -> Option<&ValueType> {
+        let mut left: Vec<TypeIndex> = types.collect();
         let mut seen = vec![false; self.types.len()];
         while let Some(index) = left.pop() {
             if std::mem::replace(&mut seen[index as usize], true) {
