@@ -59,7 +59,7 @@ impl LateDrops {
 /// A function of the host for an import of a component.
 pub(crate) struct ValuesImport<F>(pub(crate) F);
 
-/// The function of the host behind a [`ValuesImport`].
+/// A function of the host for an import of a component. It gets the arguments, and returns the results.
 pub type ComponentFunction = dyn Fn(&WasmStore, &[Val]) -> Result<Vec<Val>, Stop> + Send + Sync;
 
 impl HostFunction for ValuesImport<Box<ComponentFunction>> {
