@@ -60,6 +60,24 @@ pub(super) async fn queued<R: Send + 'static>(
     }
 }
 
+/// Returns the code that was `found` in the cache, after a turn of the event loop if one is due; or runs `work` as
+/// [`queued`] does.
+pub(super) async fn found_or_queued<R: Send + 'static>(
+    bridge: &Rc<Bridge>,
+    found: Option<R>,
+    compiler: Compiler,
+    cancellation: u32,
+    work: impl FnOnce(&Compiler) -> Result<R, WasmError> + Send + 'static,
+) -> Result<R, WasmError> {
+    let Some(code) = found else {
+        return queued(bridge, compiler, cancellation, work).await;
+    };
+    if bridge.is_yield_due() {
+        tokio::task::yield_now().await;
+    }
+    Ok(code)
+}
+
 /// Cancels the compile that was given this number, if it has not ended.
 #[op2(fast)]
 pub(crate) fn op_wasm_cancel_compile(state: &mut OpState, cancellation: u32) {
@@ -138,18 +156,9 @@ async fn compile(
     cancellation: u32,
     bytes: Vec<u8>,
 ) -> Result<String, WasmError> {
-    let code = match compiler.find_small(&bytes) {
-        Some(code) => {
-            if bridge.is_yield_due() {
-                tokio::task::yield_now().await;
-            }
-            code
-        }
-        None => {
-            let work = move |compiler: &Compiler| compiler.compile(&bytes);
-            queued(bridge, compiler, cancellation, work).await?
-        }
-    };
+    let found = compiler.find_small(&bytes);
+    let work = move |compiler: &Compiler| compiler.compile(&bytes);
+    let code = found_or_queued(bridge, found, compiler, cancellation, work).await?;
     bridge.state.add_module(code).map(ModuleInfo::of)
 }
 
@@ -185,13 +194,7 @@ pub(crate) fn op_wasm_preparation(
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     let (code, checks) = bridge.code(module, store)?;
-    Ok(if !code.is_ready(checks) {
-        NOT_COMPILED
-    } else if bridge.is_yield_due() {
-        YIELD_DUE
-    } else {
-        PREPARED
-    })
+    Ok(bridge.preparation(code.is_ready(checks)))
 }
 
 /// Compiles the module for the engine of the store.
@@ -208,6 +211,17 @@ pub(crate) async fn op_wasm_prepare(
 }
 
 impl Bridge {
+    /// Returns the step that has to be done before an instantiation. `is_ready`: there is machine code for the store.
+    pub(super) fn preparation(&self, is_ready: bool) -> u32 {
+        if !is_ready {
+            NOT_COMPILED
+        } else if self.is_yield_due() {
+            YIELD_DUE
+        } else {
+            PREPARED
+        }
+    }
+
     /// Counts one more compile or instantiation that has nothing to wait for. Returns whether the event loop should
     /// have a turn first.
     pub(super) fn is_yield_due(&self) -> bool {

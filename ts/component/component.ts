@@ -44,14 +44,12 @@ export class ComponentDetails {
   readonly #imported: ComponentFunction[] = list();
   readonly #exported: ComponentFunction[] = list();
 
-  /** The numbers of the resources that the app defines, in the order in which the functions that drop them follow. */
-  readonly hostResources: number[] = list();
+  /** The number of resources that the app defines. They come first, and the functions that drop them have their order. */
+  readonly hostResourceCount: number;
 
-  constructor({ id, types, resources, imports, exports }: InterfaceInfo) {
+  constructor({ id, types, resources, importedResources, imports, exports }: InterfaceInfo) {
     this.id = id;
-    for (let i = 0; i < resources.length; i++) {
-      if (resources[i].imported) append(this.hostResources, i);
-    }
+    this.hostResourceCount = importedResources;
     this.importItems = imports.items;
     this.exportItems = exports.items;
     this.#types = new WitTypes(types, resources);
@@ -71,10 +69,7 @@ export class ComponentDetails {
 
   /** Whether the app defines a resource. */
   isOfHost(resource: number): boolean {
-    for (let i = 0; i < this.hostResources.length; i++) {
-      if (this.hostResources[i] === resource) return true;
-    }
-    return false;
+    return resource < this.hostResourceCount;
   }
 
   /** The path of an exported function. */

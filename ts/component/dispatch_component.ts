@@ -60,7 +60,7 @@ function dropOfHost(
     if (object !== undefined) disposeOfHost(object);
     return RETURNED;
   } catch (error) {
-    const resource = component.hostResources[index - 1 - component.importCount];
+    const resource = index - 1 - component.importCount;
     const message = `the destructor of the imported resource ${resource} threw`;
     return store.abort(new WasmError(message, RuntimeError, { cause: error }));
   }

@@ -75,7 +75,7 @@ function startComponent(
 ): ComponentInstance {
   const { store } = resources;
   for (let i = 0; i < functions.length; i++) store.imports[i + 1] = functions[i];
-  const count = functions.length + component.hostResources.length;
+  const count = functions.length + component.hostResourceCount;
   let status;
   try {
     status = op_wasm_instantiate_component(component.id, store.id, count, store.imports);

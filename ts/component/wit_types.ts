@@ -24,8 +24,6 @@ export interface TypeInfo {
 /** A type of resources as the op describes it. */
 export interface ResourceInfo {
   path: string[];
-  /** Whether the app defines it. */
-  imported: boolean;
 }
 
 /** A function as the op describes it. */
@@ -54,7 +52,10 @@ export interface ItemInfo {
 export interface InterfaceInfo {
   id: number;
   types: TypeInfo[];
+  /** First those that the app defines. */
   resources: ResourceInfo[];
+  /** The number of resources that the app defines. */
+  importedResources: number;
   imports: { items: ItemInfo[]; functions: FunctionInfo[] };
   exports: { items: ItemInfo[]; functions: FunctionInfo[] };
 }

@@ -6,9 +6,8 @@ use std::rc::Rc;
 
 use deno_core::{JsBuffer, OpState, op2};
 
-use crate::bridge::compile::queued;
+use crate::bridge::compile::{found_or_queued, queued};
 use crate::bridge::error::to_json;
-use crate::bridge::protocol::{NOT_COMPILED, PREPARED, YIELD_DUE};
 use crate::bridge::state::Bridge;
 use crate::runtime::{Compiler, WasmComponent, WasmError};
 
@@ -30,18 +29,9 @@ pub(crate) async fn op_wasm_compile_component(
     compiler.check_component_format(&source)?;
     let bytes = bridge.copy(&source)?;
     drop(source);
-    let code = match compiler.find_small_component(&bytes) {
-        Some(code) => {
-            if bridge.is_yield_due() {
-                tokio::task::yield_now().await;
-            }
-            code
-        }
-        None => {
-            let work = move |compiler: &Compiler| compiler.compile_component(&bytes);
-            queued(&bridge, compiler, cancellation, work).await?
-        }
-    };
+    let found = compiler.find_small_component(&bytes);
+    let work = move |compiler: &Compiler| compiler.compile_component(&bytes);
+    let code = found_or_queued(&bridge, found, compiler, cancellation, work).await?;
     bridge.state.add_component(code).map(describe)
 }
 
@@ -73,13 +63,7 @@ pub(crate) fn op_wasm_component_preparation(
     let bridge = state.borrow::<Rc<Bridge>>();
     let component = bridge.state.component(component)?;
     let checks = bridge.state.checks(store)?;
-    Ok(if !component.code.is_ready(checks) {
-        NOT_COMPILED
-    } else if bridge.is_yield_due() {
-        YIELD_DUE
-    } else {
-        PREPARED
-    })
+    Ok(bridge.preparation(component.code.is_ready(checks)))
 }
 
 /// Compiles the component for the engine of the store.

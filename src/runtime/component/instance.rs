@@ -108,7 +108,7 @@ impl ComponentInstantiation<'_> {
         }
         let profile = &component.code.profile;
         let made = store.run(|mut store| {
-            let max_counted = max_value_bytes / interface.flags_factor(has_wasi);
+            let max_counted = max_value_bytes / interface.crossing_traits(has_wasi).flags_factor;
             store.set_hostcall_fuel(usize::try_from(max_counted).unwrap_or(usize::MAX));
             let max_handles = store.data().limits.max_references;
             store.set_max_component_handles(max_handles as usize);
@@ -224,9 +224,9 @@ impl ComponentInstance {
         self.ended.load(Ordering::Acquire) && self.store.is_at_rest()
     }
 
-    /// Calls an exported function, and returns its result if it has one. A handle of a resource is a `Val::U32`: a number
-    /// that came out of this instance, or one that the host chose for a resource of its own. The path is its name, or the name of an exported
-    /// instance, `#`, and its name there.
+    /// Calls an exported function, and returns its result if it has one. The path is its name, or the name of an exported
+    /// instance, `#`, and its name there. A handle of a resource is a `Val::U32`: a number that came out of this instance,
+    /// or one that the host chose for a resource of its own.
     ///
     /// # Errors
     /// `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit its parameters;
@@ -265,12 +265,13 @@ impl ComponentInstance {
         let (Some(function), Some(func)) = (function, self.funcs.get(number as usize)) else {
             return Err(WasmError::not_found("no such function"));
         };
-        if let Some(ty) = interface.uncrossable(&function.ty) {
+        let traits = interface.traits_of(&function.ty);
+        if let Some(ty) = traits.uncrossable {
             return Err(WasmError::mismatch(format!(
                 "the function has values of type {ty}, which the host does not convert"
             )));
         }
-        if self.has_wasi && interface.has_wasi_handles(&function.ty) {
+        if self.has_wasi && traits.has_wasi_handles {
             return Err(WasmError::mismatch(
                 "the function has resources of WASI, which the host does not give or take",
             ));
@@ -278,7 +279,7 @@ impl ComponentInstance {
         values::check_arguments(interface, &function.ty, &args)?;
         self.check_usable()?;
         let mut args = args;
-        if interface.has_handles(&function.ty) {
+        if traits.has_handles {
             let params = function.ty.params.iter().map(|(_, ty)| *ty);
             self.store.with(|store| {
                 let handles = &store.data().component_handles;

@@ -89,13 +89,8 @@ fn add_resource(
     resource: ResourceIndex,
     interface: &Interface,
 ) -> Result<(), WasmError> {
-    let functions = interface.imports.functions.len();
-    let position = interface
-        .imported_resources()
-        .position(|imported| imported == resource);
-    let position = position.ok_or_else(|| WasmError::instantiate("a resource is of no type"))?;
     // The functions that drop resources follow those of the imports.
-    let number = (functions + position) as u32;
+    let number = interface.imports.functions.len() as u32 + resource;
     let dropped = move |mut store: StoreContextMut<'_, StoreData>, rep: u32| {
         call_component_import(store.as_context_mut(), number, vec![Val::U32(rep)])?;
         wasmtime::Result::Ok(())
@@ -114,13 +109,14 @@ fn add_function(
     has_wasi: bool,
 ) -> Result<(), WasmError> {
     let function = &interface.imports.functions[number as usize];
-    if has_wasi && interface.has_wasi_handles(&function.ty) {
+    let traits = interface.traits_of(&function.ty);
+    if has_wasi && traits.has_wasi_handles {
         return Err(WasmError::instantiate(format!(
             "import {}: a function of the host's cannot have a resource of WASI",
             text::quote(name)
         )));
     }
-    if let Some(ty) = interface.uncrossable(&function.ty) {
+    if let Some(ty) = traits.uncrossable {
         return Err(WasmError::instantiate(format!(
             "import {}: the host provides no function with values of type {ty}",
             text::quote(name)

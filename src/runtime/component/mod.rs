@@ -4,7 +4,9 @@ mod code;
 mod declarations;
 pub(crate) mod encoding;
 pub(crate) mod instance;
+mod interface_reader;
 mod linking;
+mod members;
 mod names;
 mod refusal;
 mod resources;
@@ -81,7 +83,7 @@ impl WasmComponent {
     /// imports, and one for each resource that it imports, which is called when it drops one.
     pub fn host_functions(&self) -> usize {
         let interface = &self.code.interface;
-        interface.imports.functions.len() + interface.imported_resources().count()
+        interface.imports.functions.len() + interface.imported_resources as usize
     }
 
     /// Returns its imports and exports.

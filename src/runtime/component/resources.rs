@@ -28,7 +28,7 @@ fn visit<E>(
     value: &mut Val,
     f: &mut impl FnMut(Place, &mut Val) -> Result<(), E>,
 ) -> Result<(), E> {
-    if !interface.holds_handles(ty) {
+    if !interface.traits(ty).has_handles {
         return Ok(());
     }
     match (interface.ty(ty), value) {
@@ -118,7 +118,7 @@ pub(super) fn check(
 }
 
 fn is_of_host(interface: &Interface, place: Place) -> bool {
-    interface.resources[place.resource as usize].imported
+    place.resource < interface.imported_resources
 }
 
 /// Puts wasmtime's handles in place of the numbers in values that go into the component. Returns the handles of the host's

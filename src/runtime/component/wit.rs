@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::members::{Member, MemberKind, Members, is_member};
 use super::names::is_plain;
 use super::text::{Full, Text};
-use super::types::{FunctionType, Interface, Item, ItemType, TypeIndex, ValueType};
+use super::types::{Function, FunctionType, Interface, Item, ItemType, TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 
 /// Words that are names only behind `%`.
-const KEYWORDS: [&str; 47] = [
+const KEYWORDS: [&str; 44] = [
     "as",
     "async",
     "bool",
@@ -54,10 +55,7 @@ const KEYWORDS: [&str; 47] = [
     "variant",
     "with",
     "world",
-    "float32",
-    "float64",
     "implements",
-    "error",
 ];
 
 /// Returns the imports and exports of a component as a world, followed by the packages of their interfaces.
@@ -77,33 +75,36 @@ fn print(interface: &Interface) -> Result<String, Full> {
     let mut packages = Packages::default();
     let mut world = Text::default();
     let mut uses = Uses::default();
-    for (word, items) in [
-        ("import", &interface.imports.items),
-        ("export", &interface.exports.items),
+    for (word, of) in [
+        ("import", &interface.imports),
+        ("export", &interface.exports),
     ] {
+        let members = Members::of(&of.items);
         let mut printer = Printer {
             interface,
-            around: &[],
+            functions: &of.functions,
+            members: &members,
+            around: None,
             indent: 1,
             uses: &mut uses,
         };
-        for item in items {
+        for item in &of.items {
             if !is_plain(&item.name) {
                 world.line(1, format_args!("// {word} {:?}", item.name))?;
                 continue;
             }
             let ItemType::Instance { items: inner } = &item.ty else {
-                printer.item(&mut world, item, items, word)?;
+                printer.item(&mut world, item, word)?;
                 continue;
             };
             match Id::of(&item.name) {
                 Some(id) => {
                     world.line(1, format_args!("{word} {};", item.name))?;
-                    packages.add(interface, &id, item, inner)?;
+                    packages.add(&printer, &id, item, inner)?;
                 }
                 None => {
                     let mut body = Text::default();
-                    let body_uses = body_of(interface, item, inner, 2, &mut body)?;
+                    let body_uses = printer.body_of(item, inner, &mut body)?;
                     world.line(1, format_args!("{word} {}: interface {{", Name(&item.name)))?;
                     body_uses.print(2, "", &mut world)?;
                     world.add(body.as_str())?;
@@ -142,9 +143,7 @@ impl<'a> Id<'a> {
             version,
         })
     }
-}
 
-impl Id<'_> {
     /// The package with its version.
     fn whole_package(&self) -> String {
         match self.version {
@@ -161,7 +160,7 @@ struct Packages(BTreeMap<String, BTreeMap<String, String>>);
 impl Packages {
     fn add(
         &mut self,
-        interface: &Interface,
+        printer: &Printer<'_>,
         id: &Id<'_>,
         item: &Item,
         items: &[Item],
@@ -171,7 +170,7 @@ impl Packages {
         // An interface that is imported and exported is the same interface.
         if !interfaces.contains_key(id.name) {
             let mut body = Text::default();
-            let uses = body_of(interface, item, items, 2, &mut body)?;
+            let uses = printer.body_of(item, items, &mut body)?;
             let mut text = Text::default();
             uses.print(2, &package, &mut text)?;
             text.add(body.as_str())?;
@@ -192,28 +191,6 @@ impl Packages {
         }
         Ok(())
     }
-}
-
-/// Prints the items of an interface. Returns the types of other interfaces that it uses.
-fn body_of(
-    interface: &Interface,
-    item: &Item,
-    items: &[Item],
-    indent: usize,
-    text: &mut Text,
-) -> Result<Uses, Full> {
-    let mut uses = Uses::default();
-    let around = [item.name.clone()];
-    let mut printer = Printer {
-        interface,
-        around: &around,
-        indent,
-        uses: &mut uses,
-    };
-    for item in items {
-        printer.item(text, item, items, "")?;
-    }
-    Ok(uses)
 }
 
 /// The types of other interfaces that an interface or a world uses: their interface, their name there and here.
@@ -239,28 +216,42 @@ impl Uses {
 /// Prints the items of an interface, or of a world.
 struct Printer<'a> {
     interface: &'a Interface,
-    /// The names of the instances around the items.
-    around: &'a [Box<str>],
+    /// The functions of the imports or of the exports, by number.
+    functions: &'a [Function],
+    members: &'a Members<'a>,
+    /// The name of the interface; `None` in a world.
+    around: Option<&'a str>,
     indent: usize,
     uses: &'a mut Uses,
 }
 
 impl Printer<'_> {
+    /// Prints the items of an interface. Returns the types of other interfaces that it uses.
+    fn body_of(&self, item: &Item, items: &[Item], text: &mut Text) -> Result<Uses, Full> {
+        let mut uses = Uses::default();
+        let members = Members::of(items);
+        let mut printer = Printer {
+            interface: self.interface,
+            functions: self.functions,
+            members: &members,
+            around: Some(&item.name),
+            indent: 2,
+            uses: &mut uses,
+        };
+        for item in items {
+            printer.item(text, item, "")?;
+        }
+        Ok(uses)
+    }
+
     /// Prints an item. `word` is before a function of a world.
-    fn item(
-        &mut self,
-        text: &mut Text,
-        item: &Item,
-        siblings: &[Item],
-        word: &str,
-    ) -> Result<(), Full> {
+    fn item(&mut self, text: &mut Text, item: &Item, word: &str) -> Result<(), Full> {
         let name = Name(&item.name);
         match &item.ty {
             // A function of a resource is printed with it.
-            ItemType::Function { .. } if item.name.starts_with('[') => Ok(()),
+            ItemType::Function { .. } if is_member(&item.name) => Ok(()),
             ItemType::Function { number } => {
-                let is_import = word != "export" && self.is_import(item, *number);
-                let ty = self.function(*number, is_import, 0)?;
+                let ty = self.function(*number, 0)?;
                 match word {
                     "" => text.line(self.indent, format_args!("{name}: {ty};")),
                     word => text.line(self.indent, format_args!("{word} {name}: {ty};")),
@@ -273,10 +264,8 @@ impl Printer<'_> {
             ItemType::Resource { resource } => {
                 let path = &self.interface.resources[*resource as usize].path;
                 match &**path {
-                    path if *path == *self.own_path(&item.name) => {
-                        self.resource(text, item, siblings, word)
-                    }
-                    [from, original] if self.around == [from.clone()] => {
+                    path if self.is_own(path, &item.name) => self.resource(text, &item.name),
+                    [from, original] if self.around == Some(from) => {
                         let original = Name(original);
                         text.line(self.indent, format_args!("type {name} = {original};"))
                     }
@@ -284,7 +273,7 @@ impl Printer<'_> {
                         self.use_type(from, original, &item.name);
                         Ok(())
                     }
-                    _ => self.resource(text, item, siblings, word),
+                    _ => self.resource(text, &item.name),
                 }
             }
             ItemType::Type { ty: None, .. } => Ok(()),
@@ -297,63 +286,39 @@ impl Printer<'_> {
         }
     }
 
-    fn own_path(&self, name: &str) -> Vec<Box<str>> {
-        let own = std::iter::once(Box::from(name));
-        self.around.iter().cloned().chain(own).collect()
-    }
-
-    /// Whether a function is one of the imports: numbers are those among the imports, or among the exports.
-    fn is_import(&self, item: &Item, number: u32) -> bool {
-        let imported = self.interface.imports.functions.get(number as usize);
-        imported.is_some_and(|function| *function.path == *self.own_path(&item.name))
+    /// Whether a path is that of the item with this name here.
+    fn is_own(&self, path: &[Box<str>], name: &str) -> bool {
+        let own = self.around.into_iter().chain([name]);
+        path.iter().map(|name| &**name).eq(own)
     }
 
     fn use_type(&mut self, from: &str, name: &str, here: &str) {
         self.uses.0.insert((from.into(), name.into(), here.into()));
     }
 
-    fn resource(
-        &mut self,
-        text: &mut Text,
-        item: &Item,
-        siblings: &[Item],
-        word: &str,
-    ) -> Result<(), Full> {
-        let name = Name(&item.name);
+    fn resource(&mut self, text: &mut Text, name: &str) -> Result<(), Full> {
         let mut members = Text::default();
-        for sibling in siblings {
-            let ItemType::Function { number } = sibling.ty else {
-                continue;
-            };
-            let Some((kind, rest)) = sibling
-                .name
-                .strip_prefix('[')
-                .and_then(|rest| rest.split_once(']'))
-            else {
-                continue;
-            };
-            let (resource, member) = rest.split_once('.').unwrap_or((rest, ""));
-            if *resource != *item.name {
-                continue;
-            }
-            let is_import = word != "export" && self.is_import(sibling, number);
-            let indent = self.indent + 1;
-            // A method does not name its receiver.
-            let skipped = usize::from(kind == "method");
-            let ty = self.function(number, is_import, skipped)?;
-            let member = Name(member);
+        let indent = self.indent + 1;
+        for Member { kind, name, number } in self.members.of_resource(name) {
+            let name = Name(name);
             match kind {
-                "constructor" => {
-                    let parameters = ty.strip_prefix("func").unwrap_or(&ty);
-                    let end = parameters
-                        .rfind(") -> ")
-                        .map_or(parameters.len(), |end| end + 1);
-                    members.line(indent, format_args!("constructor{};", &parameters[..end]))?;
+                MemberKind::Constructor => {
+                    // The result is the resource.
+                    let params = self.params(*number, 0)?;
+                    members.line(indent, format_args!("constructor({params});"))?;
                 }
-                "static" => members.line(indent, format_args!("{member}: static {ty};"))?,
-                _ => members.line(indent, format_args!("{member}: {ty};"))?,
+                MemberKind::Method => {
+                    // A method does not name its receiver.
+                    let ty = self.function(*number, 1)?;
+                    members.line(indent, format_args!("{name}: {ty};"))?;
+                }
+                MemberKind::Static => {
+                    let ty = self.function(*number, 0)?;
+                    members.line(indent, format_args!("{name}: static {ty};"))?;
+                }
             }
         }
+        let name = Name(name);
         if members.as_str().is_empty() {
             return text.line(self.indent, format_args!("resource {name};"));
         }
@@ -362,30 +327,32 @@ impl Printer<'_> {
         text.line(self.indent, format_args!("}}"))
     }
 
-    fn function(&mut self, number: u32, is_import: bool, skipped: usize) -> Result<String, Full> {
-        let interface = self.interface;
-        let items = match is_import {
-            true => &interface.imports,
-            false => &interface.exports,
-        };
+    /// Prints the type of a function without its first `skipped` parameters.
+    fn function(&mut self, number: u32, skipped: usize) -> Result<String, Full> {
         let FunctionType {
-            params,
-            result,
-            is_async,
-        } = &items.functions[number as usize].ty;
+            result, is_async, ..
+        } = &self.functions[number as usize].ty;
+        let params = self.params(number, skipped)?;
         let mut text = Text::default();
         text.add(if *is_async { "async func(" } else { "func(" })?;
+        text.add(&params)?;
+        text.add(")")?;
+        if let Some(result) = result {
+            text.add(" -> ")?;
+            self.ty(&mut text, *result)?;
+        }
+        Ok(text.into_string())
+    }
+
+    fn params(&mut self, number: u32, skipped: usize) -> Result<String, Full> {
+        let params = &self.functions[number as usize].ty.params;
+        let mut text = Text::default();
         for (i, (name, ty)) in params.iter().skip(skipped).enumerate() {
             if i > 0 {
                 text.add(", ")?;
             }
             text.format(format_args!("{}: ", Name(name)))?;
             self.ty(&mut text, *ty)?;
-        }
-        text.add(")")?;
-        if let Some(result) = result {
-            text.add(" -> ")?;
-            self.ty(&mut text, *result)?;
         }
         Ok(text.into_string())
     }
@@ -398,7 +365,7 @@ impl Printer<'_> {
         same_as: Option<TypeIndex>,
     ) -> Result<(), Full> {
         if let Some([from, original]) = same_as.and_then(|other| self.interface.name_of(other))
-            && self.around != [from.clone()]
+            && self.around != Some(from)
         {
             self.use_type(from, original, name);
             return Ok(());
@@ -408,7 +375,7 @@ impl Printer<'_> {
         let is_alias = self
             .interface
             .name_of(ty)
-            .is_some_and(|path| path != self.own_path(name.0));
+            .is_some_and(|path| !self.is_own(path, name.0));
         if is_alias || same_as.is_some() {
             let mut other = Text::default();
             self.ty(&mut other, same_as.unwrap_or(ty))?;
@@ -472,7 +439,7 @@ impl Printer<'_> {
             return text.add("_");
         };
         if let [from, name] = path
-            && self.around != [from.clone()]
+            && self.around != Some(from)
         {
             self.use_type(from, name, name);
         }
