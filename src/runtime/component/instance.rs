@@ -234,6 +234,8 @@ impl ComponentInstance {
     /// `FuelExhausted` if the fuel ran out.
     pub fn call(&self, path: &str, args: &[Val]) -> Result<Option<Val>, WasmError> {
         let number = self.number_of(path)?;
+        let (function, _) = self.callable(number)?;
+        values::check_arguments(&self.component.code.interface, &function.ty, args)?;
         let call = self.prepare(number, args.to_vec())?;
         Ok(self.run(call)?.returned()?.pop())
     }
@@ -255,11 +257,11 @@ impl ComponentInstance {
         Ok(number as u32)
     }
 
-    /// Checks the arguments of a function before the component is entered.
+    /// Returns the exported function of this number, if its values can cross.
     ///
     /// # Errors
     /// As [`ComponentInstance::call`].
-    pub(crate) fn prepare(&self, number: u32, args: Vec<Val>) -> Result<ComponentCall, WasmError> {
+    fn callable(&self, number: u32) -> Result<(&Function, Func), WasmError> {
         let interface = &self.component.code.interface;
         let function = interface.exports.functions.get(number as usize);
         let (Some(function), Some(func)) = (function, self.funcs.get(number as usize)) else {
@@ -276,10 +278,22 @@ impl ComponentInstance {
                 "the function has resources of WASI, which the host does not give or take",
             ));
         }
-        values::check_arguments(interface, &function.ty, &args)?;
+        Ok((function, *func))
+    }
+
+    /// Checks the handles in the arguments of a function before the component is entered. The arguments are of its types.
+    ///
+    /// # Errors
+    /// As [`ComponentInstance::call`].
+    pub(crate) fn prepare(
+        &self,
+        number: u32,
+        mut args: Vec<Val>,
+    ) -> Result<ComponentCall, WasmError> {
+        let (function, func) = self.callable(number)?;
+        let interface = &self.component.code.interface;
         self.check_usable()?;
-        let mut args = args;
-        if traits.has_handles {
+        if interface.traits_of(&function.ty).has_handles {
             let params = function.ty.params.iter().map(|(_, ty)| *ty);
             self.store.with(|store| {
                 let handles = &store.data().component_handles;
@@ -287,7 +301,7 @@ impl ComponentInstance {
             })?;
         }
         Ok(ComponentCall {
-            func: *func,
+            func,
             number,
             interface: interface.clone(),
             args,
