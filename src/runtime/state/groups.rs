@@ -6,7 +6,8 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::{StoreOptions, WasiConfig};
 use crate::runtime::engine::group::Group;
 use crate::runtime::module::compiler::Compiler;
-use crate::runtime::state::{StoreKind, WasmState, dropped, next_id};
+use crate::runtime::state::stores::StoreKind;
+use crate::runtime::state::{WasmState, dropped, next_id};
 use crate::runtime::store::WasmStore;
 
 impl WasmState {

@@ -1,0 +1,241 @@
+//! The stores of a state.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use wasmtime::MemoryType;
+#[cfg(feature = "testing")]
+use wasmtime::SharedMemory;
+
+use crate::runtime::base::error::WasmError;
+use crate::runtime::base::options::{Checks, StoreOptions};
+use crate::runtime::base::stats::StateStats;
+use crate::runtime::engine::group::Group;
+use crate::runtime::engine::limiter::{Limits, Usage};
+use crate::runtime::objects::memory::WasmMemory;
+use crate::runtime::state::{Entry, WasmState, dropped, next_id};
+use crate::runtime::store::{StoreWasi, WasmStore};
+use crate::runtime::wasi::Wasi;
+use crate::runtime::wasi::p2::WasiP2;
+
+/// The use of a new store.
+pub(super) enum StoreKind {
+    /// A store of its own, for instances of modules.
+    Single,
+    /// A store of a group.
+    Grouped(Arc<Group>),
+    /// The store for the instance of a component.
+    Component,
+}
+
+impl WasmState {
+    /// Makes a store with `options`, limited by the capabilities. Returns its handle and the store.
+    ///
+    /// # Errors
+    /// `InstantiateError` if there are too many stores, no handles are left for them, or the options ask for WASI
+    /// resources that are not granted.
+    pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
+        self.make_store(options.capped(&self.capabilities), StoreKind::Single)
+    }
+
+    /// Makes a store for the instance of a component, as [`WasmState::new_store`].
+    ///
+    /// # Errors
+    /// As [`WasmState::new_store`].
+    pub(crate) fn new_component_store(
+        &self,
+        options: StoreOptions,
+    ) -> Result<(u32, WasmStore), WasmError> {
+        self.make_store(options.capped(&self.capabilities), StoreKind::Component)
+    }
+
+    /// Makes a store with options that are limited by the capabilities.
+    pub(super) fn make_store(
+        &self,
+        options: StoreOptions,
+        kind: StoreKind,
+    ) -> Result<(u32, WasmStore), WasmError> {
+        let cap = self.capabilities.max_stores;
+        if self.stores.borrow().len() >= cap as usize {
+            return Err(WasmError::instantiate(format!(
+                "too many stores: the cap is {cap}"
+            )));
+        }
+        let checks = options.checks();
+        let (group, is_for_component) = match kind {
+            StoreKind::Single => (None, false),
+            StoreKind::Grouped(group) => (Some(group), false),
+            StoreKind::Component => (None, true),
+        };
+        let is_grouped = group.is_some();
+        let limits = Limits::new(&options, &self.capabilities, group.as_deref());
+        let wasi = options.wasi;
+        let wasi = wasi.map(|config| {
+            let (capabilities, preopens) = (&self.capabilities, &self.preopens);
+            Ok::<_, WasmError>(match is_for_component {
+                false => StoreWasi::Modules(Wasi::new(config, capabilities, preopens)?),
+                true => {
+                    let wasi = WasiP2::new(config, capabilities, preopens)?;
+                    StoreWasi::Component(Box::new(wasi))
+                }
+            })
+        });
+        let store = WasmStore::new(
+            self.code_cache.engines().get(checks)?,
+            limits,
+            wasi.transpose()?,
+            checks.interrupt,
+            options.timeout_ms.map(Duration::from_millis),
+            self.live_instances.clone(),
+            group,
+        );
+        // A store of a group gets fuel when a guest runs in it.
+        if let Some(fuel) = options.fuel.filter(|_| !is_grouped) {
+            store.set_fuel(fuel)?;
+        }
+        let id = next_id(&self.next_store_id)
+            .ok_or_else(|| WasmError::instantiate("too many stores were made"))?;
+        let entry = Entry {
+            store: store.clone(),
+            checks,
+            instances: Vec::new(),
+            component: None,
+            component_instance: None,
+        };
+        self.stores.borrow_mut().insert(id, entry);
+        Ok((id, store))
+    }
+
+    /// Returns the store with this handle.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store was dropped or never existed.
+    pub fn store(&self, id: u32) -> Result<WasmStore, WasmError> {
+        self.entry(id, |entry| entry.store.clone())
+    }
+
+    /// Checks that the store with this handle can be used.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store was dropped or never existed, or is busy.
+    pub fn check_store(&self, id: u32) -> Result<(), WasmError> {
+        match self.entry(id, |entry| entry.store.is_busy())? {
+            true => Err(WasmError::busy()),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns the checks in the guest code of the store with this handle.
+    ///
+    /// # Errors
+    /// As [`WasmState::store`].
+    pub(crate) fn checks(&self, id: u32) -> Result<Checks, WasmError> {
+        self.entry(id, |entry| entry.checks)
+    }
+
+    pub(super) fn store_and_checks(&self, id: u32) -> Result<(WasmStore, Checks), WasmError> {
+        self.entry(id, |entry| (entry.store.clone(), entry.checks))
+    }
+
+    pub(super) fn entry<R>(&self, id: u32, f: impl FnOnce(&Entry) -> R) -> Result<R, WasmError> {
+        let stores = self.stores.borrow();
+        let entry = stores.get(&id).ok_or_else(|| dropped("store", id))?;
+        Ok(f(entry))
+    }
+
+    /// Makes a memory in the store with this handle, for a script.
+    ///
+    /// # Errors
+    /// As [`WasmState::store`] and [`WasmStore::new_memory`].
+    pub(crate) fn new_memory(&self, store: u32, ty: MemoryType) -> Result<WasmMemory, WasmError> {
+        let store = self.store(store)?;
+        #[cfg(feature = "testing")]
+        if ty.is_shared()
+            && let Some(given) = self.given_memories.borrow_mut().pop_front()
+        {
+            return store.add_shared_memory(given);
+        }
+        store.new_memory(ty)
+    }
+
+    /// Returns the elements from index `start` to before `end` of an array of mutable 16-bit numbers, as bytes in
+    /// little-endian order. `object` is the number of the array in the store with this handle.
+    ///
+    /// # Errors
+    /// `TypeMismatch` if the object is another one, `MemoryError` if an index is out of bounds, `RuntimeError` if the
+    /// store was dropped or is busy or its guests' heap is full, `FuelExhausted` if the fuel ran out.
+    pub fn read_array16(
+        &self,
+        store: u32,
+        object: u32,
+        start: u32,
+        end: u32,
+    ) -> Result<Vec<u8>, WasmError> {
+        let (store, checks) = self.store_and_checks(store)?;
+        let code = self.code_cache.engines().code_units(checks)?;
+        store.read_array16(code, object, start, end)
+    }
+
+    /// Sets the elements from index `start` on of such an array to `units`: bytes in little-endian order. A last odd
+    /// byte is ignored.
+    ///
+    /// # Errors
+    /// As [`WasmState::read_array16`].
+    pub fn write_array16(
+        &self,
+        store: u32,
+        object: u32,
+        start: u32,
+        units: &[u8],
+    ) -> Result<(), WasmError> {
+        let (store, checks) = self.store_and_checks(store)?;
+        let code = self.code_cache.engines().code_units(checks)?;
+        store.write_array16(code, object, start, units)
+    }
+
+    /// Gives the scripts of this state a shared memory of another state, which has
+    /// [the same engines](WasmState::with_engines_of): the next shared memory that a script makes is this one. Scripts
+    /// themselves cannot hand a memory to another thread.
+    #[cfg(feature = "testing")]
+    pub fn give_shared_memory(&self, memory: SharedMemory) {
+        self.given_memories.borrow_mut().push_back(memory);
+    }
+
+    /// Drops a store and its instances. Its memory is freed when the last call into the store has returned and the
+    /// last [`crate::runtime::StoreLease`] is dropped. Returns whether the store existed.
+    pub fn drop_store(&self, id: u32) -> bool {
+        let Some(entry) = self.stores.borrow_mut().remove(&id) else {
+            return false;
+        };
+        let mut instances = self.instances.borrow_mut();
+        for id in &entry.instances {
+            instances.remove(id);
+        }
+        tracing::debug!(id, "dropped a store");
+        true
+    }
+
+    /// Returns how much the modules, stores and calls of this state use together. Guests may be running.
+    pub fn stats(&self) -> StateStats {
+        let stores = self.stores.borrow();
+        let usages = || stores.values().map(|entry| entry.store.usage());
+        StateStats {
+            modules: self.live_modules(),
+            stores: stores.len(),
+            instances: self.live_instances(),
+            running_calls: self.running_calls.load(Ordering::Relaxed),
+            memory_bytes: usages().map(Usage::memory_bytes).sum(),
+            table_elements: usages().map(Usage::table_elements).sum(),
+        }
+    }
+
+    /// Sets the fuel of a store, limited by the cap.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store was dropped, is busy, or was made without fuel.
+    pub fn set_fuel(&self, store: u32, fuel: u64) -> Result<(), WasmError> {
+        let fuel = fuel.min(self.capabilities.max_fuel.unwrap_or(u64::MAX));
+        self.store(store)?.set_fuel(fuel)
+    }
+}
