@@ -22,6 +22,11 @@ const LARGE_BYTES: u64 = 1 << 20;
 
 /// The estimated time for compiling a module in milliseconds, without the increase for small modules.
 pub fn milliseconds(module: &str) -> u64 {
+    without_increase(raised_milliseconds(module), module)
+}
+
+/// The estimated time for compiling a module in milliseconds.
+pub fn raised_milliseconds(module: &str) -> u64 {
     let mut limits = ModuleLimits::default();
     (limits.max_compile_ms, limits.max_compile_ns_per_byte) = (0, 0);
     estimated(&limits, module)
@@ -29,6 +34,11 @@ pub fn milliseconds(module: &str) -> u64 {
 
 /// The estimated memory for compiling a module in bytes, without the increase for small modules.
 pub fn bytes(module: &str) -> u64 {
+    without_increase(raised_bytes(module), module)
+}
+
+/// The estimated memory for compiling a module in bytes.
+pub fn raised_bytes(module: &str) -> u64 {
     let mut limits = ModuleLimits::default();
     (limits.max_compile_bytes, limits.max_compile_bytes_per_byte) = (0, 0);
     limits.max_compile_ms = u64::MAX / 1_000_000;
@@ -38,7 +48,10 @@ pub fn bytes(module: &str) -> u64 {
 fn estimated(limits: &ModuleLimits, module: &str) -> u64 {
     let message = compile(limits, module).unwrap_err().message;
     let (_, rest) = message.split_once("an estimated ").expect(&message);
-    let raised: u64 = rest.split(' ').next().unwrap().parse().unwrap();
+    rest.split(' ').next().unwrap().parse().unwrap()
+}
+
+fn without_increase(raised: u64, module: &str) -> u64 {
     let missing = LARGE_BYTES.saturating_sub(wat::parse_str(module).unwrap().len() as u64);
     raised * LARGE_BYTES / (LARGE_BYTES + missing)
 }

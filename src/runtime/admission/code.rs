@@ -107,7 +107,7 @@ impl CodeProfile {
         self.catches |= other.catches;
         self.waits |= other.waits;
         self.legacy_exceptions |= other.legacy_exceptions;
-        self.total.merge(other.total);
+        self.total.merge(&other.total);
     }
 }
 

@@ -4,6 +4,8 @@
 //! debug assertions. `crates/conformance/benches/compile_cost` measures the modules for which the estimates are
 //! least accurate.
 
+use serde::{Deserialize, Serialize};
+
 /// The size of a binary from which on an estimate has no margin.
 const LARGE_BYTES: u64 = 1 << 20;
 
@@ -25,6 +27,13 @@ pub(super) struct Bound {
     pub ns: u64,
     /// Memory, in bytes.
     pub bytes: u64,
+}
+
+impl Bound {
+    /// Whether this cost is within `bound`.
+    pub(super) fn is_within(&self, bound: &Self) -> bool {
+        self.ns <= bound.ns && self.bytes <= bound.bytes
+    }
 }
 
 /// The estimated cost of compiling something.
@@ -85,41 +94,98 @@ impl Cost {
     }
 }
 
-/// The cost of all functions of a module. Two functions are compiled in parallel.
-#[derive(Clone, Copy, Debug, Default)]
+/// The memory of the most expensive functions of a module that is known one by one.
+const LARGEST: usize = 64;
+
+/// The memory to compile a module, by the number of functions that are compiled at a time.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(super) struct Memory {
+    /// The memory until the whole module is compiled.
+    retained: u64,
+    /// The memory of the functions that take the most while they are compiled, the largest one first.
+    largest: Vec<u64>,
+}
+
+impl Memory {
+    /// Adds memory until the whole module is compiled, in bytes.
+    pub(super) fn add_retained(&mut self, bytes: u64) {
+        self.retained = self.retained.saturating_add(bytes);
+    }
+
+    /// Adds a function that takes so much memory while it is compiled, in bytes.
+    fn add_function(&mut self, bytes: u64) {
+        let place = self.largest.partition_point(|&larger| larger >= bytes);
+        if bytes > 0 && place < LARGEST {
+            self.largest.truncate(LARGEST - 1);
+            self.largest.insert(place, bytes);
+        }
+    }
+
+    /// Adds the memory of other functions.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.add_retained(other.retained);
+        for &bytes in &other.largest {
+            self.add_function(bytes);
+        }
+    }
+
+    /// Returns an estimate with a margin: see [`with_margin`].
+    fn with_margin(&self, binary_bytes: u64) -> Self {
+        let with_margin = |&bytes: &u64| with_margin(bytes, binary_bytes);
+        Self {
+            retained: with_margin(&self.retained),
+            largest: self.largest.iter().map(with_margin).collect(),
+        }
+    }
+
+    /// Returns the peak memory while so many functions are compiled at a time, in bytes.
+    pub(super) fn peak(&self, parallel: usize) -> u64 {
+        let Some((largest, others)) = self.largest.split_first() else {
+            return self.retained;
+        };
+        let known = others.iter().take(parallel.saturating_sub(1));
+        let others_bytes = known.copied().fold(0, u64::saturating_add);
+        // What is not known takes at most as much as the least that is.
+        let unknown = match self.largest.len() {
+            LARGEST => parallel.saturating_sub(LARGEST) as u64,
+            _ => 0,
+        };
+        let unknown_bytes = unknown.saturating_mul(others.last().copied().unwrap_or(0));
+        // Functions are rarely at their peak at the same time.
+        let others_bytes = others_bytes.saturating_add(unknown_bytes) / 8 * 7;
+        let functions = largest.saturating_add(others_bytes);
+        self.retained.saturating_add(functions)
+    }
+
+    /// Returns how many functions can be compiled at a time in so many bytes, up to `most`. Returns 0 if none can.
+    pub(super) fn parallel_within(&self, bytes: u64, most: usize) -> usize {
+        let fits = |parallel: &usize| self.peak(*parallel) <= bytes;
+        (1..=most).take_while(fits).last().unwrap_or(0)
+    }
+}
+
+/// The cost of all functions of a module.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Total {
     ns: u64,
     /// The time of the most expensive function, which a second core does not reduce.
     longest_ns: u64,
-    /// The memory of the two functions that take the most, the larger one first.
-    largest: [u64; 2],
-    retained: u64,
+    memory: Memory,
 }
 
 impl Total {
     pub(super) fn add(&mut self, cost: Cost) {
         self.ns = self.ns.saturating_add(cost.ns);
         self.longest_ns = self.longest_ns.max(cost.ns);
-        self.retained = self.retained.saturating_add(cost.retained);
-        let [first, second] = self.largest;
-        if cost.transient > first {
-            self.largest = [cost.transient, first];
-        } else if cost.transient > second {
-            self.largest[1] = cost.transient;
-        }
+        self.memory.add_retained(cost.retained);
+        self.memory.add_function(cost.transient);
     }
 
     /// Adds the cost of other functions.
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.ns = self.ns.saturating_add(other.ns);
         self.longest_ns = self.longest_ns.max(other.longest_ns);
-        self.retained = self.retained.saturating_add(other.retained);
-        let [first, second] = self.largest;
-        let [others_first, others_second] = other.largest;
-        self.largest = match first >= others_first {
-            true => [first, second.max(others_first)],
-            false => [others_first, first.max(others_second)],
-        };
+        self.memory.merge(&other.memory);
     }
 
     /// Returns the time on two cores, in nanoseconds.
@@ -127,11 +193,13 @@ impl Total {
         (self.ns / 2).max(self.longest_ns)
     }
 
-    /// Returns the peak memory, in bytes.
-    pub(super) fn peak_bytes(&self) -> u64 {
-        self.retained
-            .saturating_add(self.largest[0])
-            // Both functions are rarely at their peak at the same time.
-            .saturating_add(self.largest[1] / 8 * 7)
+    /// Returns the time on one core, in nanoseconds.
+    pub(super) fn sequential_ns(&self) -> u64 {
+        self.ns
+    }
+
+    /// Returns the memory with a margin for a binary of this size: see [`with_margin`].
+    pub(super) fn memory(&self, binary_bytes: u64) -> Memory {
+        self.memory.with_margin(binary_bytes)
     }
 }

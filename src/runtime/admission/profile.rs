@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::cost::Bound;
+use super::cost::{Bound, Memory};
 use super::walk::Walk;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
@@ -39,8 +39,11 @@ pub(crate) struct ModuleProfile {
     pub(super) data_bytes: u64,
     pub(super) custom_sections: u64,
     pub(super) custom_section_bytes: u64,
+    /// The time to compile it on two cores, in nanoseconds.
     pub(super) compile_ns: u64,
-    pub(super) compile_bytes: u64,
+    /// The time to compile it on one core, in nanoseconds.
+    pub(super) sequential_ns: u64,
+    pub(super) memory: Memory,
     /// The work to validate the module, in steps.
     pub(super) validation_steps: u64,
     /// The maximum number of bytes by which the shared memories that it defines may grow.
@@ -210,7 +213,8 @@ impl ModuleProfile {
             };
         }
         combine!(u64::saturating_add; types imports exports name_bytes functions tags element_segments elements
-            data_segments data_bytes custom_sections custom_section_bytes compile_ns compile_bytes validation_steps);
+            data_segments data_bytes custom_sections custom_section_bytes compile_ns sequential_ns validation_steps);
+        self.memory.merge(&module.memory);
         combine!(u64::max; params results fields largest_body locals nesting regions memories tables globals);
     }
 
@@ -225,7 +229,8 @@ impl ModuleProfile {
     /// Adds to the time, in nanoseconds, and memory, in bytes, for the compilation.
     pub(super) fn add_cost(&mut self, ns: u64, bytes: u64) {
         self.compile_ns = self.compile_ns.saturating_add(ns);
-        self.compile_bytes = self.compile_bytes.saturating_add(bytes);
+        self.sequential_ns = self.sequential_ns.saturating_add(ns);
+        self.memory.add_retained(bytes);
     }
 
     /// Checks a module in a component: the number of the module there is `index`.
@@ -271,22 +276,23 @@ impl ModuleProfile {
                 allowed,
             })
             .collect();
-        let Bound { ns, bytes } = bound(limits, self.binary_bytes);
-        if self.compile_ns > ns {
+        let bound = bound(limits, self.binary_bytes);
+        let cost = self.cost_within(&bound);
+        if cost.ns > bound.ns {
             exceeded.push(ExceededLimit {
                 name: "max_compile_ms",
-                value: match self.compile_ns {
+                value: match cost.ns {
                     u64::MAX => u64::MAX,
                     ns => ns.div_ceil(1_000_000),
                 },
-                allowed: ns / 1_000_000,
+                allowed: bound.ns / 1_000_000,
             });
         }
-        if self.compile_bytes > bytes {
+        if cost.bytes > bound.bytes {
             exceeded.push(ExceededLimit {
                 name: "max_compile_bytes",
-                value: self.compile_bytes,
-                allowed: bytes,
+                value: cost.bytes,
+                allowed: bound.bytes,
             });
         }
         exceeded
@@ -315,8 +321,9 @@ impl ModuleProfile {
 
     fn check_cost_as(&self, kind: &str, limits: &ModuleLimits) -> Result<(), WasmError> {
         let bound = bound(limits, self.binary_bytes);
-        if self.compile_ns > bound.ns {
-            let estimate = match self.compile_ns {
+        let cost = self.cost_within(&bound);
+        if cost.ns > bound.ns {
+            let estimate = match cost.ns {
                 u64::MAX => "more than can be estimated".to_owned(),
                 ns => format!("an estimated {} ms", ns / 1_000_000),
             };
@@ -327,8 +334,8 @@ impl ModuleProfile {
                 "max_compile_ms and max_compile_ns_per_byte",
             ));
         }
-        if self.compile_bytes > bound.bytes {
-            let estimate = self.compile_bytes;
+        if cost.bytes > bound.bytes {
+            let estimate = cost.bytes;
             return Err(exceeds_of(
                 kind,
                 format_args!("would take an estimated {estimate} bytes of memory to compile"),
@@ -337,6 +344,29 @@ impl ModuleProfile {
             ));
         }
         Ok(())
+    }
+
+    /// Returns the estimated cost to compile two functions at a time; or one at a time, if only this is within the bound.
+    fn cost_within(&self, bound: &Bound) -> Bound {
+        let sequential = Bound {
+            ns: self.sequential_ns,
+            bytes: self.memory.peak(1),
+        };
+        let parallel = Bound {
+            ns: self.compile_ns,
+            bytes: self.memory.peak(2),
+        };
+        match parallel.bytes > bound.bytes && sequential.is_within(bound) {
+            true => sequential,
+            false => parallel,
+        }
+    }
+
+    /// Returns the number of functions, up to `most`, that can be compiled at a time without more memory than these
+    /// limits allow, at least one.
+    pub(crate) fn parallel_functions(&self, limits: &ModuleLimits, most: usize) -> usize {
+        let bound = bound(limits, self.binary_bytes);
+        self.memory.parallel_within(bound.bytes, most).max(1)
     }
 
     /// Whether the estimate of the time to compile it is at most `ns` nanoseconds.

@@ -438,7 +438,7 @@ impl<'a> Walk<'a> {
         self.profile.legacy_exceptions = code.legacy_exceptions;
         match code.legacy_exceptions {
             true => self.total = Total::default(),
-            false => self.total.merge(code.total),
+            false => self.total.merge(&code.total),
         }
         // Segments are merged if their image is not larger than this.
         let max_image = match self.is_nested {
@@ -469,13 +469,14 @@ impl<'a> Walk<'a> {
             true => accesses.searches_in_own_order(wasm),
             false => accesses.searches(wasm),
         };
-        let ns = self.total.wall_ns().saturating_add(validation);
         // One function may have all accesses, so the second core may not help.
-        let ns = ns.saturating_add(searches::time_of(searches.steps));
+        let fixed_ns = validation.saturating_add(searches::time_of(searches.steps));
         self.profile.export_order = searches.order;
         let binary_bytes = self.profile.binary_bytes;
-        self.profile.compile_ns = cost::with_margin(ns, binary_bytes);
-        self.profile.compile_bytes = cost::with_margin(self.total.peak_bytes(), binary_bytes);
+        let ns = |ns: u64| cost::with_margin(ns.saturating_add(fixed_ns), binary_bytes);
+        self.profile.compile_ns = ns(self.total.wall_ns());
+        self.profile.sequential_ns = ns(self.total.sequential_ns());
+        self.profile.memory = self.total.memory(binary_bytes);
         self.profile
     }
 }

@@ -102,8 +102,9 @@ pub struct ModuleLimits {
     /// The part of the maximum time to compile a module that each byte of the binary adds, in nanoseconds. Default:
     /// 10,000, which is one second per 100 KB.
     pub max_compile_ns_per_byte: u64,
-    /// The base part of the maximum memory to compile a module on two cores, in bytes. `max_compile_bytes_per_byte`
-    /// adds to it. The memory is estimated like the time. Default: 128 MiB.
+    /// The base part of the maximum memory to compile a module, in bytes. `max_compile_bytes_per_byte` adds to it. The
+    /// memory is estimated like the time. As many functions are compiled at a time as fit into it, up to one for each
+    /// core. Default: 128 MiB.
     pub max_compile_bytes: u64,
     /// The part of the maximum memory to compile a module that each byte of the binary adds, in bytes. Default:
     /// 100.

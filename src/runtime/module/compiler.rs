@@ -14,6 +14,7 @@ use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::Checks;
 use crate::runtime::base::text;
 use crate::runtime::engine::compile_queue::{CompileQueue, Waiting};
+use crate::runtime::engine::parallel_compile;
 use crate::runtime::rewrite::{merge_data_segments, standard_exceptions};
 use crate::runtime::store::move_module::move_to_engine;
 
@@ -214,7 +215,10 @@ impl Compiler {
             };
         let (reordered, names) = reordered.unzip();
         let wasm = reordered.as_deref().unwrap_or(wasm);
-        let module = self.machine_code(wasm, checks, code.single_pass)?;
+        let functions = code.profile.parallel_functions(&self.limits, parallel_compile::usual());
+        let module = parallel_compile::with_at_most(functions, || {
+            self.machine_code(wasm, checks, code.single_pass)
+        })??;
         let compiled = Compiled::new(module, names, &code.profile)?;
         code.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())

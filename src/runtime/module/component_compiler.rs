@@ -12,6 +12,7 @@ use crate::runtime::base::text;
 use crate::runtime::component::types::Interface;
 use crate::runtime::component::validation::{Refusal, validate};
 use crate::runtime::component::{ComponentCode, ComponentInterface};
+use crate::runtime::engine::parallel_compile;
 
 impl Compiler {
     /// Checks the format of a component's source before it is copied.
@@ -97,7 +98,11 @@ impl Compiler {
             return Ok(());
         }
         let engine = self.cache().engines().get(checks)?;
-        let component = Component::from_binary(engine, code.wasm());
+        let usual = parallel_compile::usual();
+        let functions = code.profile.parallel_functions(self.limits(), usual);
+        let component = parallel_compile::with_at_most(functions, || {
+            Component::from_binary(engine, code.wasm())
+        })?;
         let component =
             component.map_err(|error| match error.downcast_ref::<wasmparser::Error>() {
                 Some(found) => admission::invalid_component(found),

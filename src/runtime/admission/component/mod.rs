@@ -80,6 +80,12 @@ impl ComponentProfile {
         self.instances_of.get(component).copied().unwrap_or(0)
     }
 
+    /// Returns the number of functions, up to `most`, that can be compiled at a time: see
+    /// [`ModuleProfile::parallel_functions`].
+    pub(crate) fn parallel_functions(&self, limits: &ModuleLimits, most: usize) -> usize {
+        self.all.parallel_functions(limits, most)
+    }
+
     /// Adds to the time, in nanoseconds, and memory, in bytes, for the compilation.
     pub(crate) fn add_cost(&mut self, ns: u64, bytes: u64) {
         self.all.add_cost(ns, bytes);
