@@ -31,8 +31,6 @@ export class MemoryState extends ObjectState {
   readonly isShared: boolean;
   /** The buffer that an app got last. */
   lastBuffer: ArrayBuffer | SharedArrayBuffer | undefined;
-  /** Its length, if the memory is not shared. */
-  lastLength: number = 0;
 
   constructor(store: StandardStore, handle: number, address: AddressType, isShared: boolean) {
     super(store.namespace, "Memory");
@@ -46,10 +44,7 @@ export class MemoryState extends ObjectState {
   /** The buffer that shows the memory now. */
   showBuffer(): ArrayBuffer | SharedArrayBuffer {
     const buffer = this.store.views.buffer(this.handle);
-    if (isArrayBuffer(buffer)) {
-      this.lastLength = ArrayBufferPrototypeGetByteLength(buffer);
-      return this.lastBuffer = buffer;
-    }
+    if (isArrayBuffer(buffer)) return this.lastBuffer = buffer;
     // A shared memory may grow on another thread, so the length is always asked for.
     if (this.lastBuffer === undefined || this.lastBuffer.byteLength !== buffer.byteLength) {
       this.lastBuffer = ObjectFreeze(buffer);
@@ -67,10 +62,7 @@ export class MemoryState extends ObjectState {
     }
     store.views.detachGrown();
     // The standard detaches the buffer even if the memory has not grown.
-    if (delta === 0 && !this.isShared) {
-      op_wasm_detach_view(store.id, handle);
-      this.lastLength = 0;
-    }
+    if (delta === 0 && !this.isShared) op_wasm_detach_view(store.id, handle);
     return pages;
   }
 }
@@ -105,6 +97,10 @@ function storeForMemory(namespace: NamespaceState): StandardStore {
 export function makeMemoryClass(namespace: NamespaceState): ObjectClass {
   class Memory {
     #memory: MemoryState;
+    /** The buffer that an app got last, if the memory is not shared. It is kept here, since glue asks for it often. */
+    #buffer: ArrayBuffer | undefined;
+    /** The length of the buffer that an app got last, if it has bytes and the memory is not shared. */
+    #length: number = 0;
 
     constructor(type?: unknown, key?: unknown, state?: MemoryState) {
       if (key !== internal) {
@@ -142,11 +138,13 @@ export function makeMemoryClass(namespace: NamespaceState): ObjectClass {
     }
 
     get buffer(): ArrayBuffer | SharedArrayBuffer {
-      const { lastBuffer, lastLength } = this.#memory;
       // The buffer of a memory that has grown is detached, and has no bytes. An app that changes `byteLength` misleads
       // only itself.
-      if (lastLength !== 0 && lastBuffer.byteLength === lastLength) return lastBuffer;
-      return this.#memory.showBuffer();
+      if (this.#length !== 0 && this.#buffer.byteLength === this.#length) return this.#buffer;
+      const buffer = this.#memory.showBuffer();
+      if (!isArrayBuffer(buffer)) return buffer;
+      this.#length = ArrayBufferPrototypeGetByteLength(buffer);
+      return this.#buffer = buffer;
     }
   }
   exposeInterface(Memory, "Memory", 1);
