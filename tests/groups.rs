@@ -302,7 +302,7 @@ fn a_module_compiled_for_a_group_is_ready_for_its_stores() {
             7, 9, 2, 1, 102, 0, 0, 1, 103, 0, 0, 10, 6, 1, 4, 0, 65, value, 11]);
         const now = JSON.parse(ops.op_wasm_compile_now(binary(1), group));
         const later = JSON.parse(await ops.op_wasm_compile_for(binary(2), 0, group));
-        const others = JSON.parse(await ops.op_wasm_compile(binary(3), 0));
+        const others = JSON.parse(await ops.op_wasm_compile(binary(3), 0, false, false));
         const NOT_COMPILED = 1;
         const needs = [now, later, others].map(({ id }) => ops.op_wasm_preparation(id, store) === NOT_COMPILED);
         const failed = [];

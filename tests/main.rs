@@ -9,6 +9,7 @@ mod async_calls;
 mod bad_input;
 mod capabilities;
 mod compile_caps;
+mod compile_checks;
 mod compile_data;
 mod compile_deferred;
 mod compile_exports;

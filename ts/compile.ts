@@ -14,7 +14,8 @@ import {
   op_wasm_validate,
   op_wasm_validate_async,
 } from "./ops.ts";
-import { signalOf } from "./options.ts";
+import { checksFor, signalOf } from "./options.ts";
+import type { CompileOptions, ValidateOptions } from "./options.ts";
 
 /**
  * Makes the object of a module that was just compiled. Garbage is collected after the compilation: before it, the app
@@ -26,12 +27,6 @@ async function made(info: string): Promise<WasmModule> {
   return module;
 }
 
-/** The options of a compilation or validation. */
-export interface CompileOptions {
-  /** Cancels the compilation when it is aborted. */
-  signal?: AbortSignal;
-}
-
 /** The number of the last compilation that can be cancelled. */
 let lastCancellation = 0;
 
@@ -40,7 +35,7 @@ let lastCancellation = 0;
  * of the options is aborted: a compilation that has not begun then never begins.
  */
 export async function unlessAborted<T>(
-  options: CompileOptions | undefined,
+  options: ValidateOptions | undefined,
   start: (cancellation: number) => Promise<T>,
 ): Promise<T> {
   const signal = signalOf(options, TypeMismatch);
@@ -78,7 +73,9 @@ export async function compile(
   options?: CompileOptions,
 ): Promise<WasmModule> {
   const bytes = toBytes(source, CompileError);
-  return await made(await unlessAborted(options, (cancellation) => op_wasm_compile(bytes, cancellation)));
+  const { fuel, interrupt } = checksFor(options);
+  const compile = (cancellation: number) => op_wasm_compile(bytes, cancellation, fuel, interrupt);
+  return await made(await unlessAborted(options, compile));
 }
 
 /**
@@ -92,7 +89,9 @@ export async function compileFile(path: string, options?: CompileOptions): Promi
   if (typeof path !== "string") {
     throw new WasmError(`a path must be a string, got ${describe(path)}`, CompileError);
   }
-  return await made(await unlessAborted(options, (cancellation) => op_wasm_compile_file(path, cancellation)));
+  const { fuel, interrupt } = checksFor(options);
+  const compile = (cancellation: number) => op_wasm_compile_file(path, cancellation, fuel, interrupt);
+  return await made(await unlessAborted(options, compile));
 }
 
 /**
@@ -112,7 +111,7 @@ export function validate(source: BufferSource): boolean {
  */
 export async function validateAsync(
   source: BufferSource,
-  options?: CompileOptions,
+  options?: ValidateOptions,
 ): Promise<boolean> {
   const bytes = toBytes(source, TypeMismatch);
   return await unlessAborted(options, (cancellation) => op_wasm_validate_async(bytes, cancellation));

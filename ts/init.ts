@@ -7,7 +7,6 @@ import "./func.ts";
 import "./webassembly/global_object.ts";
 
 export { compile, compileFile, validate, validateAsync } from "./compile.ts";
-export type { CompileOptions } from "./compile.ts";
 export { WasmModule } from "./module.ts";
 export { createWebAssembly } from "./webassembly/namespace.ts";
 export { esModuleSource, linkEsModule, refuseEsModule } from "./webassembly/es_modules.ts";
@@ -43,5 +42,5 @@ export type {
   WasmFunction,
 } from "./types.ts";
 export type { Imports, ImportValue } from "./extern_objects.ts";
-export type { CallOptions, StoreOptions } from "./options.ts";
+export type { CallOptions, CompileOptions, StoreOptions, ValidateOptions } from "./options.ts";
 export type { StdioConfig, WasiConfig } from "./wasi_options.ts";

@@ -31,6 +31,28 @@ export interface StoreOptions {
   wasi?: WasiConfig;
 }
 
+/** The options of a validation. */
+export interface ValidateOptions {
+  /** Cancels it when it is aborted. */
+  signal?: AbortSignal;
+}
+
+/** The options of a compilation. */
+export interface CompileOptions extends ValidateOptions {
+  /**
+   * The options of the stores that the code is for, or like them. The code has only the checks that its stores need: for
+   * `fuel`, and for `timeoutMs` or `interruptible`; how much does not matter. If it lacks the checks of a store,
+   * {@linkcode instantiate} compiles it again. Without this option, the code has the checks that the host's caps need.
+   */
+  for?: StoreOptions;
+}
+
+/** The checks that code does while it runs. */
+export interface Checks {
+  fuel: boolean;
+  interrupt: boolean;
+}
+
 /** Store options as the op takes them. */
 export interface CheckedOptions {
   fuel: number | undefined;
@@ -79,6 +101,37 @@ export function signalOf(
   return signal;
 }
 
+/**
+ * The checks that the options of a compilation ask for.
+ *
+ * @throws {WasmError} `TypeMismatch` if an option is unusable.
+ */
+export function checksFor(options: CompileOptions | undefined): Checks {
+  const none = { fuel: false, interrupt: false };
+  // Options that are no object are refused where the signal is read.
+  if (!isObject(options)) return none;
+  const store = option(options, "for", TypeMismatch) as StoreOptions | undefined;
+  if (store === undefined) return none;
+  if (!isObject(store)) {
+    throw new WasmError(`for must be an object, got ${describe(store)}`, TypeMismatch);
+  }
+  const timeoutMs = integer(store, "timeoutMs", TypeMismatch);
+  const interruptible = boolean(store, "interruptible", TypeMismatch);
+  return {
+    fuel: integer(store, "fuel", TypeMismatch) !== undefined,
+    interrupt: timeoutMs !== undefined || interruptible === true,
+  };
+}
+
+/** An option that is a boolean, if the app gives it. */
+function boolean(options: object, name: string, code: WasmErrorCode): boolean | undefined {
+  const value = option(options, name, code);
+  if (value !== undefined && typeof value !== "boolean") {
+    throw new WasmError(`${name} must be a boolean, got ${describe(value)}`, code);
+  }
+  return value as boolean | undefined;
+}
+
 /** An option that is an integer from 0 to 2⁵³ − 1, if the app gives it. */
 function integer(options: object, name: string, code: WasmErrorCode): number | undefined {
   const value = option(options, name, code);
@@ -104,13 +157,7 @@ export function checkOptions(options: StoreOptions | undefined): CheckedOptions 
     throw new WasmError(`options must be an object, got ${describe(options)}`, InstantiateError);
   }
   const timeoutMs = integer(options, "timeoutMs", InstantiateError);
-  const interruptible = option(options, "interruptible", InstantiateError);
-  if (interruptible !== undefined && typeof interruptible !== "boolean") {
-    throw new WasmError(
-      `interruptible must be a boolean, got ${describe(interruptible)}`,
-      InstantiateError,
-    );
-  }
+  const interruptible = boolean(options, "interruptible", InstantiateError);
   const wasi = option(options, "wasi", InstantiateError);
   return {
     fuel: integer(options, "fuel", InstantiateError),

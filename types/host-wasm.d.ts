@@ -179,6 +179,20 @@ declare module "host:wasm" {
      */
     wasi?: WasiConfig;
   }
+  /** The options of a validation. */
+  export interface ValidateOptions {
+    /** Cancels it when it is aborted. */
+    signal?: AbortSignal;
+  }
+  /** The options of a compilation. */
+  export interface CompileOptions extends ValidateOptions {
+    /**
+     * The options of the stores that the code is for, or like them. The code has only the checks that its stores need: for
+     * `fuel`, and for `timeoutMs` or `interruptible`; how much does not matter. If it lacks the checks of a store,
+     * {@linkcode instantiate} compiles it again. Without this option, the code has the checks that the host's caps need.
+     */
+    for?: StoreOptions;
+  }
   /** The options of an asynchronous call. */
   export interface CallOptions {
     /** Ends the call when it is aborted. The store has to be interruptible. */
@@ -340,11 +354,6 @@ declare module "host:wasm" {
    * @throws {WasmError} `InstantiateError` if an option is unusable.
    */
   export function createWebAssembly(options?: StoreOptions): object;
-  /** The options of a compilation or validation. */
-  export interface CompileOptions {
-    /** Cancels the compilation when it is aborted. */
-    signal?: AbortSignal;
-  }
   /**
    * Compiles a module in the binary or the text format, on another thread. If the process has compiled the same module
    * before and still uses it, the new module shares its code. Each core compiles one module at a time; other compilations
@@ -373,7 +382,7 @@ declare module "host:wasm" {
    *
    * @throws {WasmError} `CompileError` if it exceeds a cap, or the signal is aborted.
    */
-  export function validateAsync(source: BufferSource, options?: CompileOptions): Promise<boolean>;
+  export function validateAsync(source: BufferSource, options?: ValidateOptions): Promise<boolean>;
   /** An instance of a module: a guest whose exports can be called and used. */
   export class WasmInstance {
     #private;

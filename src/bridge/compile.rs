@@ -13,7 +13,8 @@ use super::error::to_json;
 use super::protocol::{NOT_COMPILED, PREPARED, YIELD_DUE};
 use super::state::Bridge;
 use crate::runtime::{
-    Checks, Code, Compiler, ExportInfo, ImportInfo, WasmError, WasmErrorCode, WasmModule,
+    Checks, Code, Compiler, ExportInfo, ImportInfo, StoreOptions, WasmError, WasmErrorCode,
+    WasmModule,
 };
 
 /// The description of a module, for TypeScript.
@@ -86,6 +87,14 @@ pub(crate) fn op_wasm_cancel_compile(state: &mut OpState, cancellation: u32) {
 }
 
 impl Bridge {
+    /// A compiler for stores that need these checks, besides those that the host's caps need.
+    pub(super) fn compiler(&self, fuel: bool, interrupt: bool) -> Compiler {
+        let mut options = StoreOptions::default();
+        options.fuel = fuel.then_some(0);
+        options.interruptible = interrupt;
+        self.state.compiler_with(options)
+    }
+
     /// A copy of a source, since JavaScript may change the bytes while they are compiled.
     ///
     /// # Errors
@@ -96,16 +105,19 @@ impl Bridge {
     }
 }
 
-/// Compiles a module, and returns its description as JSON. The compile can be cancelled by a number other than 0.
+/// Compiles a module, and returns its description as JSON. The compile can be cancelled by a number other than 0. The code is
+/// for stores that need checks for `fuel` and `interrupt`.
 #[op2(reentrant)]
 #[string]
 pub(crate) async fn op_wasm_compile(
     state: Rc<RefCell<OpState>>,
     #[buffer] source: JsBuffer,
     cancellation: u32,
+    fuel: bool,
+    interrupt: bool,
 ) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
-    let compiler = bridge.state.compiler();
+    let compiler = bridge.compiler(fuel, interrupt);
     // Before the size, which has other caps for text.
     compiler.check_format(&source)?;
     let bytes = bridge.copy(&source)?;
@@ -169,14 +181,17 @@ pub(crate) async fn op_wasm_compile_file(
     state: Rc<RefCell<OpState>>,
     #[string] path: String,
     cancellation: u32,
+    fuel: bool,
+    interrupt: bool,
 ) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
+    let compiler = bridge.compiler(fuel, interrupt);
     let files = bridge.state.files();
     let compile = move |compiler: &Compiler| {
         let source = files.read(&PathBuf::from(path), compiler.max_source_bytes())?;
         compiler.compile(&source)
     };
-    let code = queued(&bridge, bridge.state.compiler(), cancellation, compile).await?;
+    let code = queued(&bridge, compiler, cancellation, compile).await?;
     bridge.state.add_module(code).map(ModuleInfo::of)
 }
 

@@ -2,13 +2,14 @@
 
 import { toBytes } from "../bytes.ts";
 import { unlessAborted } from "../compile.ts";
-import type { CompileOptions } from "../compile.ts";
 import { construct, internal } from "../construct.ts";
 import { JSONParse } from "../core.ts";
 import { describe } from "../describe.ts";
 import { CompileError, WasmError } from "../errors.ts";
 import { modulePressure } from "../gc_pressure.ts";
 import { op_wasm_compile_component, op_wasm_compile_component_file } from "../ops.ts";
+import { checksFor } from "../options.ts";
+import type { CompileOptions } from "../options.ts";
 import { WasmComponent } from "./component.ts";
 
 /** Makes the object of a component that was just compiled. */
@@ -28,7 +29,8 @@ export async function compileComponent(
   options?: CompileOptions,
 ): Promise<WasmComponent> {
   const bytes = toBytes(source, CompileError);
-  const compile = (cancellation: number) => op_wasm_compile_component(bytes, cancellation);
+  const { fuel, interrupt } = checksFor(options);
+  const compile = (cancellation: number) => op_wasm_compile_component(bytes, cancellation, fuel, interrupt);
   return await madeComponent(await unlessAborted(options, compile));
 }
 
@@ -46,6 +48,8 @@ export async function compileComponentFile(
   if (typeof path !== "string") {
     throw new WasmError(`a path must be a string, got ${describe(path)}`, CompileError);
   }
-  const compile = (cancellation: number) => op_wasm_compile_component_file(path, cancellation);
+  const { fuel, interrupt } = checksFor(options);
+  const compile = (cancellation: number) =>
+    op_wasm_compile_component_file(path, cancellation, fuel, interrupt);
   return await madeComponent(await unlessAborted(options, compile));
 }

@@ -16,16 +16,18 @@ fn describe(component: WasmComponent) -> String {
     to_json(&component.description())
 }
 
-/// Compiles a component, and returns its description as JSON. The compile can be cancelled by a number other than 0.
+/// Compiles a component, and returns its description as JSON. The other arguments are those of `op_wasm_compile`.
 #[op2(reentrant)]
 #[string]
 pub(crate) async fn op_wasm_compile_component(
     state: Rc<RefCell<OpState>>,
     #[buffer] source: JsBuffer,
     cancellation: u32,
+    fuel: bool,
+    interrupt: bool,
 ) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
-    let compiler = bridge.state.compiler();
+    let compiler = bridge.compiler(fuel, interrupt);
     compiler.check_component_format(&source)?;
     let bytes = bridge.copy(&source)?;
     drop(source);
@@ -42,14 +44,17 @@ pub(crate) async fn op_wasm_compile_component_file(
     state: Rc<RefCell<OpState>>,
     #[string] path: String,
     cancellation: u32,
+    fuel: bool,
+    interrupt: bool,
 ) -> Result<String, WasmError> {
     let bridge = Bridge::of(&state);
+    let compiler = bridge.compiler(fuel, interrupt);
     let files = bridge.state.files();
     let compile = move |compiler: &Compiler| {
         let source = files.read(&PathBuf::from(path), compiler.max_source_bytes())?;
         compiler.compile_component(&source)
     };
-    let code = queued(&bridge, bridge.state.compiler(), cancellation, compile).await?;
+    let code = queued(&bridge, compiler, cancellation, compile).await?;
     bridge.state.add_component(code).map(describe)
 }
 

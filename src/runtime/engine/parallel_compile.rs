@@ -18,7 +18,10 @@ pub(crate) fn with_at_most<R: Send>(
     if functions >= usual() {
         return Ok(compile());
     }
-    tracing::debug!(functions, "compiles fewer functions at a time to save memory");
+    tracing::debug!(
+        functions,
+        "compiles fewer functions at a time to save memory"
+    );
     // The compiler uses the threads of the pool that it runs in.
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(functions)

@@ -215,7 +215,9 @@ impl Compiler {
             };
         let (reordered, names) = reordered.unzip();
         let wasm = reordered.as_deref().unwrap_or(wasm);
-        let functions = code.profile.parallel_functions(&self.limits, parallel_compile::usual());
+        let functions = code
+            .profile
+            .parallel_functions(&self.limits, parallel_compile::usual());
         let module = parallel_compile::with_at_most(functions, || {
             self.machine_code(wasm, checks, code.single_pass)
         })??;

@@ -191,8 +191,12 @@ impl WasmState {
 
     /// Returns a compiler for this state. It can be sent to another thread.
     pub(crate) fn compiler(&self) -> Compiler {
-        let options = StoreOptions::default().capped(&self.capabilities);
-        self.compiler_for(options.checks())
+        self.compiler_with(StoreOptions::default())
+    }
+
+    /// Returns a compiler whose code is ready for stores with these options.
+    pub(crate) fn compiler_with(&self, options: StoreOptions) -> Compiler {
+        self.compiler_for(options.capped(&self.capabilities).checks())
     }
 
     fn compiler_for(&self, checks: Checks) -> Compiler {
@@ -213,7 +217,20 @@ impl WasmState {
     /// # Errors
     /// `CompileError` if the module is not valid, exceeds a cap, or too many compilations wait.
     pub fn compile(&self, source: &[u8]) -> Result<WasmModule, WasmError> {
-        let compiler = self.compiler();
+        self.compile_for(source, StoreOptions::default())
+    }
+
+    /// As [`WasmState::compile`], for stores with options like these. Code has only the checks that its stores need. If it
+    /// lacks those of a store, [`WasmState::instantiate`] compiles it again.
+    ///
+    /// # Errors
+    /// As [`WasmState::compile`].
+    pub fn compile_for(
+        &self,
+        source: &[u8],
+        options: StoreOptions,
+    ) -> Result<WasmModule, WasmError> {
+        let compiler = self.compiler_with(options);
         self.add_module(compiler.in_turn(|compiler| compiler.compile(source))?)
     }
 

@@ -1,11 +1,8 @@
-//! Measures two sides in alternating rounds, and makes a table of the results.
+//! Measures two sides in alternating rounds.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use comfy_table::{CellAlignment, Table, presets};
-use serde::Serialize;
+use crate::report::{Report, Row};
 
 /// The number of rounds of each side of a row, if they do not take too long.
 const ROUNDS: usize = 41;
@@ -25,25 +22,6 @@ pub const ENGINE: &str = if cfg!(feature = "quickjs") {
 pub struct Bench {
     only: Vec<String>,
     rows: Vec<Row>,
-}
-
-/// One line of the table. Times are in nanoseconds.
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    engine: &'static str,
-    /// The median of the rounds. The reference is a median too.
-    ours: f64,
-    reference: f64,
-    ratio: f64,
-    unit: &'static str,
-    /// The quartiles of the ratios of single rounds.
-    spread: [f64; 2],
-    rounds: usize,
-    /// The greatest ratio that is acceptable, if one is defined.
-    target: Option<f64>,
-    /// A description of the reference.
-    against: String,
 }
 
 /// The subject of a row.
@@ -108,11 +86,11 @@ impl Bench {
         let per = f64::from(subject.per_round);
         self.rows.push(Row {
             name: subject.name.to_owned(),
-            engine: ENGINE,
+            engine: ENGINE.to_owned(),
             ours: ours / per,
             reference: reference / per,
             ratio: ours / reference,
-            unit: "ns",
+            unit: "ns".to_owned(),
             spread: [quartile(&ratios, 1), quartile(&ratios, 3)],
             rounds: pairs.len(),
             target: subject.target,
@@ -120,59 +98,8 @@ impl Bench {
         });
     }
 
-    /// The table as text.
-    pub fn table(&self) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::ASCII_MARKDOWN);
-        table.set_header([
-            "row",
-            "ours",
-            "reference",
-            "ratio",
-            "quartiles",
-            "target",
-            "the reference is",
-        ]);
-        for column in 1..=5 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        for row in &self.rows {
-            table.add_row([
-                row.name.clone(),
-                time(row.ours),
-                time(row.reference),
-                ratio(row.ratio),
-                format!("{}–{}", ratio(row.spread[0]), ratio(row.spread[1])),
-                row.target
-                    .map_or_else(String::new, |target| format!("≤ {target}")),
-                row.against.clone(),
-            ]);
-        }
-        format!("JavaScript engine: {ENGINE}\n{table}")
-    }
-
-    /// Writes the rows as JSON.
-    pub fn write_json(&self, path: &Path) -> anyhow::Result<()> {
-        let json = serde_json::to_string_pretty(&self.rows)?;
-        std::fs::write(path, json + "\n")
-            .with_context(|| format!("cannot write {}", path.display()))
-    }
-}
-
-fn ratio(ratio: f64) -> String {
-    if ratio < 0.1 {
-        format!("{ratio:.4}")
-    } else {
-        format!("{ratio:.2}")
-    }
-}
-
-fn time(nanoseconds: f64) -> String {
-    match nanoseconds {
-        n if n < 1e4 => format!("{n:.1} ns"),
-        n if n < 1e7 => format!("{:.1} µs", n / 1e3),
-        n => format!("{:.1} ms", n / 1e6),
+    /// The rows so far.
+    pub fn into_report(self) -> Report {
+        Report::of_this_machine(self.rows)
     }
 }

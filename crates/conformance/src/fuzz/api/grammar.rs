@@ -691,6 +691,8 @@ pub const RULES: &[Rule] = &[
             "{}",
             "{ signal: signal(<n>) }",
             "{ signal: <value> }",
+            "{ for: <options> }",
+            "{ for: <value> }",
             "<value>",
         ],
     ),
