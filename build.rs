@@ -47,6 +47,8 @@ const OPS: &[&str] = &[
     "op_wasm_drop_resource_later",
     "op_wasm_drop_store",
     "op_wasm_end_call",
+    "op_wasm_end_exchange",
+    "op_wasm_end_request",
     "op_wasm_exception_tag",
     "op_wasm_export_indices",
     "op_wasm_forget_store",
@@ -62,6 +64,7 @@ const OPS: &[&str] = &[
     "op_wasm_grow_memory",
     "op_wasm_grow_table",
     "op_wasm_guard_transfer",
+    "op_wasm_handle_request",
     "op_wasm_has_deadline",
     "op_wasm_has_jit",
     "op_wasm_has_plain_type",
@@ -97,6 +100,8 @@ const OPS: &[&str] = &[
     "op_wasm_read_exception",
     "op_wasm_read_memory",
     "op_wasm_release_object",
+    "op_wasm_response_head",
+    "op_wasm_response_part",
     "op_wasm_resume_call",
     "op_wasm_set_fuel",
     "op_wasm_set_global",
@@ -115,6 +120,7 @@ const OPS: &[&str] = &[
     "op_wasm_validate_async",
     "op_wasm_write_array16",
     "op_wasm_write_memory",
+    "op_wasm_write_request",
     "op_wasm_yield_now",
 ];
 

@@ -19,6 +19,7 @@ export { WasmComponent } from "./component/component.ts";
 export type { ComponentItem } from "./component/component.ts";
 export type { ComponentImports } from "./component/component_imports.ts";
 export { ComponentInstance } from "./component/component_instance.ts";
+export type { HttpRequest, HttpResponse } from "./component/http.ts";
 export { ComponentError } from "./component/component_error.ts";
 export { WasmError, WasmErrorCode } from "./errors.ts";
 export type { WasmErrorKind, WasmFrame } from "./errors.ts";
@@ -43,4 +44,4 @@ export type {
 } from "./types.ts";
 export type { Imports, ImportValue } from "./extern_objects.ts";
 export type { CallOptions, CompileOptions, StoreOptions, ValidateOptions } from "./options.ts";
-export type { StdioConfig, WasiConfig } from "./wasi_options.ts";
+export type { NetworkConfig, StdioConfig, WasiConfig } from "./wasi_options.ts";

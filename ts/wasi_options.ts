@@ -23,6 +23,12 @@ export interface WasiConfig {
    * against the working directory of the process.
    */
   preopens?: Record<string, string | { path: string; readonly?: boolean }>;
+  /**
+   * The network that a component may use: what it may connect to, and where it may listen. The host has to grant each entry.
+   * An entry is a host, or a host, a colon and a port or a range of ports: `"example.com:443"`, `"192.0.2.0/24"`,
+   * `"[::1]:8000-8999"`. Modules have no network.
+   */
+  network?: NetworkConfig;
   /** The standard input: none, the standard input of the process, or these bytes. Default: `"null"`. */
   stdin?: "inherit" | "null" | "piped" | string | BufferSource;
   /**
@@ -34,12 +40,20 @@ export interface WasiConfig {
   stderr?: StdioConfig;
 }
 
+/** The network that a component may use. */
+export interface NetworkConfig {
+  /** Names, addresses and blocks of addresses to connect to and to send datagrams to. */
+  connect?: string[];
+  /** Addresses of this machine to listen at. Port 0 is any port that the system chooses. */
+  listen?: string[];
+}
+
 /** The target of an output stream of guests. */
 export type StdioConfig = "inherit" | "null" | "piped";
 
 /** The option as the op takes it. */
 export interface CheckedWasi {
-  /** The arguments, the environment variables, the preopens and the three streams: lists, as JSON. */
+  /** The arguments, the environment variables, the preopens, the network and the three streams: lists, as JSON. */
   config: string;
   /** The standard input, if the config says that it is bytes. */
   stdin: Uint8Array;
@@ -52,19 +66,17 @@ export interface CheckedWasi {
  */
 export function checkWasi(config: unknown): CheckedWasi {
   if (!isObject(config)) throw unusable(`it must be an object, got ${describe(config)}`);
-  const args = given(config, "args") ?? list();
-  if (!ArrayIsArray(args)) throw unusable(`args must be an array, got ${describe(args)}`);
-  const checkedArgs = copyOf(args, args.length);
-  for (let i = 0; i < checkedArgs.length; i++) string(checkedArgs[i], `argument ${i}`);
+  const checkedArgs = strings(config, "args", "argument");
   const env = entries(config, "env", (value, name) => list(name, string(value, `env ${quote(name)}`)));
   const preopens = entries(config, "preopens", checkPreopen);
+  const network = checkNetwork(given(config, "network"));
   const stdin = given(config, "stdin") ?? "null";
   const isName = isOutput(stdin);
   const stdout = checkOutput(config, "stdout");
   const stderr = checkOutput(config, "stderr");
   const streams = list(isName ? stdin : "bytes", stdout, stderr);
   return {
-    config: toJson(list<unknown>(checkedArgs, env, preopens, streams)),
+    config: toJson(list<unknown>(checkedArgs, env, preopens, network, streams)),
     stdin: isName ? new Uint8Array(0) : stdinBytes(stdin),
   };
 }
@@ -75,6 +87,25 @@ function stdinBytes(stdin: unknown): Uint8Array {
 
 function given(config: object, name: string): unknown {
   return option(config, name, InstantiateError);
+}
+
+/** What guests connect to, and where they listen. */
+function checkNetwork(network: unknown): unknown[] {
+  if (network === undefined) return list<unknown>(list(), list());
+  if (!isObject(network)) throw unusable(`network must be an object, got ${describe(network)}`);
+  return list<unknown>(
+    strings(network, "connect", "connect of network, entry"),
+    strings(network, "listen", "listen of network, entry"),
+  );
+}
+
+/** The strings of an option that is an array. An element is called by the noun and its place. */
+function strings(config: object, what: string, element: string): unknown[] {
+  const array = given(config, what) ?? list();
+  if (!ArrayIsArray(array)) throw unusable(`${what} must be an array, got ${describe(array)}`);
+  const checked = copyOf(array, array.length);
+  for (let i = 0; i < checked.length; i++) string(checked[i], `${element} ${i}`);
+  return checked;
 }
 
 function entries<T>(config: object, what: string, check: (value: unknown, name: string) => T): T[] {

@@ -142,6 +142,12 @@ declare module "host:wasm" {
       path: string;
       readonly?: boolean;
     }>;
+    /**
+     * The network that a component may use: what it may connect to, and where it may listen. The host has to grant each entry.
+     * An entry is a host, or a host, a colon and a port or a range of ports: `"example.com:443"`, `"192.0.2.0/24"`,
+     * `"[::1]:8000-8999"`. Modules have no network.
+     */
+    network?: NetworkConfig;
     /** The standard input: none, the standard input of the process, or these bytes. Default: `"null"`. */
     stdin?: "inherit" | "null" | "piped" | string | BufferSource;
     /**
@@ -151,6 +157,13 @@ declare module "host:wasm" {
     stdout?: StdioConfig;
     /** The standard error, as `stdout`. It is kept for {@linkcode WasmInstance.stderr}. Default: `"null"`. */
     stderr?: StdioConfig;
+  }
+  /** The network that a component may use. */
+  export interface NetworkConfig {
+    /** Names, addresses and blocks of addresses to connect to and to send datagrams to. */
+    connect?: string[];
+    /** Addresses of this machine to listen at. Port 0 is any port that the system chooses. */
+    listen?: string[];
   }
   /** The target of an output stream of guests. */
   export type StdioConfig = "inherit" | "null" | "piped";
@@ -567,6 +580,28 @@ declare module "host:wasm" {
     readonly payload: unknown;
     constructor(payload?: unknown, message?: string);
   }
+  /** A request for {@linkcode ComponentInstance.handle}. Its properties have to be own properties. */
+  export interface HttpRequest {
+    /** The method. Default: `"GET"`. */
+    method?: string;
+    /** The whole URL, with the scheme `http` or `https`. */
+    url: string;
+    /** The headers, by name or as pairs of a name and a value. */
+    headers?: Record<string, string> | [string, string][];
+    /** The body. An asynchronous iterable is read as the component reads. Default: none. */
+    body?: string | BufferSource | AsyncIterable<string | BufferSource> | null;
+  }
+  /** The response of a component. `new Response(ReadableStream.from(response.body), response)` makes one of the web of it. */
+  export interface HttpResponse {
+    status: number;
+    /** Pairs of a name, in lower case, and a value. */
+    headers: [string, string][];
+    /**
+     * The body, as the component writes it: the component waits until a part is taken. The last part is followed by the end of
+     * the call. It can be read once; a loop that is left tells the component that the rest is not wanted.
+     */
+    body: AsyncIterable<Uint8Array>;
+  }
   /**
    * An instance of a component: a guest whose functions can be called. It has a store of its own. A call that does not
    * return ends the instance: see {@linkcode ComponentInstance.ended}.
@@ -612,6 +647,16 @@ declare module "host:wasm" {
      * @throws {WasmError} As both of them.
      */
     runAsync(options?: CallOptions): Promise<number>;
+    /**
+     * Has a component that exports `wasi:http/incoming-handler` handle a request, on a thread of its own as
+     * {@linkcode ComponentInstance.callAsync} does. Resolves when the head of the response is there; the call goes on until the
+     * component has written the body. The instance handles one request at a time. It needs the option `wasi`.
+     *
+     * @throws {WasmError} `FunctionNotFound` if the component handles no requests; `TypeMismatch` if the request is unusable;
+     * `RuntimeError` if the component answers with an error or not at all; otherwise as
+     * {@linkcode ComponentInstance.callAsync}.
+     */
+    handle(request: HttpRequest, options?: CallOptions): Promise<HttpResponse>;
     /**
      * The bytes that the component has written to its standard output so far. The option `stdout` has to be `"piped"`.
      *

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use deno_core::serde_json;
 use serde::Deserialize;
 
-use crate::runtime::{Preopen, StdioConfig, WasiConfig, WasmError, WasmErrorCode};
+use crate::runtime::{Network, Preopen, StdioConfig, WasiConfig, WasmError, WasmErrorCode};
 
 /// `WasiConfig` of `host:wasm`, which TypeScript has checked: the arguments, the environment, the preopens (the guest's
-/// name, the host's path, whether the folder is read-only), and the three streams.
+/// name, the host's path, whether the folder is read-only), the network (what guests connect to, and listen at), and the three streams.
 type Wasi = (
     Vec<String>,
     Vec<(String, String)>,
     Vec<(String, PathBuf, bool)>,
+    (Vec<String>, Vec<String>),
     (Stdio, Stdio, Stdio),
 );
 
@@ -43,20 +44,25 @@ impl Stdio {
 /// `InstantiateError` if the JSON is not of that form.
 pub(super) fn wasi_config(json: &str, stdin: &[u8]) -> Result<WasiConfig, WasmError> {
     let wasi: Result<Wasi, _> = serde_json::from_str(json);
-    let (args, env, preopens, (stdin_config, stdout, stderr)) = wasi.map_err(|error| {
-        let message = format!("the option wasi is unusable: {error}");
-        WasmError::new(WasmErrorCode::InstantiateError, message)
-    })?;
+    let (args, env, preopens, (connect, listen), (stdin_config, stdout, stderr)) =
+        wasi.map_err(|error| {
+            let message = format!("the option wasi is unusable: {error}");
+            WasmError::new(WasmErrorCode::InstantiateError, message)
+        })?;
     let preopens = preopens.into_iter();
     let preopens = preopens.map(|(guest, host, readonly)| Preopen {
         guest,
         host,
         readonly,
     });
+    let mut network = Network::default();
+    network.connect = connect;
+    network.listen = listen;
     Ok(WasiConfig {
         args,
         env,
         preopens: preopens.collect(),
+        network,
         stdin: stdin_config.config(stdin),
         stdout: stdout.config(&[]),
         stderr: stderr.config(&[]),

@@ -22,6 +22,7 @@ pub use base::capabilities_builder::WasmCapabilitiesBuilder;
 pub use base::error::{WasmError, WasmErrorCode};
 pub use base::frame::{SourceLocation, WasmFrame};
 pub use base::module_limits::{ExceededLimit, ModuleLimits};
+pub use base::network::Network;
 pub(crate) use base::options::Checks;
 pub use base::options::{CallOptions, Preopen, StdioConfig, StoreOptions, WasiConfig};
 pub use base::stats::{StateStats, StoreStats};
@@ -55,3 +56,4 @@ pub use store::{
     WasmStore,
 };
 pub use wasi::Outputs;
+pub use wasi::p2::http::incoming::{HttpExchange, HttpHead, HttpRequest};

@@ -339,7 +339,7 @@ fn a_guest_opens_no_more_files_than_the_cap() {
     ));
     let ended = json!([
         5002,
-        "the guest has too many files, streams and events of WASI: the cap is max_wasi_descriptors"
+        "the guest has too many files, sockets, streams and events of WASI: the cap is max_wasi_descriptors"
     ]);
     assert_eq!(got, json!([ended, ended, ended]));
 }

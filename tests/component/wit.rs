@@ -7,7 +7,7 @@ use ext_wasm::{WasmCapabilities, WasmState};
 use wit_parser::Resolve;
 
 use super::{programs, snapshot};
-use crate::support::adapter::component_of;
+use conformance::wasi::adapter::component_of;
 
 /// An interface of each kind of item, which is imported and exported, and another that uses its types.
 const EVERYTHING: &str = r#"(component

@@ -8,7 +8,8 @@ use ext_wasm::{WasmCapabilities, WasmState};
 use tokio::sync::Notify;
 
 use crate::hostile;
-use crate::support::adapter::component_of;
+use crate::support::guests::network_guest;
+use conformance::wasi::adapter::component_of;
 
 /// A JavaScript runtime and its event loop.
 pub struct Js {
@@ -29,6 +30,8 @@ const PRELUDE: &str = r#"
     globalThis.wat = (source) => Deno.core.ops.op_host_wat(source);
     /** A component of WASI 0.2 from a command of preview 1 in the text format. */
     globalThis.command = async (source) => await compileComponent(Deno.core.ops.op_host_command(source));
+    /** A component that uses the network. */
+    globalThis.networkGuest = async (world) => await compileComponent(Deno.core.ops.op_host_network_guest(world));
     /** An instance of a module in the text format. */
     globalThis.load = async (source, imports, options) =>
         await instantiate(await compile(text(source)), imports, options);
@@ -74,6 +77,7 @@ deno_core::extension!(
         op_host_detach,
         op_host_hold,
         op_host_is_wasm_calling,
+        op_host_network_guest,
         op_host_release,
         op_host_terminate,
         op_host_wat
@@ -133,6 +137,13 @@ fn op_host_wat(#[string] text: &str) -> Vec<u8> {
 fn op_host_command(#[string] text: &str) -> Vec<u8> {
     let module = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     component_of(&module).unwrap()
+}
+
+/// The component of this world in `tests/component/guests`.
+#[deno_core::op2]
+#[buffer]
+fn op_host_network_guest(#[string] world: &str) -> Vec<u8> {
+    network_guest(world)
 }
 
 /// Detaches a buffer, as a host may.

@@ -1,7 +1,7 @@
 //! What tests share: a JavaScript runtime, processes of their own, snapshots.
 
-pub mod adapter;
 pub mod child;
+pub mod guests;
 pub mod js;
 
 /// Runs a check of a snapshot, which is kept in `snapshots/`.

@@ -26,6 +26,8 @@ import type { WasmFunction } from "../types.ts";
 import type { ComponentDetails, ComponentFunction } from "./component.ts";
 import { ComponentError } from "./component_error.ts";
 import { functionName } from "./component_imports.ts";
+import { handleRequest } from "./http.ts";
+import type { Exchanges, HttpRequest, HttpResponse } from "./http.ts";
 import { camelCase, compatibleId, pascalCase, resourceName, shortName } from "./names.ts";
 import type { ResourceName } from "./names.ts";
 import { resourceClass } from "./resource_class.ts";
@@ -54,6 +56,7 @@ export class ComponentInstance {
   #numbers: Map<string, number> | undefined;
 
   #resources: InstanceResources;
+  #exchanges: Exchanges = { last: 0 };
 
   private constructor(key: symbol, component: ComponentDetails, resources: InstanceResources) {
     illegal(key);
@@ -149,6 +152,21 @@ export class ComponentInstance {
     } catch (error) {
       return statusOf(error);
     }
+  }
+
+  /**
+   * Has a component that exports `wasi:http/incoming-handler` handle a request, on a thread of its own as
+   * {@linkcode ComponentInstance.callAsync} does. Resolves when the head of the response is there; the call goes on until the
+   * component has written the body. The instance handles one request at a time. It needs the option `wasi`.
+   *
+   * @throws {WasmError} `FunctionNotFound` if the component handles no requests; `TypeMismatch` if the request is unusable;
+   * `RuntimeError` if the component answers with an error or not at all; otherwise as
+   * {@linkcode ComponentInstance.callAsync}.
+   */
+  async handle(request: HttpRequest, options?: CallOptions): Promise<HttpResponse> {
+    this.#alive();
+    const checked = checkCallOptions(options);
+    return await handleRequest(this.#store, this.#exchanges, request, checked);
   }
 
   /**

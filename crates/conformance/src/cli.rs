@@ -22,6 +22,8 @@ use crate::report_files::ReportFiles;
 use crate::selection::{Files, Selection, Shard};
 use crate::suite::ScriptFile;
 use crate::survey::command::Survey;
+use crate::wasi::command::Wasi;
+use crate::wasi::guest;
 use crate::worker::{self, Job};
 use crate::{progress, table};
 
@@ -42,6 +44,7 @@ enum Subcommand {
     Fuzz(Fuzz),
     Survey(Survey),
     JsApi(JsApi),
+    Wasi(Wasi),
 }
 
 #[derive(Debug, clap::Args)]
@@ -123,6 +126,8 @@ pub fn main() -> ExitCode {
         Some(Subcommand::Survey(args)) => run_survey(args),
         Some(Subcommand::JsApi(args)) if args.worker => args.serve().map(|()| true),
         Some(Subcommand::JsApi(args)) => run_js_api(args),
+        Some(Subcommand::Wasi(args)) if let Some(guest) = &args.guest => return guest::run(guest),
+        Some(Subcommand::Wasi(args)) => run_wasi(args),
         None if args.suites.worker => worker::serve().map(|()| true),
         None => run(&args.suites),
     };
@@ -160,6 +165,14 @@ fn run_survey(args: &Survey) -> anyhow::Result<bool> {
 /// Returns whether everything was as expected.
 fn run_js_api(args: &JsApi) -> anyhow::Result<bool> {
     let command = this_program(&["js-api", worker::ARGUMENT])?;
+    let (text, is_success) = args.run(&command)?;
+    print(&text)?;
+    Ok(is_success)
+}
+
+/// Returns whether everything was as expected.
+fn run_wasi(args: &Wasi) -> anyhow::Result<bool> {
+    let command = this_program(&["wasi", "--guest"])?;
     let (text, is_success) = args.run(&command)?;
     print(&text)?;
     Ok(is_success)

@@ -23,7 +23,7 @@
 //! The command `cargo conformance` runs many files in worker processes ([`pool`], [`worker`]), and
 //! `cargo conformance fuzz` looks for modules that two hosts do not run alike ([`fuzz`]). `cargo conformance survey` says
 //! what modules need that others have published ([`survey`]), and `cargo conformance js-api` runs the official tests of
-//! WebAssembly's JavaScript API ([`js_api`]).
+//! WebAssembly's JavaScript API ([`js_api`]). `cargo conformance wasi` runs the programs of wasi-testsuite ([`wasi`]).
 //!
 //! It fails closed. A script that cannot be read or parsed is a failure, and so are a directive that is not supported, a
 //! panic, a crash or a hang of a worker, and a suite that has become smaller.
@@ -62,6 +62,7 @@ pub mod suite;
 pub mod survey;
 pub mod table;
 pub mod value;
+pub mod wasi;
 pub mod wast;
 pub mod wast_json;
 pub mod worker;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::base::network::Network;
 
 /// The rights and limits that the embedder gives to one runtime.
 ///
@@ -70,6 +71,9 @@ pub struct WasmCapabilities {
     /// `compile_globs`. Any pattern here allows WASI. Default: none.
     #[serde(alias = "preopens")]
     pub preopen_globs: Vec<String>,
+    /// The hosts that components with WASI may connect to, and the addresses at which they may listen. Any entry here allows
+    /// WASI. Default: none.
+    pub network: Network,
     /// The maximum number of bytes kept of the output that the guests of a store write to one captured stream. A
     /// guest that writes more is ended. Default: 16 MiB.
     pub max_output_bytes: usize,
@@ -79,8 +83,8 @@ pub struct WasmCapabilities {
     /// process together get at most three quarters of the descriptors that the system allows the process; opening
     /// more fails with `ENFILE`.
     ///
-    /// It is also the maximum number of files, folders, streams and pollables of WASI 0.2 that a component has at one
-    /// time. A component that makes more is ended; one that opens a file where the process has too few descriptors left
+    /// It is also the maximum number of files, folders, sockets, streams, pollables and other resources of WASI 0.2 that a
+    /// component has at one time. A component that makes more is ended; one that opens a file where the process has too few descriptors left
     /// gets `insufficient-memory`. Default: 1,024.
     pub max_wasi_descriptors: u32,
     /// The maximum number of subscriptions in one `poll_oneoff`; more fail with `EINVAL`. It is also the maximum number of
@@ -91,7 +95,8 @@ pub struct WasmCapabilities {
     /// again. An entry takes up to 255 bytes for its name, and at most the same again for bookkeeping. Default:
     /// 1,024.
     pub max_wasi_listing_entries: u32,
-    /// The maximum number of bytes of the arguments and environment variables of a store together. Default: 1 MiB.
+    /// The maximum number of bytes of the arguments, the environment variables and the entries of the network of a store
+    /// together. Default: 1 MiB.
     pub max_wasi_text_bytes: u32,
     /// The maximum number of bytes of the linear memories and the garbage-collected heaps of one store, or of one group
     /// of stores, together.
@@ -149,6 +154,7 @@ impl Default for WasmCapabilities {
             allow_wasi: false,
             preopen_paths: Vec::new(),
             preopen_globs: Vec::new(),
+            network: Network::default(),
             max_output_bytes: 16 << 20,
             max_wasi_descriptors: 1_024,
             max_wasi_subscriptions: 4_096,
@@ -186,6 +192,6 @@ impl WasmCapabilities {
 
     /// Whether stores may have WASI.
     pub(crate) fn allows_wasi(&self) -> bool {
-        self.allow_wasi || !self.preopen_globs.is_empty()
+        self.allow_wasi || !self.preopen_globs.is_empty() || !self.network.is_empty()
     }
 }

@@ -72,6 +72,20 @@ impl WasmCapabilitiesBuilder {
         self
     }
 
+    /// Allows WASI, with these hosts of the network for components to [connect to](crate::runtime::Network::connect).
+    pub fn connect<E: Into<String>>(mut self, hosts: impl IntoIterator<Item = E>) -> Self {
+        let hosts = hosts.into_iter().map(Into::into);
+        self.0.network.connect.extend(hosts);
+        self
+    }
+
+    /// Allows WASI, with these addresses for components to [listen at](crate::runtime::Network::listen).
+    pub fn listen<E: Into<String>>(mut self, addresses: impl IntoIterator<Item = E>) -> Self {
+        let addresses = addresses.into_iter().map(Into::into);
+        self.0.network.listen.extend(addresses);
+        self
+    }
+
     /// Keeps machine code in this folder: [`cache_path`](WasmCapabilities::cache_path).
     pub fn cache_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.0.cache_path = Some(path.into());

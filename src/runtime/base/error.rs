@@ -214,7 +214,7 @@ impl WasmError {
         }
         if let Some(ResourceTableError::Full) = error.downcast_ref() {
             return Some(Self::runtime(
-                "the guest has too many files, streams and events of WASI: the cap is max_wasi_descriptors",
+                "the guest has too many files, sockets, streams and events of WASI: the cap is max_wasi_descriptors",
             ));
         }
         let Some(&trap) = error.downcast_ref::<Trap>() else {

@@ -5,6 +5,7 @@ pub(crate) mod capabilities_builder;
 pub(crate) mod error;
 pub(crate) mod frame;
 pub(crate) mod module_limits;
+pub(crate) mod network;
 pub(crate) mod options;
 pub(crate) mod stats;
 pub(crate) mod text;

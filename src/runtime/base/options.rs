@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::capabilities::WasmCapabilities;
+use super::network::Network;
 
 /// The options of a new store. The capabilities cap them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,6 +130,9 @@ pub struct WasiConfig {
     pub env: Vec<(String, String)>,
     /// The preopened folders. The capabilities have to allow each of them.
     pub preopens: Vec<Preopen>,
+    /// The hosts and addresses that components may use. The capabilities have to grant each of them. Modules, which have WASI
+    /// preview 1, have no network: an entry makes a store for them impossible.
+    pub network: Network,
     /// The standard input of the guests.
     pub stdin: StdioConfig,
     /// The standard output of the guests.

@@ -12,6 +12,7 @@ use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::Checks;
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
 use crate::runtime::store::StoreData;
+use crate::runtime::wasi::p2::WasiScope;
 
 /// A component's binary, its interface, and its machine code for each engine that it was compiled for.
 pub(crate) struct ComponentCode {
@@ -27,8 +28,8 @@ pub(crate) struct CompiledComponent {
     component: Component,
     /// The exported functions, by number.
     pub(crate) exports: Box<[ComponentExportIndex]>,
-    /// The component linked with the host's functions, made on first use: without WASI, and with it.
-    linked: [OnceLock<InstancePre<StoreData>>; 2],
+    /// The component linked with the host's functions, made on first use. Indexed by [`WasiScope::index`].
+    linked: [OnceLock<InstancePre<StoreData>>; WasiScope::COUNT],
     /// The shares of the process's mappings and descriptors.
     _shares: [Share; 2],
 }
@@ -102,20 +103,20 @@ impl CompiledComponent {
         })
     }
 
-    /// Returns the component linked with functions that call those of the host, and with WASI if the store has it.
+    /// Returns the component linked with functions that call those of the host, and with what the store has of WASI.
     ///
     /// # Errors
     /// `InstantiateError` if it imports something that the host does not provide.
     pub(crate) fn linked(
         &self,
         interface: &Arc<Interface>,
-        has_wasi: bool,
+        scope: WasiScope,
     ) -> Result<&InstancePre<StoreData>, WasmError> {
-        let cell = &self.linked[usize::from(has_wasi)];
+        let cell = &self.linked[scope.index()];
         if let Some(linked) = cell.get() {
             return Ok(linked);
         }
-        let linked = linking::link(&self.component, interface, has_wasi)?;
+        let linked = linking::link(&self.component, interface, scope)?;
         Ok(cell.get_or_init(|| linked))
     }
 }

@@ -17,6 +17,8 @@ use crate::runtime::base::text;
 use crate::runtime::store::component_values::{ComponentMailbox, ComponentValues};
 use crate::runtime::store::host_function::{HostFunction, Stop};
 use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore, outcome, ran};
+use crate::runtime::wasi::p2::http::incoming::Incoming;
+use crate::runtime::wasi::p2::{WasiP2, WasiScope};
 
 /// An instance of a component, in a store of its own.
 ///
@@ -101,8 +103,12 @@ impl ComponentInstantiation<'_> {
                 imports.len()
             )));
         }
-        let has_wasi = store.with(|store| Ok(store.data().wasi_p2.is_some()))?;
-        let linked = code.linked(interface, has_wasi)?;
+        let scope = store.with(|store| {
+            let wasi = store.data().wasi_p2.as_deref();
+            Ok(wasi.map_or(WasiScope::None, WasiP2::scope))
+        })?;
+        let has_wasi = scope.has_wasi();
+        let linked = code.linked(interface, scope)?;
         if !imports.is_empty() {
             store.expect_host_funcs();
         }
@@ -166,6 +172,17 @@ fn ended<T>(ended: Result<Outcome<T>, WasmError>) -> Result<Outcome<T>, WasmErro
     }
 }
 
+/// Returns the end of a call that this error ended, and with it the instance. Nothing that it has open is of use any more.
+fn ended_by<T>(
+    mut store: StoreContextMut<'_, StoreData>,
+    error: &wasmtime::Error,
+) -> Result<Outcome<T>, WasmError> {
+    if let Some(wasi) = store.data_mut().wasi_p2.as_deref_mut() {
+        wasi.close();
+    }
+    ended(outcome(store, error))
+}
+
 /// A call of a function of a component with arguments that fit.
 pub(crate) struct ComponentCall {
     func: Func,
@@ -184,7 +201,7 @@ impl ComponentCall {
     ) -> Result<Outcome<Vec<Val>>, WasmError> {
         match self.call(&mut store) {
             Ok(results) => Ok(Outcome::Returned(results)),
-            Err(error) => ended(outcome(store, &error)),
+            Err(error) => ended_by(store, &error),
         }
     }
 
@@ -206,6 +223,21 @@ impl ComponentCall {
         resources::lift(store, &interface, ty.result.iter().copied(), &mut results)?;
         Ok(results)
     }
+}
+
+/// Calls the function of a component that handles requests.
+fn handle(
+    store: &mut StoreContextMut<'_, StoreData>,
+    func: Func,
+    incoming: Incoming,
+) -> wasmtime::Result<()> {
+    let wasi = store.data_mut().wasi_p2.as_deref_mut();
+    let wasi = wasi.expect("the instance has WASI");
+    let (request, answer) = incoming.into_resources(wasi)?;
+    let request = request.try_into_resource_any(store.as_context_mut())?;
+    let answer = answer.try_into_resource_any(store.as_context_mut())?;
+    let args = [Val::Resource(request), Val::Resource(answer)];
+    func.call(store.as_context_mut(), &args, &mut [])
 }
 
 impl ComponentInstance {
@@ -325,7 +357,7 @@ impl ComponentInstance {
         self.enter(
             |mut store| match dropped.resource_drop(store.as_context_mut()) {
                 Ok(()) => Ok(Outcome::Returned(())),
-                Err(error) => ended(outcome(store, &error)),
+                Err(error) => ended_by(store, &error),
             },
         )
     }
@@ -380,6 +412,42 @@ impl ComponentInstance {
         self.ended
             .store(entered.get() && !returned, Ordering::Release);
         called
+    }
+
+    /// Starts to handle a request, as [`ComponentInstance::start`] starts a call.
+    ///
+    /// # Errors
+    /// `FunctionNotFound` if the component handles no requests; otherwise as [`ComponentInstance::start`].
+    pub(crate) fn start_handling(
+        &self,
+        incoming: Incoming,
+        timeout: Option<Duration>,
+        held: impl Send + 'static,
+    ) -> Result<RunningCall, WasmError> {
+        let number = self.component.code.interface.http_handler();
+        let func = number.and_then(|number| self.funcs.get(number as usize));
+        let Some(func) = func.copied().filter(|_| self.has_wasi) else {
+            return Err(WasmError::not_found(
+                "the component handles no requests: it does not export wasi:http/incoming-handler@0.2, or has no WASI",
+            ));
+        };
+        self.check_usable()?;
+        let late_drops = self.late_drops.clone();
+        let ended = self.ended.clone();
+        let run = move |mut store: StoreContextMut<'_, StoreData>| {
+            ended.store(true, Ordering::Release);
+            let called = late_drops
+                .run(&mut store)
+                .and_then(|()| handle(&mut store, func, incoming));
+            match called {
+                Ok(()) => {
+                    ended.store(false, Ordering::Release);
+                    Ok(Outcome::Returned(Vec::new()))
+                }
+                Err(error) => ended_by(store, &error),
+            }
+        };
+        self.store.start_with(timeout, held, run)
     }
 
     /// Starts a call that runs while its caller does other work. Its results are the [values of the

@@ -10,26 +10,37 @@ use super::{refusal, resources, values, wasi};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 use crate::runtime::store::{StoreData, call_component_import};
-use crate::runtime::wasi::p2::Provision;
+use crate::runtime::wasi::p2::{Provision, WasiScope};
 
-/// Links a component: with WASI, if its store has it.
+/// Links a component with what its store has of WASI.
 ///
 /// # Errors
 /// `InstantiateError` if it imports something that the host does not provide.
 pub(super) fn link(
     component: &Component,
     interface: &Arc<Interface>,
-    has_wasi: bool,
+    scope: WasiScope,
 ) -> Result<InstancePre<StoreData>, WasmError> {
     let mut linker = Linker::new(component.engine());
+    let has_wasi = scope.has_wasi();
     if has_wasi {
         wasi::add_to_linker(&mut linker).map_err(|error| failed(&error))?;
+    }
+    let has_sockets = scope == WasiScope::All;
+    if has_sockets {
+        wasi::add_network_to_linker(&mut linker).map_err(|error| failed(&error))?;
+    }
+    let has_http = has_sockets || has_wasi && interface.http_handler().is_some();
+    if has_http {
+        wasi::add_http_to_linker(&mut linker).map_err(|error| failed(&error))?;
     }
     for item in &interface.imports.items {
         let provision = has_wasi.then_some(item.provision).flatten();
         match (provision, &item.ty) {
             (Some(Provision::Provided), ItemType::Instance { .. }) => {}
-            (Some(Provision::Refused), ItemType::Instance { items }) => {
+            (Some(Provision::Sockets), ItemType::Instance { .. }) if has_sockets => {}
+            (Some(Provision::Http), ItemType::Instance { .. }) if has_http => {}
+            (Some(Provision::Sockets | Provision::Http), ItemType::Instance { items }) => {
                 let mut instance = linker
                     .instance(&item.name)
                     .map_err(|error| failed(&error))?;

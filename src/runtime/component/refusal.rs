@@ -1,4 +1,4 @@
-//! Functions that refuse what they are asked for: those of WASI that no host grants.
+//! Functions that refuse what they are asked for: those of WASI that the store was not granted.
 
 use std::sync::Arc;
 

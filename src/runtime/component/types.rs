@@ -301,6 +301,16 @@ impl Interface {
         })
     }
 
+    /// Returns the number of the exported function that handles requests of HTTP, if there is one.
+    pub(crate) fn http_handler(&self) -> Option<u32> {
+        let is_handler = |function: &Function| match &*function.path {
+            [interface, name] => &**name == "handle" && p2::is_http_handler(interface),
+            _ => false,
+        };
+        let found = self.exports.functions.iter().position(is_handler);
+        found.map(|number| number as u32)
+    }
+
     /// Whether a resource is of an interface that WASI provides.
     pub(crate) fn is_of_wasi(&self, resource: ResourceIndex) -> bool {
         self.resources[resource as usize].of_wasi

@@ -1,11 +1,15 @@
 //! The functions of WASI 0.2, as imports of components.
 
-use wasmtime::component::{HasData, Linker};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView, WasiClocksView as _};
-use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sync};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sockets, sync};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
 use wasmtime_wasi::{WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::http;
+use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
+use wasmtime_wasi_http::{RequestOptions, WasiHttp, WasiHttpCtxView};
 use wasmtime_wasi_io::bindings::wasi::io::error;
 
 use crate::runtime::store::StoreData;
@@ -66,4 +70,55 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
     sync::io::poll::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
     sync::io::streams::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
     sync::filesystem::types::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)
+}
+
+/// Adds the functions of WASI 0.2 for the network to a linker. They work in stores that may use it.
+///
+/// # Errors
+/// An error of wasmtime's.
+pub(super) fn add_network_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    let options = sockets::network::LinkOptions::default();
+    sockets::network::add_to_linker::<StoreData, HasWasi>(linker, &options, wasi_of)?;
+    sockets::instance_network::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
+    sockets::ip_name_lookup::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
+    sockets::tcp_create_socket::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
+    sync::sockets::udp_create_socket::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
+    sync::sockets::tcp::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
+    sync::sockets::udp::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)
+}
+
+/// Adds the functions of `wasi:http` to a linker. A store that may not use the network has its requests denied.
+///
+/// # Errors
+/// An error of wasmtime's.
+pub(super) fn add_http_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    let options = http::types::LinkOptions::default();
+    http::types::add_to_linker::<StoreData, WasiHttp>(linker, &options, http_of)?;
+    linker
+        .instance(OUTGOING_HANDLER)?
+        .func_wrap("handle", handle)
+}
+
+/// The interface whose function sends requests.
+const OUTGOING_HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
+
+fn http_of(data: &mut StoreData) -> WasiHttpCtxView<'_> {
+    wasi_of(data).http()
+}
+
+type Handled = Result<Resource<HostFutureIncomingResponse>, http::types::ErrorCode>;
+
+/// The function of wasmtime-wasi-http's starts a task, on the event loop that the thread is in. This one chooses the event loop.
+fn handle(
+    mut store: StoreContextMut<'_, StoreData>,
+    (request, options): (
+        Resource<HostOutgoingRequest>,
+        Option<Resource<RequestOptions>>,
+    ),
+) -> wasmtime::Result<(Handled,)> {
+    let sent = wasi_of(store.data_mut()).send_request(request, options)?;
+    Ok((match sent {
+        Ok(response) => Ok(response),
+        Err(error) => Err(error.downcast()?),
+    },))
 }

@@ -9,6 +9,7 @@ pub(crate) mod grants;
 pub(crate) mod group;
 pub(crate) mod interrupt;
 pub(crate) mod limiter;
+pub(crate) mod network;
 pub(crate) mod parallel_compile;
 pub(crate) mod quota;
 pub(crate) mod stack_class;

@@ -17,6 +17,7 @@ use crate::runtime::state::{WasmState, dropped, next_id, waits};
 use crate::runtime::store::component_values::ComponentValues;
 use crate::runtime::store::host_function::HostFunction;
 use crate::runtime::store::{Outcome, RunningCall, WasmStore};
+use crate::runtime::wasi::p2::http::incoming::{HttpExchange, HttpRequest};
 
 impl WasmState {
     /// Compiles a component in the binary or the text format on this thread, as [`WasmState::compile`] does for a module.
@@ -221,6 +222,42 @@ impl WasmState {
         let checks = self.checks(store)?;
         let (timeout, running) = self.begin_call(instance.store(), checks, options)?;
         instance.start(call, timeout, running)
+    }
+
+    /// Has the component of a store handle a request. Returns the call, which runs while its caller does other work. The
+    /// [exchange](WasmState::exchange) with the component takes the place of the one before. The caller has to [end
+    /// it](HttpExchange::finish) when the call has ended.
+    ///
+    /// # Errors
+    /// `TypeMismatch` if the request is not one of HTTP; `FunctionNotFound` if the component handles none; otherwise as
+    /// [`WasmState::start_call`].
+    pub fn start_handling(
+        &self,
+        store: u32,
+        request: HttpRequest,
+        options: CallOptions,
+    ) -> Result<RunningCall, WasmError> {
+        let instance = self.component_instance(store)?;
+        let (exchange, incoming) = HttpExchange::new(request)?;
+        let checks = self.checks(store)?;
+        let (timeout, running) = self.begin_call(instance.store(), checks, options)?;
+        let call = instance.start_handling(incoming, timeout, running)?;
+        let stores = &mut *self.stores.borrow_mut();
+        if let Some(entry) = stores.get_mut(&store)
+            && let Some(before) = entry.exchange.replace(exchange)
+        {
+            before.close();
+        }
+        Ok(call)
+    }
+
+    /// Returns the exchange with the component of a store that was started last.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the store was dropped, or there is none.
+    pub fn exchange(&self, store: u32) -> Result<HttpExchange, WasmError> {
+        let exchange = self.entry(store, |entry| entry.exchange.clone())?;
+        exchange.ok_or_else(|| WasmError::runtime("the component handles no request"))
     }
 
     /// Returns the results of the last call of an exported function that has returned, as bytes.

@@ -30,6 +30,7 @@ use crate::runtime::engine::compile_queue::CompileQueue;
 use crate::runtime::engine::disk_cache::{self, CacheFolders};
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
 use crate::runtime::engine::group::Group;
+use crate::runtime::engine::network::GrantedNetwork;
 use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
 use crate::runtime::linking::wasi;
@@ -39,6 +40,7 @@ use crate::runtime::module::{Code, CodeCache, WasmModule};
 #[cfg(feature = "testing")]
 use crate::runtime::store::native_stack::ThreadStack;
 use crate::runtime::store::{Outcome, StoreData, WasmStore};
+use crate::runtime::wasi::p2::http::incoming::HttpExchange;
 
 /// The modules, stores and instances of one runtime, each with a numeric handle.
 ///
@@ -51,6 +53,7 @@ pub struct WasmState {
     compiles: CompileQueue,
     module_limits: Arc<ModuleLimits>,
     preopens: GrantedPaths,
+    network: GrantedNetwork,
     modules: RefCell<HashMap<u32, WasmModule>>,
     components: RefCell<HashMap<u32, WasmComponent>>,
     unclaimed: Arc<UnclaimedModules>,
@@ -82,6 +85,8 @@ struct Entry {
     component: Option<WasmComponent>,
     /// The instance of the component, once it is made.
     component_instance: Option<ComponentInstance>,
+    /// The request that the instance handles, or handled last.
+    exchange: Option<HttpExchange>,
 }
 
 /// The engines of a state, with the code that they have compiled.
@@ -94,8 +99,8 @@ impl WasmState {
     ///
     /// # Errors
     /// `CompileError` if wasmtime does not support this machine, the cache folder of the capabilities cannot be
-    /// used, the capabilities grant guests access to a cache folder of this process, or one of their patterns is
-    /// not valid.
+    /// used, the capabilities grant guests access to a cache folder of this process, or one of their patterns or
+    /// entries of the network is not valid.
     pub fn new(capabilities: WasmCapabilities) -> Result<Self, WasmError> {
         Self::with_code_cache(capabilities, |disk_cache| CodeCache::new(None, disk_cache))
     }
@@ -159,6 +164,7 @@ impl WasmState {
             compiles: CompileQueue::new(capabilities.max_pending_compiles),
             module_limits: Arc::new(capabilities.module_limits.clone()),
             preopens,
+            network: GrantedNetwork::new(&capabilities.network)?,
             unclaimed: Arc::new(UnclaimedModules::new(capabilities.max_modules)),
             capabilities,
             modules: RefCell::default(),

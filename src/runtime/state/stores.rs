@@ -76,7 +76,7 @@ impl WasmState {
             Ok::<_, WasmError>(match is_for_component {
                 false => StoreWasi::Modules(Wasi::new(config, capabilities, preopens)?),
                 true => {
-                    let wasi = WasiP2::new(config, capabilities, preopens)?;
+                    let wasi = WasiP2::new(config, capabilities, preopens, &self.network)?;
                     StoreWasi::Component(Box::new(wasi))
                 }
             })
@@ -102,6 +102,7 @@ impl WasmState {
             instances: Vec::new(),
             component: None,
             component_instance: None,
+            exchange: None,
         };
         self.stores.borrow_mut().insert(id, entry);
         Ok((id, store))

@@ -79,6 +79,11 @@ impl Wasi {
         preopens: &GrantedPaths,
     ) -> Result<Self, WasmError> {
         check_texts(&config, capabilities)?;
+        if !config.network.is_empty() {
+            return Err(unusable(
+                "preview 1 has no network: it is for components".to_owned(),
+            ));
+        }
         let variables = config.env.iter();
         let variables = variables.map(|(name, value)| format!("{name}={value}"));
         let environment = variables.collect();
@@ -121,10 +126,13 @@ fn check_texts(config: &WasiConfig, capabilities: &WasmCapabilities) -> Result<(
         without_nul("a variable's value", value)?;
         bytes += name.len() + value.len() + 2;
     }
+    for entry in config.network.connect.iter().chain(&config.network.listen) {
+        bytes += entry.len() + 1;
+    }
     let cap = capabilities.max_wasi_text_bytes;
     if bytes > cap as usize {
         return Err(unusable(format!(
-            "args and env have {bytes} bytes, more than max_wasi_text_bytes, which is {cap}"
+            "args, env and network have {bytes} bytes, more than max_wasi_text_bytes, which is {cap}"
         )));
     }
     Ok(())

@@ -164,6 +164,7 @@ fn the_help_texts_match_their_snapshots() {
         ("help_fuzz", &["fuzz", "--help"]),
         ("help_survey", &["survey", "--help"]),
         ("help_js_api", &["js-api", "--help"]),
+        ("help_wasi", &["wasi", "--help"]),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
         // The same width on every machine.

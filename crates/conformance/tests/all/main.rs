@@ -17,6 +17,7 @@ mod report;
 mod selection;
 mod survey;
 mod threads;
+mod wasi;
 mod wasm_types;
 mod wast_json;
 

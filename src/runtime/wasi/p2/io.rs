@@ -37,15 +37,23 @@ impl WasiP2 {
 }
 
 impl WasiP2 {
-    /// Calls a function that starts operations on files in the background. They belong to the event loop for WASI: that of
-    /// the app would wait for them when it ends.
+    /// Calls a function that may start operations in the background. They belong to the event loop for WASI: that of the app
+    /// would wait for them when it ends.
+    ///
+    /// # Errors
+    /// `RuntimeError` if there is no such event loop.
+    pub(super) fn entered<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> Result<R, WasmError> {
+        let _entered = tokio()?.enter();
+        Ok(f(self))
+    }
+
+    /// Calls a function that starts operations on a stream in the background.
     fn on_own_event_loop<R>(
         &mut self,
         f: impl FnOnce(&mut ResourceTable) -> StreamResult<R>,
     ) -> StreamResult<R> {
-        let event_loop = tokio().map_err(|error| StreamError::Trap(error.into()))?;
-        let _entered = event_loop.enter();
-        f(&mut self.table)
+        self.entered(|wasi| f(&mut wasi.table))
+            .map_err(|error| StreamError::Trap(error.into()))?
     }
 
     /// Waits until a file has taken what was written to its stream. wasmtime-wasi writes in the background, so that a guest
@@ -147,6 +155,7 @@ impl streams::HostInputStream for WasiP2 {
         let dropped = self
             .wait(async |wasi| asynchronous::HostInputStream::drop(&mut wasi.table, stream).await);
         self.shares.remove(&number);
+        self.sockets.remove(&number);
         dropped?
     }
 }
@@ -248,6 +257,7 @@ impl streams::HostOutputStream for WasiP2 {
         let dropped = self
             .wait(async |wasi| asynchronous::HostOutputStream::drop(&mut wasi.table, stream).await);
         self.shares.remove(&number);
+        self.sockets.remove(&number);
         dropped?
     }
 }

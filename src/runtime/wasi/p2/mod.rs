@@ -5,8 +5,10 @@
 //! longer than the guest may run.
 
 mod filesystem;
+pub(crate) mod http;
 mod io;
 mod listing;
+mod network;
 mod stdio;
 
 use std::collections::HashMap;
@@ -18,6 +20,8 @@ use wasmtime_wasi::filesystem::{Dir, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError};
 use wasmtime_wasi::{FsPerms, OpenMode, WasiCtx, WasiCtxView};
 
+use self::http::Http;
+use self::network::NetworkAccess;
 use self::stdio::{CapturedOutput, ProcessInput, ProcessOutput};
 use super::{Outputs, check_texts, not_granted, outputs, size_limit, unusable, without_nul};
 use crate::runtime::base::capabilities::WasmCapabilities;
@@ -26,14 +30,15 @@ use crate::runtime::base::options::{StdioConfig, WasiConfig};
 use crate::runtime::base::text;
 use crate::runtime::engine::grants::GrantedPaths;
 use crate::runtime::engine::interrupt::Interrupt;
+use crate::runtime::engine::network::GrantedNetwork;
 use crate::runtime::engine::quota::{DESCRIPTORS, Share};
 
 /// The packages of WASI 0.2 whose interfaces the host provides.
 const PACKAGES: [&str; 5] = ["cli", "clocks", "filesystem", "io", "random"];
 
-/// The packages of WASI 0.2 whose functions the host refuses: they return an error, or end the component. Toolchains import
-/// them for every program, also for those that never call them.
-const REFUSED_PACKAGES: [&str; 2] = ["http", "sockets"];
+/// The interface that a component exports if it handles requests, with the part of its version that compatible versions have in
+/// common.
+const HTTP_HANDLER: &str = "wasi:http/incoming-handler@0.2.";
 
 /// The maximum number of random bytes in one call, which no deadline ends before they are made.
 const MAX_RANDOM: u64 = 4 << 20;
@@ -43,8 +48,36 @@ const MAX_RANDOM: u64 = 4 << 20;
 pub(crate) enum Provision {
     /// With an interface of WASI.
     Provided,
-    /// With functions that refuse what they are asked for.
-    Refused,
+    /// With an interface of `wasi:sockets` where the store may use the network. Elsewhere its functions refuse: they return an
+    /// error, or end the component. Toolchains import them for every program, also for those that never call them.
+    Sockets,
+    /// With an interface of `wasi:http` where the store may use the network, or the component handles requests; elsewhere as
+    /// [`Provision::Sockets`].
+    Http,
+}
+
+/// What a store has of WASI. A component is linked otherwise for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WasiScope {
+    None,
+    /// All but the network.
+    Local,
+    All,
+}
+
+impl WasiScope {
+    /// The number of scopes.
+    pub(crate) const COUNT: usize = 3;
+
+    /// Returns the index of this scope, below [`WasiScope::COUNT`].
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Whether a component has WASI.
+    pub(crate) fn has_wasi(self) -> bool {
+        self != Self::None
+    }
 }
 
 /// Returns how the host satisfies the import of this name for a component that has WASI; `None` if it does not.
@@ -56,10 +89,16 @@ pub(crate) fn provision(import: &str) -> Option<Provision> {
     if patch.is_empty() || !patch.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    if REFUSED_PACKAGES.contains(&package) {
-        return Some(Provision::Refused);
+    match package {
+        "http" => Some(Provision::Http),
+        "sockets" => Some(Provision::Sockets),
+        _ => PACKAGES.contains(&package).then_some(Provision::Provided),
     }
-    PACKAGES.contains(&package).then_some(Provision::Provided)
+}
+
+/// Whether a component that exports the interface of this name handles requests of HTTP.
+pub(crate) fn is_http_handler(export: &str) -> bool {
+    export.starts_with(HTTP_HANDLER) && provision(export).is_some()
 }
 
 /// Returns the type of a resource of `wasi:io`, which interfaces that the host refuses refer to.
@@ -80,8 +119,13 @@ pub(crate) struct WasiP2 {
     interrupt: Arc<Interrupt>,
     outputs: Outputs,
     max_subscriptions: u32,
-    /// Shares of the process's descriptors for what the guest has opened, by the number of the resource.
+    /// Shares of the process's descriptors for the files that the guest has opened, by the number of the resource.
     shares: HashMap<u32, Share>,
+    /// Those for its sockets and their streams.
+    sockets: HashMap<u32, Arc<Share>>,
+    /// `None` if the guest may not use the network.
+    network: Option<Arc<NetworkAccess>>,
+    http: Http,
     preopens: Vec<Preopened>,
 }
 
@@ -102,6 +146,7 @@ impl WasiP2 {
         config: WasiConfig,
         capabilities: &WasmCapabilities,
         preopens: &GrantedPaths,
+        network: &GrantedNetwork,
     ) -> Result<Self, WasmError> {
         check_texts(&config, capabilities)?;
         let outputs = outputs(&config, capabilities)?;
@@ -159,6 +204,15 @@ impl WasiP2 {
                 _share: share,
             });
         }
+        let network = network.part(&config.network)?;
+        let network = (!network.is_empty()).then(|| Arc::new(NetworkAccess::new(network)));
+        if let Some(network) = network.clone() {
+            builder.allow_tcp(true).allow_udp(true);
+            builder.socket_addr_check(move |address, usage| {
+                let allows = network.allows(address, usage);
+                Box::pin(async move { allows })
+            });
+        }
         let mut table = ResourceTable::new();
         table.set_max_capacity(cap as usize);
         Ok(Self {
@@ -168,8 +222,26 @@ impl WasiP2 {
             outputs,
             max_subscriptions: capabilities.max_wasi_subscriptions,
             shares: HashMap::new(),
+            sockets: HashMap::new(),
+            http: Http::new(network.clone()),
+            network,
             preopens: preopened,
         })
+    }
+
+    /// Returns what the store has of WASI.
+    pub(crate) fn scope(&self) -> WasiScope {
+        match self.network {
+            Some(_) => WasiScope::All,
+            None => WasiScope::Local,
+        }
+    }
+
+    /// Ends everything that the guest has open, after it has ended itself.
+    pub(crate) fn close(&mut self) {
+        self.table = ResourceTable::new();
+        self.shares.clear();
+        self.sockets.clear();
     }
 
     /// Returns the interrupt of the calls in the store, which ends waits.

@@ -1,0 +1,93 @@
+//! Programs on wasmtime alone.
+
+use wasmtime::component::{Component, Linker as ComponentLinker, ResourceTable};
+use wasmtime::{Engine, Error, Linker, Module, Store};
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::p2::{self, bindings::sync::Command};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use super::guest::{End, Guest};
+
+struct Host {
+    ctx: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for Host {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.ctx,
+            table: &mut self.table,
+        }
+    }
+}
+
+/// Runs a program.
+///
+/// # Errors
+///
+/// When it traps, or cannot be run.
+pub(super) fn run(guest: &Guest) -> anyhow::Result<End> {
+    let binary = guest.binary()?;
+    let mut wasi = WasiCtx::builder();
+    wasi.args(&guest.args()).inherit_stdio();
+    for (name, value) in &guest.env {
+        wasi.env(name, value);
+    }
+    if let Some(root) = &guest.root {
+        let opened = wasi.preopened_dir(root, "/", FsPerms::ReadWrite);
+        opened.map_err(readable)?;
+    }
+    let engine = Engine::default();
+    match guest.is_component() {
+        true => run_component(&engine, &binary, &mut wasi),
+        false => run_module(&engine, &binary, &mut wasi),
+    }
+}
+
+fn run_module(engine: &Engine, binary: &[u8], wasi: &mut WasiCtxBuilder) -> anyhow::Result<End> {
+    let mut run = || -> Result<(), Error> {
+        let module = Module::from_binary(engine, binary)?;
+        let mut linker: Linker<WasiP1Ctx> = Linker::new(engine);
+        p1::add_to_linker_sync(&mut linker, |wasi| wasi)?;
+        let mut store = Store::new(engine, wasi.build_p1());
+        let instance = linker.instantiate(&mut store, &module)?;
+        let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+        start.call(&mut store, ())
+    };
+    ended(run().map(|()| 0))
+}
+
+fn run_component(engine: &Engine, binary: &[u8], wasi: &mut WasiCtxBuilder) -> anyhow::Result<End> {
+    let component = match Component::from_binary(engine, binary) {
+        Ok(component) => component,
+        Err(error) => return Ok(End::Refused(format!("{error:#}"))),
+    };
+    let mut run = || -> Result<i32, Error> {
+        let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
+        p2::add_to_linker_sync(&mut linker)?;
+        let host = Host {
+            ctx: wasi.build(),
+            table: ResourceTable::new(),
+        };
+        let mut store = Store::new(engine, host);
+        let command = Command::instantiate(&mut store, &component, &linker)?;
+        let result = command.wasi_cli_run().call_run(&mut store)?;
+        Ok(result.is_err().into())
+    };
+    ended(run())
+}
+
+fn ended(ran: Result<i32, Error>) -> anyhow::Result<End> {
+    match ran {
+        Ok(status) => Ok(End::Exited(status)),
+        Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(I32Exit(status)) => Ok(End::Exited(*status)),
+            None => Err(readable(error)),
+        },
+    }
+}
+
+fn readable(error: Error) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
+}
