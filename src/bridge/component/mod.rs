@@ -2,8 +2,10 @@
 
 mod call;
 mod compile;
+mod images;
 mod instance;
 
 pub(crate) use call::*;
 pub(crate) use compile::*;
+pub(crate) use images::*;
 pub(crate) use instance::*;
