@@ -9,7 +9,7 @@ use wasmtime::{AsContextMut as _, StoreContextMut, ValRaw};
 
 use super::instance::{ComponentFunction, ComponentInstance, LateDrops, ended};
 use super::plans::FunctionPlan;
-use super::types::{Function, Interface};
+use super::types::{Function, FunctionType, Interface};
 use super::{image_values, values};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::codec::{self, Lifted, Misfit};
@@ -75,6 +75,32 @@ impl ComponentInstance {
             image,
             late_drops: self.late_drops(),
         })
+    }
+
+    /// Calls a function with values that fit its parameters.
+    pub(super) fn call_by_codec(
+        &self,
+        number: u32,
+        ty: &FunctionType,
+        plan: &FunctionPlan,
+        args: &[Val],
+    ) -> Result<Option<Val>, WasmError> {
+        let params = ty.params.iter().map(|(_, ty)| *ty);
+        let image = image_values::write(self.interface(), params, plan.params_size(), args);
+        let call = self.prepare_image(number, image, u64::MAX)?;
+        let Lifted { head, heap } = self.run_image(call)?.returned()?;
+        Ok(image_values::read(self.interface(), ty.result, &head, &heap).pop())
+    }
+
+    /// Calls the exported function of this number with an image. Returns the two parts of the image of its results.
+    ///
+    /// # Errors
+    /// `TypeMismatch` if the image does not fit, or the function has none; otherwise as [`ComponentInstance::call`].
+    #[cfg(feature = "testing")]
+    pub fn call_image(&self, number: u32, image: Vec<u8>) -> Result<(Vec<u8>, Vec<u8>), WasmError> {
+        let call = self.prepare_image(number, image, u64::MAX)?;
+        let Lifted { head, heap } = self.run_image(call)?.returned()?;
+        Ok((head, heap))
     }
 
     /// Runs a call on this thread.

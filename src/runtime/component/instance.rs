@@ -244,7 +244,10 @@ impl ComponentInstance {
     pub fn call(&self, path: &str, args: &[Val]) -> Result<Option<Val>, WasmError> {
         let number = self.number_of(path)?;
         let (function, _) = self.callable(number)?;
-        values::check_arguments(&self.component.code.interface, &function.ty, args)?;
+        values::check_arguments(self.interface(), &function.ty, args)?;
+        if let Some(plan) = self.interface().plans.export(number) {
+            return self.call_by_codec(number, &function.ty, plan, args);
+        }
         let call = self.prepare(number, args.to_vec())?;
         Ok(self.run(call)?.returned()?.pop())
     }
