@@ -8,7 +8,7 @@ use super::Tally;
 use super::abi::{Core, Encoding, Memory, alignment, elem_size, record_size};
 use super::case::{Case, Damage};
 use super::engines::{Ended, Engines, Exchange, Exchanged, Guest};
-use super::guest::{AREA, MEMORY, RESULT};
+use super::guest::{AREA, HEAP, MEMORY, RESULT};
 
 /// Where the bytes of values begin in the area. In front of it are core values.
 const VALUES: usize = 256;
@@ -197,8 +197,7 @@ impl Run<'_> {
     /// The result that bytes are by the second statement of the canonical ABI.
     fn given(&self, area: &[u8]) -> Option<Val> {
         let ty = self.case.signature.result();
-        let mut memory = self.memory(area.to_vec());
-        memory.bytes.resize(MEMORY as usize, 0);
+        let memory = self.memory(guest_memory(area));
         let given = match self.case.signature.flat_result() {
             Some(core) => memory.lift_flat(ty, &mut [bits_at(&memory.bytes, 0, core)].into_iter()),
             None => {
@@ -234,8 +233,7 @@ impl Run<'_> {
     /// The arguments that bytes are by the second statement of the canonical ABI.
     fn passed(&self, area: &[u8]) -> Option<Vec<Val>> {
         let signature = &self.case.signature;
-        let mut bytes = area.to_vec();
-        bytes.resize(MEMORY as usize, 0);
+        let bytes = guest_memory(area);
         let types = &signature.params;
         let align = types.iter().map(alignment).fold(1, u32::max);
         let at = bits_at(&bytes, 0, Core::I32) as u32;
@@ -349,6 +347,14 @@ fn finish(mut bytes: Vec<u8>, flat: &[u64]) -> (Vec<u8>, usize) {
     }
     let used = bytes.len();
     (bytes, used)
+}
+
+/// The memory of the guest after `set`, which has got the bytes as a list.
+fn guest_memory(area: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; MEMORY as usize];
+    bytes[..area.len()].copy_from_slice(area);
+    bytes[HEAP as usize..][..area.len()].copy_from_slice(area);
+    bytes
 }
 
 /// The bits of a core value at a place.

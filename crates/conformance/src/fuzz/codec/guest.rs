@@ -11,7 +11,7 @@ pub const AREA: u32 = 1 << 12;
 pub const RESULT: u32 = AREA;
 
 /// The first byte that the component allocates.
-const HEAP: u32 = 1 << 13;
+pub const HEAP: u32 = 1 << 13;
 
 /// The number of bytes of its memory.
 pub const MEMORY: u32 = 1 << 16;
