@@ -7,7 +7,7 @@ cd "${SRC:?}/ext_wasm"
 export RUSTC_BOOTSTRAP=1
 cargo fuzz build --release --debug-assertions
 
-for target in api differential ops; do
+for target in api codec differential ops; do
   cp "fuzz/target/x86_64-unknown-linux-gnu/release/$target" "${OUT:?}/"
   (cd "fuzz/corpus/$target" && zip -q -r - .) >"$OUT/${target}_seed_corpus.zip"
   # What guests run into on purpose is wasmtime's to handle.

@@ -5,6 +5,7 @@
 
 mod admission;
 mod base;
+mod codec;
 mod component;
 mod debug_info;
 mod engine;
@@ -31,6 +32,11 @@ pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};
 pub use component::instance::{ComponentFunction, ComponentInstance};
+/// Calls whose values cross as images.
+pub(crate) mod component_images {
+    pub(crate) use super::codec::{Lifted, pack};
+    pub(crate) use super::component::images::ImageCall;
+}
 pub use component::{ComponentInterface, WasmComponent};
 #[cfg(feature = "testing")]
 pub use engine::{MEMORY_RESERVATION, Tune};

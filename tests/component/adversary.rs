@@ -165,22 +165,23 @@ fn the_values_of_a_call_have_a_cap_in_both_directions() {
          const instance = await make({});
          const many = await make(`{many}`);
          return [
-             instance.exports.bytes(new Uint8Array(900)).length,
-             tell(await caught(() => instance.exports.bytes(new Uint8Array(1001)))),
+             instance.exports.bytes(new Uint8Array(39_000)).length,
+             tell(await caught(() => instance.exports.bytes(new Uint8Array(40_001)))),
+             tell(await caught(() => instance.exports.strings(Array(8_000).fill('')))),
              tell(await caught(() => instance.exports.strings(['x'.repeat(40_001)]))),
              instance.ended,
-             many.exports.many(900).length,
-             tell(await caught(() => many.exports.many(1001))),
+             many.exports.many(39_000).length,
+             tell(await caught(() => many.exports.many(40_001))),
              many.ended,
          ];",
         source.unwrap()
     ));
     assert_eq!(
-        (&got[0], &got[3], &got[4]),
-        (&json!(900), &json!(false), &json!(900)),
+        (&got[0], &got[4], &got[5]),
+        (&json!(39_000), &json!(false), &json!(39_000)),
         "{got:#}"
     );
-    for refused in [&got[1], &got[2]] {
+    for refused in [&got[1], &got[2], &got[3]] {
         assert_eq!(refused["code"], 5005, "{got:#}");
         let message = refused["message"].as_str().unwrap();
         assert!(
@@ -189,7 +190,7 @@ fn the_values_of_a_call_have_a_cap_in_both_directions() {
         );
     }
     assert_eq!(
-        (&got[5]["code"], &got[6]),
+        (&got[6]["code"], &got[7]),
         (&json!(5002), &json!(true)),
         "{got:#}"
     );
@@ -356,7 +357,7 @@ fn flags_take_no_more_memory_than_other_values() {
     assert_eq!(got, json!([10_000, false, 5002, true]));
 }
 
-/// The bytes name one of a few cases, and the value has the whole name.
+/// The bytes name one of a few cases, and the value that wasmtime makes of them has the whole name.
 #[test]
 fn a_long_name_counts_for_each_value_with_it() {
     let source = echo(
@@ -364,15 +365,18 @@ fn a_long_name_counts_for_each_value_with_it() {
             "(type $e' (enum \"{}\")) (export $e \"e\" (type $e'))",
             "a".repeat(50_000)
         ),
-        &[("names", "$e")],
+        &[("names", "(map u8 $e)"), ("cases", "$e")],
     );
     let mut js = with_source(&source);
     let got = js.run(
         "const instance = await component();
          const name = 'a'.repeat(50_000);
-         const few = instance.exports.names([name, name]).length;
-         const error = await caught(() => instance.exports.names(Array(4_000).fill(name)));
-         return [few, error.code, instance.ended];",
+         const map = new Map([[1, name]]);
+         const few = instance.exports.names([map, map]).length;
+         const error = await caught(() => instance.exports.names(Array(4_000).fill(map)));
+         // A function without maps takes the number of the case.
+         const cases = instance.exports.cases(Array(4_000).fill(name)).length;
+         return [few, error.code, instance.ended, cases];",
     );
-    assert_eq!(got, json!([2, 5005, false]));
+    assert_eq!(got, json!([2, 5005, false, 4_000]));
 }

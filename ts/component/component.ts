@@ -5,8 +5,9 @@ import { illegal } from "../construct.ts";
 import { ObjectFreeze, SafeFinalizationRegistry } from "../core.ts";
 import { append, list, toArray } from "../list.ts";
 import { op_wasm_component_types, op_wasm_component_wit, op_wasm_drop_component } from "../ops.ts";
+import type { ImageFunction } from "./image.ts";
 import { witSignatureOf, WitTypes } from "./wit_types.ts";
-import type { FunctionInfo, InterfaceInfo, ItemInfo, WitSignature } from "./wit_types.ts";
+import type { FunctionInfo, InterfaceInfo, ItemInfo, PlanInfo, PlansInfo, WitSignature } from "./wit_types.ts";
 
 const collectedComponents: FinalizationRegistry<number> = new SafeFinalizationRegistry(
   (id: number) => op_wasm_drop_component(id),
@@ -28,6 +29,10 @@ export interface ComponentFunction {
   /** The names of the interfaces around it, and its own. */
   path: string[];
   signature: WitSignature;
+  /** The layout of its parameters, if its values cross by the codec. */
+  plan: PlanInfo | undefined;
+  /** The conversions by the codec, made when they are first used. */
+  images: ImageFunction | undefined;
 }
 
 /** The details of a `WasmComponent`; `undefined` for any other value. */
@@ -39,6 +44,7 @@ export class ComponentDetails {
   readonly importItems: ItemInfo[];
   readonly exportItems: ItemInfo[];
   readonly #types: WitTypes;
+  readonly #plans: PlansInfo;
   readonly #imports: FunctionInfo[];
   readonly #exports: FunctionInfo[];
   readonly #imported: ComponentFunction[] = list();
@@ -47,12 +53,13 @@ export class ComponentDetails {
   /** The number of resources that the app defines. They come first, and the functions that drop them have their order. */
   readonly hostResourceCount: number;
 
-  constructor({ id, types, resources, importedResources, imports, exports }: InterfaceInfo) {
+  constructor({ id, types, plans, resources, importedResources, imports, exports }: InterfaceInfo) {
     this.id = id;
     this.hostResourceCount = importedResources;
     this.importItems = imports.items;
     this.exportItems = exports.items;
-    this.#types = new WitTypes(types, resources);
+    this.#types = new WitTypes(types, plans.layouts, resources);
+    this.#plans = plans;
     this.#imports = imports.functions;
     this.#exports = exports.functions;
   }
@@ -79,16 +86,17 @@ export class ComponentDetails {
 
   /** The imported function of this number. */
   imported(number: number): ComponentFunction {
-    return this.#imported[number] ??= this.#prepare(this.#imports[number]);
+    return this.#imported[number] ??= this.#prepare(this.#imports[number], this.#plans.imports[number]);
   }
 
   /** The exported function of this number. */
   exported(number: number): ComponentFunction {
-    return this.#exported[number] ??= this.#prepare(this.#exports[number]);
+    return this.#exported[number] ??= this.#prepare(this.#exports[number], this.#plans.exports[number]);
   }
 
-  #prepare(info: FunctionInfo): ComponentFunction {
-    return { path: info.path, signature: witSignatureOf(this.#types, info) };
+  #prepare(info: FunctionInfo, plan: PlanInfo | null): ComponentFunction {
+    const signature = witSignatureOf(this.#types, info);
+    return { path: info.path, signature, plan: plan ?? undefined, images: undefined };
   }
 }
 

@@ -11,13 +11,17 @@ import { exitStatus } from "../guest_errors.ts";
 import { append, list } from "../list.ts";
 import {
   op_wasm_call_component,
+  op_wasm_call_image,
+  op_wasm_call_slots,
   op_wasm_component_ended,
+  op_wasm_component_head,
   op_wasm_component_results,
   op_wasm_fuel,
   op_wasm_is_metered,
   op_wasm_output,
   op_wasm_set_fuel,
   op_wasm_start_component_call,
+  op_wasm_start_image_call,
 } from "../ops.ts";
 import { checkCallOptions } from "../options.ts";
 import type { CallOptions } from "../options.ts";
@@ -28,6 +32,8 @@ import { ComponentError } from "./component_error.ts";
 import { functionName } from "./component_imports.ts";
 import { handleRequest } from "./http.ts";
 import type { Exchanges, HttpRequest, HttpResponse } from "./http.ts";
+import type { ImageFunction } from "./image.ts";
+import { imageFunctionOf } from "./image_calls.ts";
 import { camelCase, compatibleId, pascalCase, resourceName, shortName } from "./names.ts";
 import type { ResourceName } from "./names.ts";
 import { resourceClass } from "./resource_class.ts";
@@ -97,6 +103,23 @@ export class ComponentInstance {
     const resources = this.#resources;
     const called = this.#component.exported(number);
     const checked = argumentList(args, path);
+    const images = imageFunctionOf(called);
+    if (images !== undefined) {
+      const start = (timeoutMs: number, isAbortable: boolean): number => {
+        checkCount(called, checked);
+        const image = images.params.image(checked);
+        try {
+          return op_wasm_start_image_call(store.id, number, image, timeoutMs, isAbortable);
+        } catch (error) {
+          throw store.stopped(error);
+        }
+      };
+      const finish = () => {
+        op_wasm_component_head(store.id);
+        return imageResult(called, images, store.id);
+      };
+      return await runCall(store, start, finish, checkCallOptions(options));
+    }
     const handles = new Lowering(resources);
     const start = (timeoutMs: number, isAbortable: boolean): number => {
       const bytes = argumentBytes(called, checked, handles);
@@ -271,15 +294,20 @@ function argumentList(args: readonly unknown[], path: string): unknown[] {
   );
 }
 
+/** Checks the number of arguments. */
+function checkCount(called: ComponentFunction, args: unknown[]): void {
+  const { params } = called.signature;
+  if (args.length === params.length) return;
+  throw new WasmError(
+    `${functionName(called)} takes ${params.length} arguments, got ${args.length}`,
+    TypeMismatch,
+  );
+}
+
 /** The arguments of a call as bytes. */
 function argumentBytes(called: ComponentFunction, args: unknown[], handles: Lowering): Uint8Array {
   const { names, params } = called.signature;
-  if (args.length !== params.length) {
-    throw new WasmError(
-      `${functionName(called)} takes ${params.length} arguments, got ${args.length}`,
-      TypeMismatch,
-    );
-  }
+  checkCount(called, args);
   const what = (i: number) => `argument ${quote(names[i])} of ${functionName(called)}`;
   return writeWitValues(params, args, handles, what);
 }
@@ -292,6 +320,8 @@ function callComponent(
 ): unknown {
   const { store } = resources;
   if (store.dropped) throw dropped();
+  const images = imageFunctionOf(called);
+  if (images !== undefined) return callByCodec(called, images, store, number, args);
   const handles = new Lowering(resources);
   const bytes = argumentBytes(called, args, handles);
   let status;
@@ -308,6 +338,42 @@ function callComponent(
   return readResult(called, resources, number);
 }
 
+/** Calls a function whose values cross by the codec. */
+function callByCodec(
+  called: ComponentFunction,
+  images: ImageFunction,
+  store: StoreState,
+  number: number,
+  args: unknown[],
+): unknown {
+  checkCount(called, args);
+  const { params } = images;
+  let status;
+  if (params.isScalar) {
+    params.writeFrame(args);
+    try {
+      status = op_wasm_call_slots(store.id, number, store.imports);
+    } catch (error) {
+      throw store.stopped(error);
+    }
+  } else {
+    const image = params.image(args);
+    try {
+      status = op_wasm_call_image(store.id, number, image, store.imports);
+    } catch (error) {
+      throw store.stopped(error);
+    }
+  }
+  if (status !== RETURNED) throw store.thrown(status);
+  return imageResult(called, images, store.id);
+}
+
+/** The result of a call that has returned, whose head is in the call frame. Throws the `err` of a `result`. */
+function imageResult(called: ComponentFunction, images: ImageFunction, store: number): unknown {
+  const { result } = called.signature;
+  return result === undefined ? undefined : unwrapped(called, result, images.result.readOne(store));
+}
+
 /** The result of a call that has returned. Throws the `err` of a `result`. */
 function readResult(
   called: ComponentFunction,
@@ -318,6 +384,11 @@ function readResult(
   if (result === undefined) return undefined;
   const bytes = op_wasm_component_results(resources.store.id, number);
   const value = readWitValues(list<WitType>(result), bytes, new Lifting(resources))[0];
+  return unwrapped(called, result, value);
+}
+
+/** What a function returns for a result. Throws the `err` of a `result`. */
+function unwrapped(called: ComponentFunction, result: WitType, value: unknown): unknown {
   if (result.kind !== WIT_RESULT) return value;
   const { tag } = value as { tag: string };
   // A case without a value has no such property, and may inherit one.

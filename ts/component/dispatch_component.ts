@@ -11,6 +11,7 @@ import type { WasmFunction } from "../types.ts";
 import type { ComponentDetails, ComponentFunction } from "./component.ts";
 import { ComponentError } from "./component_error.ts";
 import { functionName } from "./component_imports.ts";
+import { imageFunctionOf, imageOfEnd } from "./image_calls.ts";
 import { disposeOfHost, Lifting, Lowering } from "./resources.ts";
 import type { InstanceResources } from "./resources.ts";
 import { readWitValues } from "./value_reader.ts";
@@ -81,6 +82,10 @@ class ImportCall {
   /** Calls the function at this index of the store. */
   run(index: number): unknown {
     const { store } = this.#resources;
+    const images = imageFunctionOf(this.#imported);
+    if (images !== undefined) {
+      return ReflectApply(store.imports[index] as WasmFunction, undefined, images.params.read(store.id));
+    }
     const { params } = this.#imported.signature;
     const args = readWitValues(params, op_wasm_import_arguments(store.id), this.#lifting);
     return ReflectApply(store.imports[index] as WasmFunction, undefined, args);
@@ -90,6 +95,14 @@ class ImportCall {
   returned(value: unknown): number {
     const { result } = this.#imported.signature;
     const what = () => `the result of import ${functionName(this.#imported)}`;
+    const images = imageFunctionOf(this.#imported);
+    if (images !== undefined) {
+      return this.#giveImage(() => {
+        if (result?.kind === WIT_RESULT) return imageOfEnd(result, false, value, what());
+        if (!images.result.isScalar) return images.result.image(list(value));
+        images.result.writeFrame(list(value));
+      });
+    }
     return this.#give((handles) =>
       result?.kind === WIT_RESULT
         ? writeWitEnd(result, false, value, handles, what)
@@ -102,6 +115,9 @@ class ImportCall {
     const { result } = this.#imported.signature;
     if (result?.kind === WIT_RESULT && error instanceof ComponentError) {
       const what = () => `the payload that import ${functionName(this.#imported)} threw`;
+      if (this.#imported.plan !== undefined) {
+        return this.#giveImage(() => imageOfEnd(result, true, error.payload, what()));
+      }
       return this.#give((handles) => writeWitEnd(result, true, error.payload, handles, what));
     }
     this.#lifting.end();
@@ -123,6 +139,19 @@ class ImportCall {
       return store.abort(error instanceof WasmError ? error : this.#ended(error));
     } finally {
       this.#lifting.end();
+    }
+  }
+
+  /** Gives the component the image that `write` returns, or else what it has put into the call frame. */
+  #giveImage(write: () => Uint8Array | undefined): number {
+    const { store } = this.#resources;
+    try {
+      const image = write();
+      if (image !== undefined) op_wasm_set_import_results(store.id, image);
+      return RETURNED;
+    } catch (error) {
+      // A getter of the value may have thrown anything.
+      return store.abort(error instanceof WasmError ? error : this.#ended(error));
     }
   }
 

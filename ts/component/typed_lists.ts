@@ -21,28 +21,30 @@ interface TypedList {
   size: number;
   /** Makes an array of zeros. */
   make(length: number): ArrayBufferView;
+  /** Makes an array of all bytes of a buffer. */
+  over(buffer: ArrayBufferLike): ArrayBufferView;
 }
 
 function typedList(
   name: string,
   size: number,
-  make: (length: number) => ArrayBufferView,
+  make: (of: number | ArrayBufferLike) => ArrayBufferView,
 ): TypedList {
-  return { name, size, make };
+  return { name, size, make, over: make };
 }
 
 const TYPED_LISTS: Record<number, TypedList | undefined> = {
   __proto__: null,
-  [WIT_S8]: typedList("Int8Array", 1, (length) => new Int8Array(length)),
-  [WIT_U8]: typedList("Uint8Array", 1, (length) => new Uint8Array(length)),
-  [WIT_S16]: typedList("Int16Array", 2, (length) => new Int16Array(length)),
-  [WIT_U16]: typedList("Uint16Array", 2, (length) => new Uint16Array(length)),
-  [WIT_S32]: typedList("Int32Array", 4, (length) => new Int32Array(length)),
-  [WIT_U32]: typedList("Uint32Array", 4, (length) => new Uint32Array(length)),
-  [WIT_S64]: typedList("BigInt64Array", 8, (length) => new BigInt64Array(length)),
-  [WIT_U64]: typedList("BigUint64Array", 8, (length) => new BigUint64Array(length)),
-  [WIT_F32]: typedList("Float32Array", 4, (length) => new Float32Array(length)),
-  [WIT_F64]: typedList("Float64Array", 8, (length) => new Float64Array(length)),
+  [WIT_S8]: typedList("Int8Array", 1, (of) => new Int8Array(of as number)),
+  [WIT_U8]: typedList("Uint8Array", 1, (of) => new Uint8Array(of as number)),
+  [WIT_S16]: typedList("Int16Array", 2, (of) => new Int16Array(of as number)),
+  [WIT_U16]: typedList("Uint16Array", 2, (of) => new Uint16Array(of as number)),
+  [WIT_S32]: typedList("Int32Array", 4, (of) => new Int32Array(of as number)),
+  [WIT_U32]: typedList("Uint32Array", 4, (of) => new Uint32Array(of as number)),
+  [WIT_S64]: typedList("BigInt64Array", 8, (of) => new BigInt64Array(of as number)),
+  [WIT_U64]: typedList("BigUint64Array", 8, (of) => new BigUint64Array(of as number)),
+  [WIT_F32]: typedList("Float32Array", 4, (of) => new Float32Array(of as number)),
+  [WIT_F64]: typedList("Float64Array", 8, (of) => new Float64Array(of as number)),
 };
 
 /** The class of typed arrays for a list whose elements are of this kind; `undefined` if it is an array. */

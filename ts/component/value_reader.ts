@@ -190,7 +190,7 @@ function readMap(reader: Reader, type: WitType): Map<unknown, unknown> {
 }
 
 /** Sets a property of a new object. A script may have put a setter of this name on `Object.prototype`. */
-function set(object: object, name: string, value: unknown): void {
+export function set(object: object, name: string, value: unknown): void {
   if (!(name in ObjectPrototype)) {
     object[name] = value;
     return;

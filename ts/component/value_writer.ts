@@ -68,7 +68,7 @@ import type { WitType } from "./wit_types.ts";
 const KEPT_BYTES = 1 << 16;
 
 /** A value that does not fit its type. */
-class WitMisfit {
+export class WitMisfit {
   /** The place of the value in the argument: `.field` or `[0]` for each part that it is in. */
   path: string = "";
   readonly expected: string;
@@ -193,12 +193,12 @@ function written(
 }
 
 /** Throws an error that came out of a part of a value. */
-function within(error: unknown, part: string): never {
+export function within(error: unknown, part: string): never {
   if (error instanceof WitMisfit && error.path.length < 100) error.path = part + error.path;
   throw error;
 }
 
-function witMisfit(type: WitType, value: unknown): WitMisfit {
+export function witMisfit(type: WitType, value: unknown): WitMisfit {
   const got = isPromise(value) ? "a promise, which only callAsync waits for" : describe(value);
   return new WitMisfit(type.text, got);
 }
@@ -290,14 +290,14 @@ function witInteger(type: WitType, value: unknown, minimum: number, maximum: num
   return value;
 }
 
-function bigint(type: WitType, value: unknown): bigint {
+export function bigint(type: WitType, value: unknown): bigint {
   if (typeof value === "bigint") return value;
   if (!NumberIsSafeInteger(value)) throw witMisfit(type, value);
   return BigInt(value as number);
 }
 
 /** The number of a character. */
-function character(type: WitType, value: unknown): number {
+export function character(type: WitType, value: unknown): number {
   if (typeof value === "string" && value.length > 0 && value.length <= 2) {
     const code = StringPrototypeCodePointAt(value, 0);
     const isWhole = value.length === (code > 0xffff ? 2 : 1);
@@ -407,7 +407,7 @@ function writeTuple(writer: Writer, type: WitType, value: unknown): void {
 }
 
 /** The tag of a variant or result. */
-function tagOf(type: WitType, value: unknown): string {
+export function tagOf(type: WitType, value: unknown): string {
   const tag = isObject(value) ? own(value, "tag") : undefined;
   if (typeof tag !== "string") throw new WitMisfit(type.text, `${describe(value)} without a tag`);
   return tag;
@@ -432,7 +432,7 @@ function writeVariant(writer: Writer, type: WitType, value: unknown): void {
   writeCase(writer, type.parts[index], value as object, tag);
 }
 
-function noCase(type: WitType, name: string): WitMisfit {
+export function noCase(type: WitType, name: string): WitMisfit {
   return new WitMisfit(type.text, quote(name));
 }
 

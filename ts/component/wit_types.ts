@@ -2,6 +2,7 @@
 
 import { camelCase } from "./names.ts";
 import { append, list } from "../list.ts";
+import type { Decoder, Encode } from "./image.ts";
 
 /** A type as the op describes it. The numbers are places in the list of all types of a component. */
 export interface TypeInfo {
@@ -48,10 +49,33 @@ export interface ItemInfo {
   wasi: boolean;
 }
 
+/** The layout of a type in the memory of a guest. */
+export interface LayoutInfo {
+  size: number;
+  align: number;
+  offsets: number[];
+  payload: number;
+}
+
+/** The layout of the parameters of a function whose values cross by the codec. */
+export interface PlanInfo {
+  size: number;
+  offsets: number[];
+}
+
+/** How the values of functions cross. The functions that have no plan do not cross by the codec. */
+export interface PlansInfo {
+  /** The layouts of the types. */
+  layouts: LayoutInfo[];
+  imports: (PlanInfo | null)[];
+  exports: (PlanInfo | null)[];
+}
+
 /** A component as the op describes it. */
 export interface InterfaceInfo {
   id: number;
   types: TypeInfo[];
+  plans: PlansInfo;
   /** First those that the app defines. */
   resources: ResourceInfo[];
   /** The number of resources that the app defines. */
@@ -135,6 +159,16 @@ export interface WitType {
   parts: (WitType | undefined)[];
   /** The names of the fields or flags in JavaScript, or of the cases in WIT. */
   names: string[];
+  /** The size and the alignment in the memory of a guest, in bytes. */
+  size: number;
+  align: number;
+  /** The offsets of the fields of a record, or of the elements of a tuple. */
+  offsets: number[];
+  /** The offset of the value of a variant, option or result. */
+  payload: number;
+  /** The conversions by the codec, made when they are first used. */
+  encode: Encode | undefined;
+  decoder: Decoder | undefined;
 }
 
 /** The number of characters above which the text of a type is cut. */
@@ -144,23 +178,25 @@ const MAX_TEXT = 100;
 export class WitTypes {
   readonly #infos: TypeInfo[];
   readonly #resources: ResourceInfo[];
+  readonly #layouts: LayoutInfo[];
   readonly #types: (WitType | undefined)[] = list();
 
-  constructor(infos: TypeInfo[], resources: ResourceInfo[]) {
+  constructor(infos: TypeInfo[], layouts: LayoutInfo[], resources: ResourceInfo[]) {
     this.#infos = infos;
+    this.#layouts = layouts;
     this.#resources = resources;
   }
 
   /** The type at this place. A type is described behind the types of its parts, and nests up to a hundred deep. */
   at(index: number): WitType {
-    return this.#types[index] ??= this.#prepare(this.#infos[index]);
+    return this.#types[index] ??= this.#prepare(this.#infos[index], this.#layouts[index]);
   }
 
   #optional(index: number | null): WitType | undefined {
     return index === null ? undefined : this.at(index);
   }
 
-  #prepare(info: TypeInfo): WitType {
+  #prepare(info: TypeInfo, layout: LayoutInfo): WitType {
     const kind = WIT_KINDS[info.kind];
     const type: WitType = {
       kind,
@@ -171,6 +207,12 @@ export class WitTypes {
       resource: -1,
       parts: list(),
       names: list(),
+      size: layout.size,
+      align: layout.align,
+      offsets: layout.offsets,
+      payload: layout.payload,
+      encode: undefined,
+      decoder: undefined,
     };
     switch (kind) {
       case WIT_LIST:

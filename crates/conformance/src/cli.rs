@@ -144,9 +144,10 @@ pub fn main() -> ExitCode {
 
 /// Returns whether it found nothing.
 fn run_fuzz(args: &Fuzz) -> anyhow::Result<bool> {
-    let worker: &[&str] = match args.api {
-        true => &["fuzz", "--api", worker::ARGUMENT],
-        false => &["fuzz", worker::ARGUMENT],
+    let worker: &[&str] = match (args.api, args.codec) {
+        (true, _) => &["fuzz", "--api", worker::ARGUMENT],
+        (_, true) => &["fuzz", "--codec", worker::ARGUMENT],
+        _ => &["fuzz", worker::ARGUMENT],
     };
     let command = this_program(worker)?;
     let (text, is_clean) = args.run(&command)?;

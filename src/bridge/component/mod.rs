@@ -3,9 +3,11 @@
 mod call;
 mod compile;
 mod http;
+mod images;
 mod instance;
 
 pub(crate) use call::*;
 pub(crate) use compile::*;
 pub(crate) use http::*;
+pub(crate) use images::*;
 pub(crate) use instance::*;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wasmtime::component::{Func, Instance, Val};
-use wasmtime::{AsContextMut, StoreContextMut, ValRaw};
+use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::WasmComponent;
 use super::code::CompiledComponent;
@@ -39,7 +39,7 @@ pub struct ComponentInstance {
 /// Handles of resources that the next call drops first: their destructors are guest code, which runs only within the limits
 /// of a call.
 #[derive(Default)]
-struct LateDrops(Mutex<Vec<u32>>);
+pub(super) struct LateDrops(Mutex<Vec<u32>>);
 
 impl LateDrops {
     fn handles(&self) -> MutexGuard<'_, Vec<u32>> {
@@ -47,7 +47,7 @@ impl LateDrops {
     }
 
     /// Drops the resources.
-    fn run(&self, store: &mut StoreContextMut<'_, StoreData>) -> wasmtime::Result<()> {
+    pub(super) fn run(&self, store: &mut StoreContextMut<'_, StoreData>) -> wasmtime::Result<()> {
         let handles = std::mem::take(&mut *self.handles());
         for handle in handles {
             if let Some(dropped) = store.data_mut().component_handles.take(handle) {
@@ -58,20 +58,8 @@ impl LateDrops {
     }
 }
 
-/// A function of the host for an import of a component.
-pub(crate) struct ValuesImport<F>(pub(crate) F);
-
 /// A function of the host for an import of a component. It gets the arguments, and returns the results.
 pub type ComponentFunction = dyn Fn(&WasmStore, &[Val]) -> Result<Vec<Val>, Stop> + Send + Sync;
-
-impl HostFunction for ValuesImport<Box<ComponentFunction>> {
-    fn call(&self, store: &WasmStore, _: &mut [ValRaw]) -> Result<(), Stop> {
-        let ComponentValues { import, values } = store.take_component_values();
-        let values = (self.0)(store, &values)?;
-        store.put_component_values(ComponentValues { import, values });
-        Ok(())
-    }
-}
 
 /// The component, store and imports of a new instance.
 pub(crate) struct ComponentInstantiation<'a> {
@@ -163,7 +151,7 @@ fn instantiation_error(
 }
 
 /// Returns the end of a call of a component. No exception comes out of a component as such.
-fn ended<T>(ended: Result<Outcome<T>, WasmError>) -> Result<Outcome<T>, WasmError> {
+pub(super) fn ended<T>(ended: Result<Outcome<T>, WasmError>) -> Result<Outcome<T>, WasmError> {
     match ended {
         Ok(Outcome::Threw(_) | Outcome::Exception(_)) => {
             Err(WasmError::runtime("uncaught WebAssembly exception"))
@@ -251,6 +239,27 @@ impl ComponentInstance {
         &self.store
     }
 
+    pub(super) fn interface(&self) -> &Arc<Interface> {
+        &self.component.code.interface
+    }
+
+    /// Returns the exported function of this number.
+    ///
+    /// # Errors
+    /// As [`ComponentInstance::call`].
+    pub(super) fn func(&self, number: u32) -> Result<Func, WasmError> {
+        let func = self.funcs.get(number as usize).copied();
+        func.ok_or_else(|| WasmError::not_found("no such function"))
+    }
+
+    pub(super) fn late_drops(&self) -> Arc<LateDrops> {
+        self.late_drops.clone()
+    }
+
+    pub(super) fn end_flag(&self) -> Arc<AtomicBool> {
+        self.ended.clone()
+    }
+
     /// Whether the instance has ended, so that no function of it can be called any more.
     pub fn ended(&self) -> bool {
         self.ended.load(Ordering::Acquire) && self.store.is_at_rest()
@@ -267,7 +276,10 @@ impl ComponentInstance {
     pub fn call(&self, path: &str, args: &[Val]) -> Result<Option<Val>, WasmError> {
         let number = self.number_of(path)?;
         let (function, _) = self.callable(number)?;
-        values::check_arguments(&self.component.code.interface, &function.ty, args)?;
+        values::check_arguments(self.interface(), &function.ty, args)?;
+        if let Some(plan) = self.interface().plans.export(number) {
+            return self.call_by_codec(number, &function.ty, plan, args);
+        }
         let call = self.prepare(number, args.to_vec())?;
         Ok(self.run(call)?.returned()?.pop())
     }
@@ -377,7 +389,7 @@ impl ComponentInstance {
         Ok(())
     }
 
-    fn check_usable(&self) -> Result<(), WasmError> {
+    pub(super) fn check_usable(&self) -> Result<(), WasmError> {
         if !self.store.is_at_rest() {
             return Err(WasmError::busy());
         }
@@ -399,7 +411,7 @@ impl ComponentInstance {
     }
 
     /// Runs `run`, which enters the component. The instance ends if it does not return.
-    fn enter<T>(
+    pub(super) fn enter<T>(
         &self,
         run: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<Outcome<T>, WasmError>,
     ) -> Result<Outcome<T>, WasmError> {

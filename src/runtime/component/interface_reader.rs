@@ -9,6 +9,7 @@ use wasmparser::component_types::{
 };
 use wasmparser::types::{TypeIdentifier, TypesRef};
 
+use super::plans::Plans;
 use super::types::{
     Function, FunctionType, Interface, InterfaceSize, Item, ItemType, Items, PRIMITIVES, Resource,
     ResourceIndex, TypeIndex, TypeTraits, ValueType,
@@ -50,6 +51,7 @@ impl Interface {
         Ok(Self {
             size: builder.size,
             traits: TypeTraits::of(&builder.types, &builder.resources),
+            plans: Plans::of(&builder.types, &imports.functions, &exports.functions),
             types: builder.types.into(),
             names: builder.names,
             resources: builder.resources.into(),

@@ -6,7 +6,7 @@ use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, Resour
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::types::{Interface, Item, ItemType, ResourceIndex};
-use super::{refusal, resources, values, wasi};
+use super::{images, refusal, resources, values, wasi};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 use crate::runtime::store::{StoreData, call_component_import};
@@ -132,6 +132,10 @@ fn add_function(
             "import {}: the host provides no function with values of type {ty}",
             text::quote(name)
         )));
+    }
+    if let Some(plan) = interface.plans.import(number) {
+        return images::add_import(linker, name, number, plan, interface)
+            .map_err(|error| failed(&error));
     }
     let interface = interface.clone();
     let run = move |mut store: StoreContextMut<'_, StoreData>,

@@ -3,11 +3,14 @@
 mod code;
 mod declarations;
 pub(crate) mod encoding;
+mod image_values;
+pub(crate) mod images;
 pub(crate) mod instance;
 mod interface_reader;
 mod linking;
 mod members;
 mod names;
+mod plans;
 mod refusal;
 mod resources;
 mod text;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Serialize, Serializer};
 use wasmparser::PrimitiveValType;
 
+use super::plans::{FunctionPlan, Plans};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::wasi::p2::{self, Provision};
@@ -84,7 +85,7 @@ pub(crate) enum ValueType {
 
 impl ValueType {
     /// Calls `f` for each type that the type is made of.
-    fn for_each_part(&self, mut f: impl FnMut(TypeIndex)) {
+    pub(super) fn for_each_part(&self, mut f: impl FnMut(TypeIndex)) {
         match self {
             Self::List { element } | Self::FixedLengthList { element, .. } => f(*element),
             Self::Map { key, value } => [*key, *value].into_iter().for_each(f),
@@ -242,6 +243,8 @@ pub(crate) struct Interface {
     #[serde(skip)]
     pub(super) size: InterfaceSize,
     pub(crate) types: Box<[ValueType]>,
+    /// How the values of each function cross.
+    pub(crate) plans: Plans,
     /// What is known of the values of each type.
     #[serde(skip)]
     pub(super) traits: Box<[TypeTraits]>,
@@ -290,12 +293,17 @@ impl Interface {
 
     /// Returns what is known of the values of all functions that cross as `Val`: those that WASI provides do not.
     pub(crate) fn crossing_traits(&self, has_wasi: bool) -> TypeTraits {
-        let crosses = |function: &&Function| {
+        let crosses = |function: &Function| {
             let provision = p2::provision(&function.path[0]);
             !has_wasi || provision != Some(Provision::Provided)
         };
-        let imports = self.imports.functions.iter().filter(crosses);
-        let functions = self.exports.functions.iter().chain(imports);
+        let is_val = |plan: Option<&FunctionPlan>| plan.is_none();
+        let imports = (0..).zip(&self.imports.functions);
+        let imports = imports
+            .filter(|(number, function)| crosses(function) && is_val(self.plans.import(*number)));
+        let exports = (0..).zip(&self.exports.functions);
+        let exports = exports.filter(|(number, _)| is_val(self.plans.export(*number)));
+        let functions = imports.chain(exports).map(|(_, function)| function);
         functions.fold(TypeTraits::default(), |all, function| {
             all.with(self.traits_of(&function.ty))
         })

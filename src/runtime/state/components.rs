@@ -8,8 +8,9 @@ use wasmtime::component::Val;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::{CallOptions, Checks, StoreOptions};
 use crate::runtime::component::encoding::{self, Reader};
+use crate::runtime::component::images::ValuesImport;
 use crate::runtime::component::instance::{
-    ComponentFunction, ComponentInstance, ComponentInstantiation, ValuesImport,
+    ComponentFunction, ComponentInstance, ComponentInstantiation,
 };
 use crate::runtime::component::types::{Function, Interface, U32};
 use crate::runtime::component::{ComponentCode, ComponentInterface, WasmComponent};
@@ -92,9 +93,17 @@ impl WasmState {
         options: StoreOptions,
         imports: Vec<Box<ComponentFunction>>,
     ) -> Result<(u32, ComponentInstance), WasmError> {
+        let interface = self.component(component)?.code.interface.clone();
+        let host = |(number, run)| -> Arc<dyn HostFunction> {
+            let interface = interface.clone();
+            Arc::new(ValuesImport {
+                interface,
+                number,
+                run,
+            })
+        };
+        let imports = (0..).zip(imports).map(host).collect();
         let (store, _) = self.new_component_store(options)?;
-        let host = |run| -> Arc<dyn HostFunction> { Arc::new(ValuesImport(run)) };
-        let imports = imports.into_iter().map(host).collect();
         let made = self.instantiate_component_in(component, store, imports);
         match made.and_then(Outcome::returned) {
             Ok(instance) => Ok((store, instance)),
@@ -309,6 +318,9 @@ impl WasmState {
     pub(crate) fn set_import_results(&self, store: u32, bytes: &[u8]) -> Result<(), WasmError> {
         let (store, interface) = self.interface(store)?;
         let import = store.called_import();
+        if let Some(import) = import.filter(|import| interface.plans.import(*import).is_some()) {
+            return self.set_reply(&store, &interface, import, bytes);
+        }
         let types = match called(&interface, import)? {
             Called::Function(function) => function.ty.result,
             Called::Drop => None,

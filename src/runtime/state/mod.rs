@@ -1,6 +1,7 @@
 //! The state of one runtime: its modules, stores and instances.
 
 mod calls;
+mod component_images;
 mod components;
 mod groups;
 mod stores;

@@ -12,6 +12,7 @@ use wasmtime::{AsContextMut, Caller, RootScope, StoreContextMut, Val, ValRaw};
 
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::value::RefHandle;
+use crate::runtime::codec::Lifted;
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::interrupt::Aborted;
 use crate::runtime::store::cell::{GuestLink, HostCalls};
@@ -178,10 +179,34 @@ fn rethrow(mut store: StoreContextMut<'_, StoreData>, handle: RefHandle) -> wasm
 
 /// Calls the function of the host for the import of this number of a component, and returns its results.
 pub(crate) fn call_component_import(
-    mut context: StoreContextMut<'_, StoreData>,
+    context: StoreContextMut<'_, StoreData>,
     import: u32,
     args: Vec<ComponentVal>,
 ) -> wasmtime::Result<Vec<ComponentVal>> {
+    let store = call_import(context, import, args, Vec::new(), &mut [])?;
+    Ok(store.take_component_values().values)
+}
+
+/// As [`call_component_import`], of an import whose values cross by the codec. The head of the arguments is in the slots,
+/// and so is the head of the results, unless a whole image is returned.
+pub(crate) fn call_codec_import(
+    context: StoreContextMut<'_, StoreData>,
+    import: u32,
+    heap: Vec<u8>,
+    slots: &mut [ValRaw],
+) -> wasmtime::Result<Option<Vec<u8>>> {
+    let store = call_import(context, import, Vec::new(), heap, slots)?;
+    store.take_component_values();
+    Ok(store.take_reply())
+}
+
+fn call_import(
+    mut context: StoreContextMut<'_, StoreData>,
+    import: u32,
+    values: Vec<ComponentVal>,
+    heap: Vec<u8>,
+    slots: &mut [ValRaw],
+) -> wasmtime::Result<WasmStore> {
     let data = context.data();
     let Some(host) = data.component_imports.get(import as usize).cloned() else {
         return Err(WasmError::runtime("an import that was not given").into());
@@ -195,18 +220,22 @@ pub(crate) fn call_component_import(
     };
     store.put_component_values(ComponentValues {
         import: Some(import),
-        values: args,
+        values,
+    });
+    store.put_lifted(Lifted {
+        head: Vec::new(),
+        heap,
     });
     let link = store.cell.guest.borrow().clone();
     let called = store.lend(&mut context, || match &link {
-        None => host.call(&store, &mut []),
-        Some(link) => call_back(&store, link, &host, &mut []),
+        None => host.call(&store, slots),
+        Some(link) => call_back(&store, link, &host, slots),
     });
     if link.is_some() || store.cell.interruptible {
         check_interrupt(&store)?;
     }
     match called {
-        Ok(()) => Ok(store.take_component_values().values),
+        Ok(()) => Ok(store),
         // A component cannot catch anything.
         Err(Stop::Abort) => Err(Aborted.into()),
         Err(Stop::Error(error)) => Err(error.into()),

@@ -8,11 +8,13 @@ use clap::Args;
 
 use super::api::{self, Api};
 use super::campaign::{Campaign, StartWorker, Summary};
+use super::codec::{self, Codec};
 use super::differential::{self, Differential};
 use crate::{suite, worker};
 
 /// Runs random modules by `host:wasm` and by wasmi, and looks for what is not the same; or, with `--api`, random
-/// programs over the API of `host:wasm`, and looks for what no program may see.
+/// programs over the API of `host:wasm`, and looks for what no program may see; or, with `--codec`, random values
+/// through random components.
 ///
 /// Goes on until it is stopped, has run as long or as much as it was asked to, or has found ten differences. Each is
 /// made smaller and written to `spec-tests/regressions/`.
@@ -21,13 +23,16 @@ pub struct Fuzz {
     /// Run programs over the public API, and over the ops beneath it, instead of modules.
     #[arg(long)]
     pub api: bool,
+    /// Take values through components, by bytes and by wasmtime's own values, instead of running modules.
+    #[arg(long, conflicts_with = "api")]
+    pub codec: bool,
     /// How long to go on.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<NonZeroU64>,
-    /// How many modules or programs to run.
+    /// How many modules, programs or components to run.
     #[arg(long, value_name = "N")]
     count: Option<NonZeroU64>,
-    /// The seed of the first module or program; the next has the next. By default the time of day.
+    /// The seed of the first module, program or component; the next has the next. By default the time of day.
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
     /// How many run at a time. By default as many as there are processors.
@@ -54,9 +59,10 @@ impl Fuzz {
     ///
     /// If a request cannot be read, or a host does not start.
     pub fn serve(&self) -> anyhow::Result<()> {
-        match self.api {
-            true => api::worker::serve(),
-            false => differential::worker::serve(),
+        match (self.api, self.codec) {
+            (true, _) => api::worker::serve(),
+            (_, true) => codec::serve(),
+            _ => differential::worker::serve(),
         }
     }
 
@@ -74,9 +80,10 @@ impl Fuzz {
                 Err(finding) => (format!("{}: {finding}\n", path.display()), false),
             });
         }
-        Ok(match self.api {
-            true => render(&self.campaign().run::<Api>(start)?),
-            false => render(&self.campaign().run::<Differential>(start)?),
+        Ok(match (self.api, self.codec) {
+            (true, _) => render(&self.campaign().run::<Api>(start)?),
+            (_, true) => render(&self.campaign().run::<Codec>(start)?),
+            _ => render(&self.campaign().run::<Differential>(start)?),
         })
     }
 

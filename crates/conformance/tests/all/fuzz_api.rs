@@ -12,7 +12,7 @@ use conformance::fuzz::api::writer::{next_rule, ops};
 use conformance::fuzz::api::{Api, Finding, Program, Runner, Surface, Tally};
 use conformance::fuzz::campaign::Summary;
 use conformance::fuzz::command::{Fuzz, regressions};
-use conformance::fuzz::{api, differential};
+use conformance::fuzz::{api, codec, differential};
 use conformance::run::with_deep_stack;
 
 /// Runs a program in a runtime of its own.
@@ -244,6 +244,7 @@ fn earlier_findings_and_corpora_have_no_findings() {
         ("differential", |data| {
             differential::Checker::default().check(data);
         }),
+        ("codec", codec::check),
     ] {
         let files = files(&corpus.join(name));
         assert!(!files.is_empty(), "no corpus of {name}");

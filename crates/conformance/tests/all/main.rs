@@ -11,6 +11,7 @@ mod fails_closed;
 mod fixtures;
 mod fuzz;
 mod fuzz_api;
+mod fuzz_codec;
 mod js_api;
 mod pool;
 mod report;
