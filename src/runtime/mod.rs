@@ -31,6 +31,7 @@ pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};
 pub use component::instance::{ComponentFunction, ComponentInstance};
 pub use component::{ComponentInterface, WasmComponent};
+pub(crate) use engine::EngineKind;
 #[cfg(feature = "testing")]
 pub use engine::{MEMORY_RESERVATION, Tune};
 pub use instance::{Import, WasmInstance};
@@ -48,6 +49,7 @@ pub use objects::table::WasmTable;
 #[cfg(feature = "testing")]
 pub use state::StateEngines;
 pub use state::WasmState;
+pub(crate) use state::async_components::ComponentEvent;
 pub use store::host_function::{HostFunction, Stop};
 pub(crate) use store::native_stack::{ThreadStack, is_above};
 pub use store::{

@@ -23,13 +23,14 @@ import { checkCallOptions } from "../options.ts";
 import type { CallOptions } from "../options.ts";
 import type { StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
+import type { AsyncCalls } from "./async_calls.ts";
 import type { ComponentDetails, ComponentFunction } from "./component.ts";
 import { ComponentError } from "./component_error.ts";
 import { functionName } from "./component_imports.ts";
 import { camelCase, compatibleId, pascalCase, resourceName, shortName } from "./names.ts";
 import type { ResourceName } from "./names.ts";
 import { resourceClass } from "./resource_class.ts";
-import type { ResourceFunctions } from "./resource_class.ts";
+import type { CallExport, ResourceFunctions } from "./resource_class.ts";
 import { Lifting, Lowering } from "./resources.ts";
 import type { InstanceResources } from "./resources.ts";
 import { readWitValues } from "./value_reader.ts";
@@ -54,13 +55,20 @@ export class ComponentInstance {
   #numbers: Map<string, number> | undefined;
 
   #resources: InstanceResources;
+  #calls: AsyncCalls | undefined;
 
-  private constructor(key: symbol, component: ComponentDetails, resources: InstanceResources) {
+  private constructor(
+    key: symbol,
+    component: ComponentDetails,
+    resources: InstanceResources,
+    calls: AsyncCalls | undefined,
+  ) {
     illegal(key);
+    this.#calls = calls;
     this.#store = resources.store;
     this.#component = component;
     this.#resources = resources;
-    this.exports = componentExportsOf(component, component.exportItems, resources);
+    this.exports = componentExportsOf(component, component.exportItems, resources, calls);
     ObjectFreeze(this);
   }
 
@@ -77,7 +85,14 @@ export class ComponentInstance {
   call(path: string, args: readonly unknown[] = []): any {
     const number = this.#find(path);
     const checked = argumentList(args, path);
-    return callComponent(this.#component.exported(number), this.#resources, number, checked);
+    const called = this.#component.exported(number);
+    if (called.signature.isAsync) {
+      throw new WasmError(
+        `${functionName(called)} is asynchronous: callAsync calls it`,
+        RuntimeError,
+      );
+    }
+    return callComponent(called, this.#resources, number, checked, this.#calls);
   }
 
   /**
@@ -94,6 +109,10 @@ export class ComponentInstance {
     const resources = this.#resources;
     const called = this.#component.exported(number);
     const checked = argumentList(args, path);
+    const callOptions = checkCallOptions(options);
+    if (this.#calls !== undefined) {
+      return await callBeside(called, resources, number, checked, this.#calls, callOptions);
+    }
     const handles = new Lowering(resources);
     const start = (timeoutMs: number, isAbortable: boolean): number => {
       const bytes = argumentBytes(called, checked, handles);
@@ -112,9 +131,9 @@ export class ComponentInstance {
         throw store.stopped(error);
       }
     };
-    const finish = () => readResult(called, resources, number);
+    const finish = () => readResult(called, resources, op_wasm_component_results(store.id, number));
     try {
-      return await runCall(store, start, finish, checkCallOptions(options));
+      return await runCall(store, start, finish, callOptions);
     } finally {
       handles.end();
     }
@@ -129,7 +148,8 @@ export class ComponentInstance {
    */
   run(): number {
     try {
-      this.call(this.#command());
+      const number = this.#find(this.#command());
+      callComponent(this.#component.exported(number), this.#resources, number, list(), this.#calls);
       return 0;
     } catch (error) {
       return statusOf(error);
@@ -202,7 +222,9 @@ export class ComponentInstance {
     const items = this.#component.exportItems;
     for (let i = 0; i < items.length; i++) {
       const { name, kind } = items[i];
-      if (kind === "instance" && compatibleId(name) === COMMAND) return `${name}#run`;
+      if (kind !== "instance") continue;
+      const id = compatibleId(name);
+      if (id === COMMAND || id === COMMAND_03) return `${name}#run`;
     }
     throw new WasmError(
       `the component is no WASI command: it does not export ${COMMAND}`,
@@ -228,6 +250,7 @@ export class ComponentInstance {
 
 /** The export of a WASI command, with the part of its version that compatible versions have in common. */
 const COMMAND = "wasi:cli/run@0.2";
+const COMMAND_03 = "wasi:cli/run@0.3";
 
 /** The exit status of a command that did not return, or returned an error. Throws any other error. */
 function statusOf(error: unknown): number {
@@ -271,6 +294,7 @@ function callComponent(
   resources: InstanceResources,
   number: number,
   args: unknown[],
+  calls: AsyncCalls | undefined,
 ): unknown {
   const { store } = resources;
   if (store.dropped) throw dropped();
@@ -287,18 +311,34 @@ function callComponent(
   handles.commit();
   handles.end();
   if (status !== RETURNED) throw store.thrown(status);
-  return readResult(called, resources, number);
+  const results = op_wasm_component_results(store.id, number);
+  // Streams and futures may want something.
+  calls?.goOn();
+  return readResult(called, resources, results);
 }
 
-/** The result of a call that has returned. Throws the `err` of a `result`. */
-function readResult(
+/** Calls a function of an asynchronous component beside its other calls. */
+function callBeside(
   called: ComponentFunction,
   resources: InstanceResources,
   number: number,
+  args: unknown[],
+  calls: AsyncCalls,
+  options: CallOptions,
+): Promise<unknown> {
+  const write = (handles: Lowering) => argumentBytes(called, args, handles);
+  const finish = (bytes: Uint8Array) => readResult(called, resources, bytes);
+  return calls.call(number, write, finish, options);
+}
+
+/** The result of a call that has returned, from its bytes. Throws the `err` of a `result`. */
+function readResult(
+  called: ComponentFunction,
+  resources: InstanceResources,
+  bytes: Uint8Array,
 ): unknown {
   const { result } = called.signature;
   if (result === undefined) return undefined;
-  const bytes = op_wasm_component_results(resources.store.id, number);
   const value = readWitValues(list<WitType>(result), bytes, new Lifting(resources))[0];
   if (result.kind !== WIT_RESULT) return value;
   const { tag } = value as { tag: string };
@@ -308,15 +348,30 @@ function readResult(
   return val;
 }
 
+/** A function that calls exported functions: asynchronous ones beside each other. */
+function callerOf(
+  component: ComponentDetails,
+  resources: InstanceResources,
+  calls: AsyncCalls | undefined,
+): CallExport {
+  return (number, args) => {
+    const called = component.exported(number);
+    return called.signature.isAsync && calls !== undefined
+      ? callBeside(called, resources, number, args, calls, { __proto__: null })
+      : callComponent(called, resources, number, args, calls);
+  };
+}
+
 /** The JavaScript function for an exported function. */
 function componentFunctionOf(
   component: ComponentDetails,
   resources: InstanceResources,
   number: number,
+  calls: AsyncCalls | undefined,
 ): WasmFunction {
-  const called = component.exported(number);
-  const { params } = called.signature;
-  const exported = (...args: unknown[]): unknown => callComponent(called, resources, number, args);
+  const { params } = component.exported(number).signature;
+  const call = callerOf(component, resources, calls);
+  const exported = (...args: unknown[]): unknown => call(number, args);
   ObjectDefineProperty(exported, "length", {
     __proto__: null,
     value: params.length,
@@ -330,6 +385,7 @@ function componentExportsOf(
   component: ComponentDetails,
   items: ItemInfo[],
   resources: InstanceResources,
+  calls: AsyncCalls | undefined,
 ): Readonly<Record<string, unknown>> {
   const exports: Record<string, unknown> = { __proto__: null };
   const members: Record<string, ResourceFunctions> = { __proto__: null };
@@ -337,21 +393,20 @@ function componentExportsOf(
   for (let i = 0; i < items.length; i++) {
     const { name, kind } = items[i];
     if (kind === "instance") {
-      const instance = componentExportsOf(component, items[i].items, resources);
+      const instance = componentExportsOf(component, items[i].items, resources, calls);
       exports[name] = instance;
       append(shorts, [shortName(name), instance]);
     } else if (kind === "function") {
       const { number } = items[i];
       const member = resourceName(name);
       if (member === undefined) {
-        exports[camelCase(name)] = componentFunctionOf(component, resources, number);
+        exports[camelCase(name)] = componentFunctionOf(component, resources, number, calls);
       } else {
         addMember(members, member, number);
       }
     }
   }
-  const call = (number: number, args: unknown[]) =>
-    callComponent(component.exported(number), resources, number, args);
+  const call = callerOf(component, resources, calls);
   for (let i = 0; i < items.length; i++) {
     const { name, kind } = items[i];
     if (kind !== "resource") continue;

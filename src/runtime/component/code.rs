@@ -10,6 +10,7 @@ use crate::runtime::admission::ComponentProfile;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::Checks;
+use crate::runtime::engine::EngineKind;
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
 use crate::runtime::store::StoreData;
 
@@ -18,6 +19,8 @@ pub(crate) struct ComponentCode {
     wasm: Box<[u8]>,
     pub(crate) profile: ComponentProfile,
     pub(crate) interface: Arc<Interface>,
+    /// The kind of the engines that it is compiled for.
+    pub(crate) kind: EngineKind,
     /// Indexed by [`Checks::index`].
     compiled: [OnceLock<CompiledComponent>; Checks::WAYS],
 }
@@ -25,6 +28,7 @@ pub(crate) struct ComponentCode {
 /// A component's machine code for one engine.
 pub(crate) struct CompiledComponent {
     component: Component,
+    kind: EngineKind,
     /// The exported functions, by number.
     pub(crate) exports: Box<[ComponentExportIndex]>,
     /// The component linked with the host's functions, made on first use: without WASI, and with it.
@@ -34,10 +38,16 @@ pub(crate) struct CompiledComponent {
 }
 
 impl ComponentCode {
-    pub(crate) fn new(wasm: &[u8], profile: ComponentProfile, interface: Interface) -> Self {
+    pub(crate) fn new(
+        wasm: &[u8],
+        profile: ComponentProfile,
+        kind: EngineKind,
+        interface: Interface,
+    ) -> Self {
         Self {
             wasm: wasm.into(),
             profile,
+            kind,
             interface: Arc::new(interface),
             compiled: Default::default(),
         }
@@ -73,7 +83,7 @@ impl ComponentCode {
     /// `CompileError` if there are too few mappings left for the code, or too few descriptors for the initial contents of
     /// its memories.
     pub(crate) fn add(&self, component: Component, checks: Checks) -> Result<(), WasmError> {
-        let compiled = CompiledComponent::new(component, &self.profile, &self.interface)?;
+        let compiled = CompiledComponent::new(component, self.kind, &self.profile, &self.interface)?;
         self.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
     }
@@ -82,6 +92,7 @@ impl ComponentCode {
 impl CompiledComponent {
     fn new(
         component: Component,
+        kind: EngineKind,
         profile: &ComponentProfile,
         interface: &Interface,
     ) -> Result<Self, WasmError> {
@@ -96,6 +107,7 @@ impl CompiledComponent {
         let exports = exports.ok_or_else(|| WasmError::compile("the exports have changed"))?;
         Ok(Self {
             component,
+            kind,
             exports,
             linked: Default::default(),
             _shares: shares,
@@ -115,7 +127,7 @@ impl CompiledComponent {
         if let Some(linked) = cell.get() {
             return Ok(linked);
         }
-        let linked = linking::link(&self.component, interface, has_wasi)?;
+        let linked = linking::link(&self.component, interface, has_wasi, self.kind)?;
         Ok(cell.get_or_init(|| linked))
     }
 }

@@ -91,7 +91,8 @@ impl WasmState {
         options: StoreOptions,
         imports: Vec<Box<ComponentFunction>>,
     ) -> Result<(u32, ComponentInstance), WasmError> {
-        let (store, _) = self.new_component_store(options)?;
+        let kind = self.component(component)?.code.kind;
+        let (store, _) = self.new_component_store(options, kind)?;
         let host = |run| -> Arc<dyn HostFunction> { Arc::new(ValuesImport(run)) };
         let imports = imports.into_iter().map(host).collect();
         let made = self.instantiate_component_in(component, store, imports);
@@ -128,6 +129,11 @@ impl WasmState {
             let stores = &mut *self.stores.borrow_mut();
             let entry = stores.get_mut(&store_id);
             let entry = entry.ok_or_else(|| dropped("store", store_id))?;
+            if entry.kind != component.code.kind {
+                return Err(WasmError::instantiate(
+                    "the store is for a component of another kind",
+                ));
+            }
             if entry.component.is_some() || !entry.instances.is_empty() {
                 return Err(WasmError::instantiate(
                     "a component instance needs a store of its own",
@@ -283,7 +289,7 @@ impl WasmState {
         Ok(())
     }
 
-    fn read_arguments(
+    pub(super) fn read_arguments(
         &self,
         instance: &ComponentInstance,
         function: u32,
@@ -299,13 +305,13 @@ impl WasmState {
 }
 
 /// A function of the host that a component calls.
-enum Called<'a> {
+pub(super) enum Called<'a> {
     Function(&'a Function),
     /// The component drops a resource of the host.
     Drop,
 }
 
-fn called(interface: &Interface, import: Option<u32>) -> Result<Called<'_>, WasmError> {
+pub(super) fn called(interface: &Interface, import: Option<u32>) -> Result<Called<'_>, WasmError> {
     let functions = &interface.imports.functions;
     let import = import.ok_or_else(|| WasmError::runtime("the component calls no import"))?;
     Ok(match functions.get(import as usize) {

@@ -370,7 +370,11 @@ impl<'a> Printer<'a> {
     ) -> Result<(), Full> {
         let params = self.params(number, skipped)?;
         let mut result = Text::default();
-        let ty = self.all().functions[number as usize].ty.result;
+        let FunctionType {
+            result: ty,
+            is_async,
+            ..
+        } = &self.all().functions[number as usize].ty;
         match ty.map(|ty| (ty, self.interface.ty(ty))) {
             None => result.add("void")?,
             Some((_, ValueType::Result { ok, err })) => {
@@ -398,6 +402,10 @@ impl<'a> Printer<'a> {
             Direction::Import => text.line(
                 indent,
                 format_args!("{name}({params}): {result} | Promise<{result}>;"),
+            ),
+            Direction::Export if *is_async => text.line(
+                indent,
+                format_args!("{name}({params}): Promise<{result}>;"),
             ),
             Direction::Export => text.line(indent, format_args!("{name}({params}): {result};")),
         }

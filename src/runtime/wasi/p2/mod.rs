@@ -4,6 +4,7 @@
 //! until they are done, whatever the deadline. So the ones here wait as those of preview 1 do: on the guest's thread, no
 //! longer than the guest may run.
 
+mod async_stdio;
 mod filesystem;
 mod io;
 mod listing;
@@ -28,6 +29,9 @@ use crate::runtime::engine::grants::GrantedPaths;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::quota::{DESCRIPTORS, Share};
 
+/// The packages of WASI 0.3 whose interfaces the host provides, and those whose functions it refuses.
+const PACKAGES_03: [&str; 4] = ["cli", "clocks", "filesystem", "random"];
+
 /// The packages of WASI 0.2 whose interfaces the host provides.
 const PACKAGES: [&str; 5] = ["cli", "clocks", "filesystem", "io", "random"];
 
@@ -38,9 +42,17 @@ const REFUSED_PACKAGES: [&str; 2] = ["http", "sockets"];
 /// The maximum number of random bytes in one call, which no deadline ends before they are made.
 const MAX_RANDOM: u64 = 4 << 20;
 
-/// How the host satisfies an import.
+/// How the host satisfies an import of WASI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Provision {
+pub(crate) struct Provision {
+    pub(crate) kind: ProvisionKind,
+    /// Whether it is of WASI 0.3, which a capability of its own allows.
+    pub(crate) is_of_03: bool,
+}
+
+/// What the host satisfies an import with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProvisionKind {
     /// With an interface of WASI.
     Provided,
     /// With functions that refuse what they are asked for.
@@ -52,14 +64,25 @@ pub(crate) fn provision(import: &str) -> Option<Provision> {
     let rest = import.strip_prefix("wasi:")?;
     let (package, rest) = rest.split_once('/')?;
     let (_, version) = rest.split_once('@')?;
-    let patch = version.strip_prefix("0.2.")?;
+    let of_02 = version.strip_prefix("0.2.");
+    let (packages, patch) = match of_02 {
+        Some(patch) => (&PACKAGES[..], patch),
+        None => (&PACKAGES_03[..], version.strip_prefix("0.3.")?),
+    };
     if patch.is_empty() || !patch.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    if REFUSED_PACKAGES.contains(&package) {
-        return Some(Provision::Refused);
-    }
-    PACKAGES.contains(&package).then_some(Provision::Provided)
+    let kind = if REFUSED_PACKAGES.contains(&package) {
+        ProvisionKind::Refused
+    } else if packages.contains(&package) {
+        ProvisionKind::Provided
+    } else {
+        return None;
+    };
+    Some(Provision {
+        kind,
+        is_of_03: of_02.is_none(),
+    })
 }
 
 /// Returns the type of a resource of `wasi:io`, which interfaces that the host refuses refer to.
@@ -80,6 +103,8 @@ pub(crate) struct WasiP2 {
     interrupt: Arc<Interrupt>,
     outputs: Outputs,
     max_subscriptions: u32,
+    /// Whether the component may use WASI 0.3.
+    allows_03: bool,
     /// Shares of the process's descriptors for what the guest has opened, by the number of the resource.
     shares: HashMap<u32, Share>,
     preopens: Vec<Preopened>,
@@ -167,6 +192,7 @@ impl WasiP2 {
             interrupt: Arc::default(),
             outputs,
             max_subscriptions: capabilities.max_wasi_subscriptions,
+            allows_03: capabilities.allow_wasi_03,
             shares: HashMap::new(),
             preopens: preopened,
         })
@@ -175,6 +201,11 @@ impl WasiP2 {
     /// Returns the interrupt of the calls in the store, which ends waits.
     pub(crate) fn interrupt(&self) -> Arc<Interrupt> {
         self.interrupt.clone()
+    }
+
+    /// Whether the component may use WASI 0.3.
+    pub(crate) fn allows_03(&self) -> bool {
+        self.allows_03
     }
 
     /// Returns a handle to the captured output.
