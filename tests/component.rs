@@ -9,6 +9,7 @@ mod imports;
 mod lifetimes;
 mod programs;
 mod resources;
+mod streams;
 mod values;
 mod wasi;
 mod wit;

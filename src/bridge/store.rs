@@ -7,7 +7,7 @@ use deno_core::{OpState, op2, v8};
 use super::error::to_json;
 use super::state::Bridge;
 use super::wasi_config::wasi_config;
-use super::protocol::{STORE_FOR_ASYNC_COMPONENT, STORE_FOR_COMPONENT};
+use super::protocol::{STORE_FOR_ASYNC_COMPONENT, STORE_FOR_COMPONENT, STORE_FOR_MODULES};
 use crate::runtime::{EngineKind, StoreOptions, WasmError, WasmErrorCode, WasmStore};
 
 /// The options with these limits, as TypeScript gives them: a negative number stands for an option that is not given.
@@ -48,7 +48,8 @@ pub(crate) fn op_wasm_new_store(
     let (id, _) = match use_of_store {
         STORE_FOR_COMPONENT => state.new_component_store(wanted, EngineKind::Plain)?,
         STORE_FOR_ASYNC_COMPONENT => state.new_component_store(wanted, EngineKind::Async)?,
-        _ => state.new_store(wanted)?,
+        STORE_FOR_MODULES => state.new_store(wanted)?,
+        _ => return Err(WasmError::instantiate("no such use of a store")),
     };
     Ok(id)
 }

@@ -78,7 +78,7 @@ export class AsyncCalls {
     { signal, timeoutMs }: CallOptions,
   ): Promise<unknown> {
     const { store } = this.#resources;
-    if (signal?.aborted) throw aborted(signal);
+    if (signal?.aborted) throw componentAborted(signal);
     const handles = new Lowering(this.#resources);
     const bytes = write(handles);
     let call;
@@ -99,7 +99,7 @@ export class AsyncCalls {
       this.#calls.set(call, { handles, finish, resolve, reject });
     });
     const abort = () => {
-      if (this.#calls.has(call)) this.#fail(aborted(signal));
+      if (this.#calls.has(call)) this.#fail(componentAborted(signal));
     };
     signal?.addEventListener("abort", abort);
     this.goOn();
@@ -269,6 +269,6 @@ export class AsyncCalls {
 }
 
 /** The error of a call that was aborted. */
-function aborted(signal: AbortSignal): WasmError {
+function componentAborted(signal: AbortSignal): WasmError {
   return new WasmError("the call was aborted", RuntimeError, { cause: signal.reason });
 }

@@ -349,7 +349,7 @@ function readResult(
 }
 
 /** A function that calls exported functions: asynchronous ones beside each other. */
-function callerOf(
+function exportCaller(
   component: ComponentDetails,
   resources: InstanceResources,
   calls: AsyncCalls | undefined,
@@ -370,7 +370,7 @@ function componentFunctionOf(
   calls: AsyncCalls | undefined,
 ): WasmFunction {
   const { params } = component.exported(number).signature;
-  const call = callerOf(component, resources, calls);
+  const call = exportCaller(component, resources, calls);
   const exported = (...args: unknown[]): unknown => call(number, args);
   ObjectDefineProperty(exported, "length", {
     __proto__: null,
@@ -406,7 +406,7 @@ function componentExportsOf(
       }
     }
   }
-  const call = callerOf(component, resources, calls);
+  const call = exportCaller(component, resources, calls);
   for (let i = 0; i < items.length; i++) {
     const { name, kind } = items[i];
     if (kind !== "resource") continue;

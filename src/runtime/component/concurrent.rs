@@ -102,7 +102,7 @@ impl Import {
         let (exchange, lent) = accessor.with(|mut access| {
             let mut store = access.as_context_mut();
             let lent = self.lift(&mut store, &mut args)?;
-            wasmtime::Result::Ok((exchange_of(&store)?, lent))
+            wasmtime::error::Ok((exchange_of(&store)?, lent))
         })?;
         let returned = exchange.request(self.number, args).await?;
         accessor.with(|mut access| {

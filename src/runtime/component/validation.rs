@@ -59,12 +59,12 @@ pub(crate) fn validate(
     profile: &mut ComponentProfile,
     limits: &ModuleLimits,
 ) -> Result<(EngineKind, Interface), Refusal> {
-    let before = profile.clone();
     match validate_with(FEATURES, wasm, profile, limits) {
         Ok(interface) => Ok((EngineKind::Plain, interface)),
         Err(Refusal::Limit(error)) => Err(error.into()),
         Err(Refusal::Invalid(_)) => {
-            *profile = before;
+            // Without the costs that were added up to the error.
+            *profile = ComponentProfile::check(wasm, limits)?;
             let features = FEATURES.union(ASYNC_FEATURES);
             let interface = validate_with(features, wasm, profile, limits)?;
             Ok((EngineKind::Async, interface))

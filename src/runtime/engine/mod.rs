@@ -16,7 +16,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::{
-    Cache, Collector, Config, Engine, Module, RegallocAlgorithm, Strategy, WasmBacktraceDetails,
+    Cache, Collector, Config, Engine, Module, RegallocAlgorithm, StackCreator, Strategy,
+    WasmBacktraceDetails,
 };
 
 use self::stack_class::StackClass;
@@ -74,13 +75,15 @@ pub(crate) struct Engines {
     code_units: [OnceLock<Module>; Checks::WAYS],
     /// The class of the native stacks that guests run on.
     stack: StackClass,
+    /// Makes the stacks of fibers.
+    fiber_stacks: Arc<dyn StackCreator>,
     tune: Option<Tune>,
     disk_cache: Option<Cache>,
 }
 
 impl Engines {
     /// Makes engines with all features of WebAssembly 3.0 and shared memories, for threads with stacks of this
-    /// class. `tune` may change the configuration. `cache` is the folder of wasmtime's cache of machine code; its
+    /// class. `fiber_stacks` makes the stacks of fibers. `tune` may change the configuration. `cache` is the folder of wasmtime's cache of machine code; its
     /// path has no links.
     ///
     /// # Errors
@@ -89,6 +92,7 @@ impl Engines {
         tune: Option<Tune>,
         cache: Option<&Path>,
         stack: StackClass,
+        fiber_stacks: Arc<dyn StackCreator>,
     ) -> Result<Self, WasmError> {
         let this = Self {
             engines: Default::default(),
@@ -96,6 +100,7 @@ impl Engines {
             single_pass: Default::default(),
             code_units: Default::default(),
             stack,
+            fiber_stacks,
             tune,
             disk_cache: cache.map(disk_cache::open).transpose()?,
         };
@@ -235,6 +240,7 @@ impl Engines {
                 .max_wasm_stack(self.stack.guest_bytes())
                 .async_stack_size(self.stack.guest_bytes()),
             EngineKind::Async => config
+                .with_host_stack(self.fiber_stacks.clone())
                 .max_wasm_stack(FIBER_GUEST_BYTES)
                 .async_stack_size(FIBER_BYTES),
         };

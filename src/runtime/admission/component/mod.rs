@@ -12,7 +12,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 
 /// The content and cost of a component that does not exceed the limits.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct ComponentProfile {
     /// An upper bound on the number of memories with initial contents, in all of its modules.
     pub(crate) images: u32,

@@ -11,7 +11,7 @@ use self::types::type_name;
 use super::members::{Member, MemberKind, Members, is_member};
 use super::names::{camel_case, is_plain, pascal_case, short_name, without_version};
 use super::text::{Full, Text};
-use super::types::{Interface, Item, ItemType, Items, ResourceIndex, ValueType};
+use super::types::{FunctionType, Interface, Item, ItemType, Items, ResourceIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 
 /// Words that cannot be names of parameters.

@@ -9,5 +9,6 @@
 pub(crate) mod driver;
 pub(crate) mod element;
 pub(crate) mod exchange;
+pub(crate) mod fiber_stacks;
 mod in_place;
 pub(crate) mod stream;

@@ -91,7 +91,7 @@ pub(super) fn load(
         InterfaceType::Enum(names) => {
             let names = &types[names].names;
             let case = discriminant(bytes, names.len())?;
-            let name = names.get_index(case).ok_or_else(no_case)?;
+            let name = names.iter().nth(case).ok_or_else(no_case)?;
             cx.consume_fuel(name.len())?;
             Val::Enum(name.clone())
         }
