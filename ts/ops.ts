@@ -106,6 +106,7 @@ export const {
   op_wasm_set_import_dispatcher,
   op_wasm_set_import_results,
   op_wasm_set_table,
+  op_wasm_settle_component,
   op_wasm_spend_fuel,
   op_wasm_start_call,
   op_wasm_start_component_call,

@@ -7,6 +7,8 @@ use crate::support::js::Js;
 
 /// A component with an asynchronous import and functions that call it.
 const GUEST: &str = r#"(component
+  (core module $memory (memory (export "memory") 1))
+  (core instance $memory (instantiate $memory))
   (import "load" (func $load async (param "id" u32) (result u32)))
   (import "now" (func $now (param "id" u32) (result u32)))
   (core func $load (canon lower (func $load)))
@@ -15,8 +17,6 @@ const GUEST: &str = r#"(component
   (core func $return-none (canon task.return))
   (core func $new (canon waitable-set.new))
   (core func $wait (canon waitable-set.wait (memory (core memory $memory "memory"))))
-  (core module $memory (memory (export "memory") 1))
-  (core instance $memory (instantiate $memory))
   (core module $m
     (import "" "load" (func $load (param i32) (result i32)))
     (import "" "now" (func $now (param i32) (result i32)))

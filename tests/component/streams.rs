@@ -287,6 +287,7 @@ fn async_iterables_and_promises_are_arguments() {
              yield { id: 10, name: 'four' };
              yield { id: 20, name: '' };
          };
+         try { await exports.await(Promise.resolve(5)); } catch (e) { return tell(e); }
          return [
              await exports.sum(numbers(), 100),
              await exports.sum([[1, 2], [3]], 100),
@@ -390,11 +391,12 @@ fn what_fails_in_a_stream_of_the_app_ends_the_instance() {
          for (const [name, ...args] of [
              ['sum', (async function* () { yield [1]; throw new TypeError('no more'); })(), 10],
              ['sum', [['a string']], 10],
-             ['await', Promise.reject(new RangeError('never'))],
-             ['await', Promise.resolve(-1)],
+             ['await', async () => { throw new RangeError('never'); }],
+             ['await', async () => -1],
          ]) {
              const instance = await component();
-             errors.push([tell(await caught(() => instance.exports[name](...args))), instance.ended]);
+             const values = args.map((arg) => typeof arg === 'function' ? arg() : arg);
+             errors.push([tell(await caught(() => instance.exports[name](...values))), instance.ended]);
          }
          return errors;",
     );

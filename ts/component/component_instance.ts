@@ -17,6 +17,7 @@ import {
   op_wasm_is_metered,
   op_wasm_output,
   op_wasm_set_fuel,
+  op_wasm_settle_component,
   op_wasm_start_component_call,
 } from "../ops.ts";
 import { checkCallOptions } from "../options.ts";
@@ -194,13 +195,13 @@ export class ComponentInstance {
 
   /** The fuel that is left, or `undefined` if the instance has no fuel budget. */
   get fuel(): number | undefined {
-    this.#alive();
+    this.#settle();
     return op_wasm_is_metered(this.#store.id) ? op_wasm_fuel(this.#store.id) : undefined;
   }
 
   /** Sets the fuel that is left, up to the host's cap. */
   setFuel(fuel: number): void {
-    this.#alive();
+    this.#settle();
     op_wasm_set_fuel(this.#store.id, toInteger(fuel, "fuel", RuntimeError));
   }
 
@@ -215,6 +216,12 @@ export class ComponentInstance {
 
   #alive(): void {
     if (this.#store.dropped) throw dropped();
+  }
+
+  /** As `#alive`; waits until an asynchronous component that goes on by itself is at rest. */
+  #settle(): void {
+    this.#alive();
+    if (this.#calls !== undefined) op_wasm_settle_component(this.#store.id);
   }
 
   /** The path of the function that runs a command. */

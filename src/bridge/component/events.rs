@@ -84,7 +84,8 @@ pub(crate) fn op_wasm_next_component_event(
         Some(ComponentEvent::Quiet(quiet)) => {
             let is_deadlocked =
                 quiet.is_stuck && bridge.state.end_deadlocked(store, quiet.commands)?;
-            let waits = u32::from(quiet.awaits_host && !is_deadlocked);
+            let waits = quiet.awaits_host && !quiet.has_deadline && !is_deadlocked;
+            let waits = u32::from(waits);
             (EVENT_QUIET, [waits, 0], Ok(Vec::new()))
         }
         Some(ComponentEvent::AtRest) => (EVENT_AT_REST, [0, 0], Ok(Vec::new())),
@@ -99,6 +100,14 @@ pub(crate) fn op_wasm_next_component_event(
     let slots = words.map(|word| ValRaw::u64(word.into()));
     bridge.context.frame.write(&slots);
     values
+}
+
+/// Waits until a component that goes on by itself after its calls have returned is at rest, or waits.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_settle_component(state: &mut OpState, store: u32) -> Result<(), WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    bridge.state.component_instance(store)?.settle();
+    Ok(())
 }
 
 /// Answers the call of an import: with its results, as bytes, if the status says that it returned. Otherwise the instance ends.

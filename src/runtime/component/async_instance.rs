@@ -164,6 +164,13 @@ impl ComponentInstance {
         self.drive(driven, || Ok(Box::new(())))
     }
 
+    /// Waits until the component is at rest, if it gets there by itself.
+    pub(crate) fn settle(&self) {
+        if let Some(driven) = &self.driven {
+            driven.exchange.settle();
+        }
+    }
+
     /// Whether calls run, or there are [events](Self::next_event).
     ///
     /// # Errors

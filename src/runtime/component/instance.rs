@@ -390,6 +390,7 @@ impl ComponentInstance {
     }
 
     fn check_usable(&self) -> Result<(), WasmError> {
+        self.settle();
         if !self.store.is_at_rest() {
             return Err(WasmError::busy());
         }

@@ -120,7 +120,8 @@ impl WasmStore {
             Some(StoreWasi::Modules(wasi)) => (wasi.outputs(), Some(wasi), None),
             Some(StoreWasi::Component(wasi)) => (wasi.outputs(), None, Some(wasi)),
         };
-        let exchange = max_streams.map(|max| Arc::new(Exchange::new(interrupt.clone(), max)));
+        let exchange = max_streams
+            .map(|max| Arc::new(Exchange::new(interrupt.clone(), max, timeout)));
         let grown = limits.grown.clone();
         let usage = limits.usage();
         let cap = limits.max_references;

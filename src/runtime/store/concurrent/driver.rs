@@ -162,6 +162,7 @@ impl Session {
             poll_fn(|context| calls.poll(accessor, exchange, turns, context)).await
         });
         let mut running = pin!(running);
+        exchange.resumed();
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
         let mut reported = None;
@@ -169,6 +170,7 @@ impl Session {
             woken.forward_to(context.waker());
             if woken.take() {
                 reported = None;
+                exchange.resumed();
             }
             turns.leave.set(false);
             let mut probes = 0;
@@ -195,6 +197,7 @@ impl Session {
                 if awaits_host && turns.calls.get() == 0 && !turns.leave.replace(true) {
                     continue;
                 }
+                exchange.pause();
                 if reported != Some((awaits_host, is_empty)) {
                     reported = Some((awaits_host, is_empty));
                     exchange.quiet(awaits_host, is_empty);

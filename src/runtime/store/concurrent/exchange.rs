@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use wasmtime::component::{Accessor, Val};
@@ -77,6 +78,8 @@ pub(crate) struct Quiet {
     pub(crate) awaits_host: bool,
     /// Whether nothing but a new call could.
     pub(crate) is_stuck: bool,
+    /// Whether a call has a deadline.
+    pub(crate) has_deadline: bool,
     /// The number of commands that the driver had got.
     pub(crate) commands: u32,
 }
@@ -101,6 +104,10 @@ pub(crate) struct Exchange {
     imports: OnceLock<Arc<[Arc<dyn HostFunction>]>>,
     /// The maximum number of streams and futures that are open at a time.
     max_streams: u32,
+    /// The maximum duration for which tasks that no call waits for may go on without a pause.
+    timeout: Option<Duration>,
+    /// Notified when the driver pauses or gives the store back.
+    paused: Condvar,
 }
 
 #[derive(Default)]
@@ -121,6 +128,10 @@ struct State {
     calls: u32,
     /// The deadlines of the calls that have one, by their numbers.
     deadlines: BTreeMap<u32, Deadline>,
+    /// The deadline of tasks that no call waits for any more, until the driver pauses.
+    task_deadline: Option<Deadline>,
+    /// Whether nothing goes on.
+    is_quiet: bool,
     /// The number that the running session is watched by.
     watch: u64,
     sources: HashMap<u32, Arc<Source>>,
@@ -129,12 +140,18 @@ struct State {
 }
 
 impl Exchange {
-    pub(crate) fn new(interrupt: Arc<Interrupt>, max_streams: u32) -> Self {
+    pub(crate) fn new(
+        interrupt: Arc<Interrupt>,
+        max_streams: u32,
+        timeout: Option<Duration>,
+    ) -> Self {
         Self {
             state: Mutex::default(),
             interrupt,
             imports: OnceLock::new(),
             max_streams,
+            timeout,
+            paused: Condvar::new(),
         }
     }
 
@@ -210,6 +227,16 @@ impl Exchange {
     }
 
     // For the thread of the store.
+
+    /// Waits until the driver has given the store back, if it does so by itself: no call is left, and what goes on does not
+    /// wait for anything.
+    pub(crate) fn settle(&self) {
+        let mut state = self.state();
+        while state.is_driven && state.calls == 0 && !state.is_quiet {
+            let waited = self.paused.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
 
     /// Has the driver start a call.
     pub(crate) fn call(&self, number: u32, deadline: Option<Deadline>, start: StartCall) {
@@ -296,8 +323,10 @@ impl Exchange {
     pub(super) fn call_ended(&self, number: u32, ended: Result<Vec<Val>, WasmError>) {
         let mut state = self.state();
         state.calls = state.calls.saturating_sub(1);
-        if state.deadlines.remove(&number).is_some() {
-            self.move_deadline(&state);
+        if let Some(deadline) = state.deadlines.remove(&number) {
+            // Its task may go on.
+            let others = state.task_deadline.filter(|other| other.at < deadline.at);
+            state.task_deadline = others.or(Some(deadline));
         }
         drop(state);
         self.push(match ended {
@@ -319,12 +348,35 @@ impl Exchange {
         self.push(event);
     }
 
+    /// Something goes on.
+    pub(super) fn resumed(&self) {
+        let mut state = self.state();
+        state.is_quiet = false;
+        if state.task_deadline.is_none() {
+            state.task_deadline = self.timeout.and_then(Deadline::after);
+            self.move_deadline(&state);
+        }
+    }
+
+    /// Nothing goes on.
+    pub(super) fn pause(&self) {
+        let mut state = self.state();
+        state.is_quiet = true;
+        if state.task_deadline.take().is_some() {
+            self.move_deadline(&state);
+        }
+        self.paused.notify_all();
+    }
+
     /// Reports that nothing goes on.
     pub(super) fn quiet(&self, awaits_host: bool, is_stuck: bool) {
-        let commands = self.state().taken;
+        let state = self.state();
+        let (commands, has_deadline) = (state.taken, !state.deadlines.is_empty());
+        drop(state);
         self.push(Event::Quiet(Quiet {
             awaits_host,
             is_stuck,
+            has_deadline,
             commands,
         }));
     }
@@ -337,6 +389,8 @@ impl Exchange {
         }
         rest();
         state.is_driven = false;
+        state.task_deadline = None;
+        self.paused.notify_all();
         drop(state);
         self.push(Event::AtRest);
         true
@@ -344,7 +398,8 @@ impl Exchange {
 
     /// Moves the deadline of the session to the earliest of its calls.
     fn move_deadline(&self, state: &State) {
-        let earliest = state.deadlines.values().min_by_key(|deadline| deadline.at);
+        let all = state.deadlines.values().chain(&state.task_deadline);
+        let earliest = all.min_by_key(|deadline| deadline.at);
         deadline::set(state.watch, &self.interrupt, earliest.copied());
     }
 
