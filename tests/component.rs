@@ -1,6 +1,7 @@
 //! Components: values both ways, imports, and the fence around them.
 
 mod adversary;
+mod async_adversary;
 mod async_calls;
 mod bombs;
 mod compile;

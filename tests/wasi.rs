@@ -12,6 +12,7 @@ mod posix;
 mod programs;
 mod streams;
 mod testsuite;
+mod testsuite_03;
 
 use std::path::PathBuf;
 

@@ -31,7 +31,7 @@ fn wasi_testsuite() {
         return;
     };
     let mut tests = Vec::new();
-    find(Path::new(&suite), &mut tests);
+    find(Path::new(&suite), TESTS, &mut tests);
     tests.sort();
     assert!(!tests.is_empty(), "no test of preview 1 in {suite:?}");
     let mut failed = Vec::new();
@@ -70,16 +70,16 @@ fn wasi_testsuite() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Finds the compiled tests in a folder and its subfolders.
-fn find(folder: &Path, tests: &mut Vec<PathBuf>) {
+/// Finds the compiled tests in a folder and its subfolders. `kind` is the name of the folders that they are in.
+pub(super) fn find(folder: &Path, kind: &str, tests: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            find(&path, tests);
+            find(&path, kind, tests);
         } else if path
             .extension()
             .is_some_and(|extension| extension == "wasm")
-            && folder.ends_with(TESTS)
+            && folder.ends_with(kind)
         {
             tests.push(path);
         }
@@ -140,7 +140,7 @@ fn run(test: &Path, call: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let to = to.join(path.file_name().unwrap());

@@ -131,7 +131,7 @@ export class AsyncCalls {
       }
     } catch (error) {
       const message = "the component instance was dropped";
-      this.#end(store.dropped ? new WasmError(message, RuntimeError) : error);
+      this.end(store.dropped ? new WasmError(message, RuntimeError) : error);
     } finally {
       this.#ready = undefined;
       this.#isAwaiting = false;
@@ -172,7 +172,7 @@ export class AsyncCalls {
         break;
       }
       case EVENT_ENDED:
-        this.#end(failure === undefined ? store.takeAbort() : store.stopped(failure) as object);
+        this.end(failure === undefined ? store.takeAbort() : store.stopped(failure) as object);
         break;
       case EVENT_QUIET:
         this.#isQuiet = number === 1;
@@ -255,8 +255,8 @@ export class AsyncCalls {
     this.goOn();
   }
 
-  /** The instance has ended. */
-  #end(error: object): void {
+  /** The instance has ended, or was dropped. */
+  end(error: object): void {
     const calls = list<PendingCall>();
     this.#calls.forEach((call) => append(calls, call));
     this.#calls.clear();

@@ -208,6 +208,7 @@ export class ComponentInstance {
   /** Frees the instance. A synchronous call that is running goes on until it returns; an asynchronous call fails. */
   drop(): void {
     this.#store.drop();
+    this.#calls?.end(dropped());
   }
 
   [Symbol.dispose](): void {
@@ -313,11 +314,17 @@ function callComponent(
   } catch (error) {
     // If the component was entered, it has ended.
     handles.rollBack();
-    throw store.stopped(error);
+    const stopped = store.stopped(error);
+    if (calls !== undefined && op_wasm_component_ended(store.id)) calls.end(stopped as object);
+    throw stopped;
   }
   handles.commit();
   handles.end();
-  if (status !== RETURNED) throw store.thrown(status);
+  if (status !== RETURNED) {
+    const thrown = store.thrown(status);
+    calls?.end(thrown as object);
+    throw thrown;
+  }
   const results = op_wasm_component_results(store.id, number);
   // Streams and futures may want something.
   calls?.goOn();

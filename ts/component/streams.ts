@@ -206,7 +206,7 @@ export class Streams implements InstanceStreams {
     try {
       if (source.promise !== undefined) {
         const value = await source.promise;
-        this.#put(number, source, list(value));
+        this.#put(number, source, value);
         return;
       }
       while (true) {

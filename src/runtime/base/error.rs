@@ -225,11 +225,20 @@ impl WasmError {
         if trap == Trap::OutOfFuel {
             return Some(Self::out_of_fuel());
         }
+        Some(Self::trapped(trap))
+    }
+
+    fn trapped(trap: Trap) -> Self {
         let name = trap_name(trap);
-        Some(Self {
+        Self {
             trap: Some(name),
             ..Self::runtime(format!("wasm trap: {name}"))
-        })
+        }
+    }
+
+    /// The calls of a component wait for something that nothing can bring.
+    pub(crate) fn deadlock() -> Self {
+        Self::trapped(Trap::AsyncDeadlock)
     }
 }
 

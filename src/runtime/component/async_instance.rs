@@ -37,28 +37,37 @@ pub(super) struct Driven {
 
 impl Drop for Driven {
     fn drop(&mut self) {
-        self.exchange.abort();
+        self.exchange.give_up();
     }
 }
 
 impl Driven {
-    /// Makes the calls of a store. `None` if it is not for an asynchronous component.
+    /// Makes the calls of a store. `None` if it is not for an asynchronous component. `has_own_events`: whether its tasks
+    /// may wait for time or files.
     ///
     /// # Errors
     /// `RuntimeError` if the store is busy.
-    pub(super) fn of(store: &WasmStore) -> Result<Option<Rc<Self>>, WasmError> {
+    pub(super) fn of(
+        store: &WasmStore,
+        has_own_events: bool,
+    ) -> Result<Option<Rc<Self>>, WasmError> {
         store.with(|store| {
             let data = store.data();
             let driven = data.exchange.clone().map(|exchange| Self {
                 exchange,
                 thread: DriverThread::default(),
-                has_own_events: data.wasi_p2.is_some(),
+                has_own_events,
                 next: Cell::default(),
                 called: RefCell::default(),
                 commands: Cell::default(),
             });
             Ok(driven.map(Rc::new))
         })
+    }
+
+    /// Whether the instance has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.exchange.has_ended()
     }
 
     /// Runs `work`, for which this thread waits: see [`WasmStore::run_in_place`].
@@ -107,17 +116,12 @@ impl ComponentInstance {
         number: u32,
         args: Vec<Val>,
         timeout: Option<Duration>,
-        max_calls: u32,
         held: impl FnOnce() -> Result<Box<dyn Send>, WasmError>,
     ) -> Result<u32, WasmError> {
         let driven = self.driven()?;
         self.check_not_ended()?;
         let (_, func) = self.callable(number)?;
-        if driven.exchange.calls() >= max_calls {
-            return Err(WasmError::runtime(format!(
-                "too many calls of the component have not ended: the cap is {max_calls} (max_component_calls)"
-            )));
-        }
+        driven.exchange.check_room_for_call()?;
         let call = ComponentCall {
             func,
             number,

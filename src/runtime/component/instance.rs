@@ -127,7 +127,7 @@ impl ComponentInstantiation<'_> {
             store.expect_host_funcs();
         }
         let profile = &component.code.profile;
-        let driven = Driven::of(store)?;
+        let driven = Driven::of(store, has_wasi && interface.imports_wasi_03())?;
         let prepare = |mut store: StoreContextMut<'_, StoreData>| {
             let max_counted = max_value_bytes / interface.crossing_traits(has_wasi).flags_factor;
             store.set_hostcall_fuel(usize::try_from(max_counted).unwrap_or(usize::MAX));
@@ -260,7 +260,10 @@ impl ComponentInstance {
 
     /// Whether the instance has ended, so that no function of it can be called any more.
     pub fn ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire) && self.store.is_at_rest()
+        match &self.driven {
+            Some(driven) => self.ended.load(Ordering::Acquire) || driven.has_ended(),
+            None => self.ended.load(Ordering::Acquire) && self.store.is_at_rest(),
+        }
     }
 
     /// Calls an exported function, and returns its result if it has one. The path is its name, or the name of an exported
@@ -398,7 +401,8 @@ impl ComponentInstance {
     }
 
     pub(super) fn check_not_ended(&self) -> Result<(), WasmError> {
-        if self.ended.load(Ordering::Acquire) {
+        let driven = self.driven.as_deref();
+        if self.ended.load(Ordering::Acquire) || driven.is_some_and(Driven::has_ended) {
             return Err(WasmError::runtime(
                 "cannot enter component instance: it has ended, since an earlier call did not return",
             ));

@@ -52,9 +52,8 @@ impl WasmState {
         let instance = self.component_instance(store)?;
         let args = self.read_arguments(&instance, function, args)?;
         let timeout = self.call_timeout(instance.store(), self.checks(store)?, options)?;
-        let max = self.capabilities.max_component_calls;
         let held = || Ok(Box::new(self.count_call()?) as _);
-        instance.start_concurrently(function, args, timeout, max, held)
+        instance.start_concurrently(function, args, timeout, held)
     }
 
     /// Takes the next event of an asynchronous component.
@@ -171,8 +170,7 @@ impl WasmState {
         let instance: ComponentInstance = self.component_instance(store)?;
         let is_deadlocked = instance.is_deadlocked(commands);
         if is_deadlocked {
-            let message = "deadlock: each call of the component waits for something that nothing can bring";
-            instance.end_with(WasmError::runtime(message))?;
+            instance.end_with(WasmError::deadlock())?;
         }
         Ok(is_deadlocked)
     }

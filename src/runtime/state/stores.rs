@@ -16,6 +16,7 @@ use crate::runtime::engine::group::Group;
 use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::objects::memory::WasmMemory;
 use crate::runtime::state::{Entry, WasmState, dropped, next_id};
+use crate::runtime::store::concurrent::exchange::ExchangeLimits;
 use crate::runtime::store::{StoreWasi, WasmStore};
 use crate::runtime::wasi::Wasi;
 use crate::runtime::wasi::p2::WasiP2;
@@ -92,7 +93,10 @@ impl WasmState {
             options.timeout_ms.map(Duration::from_millis),
             self.live_instances.clone(),
             group,
-            (kind == EngineKind::Async).then_some(self.capabilities.max_component_streams),
+            (kind == EngineKind::Async).then_some(ExchangeLimits {
+                calls: self.capabilities.max_component_calls,
+                streams: self.capabilities.max_component_streams,
+            }),
         );
         // A store of a group gets fuel when a guest runs in it.
         if let Some(fuel) = options.fuel.filter(|_| !is_grouped) {

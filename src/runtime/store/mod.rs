@@ -41,7 +41,7 @@ use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Linker, Store, Stor
 use self::cell::{Access, StoreCell};
 pub(crate) use self::code_units::CodeUnits;
 use self::component_handles::ComponentHandles;
-use self::concurrent::exchange::Exchange;
+use self::concurrent::exchange::{Exchange, ExchangeLimits};
 use self::data::FuelMeter;
 pub use self::data::Signature;
 pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
@@ -107,7 +107,7 @@ impl WasmStore {
         timeout: Option<Duration>,
         live_instances: Arc<AtomicU32>,
         group: Option<Arc<Group>>,
-        max_streams: Option<u32>,
+        exchange_limits: Option<ExchangeLimits>,
     ) -> Self {
         let stack = ThreadStack::current();
         let waits = wasi.is_some();
@@ -120,8 +120,8 @@ impl WasmStore {
             Some(StoreWasi::Modules(wasi)) => (wasi.outputs(), Some(wasi), None),
             Some(StoreWasi::Component(wasi)) => (wasi.outputs(), None, Some(wasi)),
         };
-        let exchange = max_streams
-            .map(|max| Arc::new(Exchange::new(interrupt.clone(), max, timeout)));
+        let exchange = exchange_limits
+            .map(|limits| Arc::new(Exchange::new(interrupt.clone(), limits, timeout)));
         let grown = limits.grown.clone();
         let usage = limits.usage();
         let cap = limits.max_references;

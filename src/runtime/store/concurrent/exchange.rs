@@ -96,14 +96,22 @@ pub(crate) struct Request {
 /// The results of an import.
 pub(crate) type Answer = Result<Vec<Val>, Stop>;
 
+/// The caps on what waits in an exchange.
+#[derive(Clone, Copy)]
+pub(crate) struct ExchangeLimits {
+    /// The maximum number of calls that have not ended, and of imports that were called and have not.
+    pub(crate) calls: u32,
+    /// The maximum number of streams and futures that are open at a time.
+    pub(crate) streams: u32,
+}
+
 /// The exchange between the thread of a store and the driver of its calls.
 pub(crate) struct Exchange {
     state: Mutex<State>,
     interrupt: Arc<Interrupt>,
     /// The host's functions for imports, by number.
     imports: OnceLock<Arc<[Arc<dyn HostFunction>]>>,
-    /// The maximum number of streams and futures that are open at a time.
-    max_streams: u32,
+    limits: ExchangeLimits,
     /// The maximum duration for which tasks that no call waits for may go on without a pause.
     timeout: Option<Duration>,
     /// Notified when the driver pauses or gives the store back.
@@ -132,6 +140,8 @@ struct State {
     task_deadline: Option<Deadline>,
     /// Whether nothing goes on.
     is_quiet: bool,
+    /// Whether the instance has ended.
+    has_ended: bool,
     /// The number that the running session is watched by.
     watch: u64,
     sources: HashMap<u32, Arc<Source>>,
@@ -142,14 +152,14 @@ struct State {
 impl Exchange {
     pub(crate) fn new(
         interrupt: Arc<Interrupt>,
-        max_streams: u32,
+        limits: ExchangeLimits,
         timeout: Option<Duration>,
     ) -> Self {
         Self {
             state: Mutex::default(),
             interrupt,
             imports: OnceLock::new(),
-            max_streams,
+            limits,
             timeout,
             paused: Condvar::new(),
         }
@@ -215,9 +225,28 @@ impl Exchange {
         state.is_driven || !state.events.is_empty()
     }
 
+    /// Whether the driver has found the instance ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state().has_ended
+    }
+
     /// Returns the number of calls that have not ended.
     pub(crate) fn calls(&self) -> u32 {
         self.state().calls
+    }
+
+    /// Checks that one more call can start.
+    ///
+    /// # Errors
+    /// `RuntimeError` if too many have not ended.
+    pub(crate) fn check_room_for_call(&self) -> Result<(), WasmError> {
+        let cap = self.limits.calls;
+        match self.calls() >= cap {
+            true => Err(WasmError::runtime(format!(
+                "too many calls of the component have not ended: the cap is {cap} (max_component_calls)"
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// Whether a stream or future of the host or of the component is open.
@@ -267,6 +296,12 @@ impl Exchange {
         }
         wake_driver(state);
         self.interrupt.notify();
+    }
+
+    /// Has the driver end all calls, as [`Exchange::abort`] does. Nothing waits for that: there is an event at once.
+    pub(crate) fn give_up(&self) {
+        self.abort();
+        self.push(Event::AtRest);
     }
 
     /// Answers the call of an import. Does nothing if the component does not wait for it.
@@ -338,6 +373,7 @@ impl Exchange {
     /// Reports that the instance has ended.
     pub(super) fn ended(&self, event: Event) {
         let mut state = self.state();
+        state.has_ended = true;
         state.calls = 0;
         state.deadlines.clear();
         state.commands.clear();
@@ -370,15 +406,19 @@ impl Exchange {
 
     /// Reports that nothing goes on.
     pub(super) fn quiet(&self, awaits_host: bool, is_stuck: bool) {
-        let state = self.state();
-        let (commands, has_deadline) = (state.taken, !state.deadlines.is_empty());
-        drop(state);
-        self.push(Event::Quiet(Quiet {
+        let mut state = self.state();
+        // The thread of the store needs to know only the last one of several in a row.
+        if let Some(Event::Quiet(_)) = state.events.back() {
+            state.events.pop_back();
+        }
+        let quiet = Quiet {
             awaits_host,
             is_stuck,
-            has_deadline,
-            commands,
-        }));
+            has_deadline: !state.deadlines.is_empty(),
+            commands: state.taken,
+        };
+        drop(state);
+        self.push(Event::Quiet(quiet));
     }
 
     /// Ends the driver's turn by `rest`, unless there are commands. Returns whether it did.
@@ -417,6 +457,13 @@ impl Exchange {
         let (sender, answer) = oneshot::channel();
         let number = {
             let mut state = self.state();
+            let cap = self.limits.calls;
+            if state.requests.len() >= cap as usize {
+                return Err(WasmError::runtime(format!(
+                    "too many calls of imports have not ended: the cap is {cap} (max_component_calls)"
+                ))
+                .into());
+            }
             let number = state.next_request;
             state.next_request = number.wrapping_add(1);
             state.requests.insert(number, sender);
@@ -475,7 +522,7 @@ impl Exchange {
     }
 
     fn check_room(&self, state: &State) -> Result<(), WasmError> {
-        let cap = self.max_streams;
+        let cap = self.limits.streams;
         if state.sources.len() + state.sinks.len() >= cap as usize {
             return Err(WasmError::runtime(format!(
                 "too many streams and futures are open: the cap is {cap} (max_component_streams)"
