@@ -1,6 +1,8 @@
 //! Components: values both ways, imports, and the fence around them.
 
 mod adversary;
+mod async_adversary;
+mod async_calls;
 mod bombs;
 mod compile;
 mod fence;
@@ -10,6 +12,7 @@ mod lifetimes;
 mod network;
 mod programs;
 mod resources;
+mod streams;
 mod values;
 mod wasi;
 mod wit;

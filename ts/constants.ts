@@ -65,6 +65,40 @@ export const IMPORT_WASI_FUNCTION = 6;
 /** A function of JavaScript whose promise the guest waits for, by its index among the imports of the store. */
 export const IMPORT_SUSPENDING_FUNCTION = 7;
 
+// Uses of stores, as `op_wasm_new_store` takes them.
+
+/** For instances of modules. */
+export const STORE_FOR_MODULES = 0;
+/** For the instance of a component. */
+export const STORE_FOR_COMPONENT = 1;
+/** For the instance of an asynchronous component. */
+export const STORE_FOR_ASYNC_COMPONENT = 2;
+
+// Kinds of events of asynchronous components, as `op_wasm_next_component_event` has them. Two numbers follow in the frame.
+
+/** There is none. */
+export const EVENT_NONE = 0;
+/** The component calls an import: the number to answer with, and that of the import. */
+export const EVENT_IMPORT = 1;
+/** A call has returned: its number. */
+export const EVENT_RETURNED = 2;
+/** A call was refused before the component was entered: its number. */
+export const EVENT_REFUSED = 3;
+/** The instance has ended, and with it all calls. */
+export const EVENT_ENDED = 4;
+/** Nothing goes on: whether only the app could make anything go on. */
+export const EVENT_QUIET = 5;
+/** Nothing runs any more. */
+export const EVENT_AT_REST = 6;
+/** The component wants elements of a stream, or the value of a future, of the app: its number, and how many at most. */
+export const EVENT_WANTED = 7;
+/** The component has dropped a stream or future of the app: its number. */
+export const EVENT_SOURCE_DROPPED = 8;
+/** Elements of a stream, or the value of a future, of the component: its number. */
+export const EVENT_CHUNK = 9;
+/** A stream or future of the component has ended: its number. */
+export const EVENT_SINK_ENDED = 10;
+
 // Tags of references: the second 32 bits of a slot of the call frame. The first 32 bits are a number.
 
 /** The null reference. */

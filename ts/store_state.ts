@@ -1,5 +1,5 @@
 import { readRef } from "./codec.ts";
-import { ABORTED, THREW } from "./constants.ts";
+import { ABORTED, STORE_FOR_MODULES, THREW } from "./constants.ts";
 import {
   JSONParse,
   ObjectDefineProperty,
@@ -69,17 +69,20 @@ export type Dispatch = (
 
 /** Makes a store with these options. `implicit`: for one instance. */
 export function newStore(options: StoreOptions | undefined, implicit: boolean): StoreState {
-  return storeWith(checkOptions(options), implicit);
+  return storeWith(checkOptions(options), implicit, STORE_FOR_MODULES);
 }
 
-/** Makes the store of a component's instance. `dispatch` calls its imports. */
-export function newComponentStore(options: CheckedOptions, dispatch: Dispatch): StoreState {
-  return storeWith(options, true, dispatch);
+/**
+ * Makes the store of a component's instance. `use` is one of the numbers `STORE_FOR_…`. `dispatch` calls its imports.
+ */
+export function newComponentStore(options: CheckedOptions, use: number, dispatch: Dispatch): StoreState {
+  return storeWith(options, true, use, dispatch);
 }
 
 function storeWith(
   { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi }: CheckedOptions,
   implicit: boolean,
+  use: number,
   dispatch?: Dispatch,
 ): StoreState {
   const id = op_wasm_new_store(
@@ -89,7 +92,7 @@ function storeWith(
     interruptible === true,
     wasi === undefined ? "" : wasi.config,
     wasi === undefined ? noBytes : wasi.stdin,
-    dispatch !== undefined,
+    use,
   );
   return new StoreState(id, implicit, wasi !== undefined, dispatch);
 }

@@ -513,6 +513,8 @@ declare module "host:wasm" {
       readonly type: string;
     }[];
     readonly result?: string;
+    /** Whether it is asynchronous: a call of it is a promise. */
+    readonly async: boolean;
   } | {
     readonly name: string;
     readonly kind: "instance";
@@ -562,15 +564,6 @@ declare module "host:wasm" {
    * is aborted.
    */
   export function compileComponentFile(path: string, options?: CompileOptions): Promise<WasmComponent>;
-  /** A function that a component imports, or the class of a resource. */
-  type ComponentImport = WasmFunction | (abstract new (...args: any[]) => object);
-  /**
-   * The imports of a component: functions and classes by their names, and objects with functions and classes by the ids of
-   * their interfaces, for example `"my:pkg/iface@1.2.3"`. Names of functions are in lowerCamelCase, those of classes in
-   * PascalCase. An interface is found by its whole id, by the id with a compatible version, or by the id without a version.
-   * Only own properties count. The methods of a class are those that it has when the component is instantiated.
-   */
-  export type ComponentImports = Record<string, ComponentImport | Record<string, ComponentImport>>;
   /**
    * The `err` of a `result` that a function of a component returns. A function that a component imports throws it in place
    * of returning an `err`.
@@ -602,6 +595,15 @@ declare module "host:wasm" {
      */
     body: AsyncIterable<Uint8Array>;
   }
+  /** A function that a component imports, or the class of a resource. */
+  type ComponentImport = WasmFunction | (abstract new (...args: any[]) => object);
+  /**
+   * The imports of a component: functions and classes by their names, and objects with functions and classes by the ids of
+   * their interfaces, for example `"my:pkg/iface@1.2.3"`. Names of functions are in lowerCamelCase, those of classes in
+   * PascalCase. An interface is found by its whole id, by the id with a compatible version, or by the id without a version.
+   * Only own properties count. The methods of a class are those that it has when the component is instantiated.
+   */
+  export type ComponentImports = Record<string, ComponentImport | Record<string, ComponentImport>>;
   /**
    * An instance of a component: a guest whose functions can be called. It has a store of its own. A call that does not
    * return ends the instance: see {@linkcode ComponentInstance.ended}.

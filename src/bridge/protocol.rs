@@ -66,6 +66,40 @@ pub(super) const IMPORT_WASI_FUNCTION: u32 = 6;
 /// A function of JavaScript whose promise the guest waits for, by its index among the imports of the store.
 pub(super) const IMPORT_SUSPENDING_FUNCTION: u32 = 7;
 
+// Uses of stores, as `op_wasm_new_store` takes them.
+
+/// For instances of modules.
+pub(super) const STORE_FOR_MODULES: u32 = 0;
+/// For the instance of a component.
+pub(super) const STORE_FOR_COMPONENT: u32 = 1;
+/// For the instance of an asynchronous component.
+pub(super) const STORE_FOR_ASYNC_COMPONENT: u32 = 2;
+
+// Kinds of events of asynchronous components, as `op_wasm_next_component_event` has them. Two numbers follow in the frame.
+
+/// There is none.
+pub(super) const EVENT_NONE: u32 = 0;
+/// The component calls an import: the number to answer with, and that of the import.
+pub(super) const EVENT_IMPORT: u32 = 1;
+/// A call has returned: its number.
+pub(super) const EVENT_RETURNED: u32 = 2;
+/// A call was refused before the component was entered: its number.
+pub(super) const EVENT_REFUSED: u32 = 3;
+/// The instance has ended, and with it all calls.
+pub(super) const EVENT_ENDED: u32 = 4;
+/// Nothing goes on: whether only the app could make anything go on.
+pub(super) const EVENT_QUIET: u32 = 5;
+/// Nothing runs any more.
+pub(super) const EVENT_AT_REST: u32 = 6;
+/// The component wants elements of a stream, or the value of a future, of the app: its number, and how many at most.
+pub(super) const EVENT_WANTED: u32 = 7;
+/// The component has dropped a stream or future of the app: its number.
+pub(super) const EVENT_SOURCE_DROPPED: u32 = 8;
+/// Elements of a stream, or the value of a future, of the component: its number.
+pub(super) const EVENT_CHUNK: u32 = 9;
+/// A stream or future of the component has ended: its number.
+pub(super) const EVENT_SINK_ENDED: u32 = 10;
+
 // Tags of references: the second 32 bits of a slot of the call frame. The first 32 bits are a number.
 
 /// The null reference.

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use deno_core::{OpState, op2, v8};
 
 use super::error::to_json;
+use super::protocol::{STORE_FOR_ASYNC_COMPONENT, STORE_FOR_COMPONENT, STORE_FOR_MODULES};
 use super::state::Bridge;
 use super::wasi_config::wasi_config;
-use crate::runtime::{StoreOptions, WasmError, WasmErrorCode, WasmStore};
+use crate::runtime::{EngineKind, StoreOptions, WasmError, WasmErrorCode, WasmStore};
 
 /// The options with these limits, as TypeScript gives them: a negative number stands for an option that is not given.
 pub(super) fn limits(
@@ -27,7 +28,8 @@ pub(super) fn limits(
 
 /// Makes a store with the `StoreOptions` of `host:wasm`, which TypeScript has checked, and returns its number. A
 /// negative number stands for an option that is not given. The WASI options are JSON, or empty for a store without
-/// WASI; `stdin` is the standard input, where they say that it is bytes. `component`: for the instance of a component.
+/// WASI; `stdin` is the standard input, where they say that it is bytes. `use_of_store` is one of
+/// the numbers `STORE_FOR_…`.
 #[op2(nofast, reentrant)]
 pub(crate) fn op_wasm_new_store(
     state: &mut OpState,
@@ -37,15 +39,17 @@ pub(crate) fn op_wasm_new_store(
     interruptible: bool,
     #[string] wasi: String,
     #[buffer] stdin: &[u8],
-    component: bool,
+    use_of_store: u32,
 ) -> Result<u32, WasmError> {
     let wasi = (!wasi.is_empty()).then(|| wasi_config(&wasi, stdin));
     let mut wanted = limits(fuel, max_memory_bytes, timeout_ms, interruptible);
     wanted.wasi = wasi.transpose()?;
     let state = &state.borrow::<Rc<Bridge>>().state;
-    let (id, _) = match component {
-        false => state.new_store(wanted)?,
-        true => state.new_component_store(wanted)?,
+    let (id, _) = match use_of_store {
+        STORE_FOR_COMPONENT => state.new_component_store(wanted, EngineKind::Plain)?,
+        STORE_FOR_ASYNC_COMPONENT => state.new_component_store(wanted, EngineKind::Async)?,
+        STORE_FOR_MODULES => state.new_store(wanted)?,
+        _ => return Err(WasmError::instantiate("no such use of a store")),
     };
     Ok(id)
 }

@@ -38,6 +38,7 @@ pub(crate) mod component_images {
     pub(crate) use super::component::images::ImageCall;
 }
 pub use component::{ComponentInterface, WasmComponent};
+pub(crate) use engine::EngineKind;
 #[cfg(feature = "testing")]
 pub use engine::{MEMORY_RESERVATION, Tune};
 pub use instance::{Import, WasmInstance};
@@ -55,6 +56,7 @@ pub use objects::table::WasmTable;
 #[cfg(feature = "testing")]
 pub use state::StateEngines;
 pub use state::WasmState;
+pub(crate) use state::async_components::ComponentEvent;
 pub use store::host_function::{HostFunction, Stop};
 pub(crate) use store::native_stack::{ThreadStack, is_above};
 pub use store::{

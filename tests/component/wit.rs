@@ -116,6 +116,28 @@ fn every_kind_of_item_is_in_the_text() {
     snapshot("wit_types", &types.unwrap());
 }
 
+/// Asynchronous functions, streams and futures.
+const ASYNCHRONOUS: &str = r#"(component
+  (import "test:all/feed@1.0.0" (instance
+    (type $line' (record (field "text" string)))
+    (export "line" (type $line (eq $line')))
+    (type $lines' (stream $line))
+    (export "lines" (type $lines (eq $lines')))
+    (export "load" (func async (param "id" u32) (result string)))
+    (export "follow" (func async (param "lines" $lines) (result (result (stream u8) (error string)))))
+    (export "later" (func (param "value" (future (list u16))) (result (future))))
+    (export "ticks" (func (result (stream)))))))"#;
+
+#[test]
+fn asynchronous_functions_streams_and_futures_are_in_the_text() {
+    let component = wat::parse_str(ASYNCHRONOUS).unwrap();
+    snapshot("async_wit", &wit_of(&component));
+    check(&component);
+    let state = WasmState::new(WasmCapabilities::default()).unwrap();
+    let types = state.component_interface(&component).unwrap().types();
+    snapshot("async_wit_types", &types.unwrap());
+}
+
 /// The compiler of TypeScript accepts the declarations, and a program that uses them, but no wrong one.
 #[test]
 fn the_compiler_accepts_the_declarations() {

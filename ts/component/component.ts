@@ -20,6 +20,8 @@ export type ComponentItem =
     readonly kind: "function";
     readonly params: readonly { readonly name: string; readonly type: string }[];
     readonly result?: string;
+    /** Whether it is asynchronous: a call of it is a promise. */
+    readonly async: boolean;
   }
   | { readonly name: string; readonly kind: "instance"; readonly items: readonly ComponentItem[] }
   | { readonly name: string; readonly kind: "type" | "resource" | "module" | "component" | "value" };
@@ -41,6 +43,8 @@ export let componentDetailsOf: (value: unknown) => ComponentDetails | undefined;
 /** The parts of a component that its instances share. */
 export class ComponentDetails {
   readonly id: number;
+  /** Whether it has asynchronous functions, streams or futures. */
+  readonly isAsync: boolean;
   readonly importItems: ItemInfo[];
   readonly exportItems: ItemInfo[];
   readonly #types: WitTypes;
@@ -53,8 +57,10 @@ export class ComponentDetails {
   /** The number of resources that the app defines. They come first, and the functions that drop them have their order. */
   readonly hostResourceCount: number;
 
-  constructor({ id, types, plans, resources, importedResources, imports, exports }: InterfaceInfo) {
+  constructor(info: InterfaceInfo) {
+    const { id, types, plans, resources, importedResources, imports, exports } = info;
     this.id = id;
+    this.isAsync = info.async;
     this.hostResourceCount = importedResources;
     this.importItems = imports.items;
     this.exportItems = exports.items;
@@ -179,7 +185,7 @@ function itemOf(
   for (let i = 0; i < signature.params.length; i++) {
     append(params, ObjectFreeze({ name: signature.names[i], type: signature.params[i].text }));
   }
-  const described = { name, kind, params: ObjectFreeze(toArray(params)) };
+  const described = { name, kind, params: ObjectFreeze(toArray(params)), async: signature.isAsync };
   if (signature.result === undefined) return ObjectFreeze(described) as ComponentItem;
   return ObjectFreeze({ ...described, result: signature.result.text }) as ComponentItem;
 }

@@ -20,6 +20,7 @@ import {
   op_wasm_is_metered,
   op_wasm_output,
   op_wasm_set_fuel,
+  op_wasm_settle_component,
   op_wasm_start_component_call,
   op_wasm_start_image_call,
 } from "../ops.ts";
@@ -27,6 +28,7 @@ import { checkCallOptions } from "../options.ts";
 import type { CallOptions } from "../options.ts";
 import type { StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
+import type { AsyncCalls } from "./async_calls.ts";
 import type { ComponentDetails, ComponentFunction } from "./component.ts";
 import { ComponentError } from "./component_error.ts";
 import { functionName } from "./component_imports.ts";
@@ -37,7 +39,7 @@ import { imageFunctionOf } from "./image_calls.ts";
 import { camelCase, compatibleId, pascalCase, resourceName, shortName } from "./names.ts";
 import type { ResourceName } from "./names.ts";
 import { resourceClass } from "./resource_class.ts";
-import type { ResourceFunctions } from "./resource_class.ts";
+import type { CallExport, ResourceFunctions } from "./resource_class.ts";
 import { Lifting, Lowering } from "./resources.ts";
 import type { InstanceResources } from "./resources.ts";
 import { readWitValues } from "./value_reader.ts";
@@ -63,13 +65,20 @@ export class ComponentInstance {
 
   #resources: InstanceResources;
   #exchanges: Exchanges = { last: 0 };
+  #calls: AsyncCalls | undefined;
 
-  private constructor(key: symbol, component: ComponentDetails, resources: InstanceResources) {
+  private constructor(
+    key: symbol,
+    component: ComponentDetails,
+    resources: InstanceResources,
+    calls: AsyncCalls | undefined,
+  ) {
     illegal(key);
+    this.#calls = calls;
     this.#store = resources.store;
     this.#component = component;
     this.#resources = resources;
-    this.exports = componentExportsOf(component, component.exportItems, resources);
+    this.exports = componentExportsOf(component, component.exportItems, resources, calls);
     ObjectFreeze(this);
   }
 
@@ -86,7 +95,14 @@ export class ComponentInstance {
   call(path: string, args: readonly unknown[] = []): any {
     const number = this.#find(path);
     const checked = argumentList(args, path);
-    return callComponent(this.#component.exported(number), this.#resources, number, checked);
+    const called = this.#component.exported(number);
+    if (called.signature.isAsync) {
+      throw new WasmError(
+        `${functionName(called)} is asynchronous: callAsync calls it`,
+        RuntimeError,
+      );
+    }
+    return callComponent(called, this.#resources, number, checked, this.#calls);
   }
 
   /**
@@ -103,6 +119,10 @@ export class ComponentInstance {
     const resources = this.#resources;
     const called = this.#component.exported(number);
     const checked = argumentList(args, path);
+    const callOptions = checkCallOptions(options);
+    if (this.#calls !== undefined) {
+      return await callBeside(called, resources, number, checked, this.#calls, callOptions);
+    }
     const images = imageFunctionOf(called);
     if (images !== undefined) {
       const start = (timeoutMs: number, isAbortable: boolean): number => {
@@ -118,7 +138,7 @@ export class ComponentInstance {
         op_wasm_component_head(store.id);
         return imageResult(called, images, store.id);
       };
-      return await runCall(store, start, finish, checkCallOptions(options));
+      return await runCall(store, start, finish, callOptions);
     }
     const handles = new Lowering(resources);
     const start = (timeoutMs: number, isAbortable: boolean): number => {
@@ -138,9 +158,9 @@ export class ComponentInstance {
         throw store.stopped(error);
       }
     };
-    const finish = () => readResult(called, resources, number);
+    const finish = () => readResult(called, resources, op_wasm_component_results(store.id, number));
     try {
-      return await runCall(store, start, finish, checkCallOptions(options));
+      return await runCall(store, start, finish, callOptions);
     } finally {
       handles.end();
     }
@@ -155,7 +175,8 @@ export class ComponentInstance {
    */
   run(): number {
     try {
-      this.call(this.#command());
+      const number = this.#find(this.#command());
+      callComponent(this.#component.exported(number), this.#resources, number, list(), this.#calls);
       return 0;
     } catch (error) {
       return statusOf(error);
@@ -215,19 +236,20 @@ export class ComponentInstance {
 
   /** The fuel that is left, or `undefined` if the instance has no fuel budget. */
   get fuel(): number | undefined {
-    this.#alive();
+    this.#settle();
     return op_wasm_is_metered(this.#store.id) ? op_wasm_fuel(this.#store.id) : undefined;
   }
 
   /** Sets the fuel that is left, up to the host's cap. */
   setFuel(fuel: number): void {
-    this.#alive();
+    this.#settle();
     op_wasm_set_fuel(this.#store.id, toInteger(fuel, "fuel", RuntimeError));
   }
 
   /** Frees the instance. A synchronous call that is running goes on until it returns; an asynchronous call fails. */
   drop(): void {
     this.#store.drop();
+    this.#calls?.end(dropped());
   }
 
   [Symbol.dispose](): void {
@@ -238,12 +260,20 @@ export class ComponentInstance {
     if (this.#store.dropped) throw dropped();
   }
 
+  /** As `#alive`; waits until an asynchronous component that goes on by itself is at rest. */
+  #settle(): void {
+    this.#alive();
+    if (this.#calls !== undefined) op_wasm_settle_component(this.#store.id);
+  }
+
   /** The path of the function that runs a command. */
   #command(): string {
     const items = this.#component.exportItems;
     for (let i = 0; i < items.length; i++) {
       const { name, kind } = items[i];
-      if (kind === "instance" && compatibleId(name) === COMMAND) return `${name}#run`;
+      if (kind !== "instance") continue;
+      const id = compatibleId(name);
+      if (id === COMMAND || id === COMMAND_03) return `${name}#run`;
     }
     throw new WasmError(
       `the component is no WASI command: it does not export ${COMMAND}`,
@@ -269,6 +299,7 @@ export class ComponentInstance {
 
 /** The export of a WASI command, with the part of its version that compatible versions have in common. */
 const COMMAND = "wasi:cli/run@0.2";
+const COMMAND_03 = "wasi:cli/run@0.3";
 
 /** The exit status of a command that did not return, or returned an error. Throws any other error. */
 function statusOf(error: unknown): number {
@@ -317,6 +348,7 @@ function callComponent(
   resources: InstanceResources,
   number: number,
   args: unknown[],
+  calls: AsyncCalls | undefined,
 ): unknown {
   const { store } = resources;
   if (store.dropped) throw dropped();
@@ -330,12 +362,21 @@ function callComponent(
   } catch (error) {
     // If the component was entered, it has ended.
     handles.rollBack();
-    throw store.stopped(error);
+    const stopped = store.stopped(error);
+    if (calls !== undefined && op_wasm_component_ended(store.id)) calls.end(stopped as object);
+    throw stopped;
   }
   handles.commit();
   handles.end();
-  if (status !== RETURNED) throw store.thrown(status);
-  return readResult(called, resources, number);
+  if (status !== RETURNED) {
+    const thrown = store.thrown(status);
+    calls?.end(thrown as object);
+    throw thrown;
+  }
+  const results = op_wasm_component_results(store.id, number);
+  // Streams and futures may want something.
+  calls?.goOn();
+  return readResult(called, resources, results);
 }
 
 /** Calls a function whose values cross by the codec. */
@@ -374,15 +415,28 @@ function imageResult(called: ComponentFunction, images: ImageFunction, store: nu
   return result === undefined ? undefined : unwrapped(called, result, images.result.readOne(store));
 }
 
-/** The result of a call that has returned. Throws the `err` of a `result`. */
-function readResult(
+/** Calls a function of an asynchronous component beside its other calls. */
+function callBeside(
   called: ComponentFunction,
   resources: InstanceResources,
   number: number,
+  args: unknown[],
+  calls: AsyncCalls,
+  options: CallOptions,
+): Promise<unknown> {
+  const write = (handles: Lowering) => argumentBytes(called, args, handles);
+  const finish = (bytes: Uint8Array) => readResult(called, resources, bytes);
+  return calls.call(number, write, finish, options);
+}
+
+/** The result of a call that has returned, from its bytes. Throws the `err` of a `result`. */
+function readResult(
+  called: ComponentFunction,
+  resources: InstanceResources,
+  bytes: Uint8Array,
 ): unknown {
   const { result } = called.signature;
   if (result === undefined) return undefined;
-  const bytes = op_wasm_component_results(resources.store.id, number);
   const value = readWitValues(list<WitType>(result), bytes, new Lifting(resources))[0];
   return unwrapped(called, result, value);
 }
@@ -397,15 +451,30 @@ function unwrapped(called: ComponentFunction, result: WitType, value: unknown): 
   return val;
 }
 
+/** A function that calls exported functions: asynchronous ones beside each other. */
+function exportCaller(
+  component: ComponentDetails,
+  resources: InstanceResources,
+  calls: AsyncCalls | undefined,
+): CallExport {
+  return (number, args) => {
+    const called = component.exported(number);
+    return called.signature.isAsync && calls !== undefined
+      ? callBeside(called, resources, number, args, calls, { __proto__: null })
+      : callComponent(called, resources, number, args, calls);
+  };
+}
+
 /** The JavaScript function for an exported function. */
 function componentFunctionOf(
   component: ComponentDetails,
   resources: InstanceResources,
   number: number,
+  calls: AsyncCalls | undefined,
 ): WasmFunction {
-  const called = component.exported(number);
-  const { params } = called.signature;
-  const exported = (...args: unknown[]): unknown => callComponent(called, resources, number, args);
+  const { params } = component.exported(number).signature;
+  const call = exportCaller(component, resources, calls);
+  const exported = (...args: unknown[]): unknown => call(number, args);
   ObjectDefineProperty(exported, "length", {
     __proto__: null,
     value: params.length,
@@ -419,6 +488,7 @@ function componentExportsOf(
   component: ComponentDetails,
   items: ItemInfo[],
   resources: InstanceResources,
+  calls: AsyncCalls | undefined,
 ): Readonly<Record<string, unknown>> {
   const exports: Record<string, unknown> = { __proto__: null };
   const members: Record<string, ResourceFunctions> = { __proto__: null };
@@ -426,21 +496,20 @@ function componentExportsOf(
   for (let i = 0; i < items.length; i++) {
     const { name, kind } = items[i];
     if (kind === "instance") {
-      const instance = componentExportsOf(component, items[i].items, resources);
+      const instance = componentExportsOf(component, items[i].items, resources, calls);
       exports[name] = instance;
       append(shorts, [shortName(name), instance]);
     } else if (kind === "function") {
       const { number } = items[i];
       const member = resourceName(name);
       if (member === undefined) {
-        exports[camelCase(name)] = componentFunctionOf(component, resources, number);
+        exports[camelCase(name)] = componentFunctionOf(component, resources, number, calls);
       } else {
         addMember(members, member, number);
       }
     }
   }
-  const call = (number: number, args: unknown[]) =>
-    callComponent(component.exported(number), resources, number, args);
+  const call = exportCaller(component, resources, calls);
   for (let i = 0; i < items.length; i++) {
     const { name, kind } = items[i];
     if (kind !== "resource") continue;

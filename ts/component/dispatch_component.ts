@@ -27,7 +27,10 @@ export function dispatchComponent(
 ): number {
   const { store } = resources;
   if (index > component.importCount) return dropOfHost(component, resources, index);
-  const call = new ImportCall(component.imported(index - 1), resources);
+  const call = new ImportCall(component.imported(index - 1), resources, {
+    read: () => op_wasm_import_arguments(store.id),
+    write: (results) => op_wasm_set_import_results(store.id, results),
+  });
   try {
     const result = call.run(index);
     if (waits && isPromise(result)) {
@@ -53,9 +56,18 @@ function dropOfHost(
   resources: InstanceResources,
   index: number,
 ): number {
+  return dropObject(component, resources, index, op_wasm_import_arguments(resources.store.id));
+}
+
+/** As {@linkcode dispatchComponent} of a function that drops resources: these bytes have the number of the object. */
+export function dropObject(
+  component: ComponentDetails,
+  resources: InstanceResources,
+  index: number,
+  bytes: Uint8Array,
+): number {
   const { store } = resources;
   try {
-    const bytes = op_wasm_import_arguments(store.id);
     const number = (bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24) >>> 0;
     const object = resources.unhold(number);
     if (object !== undefined) disposeOfHost(object);
@@ -67,13 +79,21 @@ function dropOfHost(
   }
 }
 
+/** Where the arguments of an import come from, and its results go. */
+interface ImportFrame {
+  read(): Uint8Array;
+  write(results: Uint8Array): void;
+}
+
 /** A call of an import. */
-class ImportCall {
+export class ImportCall {
+  readonly #frame: ImportFrame;
   readonly #imported: ComponentFunction;
   readonly #resources: InstanceResources;
   readonly #lifting: Lifting;
 
-  constructor(imported: ComponentFunction, resources: InstanceResources) {
+  constructor(imported: ComponentFunction, resources: InstanceResources, frame: ImportFrame) {
+    this.#frame = frame;
     this.#imported = imported;
     this.#resources = resources;
     this.#lifting = new Lifting(resources);
@@ -87,7 +107,7 @@ class ImportCall {
       return ReflectApply(store.imports[index] as WasmFunction, undefined, images.params.read(store.id));
     }
     const { params } = this.#imported.signature;
-    const args = readWitValues(params, op_wasm_import_arguments(store.id), this.#lifting);
+    const args = readWitValues(params, this.#frame.read(), this.#lifting);
     return ReflectApply(store.imports[index] as WasmFunction, undefined, args);
   }
 
@@ -131,7 +151,7 @@ class ImportCall {
     const { store } = this.#resources;
     const handles = new Lowering(this.#resources);
     try {
-      op_wasm_set_import_results(store.id, write(handles));
+      this.#frame.write(write(handles));
       handles.commit();
       return RETURNED;
     } catch (error) {

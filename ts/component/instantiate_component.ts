@@ -1,6 +1,12 @@
 // Instantiation of components.
 
-import { NOT_COMPILED, RETURNED, YIELD_DUE } from "../constants.ts";
+import {
+  NOT_COMPILED,
+  RETURNED,
+  STORE_FOR_ASYNC_COMPONENT,
+  STORE_FOR_COMPONENT,
+  YIELD_DUE,
+} from "../constants.ts";
 import { construct, internal } from "../construct.ts";
 import { describe } from "../describe.ts";
 import { InstantiateError, WasmError } from "../errors.ts";
@@ -16,6 +22,7 @@ import type { StoreOptions } from "../options.ts";
 import { newComponentStore } from "../store_state.ts";
 import type { StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
+import { AsyncCalls } from "./async_calls.ts";
 import { componentDetailsOf } from "./component.ts";
 import type { ComponentDetails, WasmComponent } from "./component.ts";
 import { lookUpImports } from "./component_imports.ts";
@@ -51,7 +58,8 @@ export async function instantiateComponent(
   if (instancePressure.isHigh()) await instancePressure.relieve();
   const dispatch = (_: StoreState, index: number, waits: boolean) =>
     dispatchComponent(details, resources, index, waits);
-  const store = newComponentStore(checked, dispatch);
+  const use = details.isAsync ? STORE_FOR_ASYNC_COMPONENT : STORE_FOR_COMPONENT;
+  const store = newComponentStore(checked, use, dispatch);
   const resources = new InstanceResources(store);
   for (let i = 0; i < found.prototypes.length; i++) {
     resources.hostPrototypes[i] = found.prototypes[i];
@@ -76,6 +84,7 @@ function startComponent(
   const { store } = resources;
   for (let i = 0; i < functions.length; i++) store.imports[i + 1] = functions[i];
   const count = functions.length + component.hostResourceCount;
+  const calls = component.isAsync ? new AsyncCalls(component, resources) : undefined;
   let status;
   try {
     status = op_wasm_instantiate_component(component.id, store.id, count, store.imports);
@@ -83,5 +92,6 @@ function startComponent(
     throw store.stopped(error);
   }
   if (status !== RETURNED) throw store.thrown(status);
-  return construct(ComponentInstance, internal, component, resources);
+  calls?.goOn();
+  return construct(ComponentInstance, internal, component, resources, calls);
 }

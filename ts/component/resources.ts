@@ -7,6 +7,7 @@ import { append, list } from "../list.ts";
 import { op_wasm_component_ended, op_wasm_drop_resource, op_wasm_drop_resource_later } from "../ops.ts";
 import type { StoreState } from "../store_state.ts";
 import { importProperty } from "../webassembly/import_lookup.ts";
+import type { WitType } from "./wit_types.ts";
 
 /** `Symbol.dispose`, read before scripts can change `Symbol`. */
 export const disposeSymbol: typeof Symbol.dispose = Symbol.dispose;
@@ -45,9 +46,21 @@ export class HandleMisfit {
   }
 }
 
+/** The streams and futures of one instance. */
+export interface InstanceStreams {
+  /** The number for an async iterable or a promise. Throws `HandleMisfit` for other values. */
+  lower(type: WitType, value: unknown): number;
+  /** The component has not got the async iterable or promise of this number. */
+  forget(number: number): void;
+  /** The async iterator or promise for a stream or future of the component. */
+  lift(type: WitType, number: number): object;
+}
+
 /** The resources of one instance. */
 export class InstanceResources {
   readonly store: StoreState;
+  /** Of an asynchronous component only. */
+  streams: InstanceStreams | undefined;
   /** The prototypes of the app's classes, by the number of the resource. */
   readonly hostPrototypes: (object | undefined)[] = list();
   /** Makes the object of a component's resource, by the number of the resource. */
@@ -171,9 +184,20 @@ export class Lowering {
   /** The numbers of the app's objects that the component gets, and of those that it only borrows. */
   readonly #owned: number[] = list();
   readonly #borrowed: number[] = list();
+  /** The numbers of async iterables and promises. */
+  readonly #ends: number[] = list();
 
   constructor(resources: InstanceResources) {
     this.#resources = resources;
+  }
+
+  /** The number for an async iterable or a promise. */
+  lowerEnd(type: WitType, value: unknown): number {
+    const { streams } = this.#resources;
+    if (streams === undefined) throw new HandleMisfit("a value of an instance without streams");
+    const number = streams.lower(type, value);
+    append(this.#ends, number);
+    return number;
   }
 
   /** The number for an object. */
@@ -220,6 +244,7 @@ export class Lowering {
 
   /** The component has not got the values. */
   rollBack(): void {
+    for (let i = 0; i < this.#ends.length; i++) this.#resources.streams?.forget(this.#ends[i]);
     for (let i = 0; i < this.#owned.length; i++) this.#resources.unhold(this.#owned[i]);
     this.end();
   }
@@ -238,6 +263,11 @@ export class Lifting {
 
   constructor(resources: InstanceResources) {
     this.#resources = resources;
+  }
+
+  /** The async iterator or promise for a number. */
+  liftEnd(type: WitType, number: number): object | undefined {
+    return this.#resources.streams?.lift(type, number);
   }
 
   /** The object for a number. */

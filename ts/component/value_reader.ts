@@ -37,6 +37,7 @@ import {
   WIT_F64,
   WIT_FIXED_LENGTH_LIST,
   WIT_FLAGS,
+  WIT_FUTURE,
   WIT_LIST,
   WIT_MAP,
   WIT_OPTION,
@@ -47,6 +48,7 @@ import {
   WIT_S32,
   WIT_S64,
   WIT_S8,
+  WIT_STREAM,
   WIT_STRING,
   WIT_TUPLE,
   WIT_U16,
@@ -152,6 +154,9 @@ function readWit(reader: Reader, type: WitType): unknown {
     case WIT_OWN:
     case WIT_BORROW:
       return reader.handles.lift(type.resource, type.kind === WIT_OWN, reader.word());
+    case WIT_FUTURE:
+    case WIT_STREAM:
+      return reader.handles.liftEnd(type, reader.word());
     case WIT_RESULT: {
       const isErr = reader.bytes[reader.take(1)] === 1;
       return readCase(reader, isErr ? "err" : "ok", type.parts[isErr ? 1 : 0]);

@@ -44,6 +44,7 @@ import {
   WIT_F64,
   WIT_FIXED_LENGTH_LIST,
   WIT_FLAGS,
+  WIT_FUTURE,
   WIT_LIST,
   WIT_MAP,
   WIT_OPTION,
@@ -54,6 +55,7 @@ import {
   WIT_S32,
   WIT_S64,
   WIT_S8,
+  WIT_STREAM,
   WIT_STRING,
   WIT_TUPLE,
   WIT_U16,
@@ -276,6 +278,8 @@ function writeWit(writer: Writer, type: WitType, value: unknown): void {
       return writeResult(writer, type, value);
     case WIT_OWN:
     case WIT_BORROW:
+    case WIT_FUTURE:
+    case WIT_STREAM:
       return writeHandle(writer, type, value);
     default:
       throw witMisfit(type, value);
@@ -467,7 +471,9 @@ function writeOption(writer: Writer, type: WitType, value: unknown): void {
 function writeHandle(writer: Writer, type: WitType, value: unknown): void {
   let number;
   try {
-    number = writer.handles.lower(type.resource, type.kind === WIT_OWN, value);
+    number = type.kind === WIT_OWN || type.kind === WIT_BORROW
+      ? writer.handles.lower(type.resource, type.kind === WIT_OWN, value)
+      : writer.handles.lowerEnd(type, value);
   } catch (error) {
     if (!isMisfit(error)) throw error;
     throw new WitMisfit(type.text, isObject(value) ? error.got : describe(value));

@@ -7,10 +7,10 @@ import type { Decoder, Encode } from "./image.ts";
 /** A type as the op describes it. The numbers are places in the list of all types of a component. */
 export interface TypeInfo {
   kind: string;
-  element?: number;
+  element?: number | null;
   length?: number;
   key?: number;
-  value?: number;
+  value?: number | null;
   fields?: [string, number][];
   types?: number[];
   cases?: [string, number | null][];
@@ -74,6 +74,8 @@ export interface PlansInfo {
 /** A component as the op describes it. */
 export interface InterfaceInfo {
   id: number;
+  /** Whether it has asynchronous functions, streams or futures. */
+  async: boolean;
   types: TypeInfo[];
   plans: PlansInfo;
   /** First those that the app defines. */
@@ -110,7 +112,9 @@ export const WIT_OPTION = 21;
 export const WIT_RESULT = 22;
 export const WIT_OWN = 23;
 export const WIT_BORROW = 24;
-export const WIT_OTHER = 25;
+export const WIT_FUTURE = 25;
+export const WIT_STREAM = 26;
+export const WIT_OTHER = 27;
 
 const WIT_KINDS: Record<string, number> = {
   __proto__: null,
@@ -139,6 +143,8 @@ const WIT_KINDS: Record<string, number> = {
   "result": WIT_RESULT,
   "own": WIT_OWN,
   "borrow": WIT_BORROW,
+  "future": WIT_FUTURE,
+  "stream": WIT_STREAM,
   "other": WIT_OTHER,
 };
 
@@ -147,7 +153,9 @@ export interface WitType {
   kind: number;
   /** The type in WIT, for messages. Long types are cut. */
   text: string;
-  /** The elements of a list, the value of an option, the values of a map. */
+  /** The place of the type in the list of all types of the component. */
+  index: number;
+  /** The elements of a list or stream, the value of an option or future, the values of a map. */
   element: WitType | undefined;
   /** The keys of a map. */
   key: WitType | undefined;
@@ -189,18 +197,19 @@ export class WitTypes {
 
   /** The type at this place. A type is described behind the types of its parts, and nests up to a hundred deep. */
   at(index: number): WitType {
-    return this.#types[index] ??= this.#prepare(this.#infos[index], this.#layouts[index]);
+    return this.#types[index] ??= this.#prepare(index, this.#infos[index], this.#layouts[index]);
   }
 
   #optional(index: number | null): WitType | undefined {
     return index === null ? undefined : this.at(index);
   }
 
-  #prepare(info: TypeInfo, layout: LayoutInfo): WitType {
+  #prepare(index: number, info: TypeInfo, layout: LayoutInfo): WitType {
     const kind = WIT_KINDS[info.kind];
     const type: WitType = {
       kind,
       text: info.kind,
+      index,
       element: undefined,
       key: undefined,
       length: 0,
@@ -294,6 +303,11 @@ export class WitTypes {
         type.text = `${info.kind}<${path[path.length - 1]}>`;
         break;
       }
+      case WIT_FUTURE:
+      case WIT_STREAM:
+        type.element = this.#optional(kind === WIT_FUTURE ? info.value : info.element);
+        if (type.element !== undefined) type.text = `${info.kind}<${type.element.text}>`;
+        break;
       case WIT_OTHER:
         type.text = info.name;
     }
@@ -314,6 +328,7 @@ export interface WitSignature {
   names: string[];
   params: WitType[];
   result: WitType | undefined;
+  isAsync: boolean;
 }
 
 /** The signature of a function. */
@@ -326,5 +341,5 @@ export function witSignatureOf(types: WitTypes, info: FunctionInfo): WitSignatur
     append(params, types.at(index));
   }
   const result = info.result === null ? undefined : types.at(info.result);
-  return { names, params, result };
+  return { names, params, result, isAsync: info.async };
 }

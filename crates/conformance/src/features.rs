@@ -13,9 +13,13 @@ use wasmtime::Config;
 pub enum Feature {
     BulkMemory,
     ComponentModel,
+    ComponentModelAsync,
+    ComponentModelAsyncStackful,
     ComponentModelFixedLengthLists,
     ComponentModelImplements,
     ComponentModelMap,
+    ComponentModelMoreAsyncBuiltins,
+    ComponentModelThreading,
     CustomPageSizes,
     Exceptions,
     ExtendedConst,
@@ -40,9 +44,13 @@ impl Feature {
         match self {
             Feature::BulkMemory => WasmFeatures::BULK_MEMORY,
             Feature::ComponentModel => WasmFeatures::COMPONENT_MODEL,
+            Feature::ComponentModelAsync => WasmFeatures::CM_ASYNC,
+            Feature::ComponentModelAsyncStackful => WasmFeatures::CM_ASYNC_STACKFUL,
             Feature::ComponentModelFixedLengthLists => WasmFeatures::CM_FIXED_LENGTH_LISTS,
             Feature::ComponentModelImplements => WasmFeatures::CM_IMPLEMENTS,
             Feature::ComponentModelMap => WasmFeatures::CM_MAP,
+            Feature::ComponentModelMoreAsyncBuiltins => WasmFeatures::CM_MORE_ASYNC_BUILTINS,
+            Feature::ComponentModelThreading => WasmFeatures::CM_THREADING,
             Feature::CustomPageSizes => WasmFeatures::CUSTOM_PAGE_SIZES,
             Feature::Exceptions => WasmFeatures::EXCEPTIONS,
             Feature::ExtendedConst => WasmFeatures::EXTENDED_CONST,
@@ -150,13 +158,17 @@ impl Features {
     /// Turns these features of wasmtime on, and all others of Wasm 3.0 and of the component model off.
     pub fn configure(&self, config: &mut Config) {
         const COMPONENTS: WasmFeatures = WasmFeatures::COMPONENT_MODEL
+            .union(WasmFeatures::CM_ASYNC)
+            .union(WasmFeatures::CM_ASYNC_STACKFUL)
+            .union(WasmFeatures::CM_MORE_ASYNC_BUILTINS)
+            .union(WasmFeatures::CM_THREADING)
             .union(WasmFeatures::CM_FIXED_LENGTH_LISTS)
             .union(WasmFeatures::CM_IMPLEMENTS)
             .union(WasmFeatures::CM_MAP);
         let on = self.flags();
         let known = WasmFeatures::WASM3.union(COMPONENTS);
         config
-            .concurrency_support(false)
+            .concurrency_support(self.has(Feature::ComponentModelAsync))
             .wasm_features(on, true)
             .wasm_features(known.difference(on), false)
             .shared_memory(self.has(Feature::Threads));

@@ -64,6 +64,9 @@ pub struct WasmCapabilities {
     pub webassembly_global: bool,
     /// Whether stores may have WASI. Default: no.
     pub allow_wasi: bool,
+    /// Whether components with WASI may use WASI 0.3. Its implementation in wasmtime is new, and wasmtime makes no security
+    /// releases for it. Default: no.
+    pub allow_wasi_03: bool,
     /// Folders that guests with WASI may get as preopens, with everything in them. Links are resolved before a path
     /// is compared. Default: none.
     pub preopen_paths: Vec<PathBuf>,
@@ -116,6 +119,11 @@ pub struct WasmCapabilities {
     /// those that come out. A value takes more there than in the component: an element of a list 40 bytes. Default:
     /// 128 MiB.
     pub max_component_value_bytes: u64,
+    /// The maximum number of calls of one asynchronous component that have not ended at one time. Default: 10,000.
+    pub max_component_calls: u32,
+    /// The maximum number of streams and futures that are open at one time between one component and the host, in both
+    /// directions together. At most one chunk of each waits in the host. Default: 10,000.
+    pub max_component_streams: u32,
     /// The maximum number of modules that an app holds at one time. Default: 10,000.
     pub max_modules: u32,
     /// The maximum number of imports and exports of an ES module together; their names may have 256 bytes each on
@@ -152,6 +160,7 @@ impl Default for WasmCapabilities {
             allow_legacy_exceptions: true,
             webassembly_global: false,
             allow_wasi: false,
+            allow_wasi_03: false,
             preopen_paths: Vec::new(),
             preopen_globs: Vec::new(),
             network: Network::default(),
@@ -166,6 +175,8 @@ impl Default for WasmCapabilities {
             max_running_calls: 1_000,
             max_table_elements: 10_000_000,
             max_component_value_bytes: 128 << 20,
+            max_component_calls: 10_000,
+            max_component_streams: 10_000,
             max_modules: 10_000,
             max_es_module_names: 10_000,
             max_stores: 20_000,

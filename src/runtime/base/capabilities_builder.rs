@@ -55,6 +55,13 @@ impl WasmCapabilitiesBuilder {
         self
     }
 
+    /// Allows WASI 0.3 for components, besides WASI itself.
+    pub fn allow_wasi_03(mut self) -> Self {
+        self.0.allow_wasi = true;
+        self.0.allow_wasi_03 = true;
+        self
+    }
+
     /// Allows WASI, with these folders as possible preopens.
     pub fn preopen_paths<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.0
@@ -106,6 +113,8 @@ impl WasmCapabilitiesBuilder {
         max_fuel: u64;
         max_timeout_ms: u64;
         max_running_calls: u32;
+        max_component_calls: u32;
+        max_component_streams: u32;
         max_table_elements: u64;
         max_modules: u32;
         max_es_module_names: u32;

@@ -225,11 +225,20 @@ impl WasmError {
         if trap == Trap::OutOfFuel {
             return Some(Self::out_of_fuel());
         }
+        Some(Self::trapped(trap))
+    }
+
+    fn trapped(trap: Trap) -> Self {
         let name = trap_name(trap);
-        Some(Self {
+        Self {
             trap: Some(name),
             ..Self::runtime(format!("wasm trap: {name}"))
-        })
+        }
+    }
+
+    /// The calls of a component wait for something that nothing can bring.
+    pub(crate) fn deadlock() -> Self {
+        Self::trapped(Trap::AsyncDeadlock)
     }
 }
 
@@ -263,6 +272,36 @@ fn trap_name(trap: Trap) -> &'static str {
         Trap::ListOutOfBounds => "list content out-of-bounds",
         Trap::InvalidDiscriminant => "invalid variant discriminant",
         Trap::UnalignedPointer => "unaligned pointer",
+        Trap::NoAsyncResult => "async-lifted export failed to produce a result",
+        Trap::AsyncDeadlock => "deadlock detected: event loop cannot make further progress",
+        Trap::CannotBlockSyncTask => "cannot block a synchronous task before returning",
+        Trap::TaskCancelNotCancelled => "`task.cancel` called by task which has not been cancelled",
+        Trap::TaskCancelOrReturnTwice => {
+            "`task.return` or `task.cancel` called more than once for current task"
+        }
+        Trap::SubtaskCancelAfterTerminal => {
+            "`subtask.cancel` called after terminal status delivered"
+        }
+        Trap::TaskReturnInvalid => {
+            "invalid `task.return` signature and/or options for current task"
+        }
+        Trap::WaitableSetDropHasWaiters => "cannot drop waitable set with waiters",
+        Trap::SubtaskDropNotResolved => "cannot drop a subtask which has not yet resolved",
+        Trap::ThreadNewIndirectInvalidType => "start function does not match expected type",
+        Trap::ThreadNewIndirectUninitialized => {
+            "the start function index points to an uninitialized function"
+        }
+        Trap::BackpressureOverflow => "backpressure counter overflow",
+        Trap::UnsupportedCallbackCode => "unsupported callback code",
+        Trap::CannotResumeThread => "cannot resume thread which is not suspended",
+        Trap::ConcurrentFutureStreamOp => {
+            "cannot have concurrent operations active on a future/stream"
+        }
+        Trap::ReferenceCountOverflow => "reference count overflow",
+        Trap::StreamOpTooBig => "stream read/write count too large",
+        Trap::WaitableSyncAndAsync => {
+            "waitable cannot be used synchronously while added to a waitable set"
+        }
         Trap::UncaughtException => "uncaught exception propagated out of component",
         _ => "trap",
     }

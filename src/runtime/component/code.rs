@@ -10,6 +10,7 @@ use crate::runtime::admission::ComponentProfile;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::Checks;
+use crate::runtime::engine::EngineKind;
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
 use crate::runtime::store::StoreData;
 use crate::runtime::wasi::p2::WasiScope;
@@ -19,6 +20,8 @@ pub(crate) struct ComponentCode {
     wasm: Box<[u8]>,
     pub(crate) profile: ComponentProfile,
     pub(crate) interface: Arc<Interface>,
+    /// The kind of the engines that it is compiled for.
+    pub(crate) kind: EngineKind,
     /// Indexed by [`Checks::index`].
     compiled: [OnceLock<CompiledComponent>; Checks::WAYS],
 }
@@ -26,6 +29,7 @@ pub(crate) struct ComponentCode {
 /// A component's machine code for one engine.
 pub(crate) struct CompiledComponent {
     component: Component,
+    kind: EngineKind,
     /// The exported functions, by number.
     pub(crate) exports: Box<[ComponentExportIndex]>,
     /// The component linked with the host's functions, made on first use. Indexed by [`WasiScope::index`].
@@ -35,10 +39,19 @@ pub(crate) struct CompiledComponent {
 }
 
 impl ComponentCode {
-    pub(crate) fn new(wasm: &[u8], profile: ComponentProfile, interface: Interface) -> Self {
+    pub(crate) fn new(
+        wasm: &[u8],
+        profile: ComponentProfile,
+        kind: EngineKind,
+        mut interface: Interface,
+    ) -> Self {
+        if kind == EngineKind::Async {
+            interface.plans.forget();
+        }
         Self {
             wasm: wasm.into(),
             profile,
+            kind,
             interface: Arc::new(interface),
             compiled: Default::default(),
         }
@@ -74,7 +87,8 @@ impl ComponentCode {
     /// `CompileError` if there are too few mappings left for the code, or too few descriptors for the initial contents of
     /// its memories.
     pub(crate) fn add(&self, component: Component, checks: Checks) -> Result<(), WasmError> {
-        let compiled = CompiledComponent::new(component, &self.profile, &self.interface)?;
+        let compiled =
+            CompiledComponent::new(component, self.kind, &self.profile, &self.interface)?;
         self.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
     }
@@ -83,6 +97,7 @@ impl ComponentCode {
 impl CompiledComponent {
     fn new(
         component: Component,
+        kind: EngineKind,
         profile: &ComponentProfile,
         interface: &Interface,
     ) -> Result<Self, WasmError> {
@@ -97,6 +112,7 @@ impl CompiledComponent {
         let exports = exports.ok_or_else(|| WasmError::compile("the exports have changed"))?;
         Ok(Self {
             component,
+            kind,
             exports,
             linked: Default::default(),
             _shares: shares,
@@ -116,7 +132,7 @@ impl CompiledComponent {
         if let Some(linked) = cell.get() {
             return Ok(linked);
         }
-        let linked = linking::link(&self.component, interface, scope)?;
+        let linked = linking::link(&self.component, interface, scope, self.kind)?;
         Ok(cell.get_or_init(|| linked))
     }
 }

@@ -14,6 +14,7 @@
 //! | `result` | one byte, 0 for `ok` and 1 for `err`, and the value if it has one |
 //! | `flags` | one bit for each, in whole 32-bit numbers |
 //! | `own`, `borrow` | the number of a handle (32 bits): see [`resources`](super::resources) |
+//! | `future`, `stream` | the number of its readable end (32 bits): see [`transmit`](super::transmit) |
 
 use wasmtime::component::Val;
 
@@ -163,9 +164,11 @@ impl<'a> Reader<'a> {
             ValueType::S16 => Val::S16(i16::from_le_bytes(self.take()?)),
             ValueType::U16 => Val::U16(u16::from_le_bytes(self.take()?)),
             ValueType::S32 => Val::S32(i32::from_le_bytes(self.take()?)),
-            ValueType::U32 | ValueType::Own { .. } | ValueType::Borrow { .. } => {
-                Val::U32(self.word()?)
-            }
+            ValueType::U32
+            | ValueType::Own { .. }
+            | ValueType::Borrow { .. }
+            | ValueType::Future { .. }
+            | ValueType::Stream { .. } => Val::U32(self.word()?),
             ValueType::S64 => Val::S64(i64::from_le_bytes(self.take()?)),
             ValueType::U64 => Val::U64(u64::from_le_bytes(self.take()?)),
             ValueType::F32 => Val::Float32(f32::from_le_bytes(self.take()?)),

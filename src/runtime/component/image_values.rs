@@ -110,6 +110,8 @@ impl<'a> Reader<'a> {
             ValueType::Map { .. }
             | ValueType::Own { .. }
             | ValueType::Borrow { .. }
+            | ValueType::Future { .. }
+            | ValueType::Stream { .. }
             | ValueType::Other { .. } => Val::Option(None),
         }
     }

@@ -1,17 +1,19 @@
 //! Instances of components. Each has a store of its own: a trap ends all components of a store.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use wasmtime::component::{Func, Instance, Val};
+use wasmtime::component::{Func, Instance, ResourceAny, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::WasmComponent;
+use super::async_instance::Driven;
 use super::code::CompiledComponent;
 use super::types::{Function, Interface};
-use super::{resources, values};
+use super::{concurrent, resources, values};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 use crate::runtime::store::component_values::{ComponentMailbox, ComponentValues};
@@ -32,8 +34,10 @@ pub struct ComponentInstance {
     /// The exported functions, by number.
     funcs: Arc<[Func]>,
     /// Whether a call is running, or has ended in another way than by its return.
-    ended: Arc<AtomicBool>,
-    late_drops: Arc<LateDrops>,
+    pub(super) ended: Arc<AtomicBool>,
+    pub(super) late_drops: Arc<LateDrops>,
+    /// The driver of the calls, if the component is asynchronous.
+    pub(super) driven: Option<Rc<Driven>>,
 }
 
 /// Handles of resources that the next call drops first: their destructors are guest code, which runs only within the limits
@@ -46,13 +50,19 @@ impl LateDrops {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes the resources.
+    pub(super) fn take(&self, data: &mut StoreData) -> Vec<ResourceAny> {
+        let handles = std::mem::take(&mut *self.handles());
+        let handles = handles.into_iter();
+        handles
+            .filter_map(|handle| data.component_handles.take(handle))
+            .collect()
+    }
+
     /// Drops the resources.
     pub(super) fn run(&self, store: &mut StoreContextMut<'_, StoreData>) -> wasmtime::Result<()> {
-        let handles = std::mem::take(&mut *self.handles());
-        for handle in handles {
-            if let Some(dropped) = store.data_mut().component_handles.take(handle) {
-                dropped.resource_drop(store.as_context_mut())?;
-            }
+        for dropped in self.take(store.data_mut()) {
+            dropped.resource_drop(store.as_context_mut())?;
         }
         Ok(())
     }
@@ -91,31 +101,57 @@ impl ComponentInstantiation<'_> {
                 imports.len()
             )));
         }
-        let scope = store.with(|store| {
+        let (scope, allows_03) = store.with(|store| {
             let wasi = store.data().wasi_p2.as_deref();
-            Ok(wasi.map_or(WasiScope::None, WasiP2::scope))
+            Ok((
+                wasi.map_or(WasiScope::None, WasiP2::scope),
+                wasi.is_some_and(WasiP2::allows_03),
+            ))
         })?;
         let has_wasi = scope.has_wasi();
+        if has_wasi && !allows_03 && interface.imports_wasi_03() {
+            return Err(WasmError::instantiate(
+                "the component imports WASI 0.3, which the host does not allow (allow_wasi_03)",
+            ));
+        }
         let linked = code.linked(interface, scope)?;
         if !imports.is_empty() {
             store.expect_host_funcs();
         }
         let profile = &component.code.profile;
-        let made = store.run(|mut store| {
+        let driven = Driven::of(store, has_wasi && interface.imports_wasi_03())?;
+        let prepare = |mut store: StoreContextMut<'_, StoreData>| {
             let max_counted = max_value_bytes / interface.crossing_traits(has_wasi).flags_factor;
             store.set_hostcall_fuel(usize::try_from(max_counted).unwrap_or(usize::MAX));
             let max_handles = store.data().limits.max_references;
             store.set_max_component_handles(max_handles as usize);
             let data = store.data_mut();
+            if let Some(exchange) = &data.exchange {
+                exchange.set_imports(imports.clone());
+            }
             data.component_imports = imports;
             data.limits.take_refusal();
             data.limits.reserve_shared(profile.shared_growth)?;
             data.count_instances(profile.core_instances.max(1));
-            match linked.instantiate(store.as_context_mut()) {
-                Ok(instance) => Ok(Outcome::Returned(funcs(store, &instance, code)?)),
-                Err(error) => instantiation_error(store, &error),
+            Ok::<_, WasmError>(())
+        };
+        let made = match &driven {
+            None => store.run(|mut store| {
+                prepare(store.as_context_mut())?;
+                match linked.instantiate(store.as_context_mut()) {
+                    Ok(instance) => Ok(Outcome::Returned(funcs(store, &instance, code)?)),
+                    Err(error) => instantiation_error(store, &error),
+                }
+            })?,
+            Some(driven) => {
+                store.with(prepare)?;
+                let work = async |store: &mut StoreContextMut<'_, StoreData>| {
+                    let instance = linked.instantiate_async(store.as_context_mut()).await?;
+                    Ok(funcs(store.as_context_mut(), &instance, code)?)
+                };
+                driven.run_in_place(store, work, instantiation_error)?
             }
-        })?;
+        };
         Ok(made.map(|funcs| ComponentInstance {
             component: component.clone(),
             store: store.clone(),
@@ -123,6 +159,7 @@ impl ComponentInstantiation<'_> {
             funcs,
             ended: Arc::default(),
             late_drops: Arc::default(),
+            driven,
         }))
     }
 }
@@ -173,12 +210,12 @@ fn ended_by<T>(
 
 /// A call of a function of a component with arguments that fit.
 pub(crate) struct ComponentCall {
-    func: Func,
+    pub(super) func: Func,
     /// The number of the function among the exports of the interface.
-    number: u32,
-    interface: Arc<Interface>,
-    args: Vec<Val>,
-    late_drops: Arc<LateDrops>,
+    pub(super) number: u32,
+    pub(super) interface: Arc<Interface>,
+    pub(super) args: Vec<Val>,
+    pub(super) late_drops: Arc<LateDrops>,
 }
 
 impl ComponentCall {
@@ -262,7 +299,10 @@ impl ComponentInstance {
 
     /// Whether the instance has ended, so that no function of it can be called any more.
     pub fn ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire) && self.store.is_at_rest()
+        match &self.driven {
+            Some(driven) => self.ended.load(Ordering::Acquire) || driven.has_ended(),
+            None => self.ended.load(Ordering::Acquire) && self.store.is_at_rest(),
+        }
     }
 
     /// Calls an exported function, and returns its result if it has one. The path is its name, or the name of an exported
@@ -305,7 +345,7 @@ impl ComponentInstance {
     ///
     /// # Errors
     /// As [`ComponentInstance::call`].
-    fn callable(&self, number: u32) -> Result<(&Function, Func), WasmError> {
+    pub(super) fn callable(&self, number: u32) -> Result<(&Function, Func), WasmError> {
         let interface = &self.component.code.interface;
         let function = interface.exports.functions.get(number as usize);
         let (Some(function), Some(func)) = (function, self.funcs.get(number as usize)) else {
@@ -366,6 +406,11 @@ impl ComponentInstance {
         let dropped = dropped.ok_or_else(|| {
             WasmError::mismatch(format!("there is no handle {handle} of a resource"))
         })?;
+        if let Some(driven) = &self.driven {
+            return self.enter_in_place(driven, async |store| {
+                dropped.resource_drop_async(store.as_context_mut()).await
+            });
+        }
         self.enter(
             |mut store| match dropped.resource_drop(store.as_context_mut()) {
                 Ok(()) => Ok(Outcome::Returned(())),
@@ -390,10 +435,16 @@ impl ComponentInstance {
     }
 
     pub(super) fn check_usable(&self) -> Result<(), WasmError> {
+        self.settle();
         if !self.store.is_at_rest() {
             return Err(WasmError::busy());
         }
-        if self.ended.load(Ordering::Acquire) {
+        self.check_not_ended()
+    }
+
+    pub(super) fn check_not_ended(&self) -> Result<(), WasmError> {
+        let driven = self.driven.as_deref();
+        if self.ended.load(Ordering::Acquire) || driven.is_some_and(Driven::has_ended) {
             return Err(WasmError::runtime(
                 "cannot enter component instance: it has ended, since an earlier call did not return",
             ));
@@ -407,7 +458,12 @@ impl ComponentInstance {
     /// As [`ComponentInstance::call`].
     pub(crate) fn run(&self, call: ComponentCall) -> Result<Outcome<Vec<Val>>, WasmError> {
         self.check_usable()?;
-        self.enter(|store| call.run(store))
+        match &self.driven {
+            None => self.enter(|store| call.run(store)),
+            Some(driven) => self.enter_in_place(driven, async |store| {
+                concurrent::call_alone(store, call).await
+            }),
+        }
     }
 
     /// Runs `run`, which enters the component. The instance ends if it does not return.
@@ -474,6 +530,10 @@ impl ComponentInstance {
         held: impl Send + 'static,
     ) -> Result<RunningCall, WasmError> {
         self.check_usable()?;
+        if self.driven.is_some() {
+            // Its calls are events of the driver.
+            return Err(WasmError::busy());
+        }
         let ended = self.ended.clone();
         let mailbox: Arc<ComponentMailbox> = self.store.component_mailbox();
         let run = move |store: StoreContextMut<'_, StoreData>| {

@@ -291,8 +291,12 @@ impl<'a> Builder<'a> {
             ComponentDefinedType::Borrow(id) => ValueType::Borrow {
                 resource: self.resource(id.resource()),
             },
-            ComponentDefinedType::Future { .. } => ValueType::Other { name: "future" },
-            ComponentDefinedType::Stream { .. } => ValueType::Other { name: "stream" },
+            ComponentDefinedType::Future { ty, .. } => ValueType::Future {
+                value: self.optional(*ty)?,
+            },
+            ComponentDefinedType::Stream { ty, .. } => ValueType::Stream {
+                element: self.optional(*ty)?,
+            },
         };
         self.count(1)?;
         let index = self.types.len() as TypeIndex;

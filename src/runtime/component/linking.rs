@@ -6,11 +6,12 @@ use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, Resour
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::types::{Interface, Item, ItemType, ResourceIndex};
-use super::{images, refusal, resources, values, wasi};
+use super::{concurrent, images, refusal, resources, values, wasi};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
+use crate::runtime::engine::EngineKind;
 use crate::runtime::store::{StoreData, call_component_import};
-use crate::runtime::wasi::p2::{Provision, WasiScope};
+use crate::runtime::wasi::p2::{ProvisionKind, WasiScope};
 
 /// Links a component with what its store has of WASI.
 ///
@@ -20,11 +21,16 @@ pub(super) fn link(
     component: &Component,
     interface: &Arc<Interface>,
     scope: WasiScope,
+    kind: EngineKind,
 ) -> Result<InstancePre<StoreData>, WasmError> {
     let mut linker = Linker::new(component.engine());
     let has_wasi = scope.has_wasi();
     if has_wasi {
-        wasi::add_to_linker(&mut linker).map_err(|error| failed(&error))?;
+        let mut added = wasi::add_to_linker(&mut linker);
+        if kind == EngineKind::Async {
+            added = added.and_then(|()| wasi::add_03_to_linker(&mut linker));
+        }
+        added.map_err(|error| failed(&error))?;
     }
     let has_sockets = scope == WasiScope::All;
     if has_sockets {
@@ -36,11 +42,11 @@ pub(super) fn link(
     }
     for item in &interface.imports.items {
         let provision = has_wasi.then_some(item.provision).flatten();
-        match (provision, &item.ty) {
-            (Some(Provision::Provided), ItemType::Instance { .. }) => {}
-            (Some(Provision::Sockets), ItemType::Instance { .. }) if has_sockets => {}
-            (Some(Provision::Http), ItemType::Instance { .. }) if has_http => {}
-            (Some(Provision::Sockets | Provision::Http), ItemType::Instance { items }) => {
+        match (provision.map(|of| of.kind), &item.ty) {
+            (Some(ProvisionKind::Provided), ItemType::Instance { .. }) => {}
+            (Some(ProvisionKind::Sockets), ItemType::Instance { .. }) if has_sockets => {}
+            (Some(ProvisionKind::Http), ItemType::Instance { .. }) if has_http => {}
+            (Some(_), ItemType::Instance { items }) => {
                 let mut instance = linker
                     .instance(&item.name)
                     .map_err(|error| failed(&error))?;
@@ -51,6 +57,7 @@ pub(super) fn link(
                 std::slice::from_ref(item),
                 interface,
                 has_wasi,
+                kind,
             )?,
         }
     }
@@ -64,21 +71,33 @@ fn add(
     items: &[Item],
     interface: &Arc<Interface>,
     has_wasi: bool,
+    kind: EngineKind,
 ) -> Result<(), WasmError> {
     for Item { name, ty, .. } in items {
         let what = match ty {
             ItemType::Function { number } => {
-                add_function(linker, name, *number, interface, has_wasi)?;
+                check_function(name, *number, interface, has_wasi)?;
+                match kind {
+                    EngineKind::Plain => add_function(linker, name, *number, interface)?,
+                    EngineKind::Async => {
+                        concurrent::add_function(linker, name, *number, interface)?;
+                    }
+                }
                 continue;
             }
             ItemType::Instance { items } => {
                 let mut instance = linker.instance(name).map_err(|error| failed(&error))?;
-                add(&mut instance, items, interface, has_wasi)?;
+                add(&mut instance, items, interface, has_wasi, kind)?;
                 continue;
             }
             ItemType::Type { .. } => continue,
             ItemType::Resource { resource } => {
-                add_resource(linker, name, *resource, interface)?;
+                match kind {
+                    EngineKind::Plain => add_resource(linker, name, *resource, interface)?,
+                    EngineKind::Async => {
+                        concurrent::add_resource(linker, name, *resource, interface)?;
+                    }
+                }
                 continue;
             }
             ItemType::Module => "module",
@@ -112,11 +131,11 @@ fn add_resource(
         .map_err(|error| failed(&error))
 }
 
-fn add_function(
-    linker: &mut LinkerInstance<'_, StoreData>,
+/// Checks that the host can provide a function.
+fn check_function(
     name: &str,
     number: u32,
-    interface: &Arc<Interface>,
+    interface: &Interface,
     has_wasi: bool,
 ) -> Result<(), WasmError> {
     let function = &interface.imports.functions[number as usize];
@@ -133,6 +152,15 @@ fn add_function(
             text::quote(name)
         )));
     }
+    Ok(())
+}
+
+fn add_function(
+    linker: &mut LinkerInstance<'_, StoreData>,
+    name: &str,
+    number: u32,
+    interface: &Arc<Interface>,
+) -> Result<(), WasmError> {
     if let Some(plan) = interface.plans.import(number) {
         return images::add_import(linker, name, number, plan, interface)
             .map_err(|error| failed(&error));

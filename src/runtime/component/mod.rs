@@ -1,6 +1,8 @@
 //! Components: their types, compiled code, and instances.
 
+mod async_instance;
 mod code;
+mod concurrent;
 mod declarations;
 pub(crate) mod encoding;
 mod image_values;
@@ -14,6 +16,7 @@ mod plans;
 mod refusal;
 mod resources;
 mod text;
+pub(crate) mod transmit;
 mod type_costs;
 pub(crate) mod types;
 pub(crate) mod validation;
@@ -29,11 +32,15 @@ use serde::Serialize;
 pub(crate) use self::code::ComponentCode;
 use self::types::Interface;
 use crate::runtime::base::error::WasmError;
+use crate::runtime::engine::EngineKind;
 
 /// The description of a component.
 #[derive(Serialize)]
 pub(crate) struct Description<'a> {
     id: u32,
+    /// Whether it has asynchronous functions, streams or futures.
+    #[serde(rename = "async")]
+    is_async: bool,
     #[serde(flatten)]
     interface: &'a Interface,
 }
@@ -98,6 +105,7 @@ impl WasmComponent {
     pub(crate) fn description(&self) -> Description<'_> {
         Description {
             id: self.id,
+            is_async: self.code.kind == EngineKind::Async,
             interface: &self.code.interface,
         }
     }

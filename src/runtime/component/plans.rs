@@ -70,6 +70,8 @@ impl TypeLayout {
             | ValueType::Char
             | ValueType::Own { .. }
             | ValueType::Borrow { .. }
+            | ValueType::Future { .. }
+            | ValueType::Stream { .. }
             | ValueType::Other { .. } => (Layout::scalar(4), 0),
             ValueType::String | ValueType::List { .. } | ValueType::Map { .. } => (Layout::PAIR, 0),
         };
@@ -198,6 +200,13 @@ impl Plans {
         }
     }
 
+    /// Has no function cross by the codec, whose calls cannot be suspended.
+    pub(super) fn forget(&mut self) {
+        for plan in self.imports.iter_mut().chain(&mut self.exports) {
+            *plan = None;
+        }
+    }
+
     /// The offsets of the fields of a record or tuple.
     pub(super) fn offsets(&self, ty: TypeIndex) -> &[u32] {
         &self.layouts[ty as usize].offsets
@@ -227,6 +236,8 @@ fn parts_of(types: &[ValueType]) -> Vec<Option<u32>> {
             ValueType::Map { .. }
             | ValueType::Own { .. }
             | ValueType::Borrow { .. }
+            | ValueType::Future { .. }
+            | ValueType::Stream { .. }
             | ValueType::Other { .. } => None,
             ValueType::Enum { names } | ValueType::Flags { names } => {
                 u32::try_from(names.len()).ok()
@@ -273,6 +284,8 @@ impl Types for Interface {
             ValueType::Map { .. }
             | ValueType::Own { .. }
             | ValueType::Borrow { .. }
+            | ValueType::Future { .. }
+            | ValueType::Stream { .. }
             | ValueType::Other { .. } => Shape::Other,
         }
     }

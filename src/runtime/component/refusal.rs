@@ -10,7 +10,7 @@ use super::types::{Interface, Item, ItemType, ResourceIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
 use crate::runtime::store::StoreData;
-use crate::runtime::wasi::p2::{self, Provision};
+use crate::runtime::wasi::p2::{self, ProvisionKind};
 
 /// The code of the errors that the functions return.
 const ACCESS_DENIED: &str = "access-denied";
@@ -49,7 +49,9 @@ pub(super) fn add(
 fn resource_type(interface: &Interface, resource: ResourceIndex) -> ResourceType {
     let path = &interface.resources[resource as usize].path;
     let provided = match &**path {
-        [of, name] if p2::provision(of) == Some(Provision::Provided) => p2::resource_type(name),
+        [of, name] if p2::provision(of).is_some_and(|of| of.kind == ProvisionKind::Provided) => {
+            p2::resource_type(name)
+        }
         _ => None,
     };
     provided.unwrap_or_else(|| ResourceType::host_dynamic(resource))
@@ -61,11 +63,9 @@ fn add_function(
     number: u32,
     interface: &Arc<Interface>,
 ) -> Result<(), WasmError> {
+    let is_async = interface.imports.functions[number as usize].ty.is_async;
     let interface = interface.clone();
-    let run = move |mut store: StoreContextMut<'_, StoreData>,
-                    _: wasmtime::component::types::ComponentFunc,
-                    _: &[Val],
-                    results: &mut [Val]| {
+    let refuse = move |mut store: StoreContextMut<'_, StoreData>, results: &mut [Val]| {
         let function = &interface.imports.functions[number as usize];
         let result = function.ty.result.map(|ty| interface.ty(ty));
         let refused = match result {
@@ -86,7 +86,19 @@ fn add_function(
         results[0] = refused;
         wasmtime::Result::Ok(())
     };
-    linker.func_new(name, run).map_err(|error| failed(&error))
+    let added = match is_async {
+        true => {
+            let refuse = Arc::new(refuse);
+            linker.func_new_concurrent(name, move |accessor, _, _, results| {
+                let refuse = refuse.clone();
+                Box::pin(async move {
+                    accessor.with(|mut access| refuse(access.as_context_mut(), results))
+                })
+            })
+        }
+        false => linker.func_new(name, move |store, _, _, results| refuse(store, results)),
+    };
+    added.map_err(|error| failed(&error))
 }
 
 fn denies(err: &ValueType) -> bool {

@@ -6,9 +6,12 @@
 //! - A resource of the component has a number in [`ComponentHandles`]. Whoever passes it as `own` gives the number up.
 //! - A resource of the host has a number that the host chose. The runtime passes it on.
 
+use std::sync::Arc;
+
 use wasmtime::component::{ResourceAny, ResourceDynamic, Val};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
+use super::transmit::{self, End};
 use super::types::{Interface, ResourceIndex, TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::store::StoreData;
@@ -16,7 +19,15 @@ use crate::runtime::store::component_handles::ComponentHandles;
 
 /// A kind of handle in a value.
 #[derive(Clone, Copy)]
-struct Place {
+enum Place {
+    Resource(ResourcePlace),
+    /// The readable end of a stream or future.
+    End(End),
+}
+
+/// The place of a handle of a resource.
+#[derive(Clone, Copy)]
+struct ResourcePlace {
     resource: ResourceIndex,
     is_own: bool,
 }
@@ -33,19 +44,21 @@ fn visit<E>(
     }
     match (interface.ty(ty), value) {
         (ValueType::Own { resource }, value) => f(
-            Place {
+            Place::Resource(ResourcePlace {
                 resource: *resource,
                 is_own: true,
-            },
+            }),
             value,
         ),
         (ValueType::Borrow { resource }, value) => f(
-            Place {
+            Place::Resource(ResourcePlace {
                 resource: *resource,
                 is_own: false,
-            },
+            }),
             value,
         ),
+        (ValueType::Stream { element }, value) => f(Place::End(End::Stream(*element)), value),
+        (ValueType::Future { value: part }, value) => f(Place::End(End::Future(*part)), value),
         (ValueType::List { element }, Val::List(values))
         | (ValueType::FixedLengthList { element, .. }, Val::FixedLengthList(values)) => {
             let mut values = values.iter_mut();
@@ -95,9 +108,12 @@ pub(super) fn check(
     let mut lent = Vec::new();
     for (ty, value) in types.zip(values) {
         visit(interface, ty, value, &mut |place, value| {
-            let (Val::U32(number), false) = (value, is_of_host(interface, place)) else {
+            let (Place::Resource(place), Val::U32(number)) = (place, value) else {
                 return Ok(());
             };
+            if is_of_host(interface, place) {
+                return Ok(());
+            }
             handles.get(*number, place.resource)?;
             match place.is_own {
                 true => given_up.push(*number),
@@ -117,7 +133,7 @@ pub(super) fn check(
     Ok(())
 }
 
-fn is_of_host(interface: &Interface, place: Place) -> bool {
+fn is_of_host(interface: &Interface, place: ResourcePlace) -> bool {
     place.resource < interface.imported_resources
 }
 
@@ -128,7 +144,7 @@ fn is_of_host(interface: &Interface, place: Place) -> bool {
 /// As [`check`], of values that were not checked; an error of wasmtime's.
 pub(super) fn lower(
     store: &mut StoreContextMut<'_, StoreData>,
-    interface: &Interface,
+    interface: &Arc<Interface>,
     types: impl Iterator<Item = TypeIndex>,
     values: &mut [Val],
 ) -> wasmtime::Result<Vec<ResourceAny>> {
@@ -139,6 +155,13 @@ pub(super) fn lower(
          -> wasmtime::Result<()> {
             let Val::U32(number) = *value else {
                 return Ok(());
+            };
+            let place = match place {
+                Place::Resource(place) => place,
+                Place::End(end) => {
+                    *value = transmit::to_component(store, interface, end, number)?;
+                    return Ok(());
+                }
             };
             let any = if is_of_host(interface, place) {
                 let host = ResourceDynamic::new_own(number, place.resource);
@@ -183,7 +206,7 @@ pub(super) fn end_loans(
 /// An error of wasmtime's, or too many handles.
 pub(super) fn lift(
     store: &mut StoreContextMut<'_, StoreData>,
-    interface: &Interface,
+    interface: &Arc<Interface>,
     types: impl Iterator<Item = TypeIndex>,
     values: &mut [Val],
 ) -> wasmtime::Result<Vec<u32>> {
@@ -192,6 +215,14 @@ pub(super) fn lift(
         visit(interface, ty, value, &mut |place,
                                           value|
          -> wasmtime::Result<()> {
+            let place = match place {
+                Place::Resource(place) => place,
+                Place::End(end) => {
+                    let number = transmit::to_host(store, interface, end, value.clone())?;
+                    *value = Val::U32(number);
+                    return Ok(());
+                }
+            };
             let Val::Resource(any) = *value else {
                 return Ok(());
             };

@@ -8,7 +8,7 @@ use wasmparser::PrimitiveValType;
 use super::plans::{FunctionPlan, Plans};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
-use crate::runtime::wasi::p2::{self, Provision};
+use crate::runtime::wasi::p2::{self, Provision, ProvisionKind};
 
 /// The bytes that a name in a value takes besides its own: a `String`, and what the allocator adds.
 pub(crate) const NAME_ROOM: u64 = 48;
@@ -77,6 +77,16 @@ pub(crate) enum ValueType {
     Borrow {
         resource: ResourceIndex,
     },
+    /// The readable end of a future, whose receiver reads one value.
+    Future {
+        /// `None` if it brings no value.
+        value: Option<TypeIndex>,
+    },
+    /// The readable end of a stream, whose receiver reads elements.
+    Stream {
+        /// `None` if the elements have no value.
+        element: Option<TypeIndex>,
+    },
     /// A type whose values cannot cross between the component and the host.
     Other {
         name: &'static str,
@@ -94,6 +104,9 @@ impl ValueType {
             Self::Variant { cases } => cases.iter().filter_map(|(_, ty)| *ty).for_each(f),
             Self::Option { some } => f(*some),
             Self::Result { ok, err } => ok.iter().chain(err).copied().for_each(f),
+            Self::Future { value: part } | Self::Stream { element: part } => {
+                part.iter().copied().for_each(f);
+            }
             _ => {}
         }
     }
@@ -125,6 +138,8 @@ impl ValueType {
             Self::Result { .. } => "result",
             Self::Own { .. } => "own",
             Self::Borrow { .. } => "borrow",
+            Self::Future { .. } => "future",
+            Self::Stream { .. } => "stream",
             Self::Other { name } => name,
         }
     }
@@ -295,7 +310,7 @@ impl Interface {
     pub(crate) fn crossing_traits(&self, has_wasi: bool) -> TypeTraits {
         let crosses = |function: &Function| {
             let provision = p2::provision(&function.path[0]);
-            !has_wasi || provision != Some(Provision::Provided)
+            !has_wasi || provision.is_none_or(|of| of.kind != ProvisionKind::Provided)
         };
         let is_val = |plan: Option<&FunctionPlan>| plan.is_none();
         let imports = (0..).zip(&self.imports.functions);
@@ -317,6 +332,12 @@ impl Interface {
         };
         let found = self.exports.functions.iter().position(is_handler);
         found.map(|number| number as u32)
+    }
+
+    /// Whether it imports an interface of WASI 0.3.
+    pub(crate) fn imports_wasi_03(&self) -> bool {
+        let mut items = self.imports.items.iter();
+        items.any(|item| item.provision.is_some_and(|provision| provision.is_of_03))
     }
 
     /// Whether a resource is of an interface that WASI provides.
@@ -360,6 +381,7 @@ impl TypeTraits {
                     traits.has_handles = true;
                     traits.has_wasi_handles = resources[*resource as usize].of_wasi;
                 }
+                ValueType::Future { .. } | ValueType::Stream { .. } => traits.has_handles = true,
                 ValueType::Other { name } => traits.uncrossable = Some(name),
                 ValueType::Flags { names } => {
                     for name in names {

@@ -9,21 +9,25 @@ use super::validation_cost::Cost;
 use crate::runtime::admission::ComponentProfile;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
+use crate::runtime::engine::EngineKind;
 
-/// The features that a component may have. The engine checks its own when it compiles the component.
+/// The features that a component without asynchronous functions may have. The engine checks its own when it compiles the
+/// component.
 const FEATURES: WasmFeatures = WasmFeatures::WASM3
     .union(WasmFeatures::THREADS)
     .union(WasmFeatures::CUSTOM_PAGE_SIZES)
     .union(WasmFeatures::WIDE_ARITHMETIC)
     .union(WasmFeatures::COMPONENT_MODEL)
-    .union(WasmFeatures::CM_ASYNC)
-    .union(WasmFeatures::CM_ASYNC_STACKFUL)
-    .union(WasmFeatures::CM_MORE_ASYNC_BUILTINS)
-    .union(WasmFeatures::CM_THREADING)
     .union(WasmFeatures::CM_ERROR_CONTEXT)
     .union(WasmFeatures::CM_FIXED_LENGTH_LISTS)
     .union(WasmFeatures::CM_MAP)
     .union(WasmFeatures::CM_IMPLEMENTS);
+
+/// The features that only an asynchronous component has.
+const ASYNC_FEATURES: WasmFeatures = WasmFeatures::CM_ASYNC
+    .union(WasmFeatures::CM_ASYNC_STACKFUL)
+    .union(WasmFeatures::CM_MORE_ASYNC_BUILTINS)
+    .union(WasmFeatures::CM_THREADING);
 
 /// The reason why a component is not accepted.
 pub(crate) enum Refusal {
@@ -43,7 +47,10 @@ impl From<WasmError> for Refusal {
     }
 }
 
-/// Validates a component, and returns its interface. Adds the cost of its types to `profile`.
+/// Validates a component, and returns the kind of the engines that it needs, and its interface. Adds the cost of its types
+/// to `profile`.
+///
+/// A component that is valid without the features of asynchronous ones needs none of them.
 ///
 /// # Errors
 /// If it is not valid, or it exceeds a limit.
@@ -51,10 +58,29 @@ pub(crate) fn validate(
     wasm: &[u8],
     profile: &mut ComponentProfile,
     limits: &ModuleLimits,
+) -> Result<(EngineKind, Interface), Refusal> {
+    match validate_with(FEATURES, wasm, profile, limits) {
+        Ok(interface) => Ok((EngineKind::Plain, interface)),
+        Err(Refusal::Limit(error)) => Err(error.into()),
+        Err(Refusal::Invalid(_)) => {
+            // Without the costs that were added up to the error.
+            *profile = ComponentProfile::check(wasm, limits)?;
+            let features = FEATURES.union(ASYNC_FEATURES);
+            let interface = validate_with(features, wasm, profile, limits)?;
+            Ok((EngineKind::Async, interface))
+        }
+    }
+}
+
+fn validate_with(
+    features: WasmFeatures,
+    wasm: &[u8],
+    profile: &mut ComponentProfile,
+    limits: &ModuleLimits,
 ) -> Result<Interface, Refusal> {
     let mut validation = Validation {
         wasm,
-        validator: Validator::new_with_features(FEATURES),
+        validator: Validator::new_with_features(features),
         cost: Cost::new(profile, limits),
         is_in_module: false,
     };

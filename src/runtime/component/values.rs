@@ -75,7 +75,14 @@ fn check(interface: &Interface, ty: TypeIndex, value: &Val) -> Result<(), Misfit
         | (ValueType::S16, Val::S16(_))
         | (ValueType::U16, Val::U16(_))
         | (ValueType::S32, Val::S32(_))
-        | (ValueType::U32 | ValueType::Own { .. } | ValueType::Borrow { .. }, Val::U32(_))
+        | (
+            ValueType::U32
+            | ValueType::Own { .. }
+            | ValueType::Borrow { .. }
+            | ValueType::Future { .. }
+            | ValueType::Stream { .. },
+            Val::U32(_),
+        )
         | (ValueType::S64, Val::S64(_))
         | (ValueType::U64, Val::U64(_))
         | (ValueType::F32, Val::Float32(_))

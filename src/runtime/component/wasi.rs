@@ -34,6 +34,21 @@ impl HasData for HasWasi {
     type Data<'a> = &'a mut WasiP2;
 }
 
+/// Adds the functions of WASI 0.3 to the linker of an asynchronous component. They work in stores with WASI only.
+///
+/// # Errors
+/// An error of wasmtime's.
+pub(super) fn add_03_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+    use wasmtime_wasi::p3::bindings::filesystem;
+
+    wasmtime_wasi::p3::cli::add_to_linker(linker)?;
+    wasmtime_wasi::p3::clocks::add_to_linker(linker)?;
+    wasmtime_wasi::p3::random::add_to_linker(linker)?;
+    filesystem::types::add_to_linker::<StoreData, WasiFilesystem>(linker, StoreData::filesystem)?;
+    filesystem::preopens::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)
+}
+
 /// Adds the functions of WASI 0.2 to a linker. They work in stores with WASI only.
 ///
 /// # Errors

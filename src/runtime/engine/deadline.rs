@@ -74,6 +74,16 @@ pub(crate) fn abort(number: u64, interrupt: &Interrupt) {
     lock_watched().schedule(number, Instant::now());
 }
 
+/// Sets the deadline of the watched call with this number.
+pub(crate) fn set(number: u64, interrupt: &Interrupt, deadline: Option<Deadline>) {
+    interrupt.set_deadline(number, deadline);
+    let mut watched = lock_watched();
+    match deadline {
+        Some(Deadline { at, .. }) => watched.schedule(number, at),
+        None => watched.unschedule(number),
+    }
+}
+
 fn watch(
     at: Option<Instant>,
     engine: &Engine,
@@ -130,6 +140,15 @@ impl WatchedCalls {
         self.times.insert((time, number));
         if self.asleep_until.is_none_or(|until| time < until) {
             CHANGED.notify_one();
+        }
+    }
+
+    /// Has the thread not check a call any more.
+    fn unschedule(&mut self, number: u64) {
+        if let Some(call) = self.calls.get_mut(&number)
+            && let Some(at) = call.at.take()
+        {
+            self.times.remove(&(at, number));
         }
     }
 

@@ -55,6 +55,14 @@ impl Interrupt {
         call.aborted |= call.number == number;
     }
 
+    /// Sets the deadline of the call with this number, if it is still running.
+    pub(super) fn set_deadline(&self, number: u64, deadline: Option<Deadline>) {
+        let mut call = self.call();
+        if call.number == number {
+            call.deadline = deadline;
+        }
+    }
+
     /// Returns the deadline of the call.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.call().deadline

@@ -18,7 +18,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::{
-    Cache, Collector, Config, Engine, Module, RegallocAlgorithm, Strategy, WasmBacktraceDetails,
+    Cache, Collector, Config, Engine, Module, RegallocAlgorithm, StackCreator, Strategy,
+    WasmBacktraceDetails,
 };
 
 use self::stack_class::StackClass;
@@ -32,26 +33,59 @@ use crate::runtime::base::options::Checks;
 /// 64-bit memory cannot *grow* beyond this size (its initial size may be larger).
 pub const MEMORY_RESERVATION: u64 = 4 << 30;
 
+/// The size of the stack of a fiber, in bytes. Pages that are not used take no memory.
+const FIBER_BYTES: usize = 1 << 20;
+
+/// The part of a fiber's stack that guest code may use. The host's functions that convert values run below it.
+const FIBER_GUEST_BYTES: usize = FIBER_BYTES / 2;
+
 /// A change to the configuration of the engines, applied after the settings of this crate.
 pub type Tune = Arc<dyn Fn(&mut Config) + Send + Sync>;
+
+/// The kind of an engine. Code of one kind runs in stores of that kind only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum EngineKind {
+    /// For modules, and for components without asynchronous functions, streams and futures. Guests and hosts call each
+    /// other on one stack.
+    #[default]
+    Plain,
+    /// For all other components. Guests run on stacks of their own (fibers), so that several calls of one instance can
+    /// be suspended at a time. Each call takes longer.
+    Async,
+}
+
+impl EngineKind {
+    /// Turns the features of asynchronous components on or off.
+    fn set_features(config: &mut Config, is_on: bool) {
+        config
+            .wasm_component_model_async(is_on)
+            .wasm_component_model_async_stackful(is_on)
+            .wasm_component_model_more_async_builtins(is_on)
+            .wasm_component_model_threading(is_on);
+    }
+}
 
 /// The engines: one for each combination of checks, since all code in a store has to have the same engine.
 pub(crate) struct Engines {
     /// Each is made on first use.
     engines: [OnceLock<Engine>; Checks::WAYS],
+    /// The engines for [asynchronous components](EngineKind::Async).
+    async_engines: [OnceLock<Engine>; Checks::WAYS],
     /// The engines with the single-pass register allocator. They only compile.
     single_pass: [OnceLock<Engine>; Checks::WAYS],
     /// The code that copies code units, for each of the engines.
     code_units: [OnceLock<Module>; Checks::WAYS],
     /// The class of the native stacks that guests run on.
     stack: StackClass,
+    /// Makes the stacks of fibers.
+    fiber_stacks: Arc<dyn StackCreator>,
     tune: Option<Tune>,
     disk_cache: Option<Cache>,
 }
 
 impl Engines {
     /// Makes engines with all features of WebAssembly 3.0 and shared memories, for threads with stacks of this
-    /// class. `tune` may change the configuration. `cache` is the folder of wasmtime's cache of machine code; its
+    /// class. `fiber_stacks` makes the stacks of fibers. `tune` may change the configuration. `cache` is the folder of wasmtime's cache of machine code; its
     /// path has no links.
     ///
     /// # Errors
@@ -60,12 +94,15 @@ impl Engines {
         tune: Option<Tune>,
         cache: Option<&Path>,
         stack: StackClass,
+        fiber_stacks: Arc<dyn StackCreator>,
     ) -> Result<Self, WasmError> {
         let this = Self {
             engines: Default::default(),
+            async_engines: Default::default(),
             single_pass: Default::default(),
             code_units: Default::default(),
             stack,
+            fiber_stacks,
             tune,
             disk_cache: cache.map(disk_cache::open).transpose()?,
         };
@@ -91,7 +128,26 @@ impl Engines {
     /// As [`Engines::new`].
     pub(crate) fn get(&self, checks: Checks) -> Result<&Engine, WasmError> {
         let slot = &self.engines[checks.index()];
-        self.get_or_make(slot, checks, RegallocAlgorithm::Backtracking)
+        self.get_or_make(
+            slot,
+            EngineKind::Plain,
+            checks,
+            RegallocAlgorithm::Backtracking,
+        )
+    }
+
+    /// Returns the engine of this kind whose code has these checks.
+    ///
+    /// # Errors
+    /// As [`Engines::new`].
+    pub(crate) fn of_kind(&self, kind: EngineKind, checks: Checks) -> Result<&Engine, WasmError> {
+        match kind {
+            EngineKind::Plain => self.get(checks),
+            EngineKind::Async => {
+                let slot = &self.async_engines[checks.index()];
+                self.get_or_make(slot, kind, checks, RegallocAlgorithm::Backtracking)
+            }
+        }
     }
 
     /// Returns an engine with these checks whose register allocator takes time in proportion to the size of a
@@ -101,7 +157,12 @@ impl Engines {
     /// As [`Engines::new`].
     pub(crate) fn single_pass(&self, checks: Checks) -> Result<&Engine, WasmError> {
         let slot = &self.single_pass[checks.index()];
-        self.get_or_make(slot, checks, RegallocAlgorithm::SinglePass)
+        self.get_or_make(
+            slot,
+            EngineKind::Plain,
+            checks,
+            RegallocAlgorithm::SinglePass,
+        )
     }
 
     /// Returns the code that copies code units, with these checks.
@@ -120,17 +181,23 @@ impl Engines {
     fn get_or_make<'a>(
         &'a self,
         slot: &'a OnceLock<Engine>,
+        kind: EngineKind,
         checks: Checks,
         allocator: RegallocAlgorithm,
     ) -> Result<&'a Engine, WasmError> {
         if let Some(engine) = slot.get() {
             return Ok(engine);
         }
-        let engine = self.engine(checks, allocator)?;
+        let engine = self.engine(kind, checks, allocator)?;
         Ok(slot.get_or_init(|| engine))
     }
 
-    fn engine(&self, checks: Checks, allocator: RegallocAlgorithm) -> Result<Engine, WasmError> {
+    fn engine(
+        &self,
+        kind: EngineKind,
+        checks: Checks,
+        allocator: RegallocAlgorithm,
+    ) -> Result<Engine, WasmError> {
         let mut config = Config::new();
         config
             .cache(self.disk_cache.clone())
@@ -156,19 +223,29 @@ impl Engines {
             .wasm_gc(true)
             .wasm_exceptions(true)
             .wasm_extended_const(true)
-            // Guests and hosts call each other on one stack: no call of a component runs on a fiber.
-            .concurrency_support(false)
             .wasm_component_model(true)
             .wasm_component_model_fixed_length_lists(true)
+            .wasm_component_model_implements(true)
             .wasm_component_model_map(true);
+        EngineKind::set_features(&mut config, true);
         if let Some(tune) = &self.tune {
             tune(&mut config);
         }
+        if kind == EngineKind::Plain {
+            EngineKind::set_features(&mut config, false);
+        }
+        config.concurrency_support(kind == EngineKind::Async);
         // After `tune`, which must not change it: a store is only entered if this much stack is left. wasmtime
-        // requires that its fibers' stacks are at least as large, although no fibers are used.
-        config
-            .max_wasm_stack(self.stack.guest_bytes())
-            .async_stack_size(self.stack.guest_bytes());
+        // requires that its fibers' stacks are at least as large, also where no fibers are used.
+        match kind {
+            EngineKind::Plain => config
+                .max_wasm_stack(self.stack.guest_bytes())
+                .async_stack_size(self.stack.guest_bytes()),
+            EngineKind::Async => config
+                .with_host_stack(self.fiber_stacks.clone())
+                .max_wasm_stack(FIBER_GUEST_BYTES)
+                .async_stack_size(FIBER_BYTES),
+        };
         Engine::new(&config)
             .map_err(|error| WasmError::compile(format!("no engine for this machine: {error:#}")))
     }

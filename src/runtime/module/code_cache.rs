@@ -11,6 +11,7 @@ use crate::runtime::component::ComponentCode;
 use crate::runtime::engine::disk_cache::CacheFolders;
 use crate::runtime::engine::stack_class::StackClass;
 use crate::runtime::engine::{Engines, Tune};
+use crate::runtime::store::concurrent::fiber_stacks;
 use crate::runtime::store::native_stack::ThreadStack;
 
 /// The engines, and the compiled code that is in use, by the binaries it was compiled from.
@@ -83,8 +84,9 @@ impl CodeCache {
         folders: Option<&CacheFolders>,
         stack: StackClass,
     ) -> Result<Self, WasmError> {
+        let code = folders.map(|folders| &*folders.code);
         Ok(Self {
-            engines: Engines::new(tune, folders.map(|folders| &*folders.code), stack)?,
+            engines: Engines::new(tune, code, stack, fiber_stacks::creator())?,
             kept_profiles: folders.map(|folders| KeptProfiles::in_folder(&folders.profiles)),
             hasher: RandomState::new(),
             modules: Codes::default(),

@@ -12,7 +12,7 @@ use crate::runtime::base::text;
 use crate::runtime::component::types::Interface;
 use crate::runtime::component::validation::{Refusal, validate};
 use crate::runtime::component::{ComponentCode, ComponentInterface};
-use crate::runtime::engine::parallel_compile;
+use crate::runtime::engine::{EngineKind, parallel_compile};
 
 impl Compiler {
     /// Checks the format of a component's source before it is copied.
@@ -39,8 +39,8 @@ impl Compiler {
             self.prepare_component(&code, self.checks())?;
             return Ok(code);
         }
-        let interface = self.valid_interface(&wasm, &mut profile)?;
-        let code = ComponentCode::new(&wasm, profile, interface);
+        let (kind, interface) = self.valid_interface(&wasm, &mut profile)?;
+        let code = ComponentCode::new(&wasm, profile, kind, interface);
         self.prepare_component(&code, self.checks())?;
         tracing::debug!(bytes = wasm.len(), "compiled a component");
         Ok(self.cache().add_component(hash, code))
@@ -56,15 +56,16 @@ impl Compiler {
     ) -> Result<ComponentInterface, WasmError> {
         let wasm = admission::encode_component(source, self.limits())?;
         let mut profile = ComponentProfile::check(&wasm, self.limits())?;
-        let interface = self.valid_interface(&wasm, &mut profile)?;
+        let (_, interface) = self.valid_interface(&wasm, &mut profile)?;
         Ok(ComponentInterface::new(Arc::new(interface)))
     }
 
+    /// Validates a component. Returns the kind of the engines that it needs, and its interface.
     fn valid_interface(
         &self,
         wasm: &[u8],
         profile: &mut ComponentProfile,
-    ) -> Result<Interface, WasmError> {
+    ) -> Result<(EngineKind, Interface), WasmError> {
         validate(wasm, profile, self.limits()).map_err(|refusal| match refusal {
             Refusal::Invalid(error) => admission::invalid_component(&error),
             Refusal::Limit(error) => error,
@@ -97,7 +98,7 @@ impl Compiler {
         if code.is_ready(checks) {
             return Ok(());
         }
-        let engine = self.cache().engines().get(checks)?;
+        let engine = self.cache().engines().of_kind(code.kind, checks)?;
         let usual = parallel_compile::usual();
         let functions = code.profile.parallel_functions(self.limits(), usual);
         let component = parallel_compile::with_at_most(functions, || {

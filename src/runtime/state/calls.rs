@@ -43,6 +43,21 @@ impl WasmState {
         checks: Checks,
         options: CallOptions,
     ) -> Result<(Option<Duration>, Counted), WasmError> {
+        let timeout = self.call_timeout(store, checks, options)?;
+        Ok((timeout, self.count_call()?))
+    }
+
+    /// Returns the timeout of an asynchronous call in a store with these checks.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the options ask for an interruptible call and the guest code of the store does not check for
+    /// interrupts.
+    pub(super) fn call_timeout(
+        &self,
+        store: &WasmStore,
+        checks: Checks,
+        options: CallOptions,
+    ) -> Result<Option<Duration>, WasmError> {
         let CallOptions {
             timeout_ms,
             abortable,
@@ -50,10 +65,9 @@ impl WasmState {
         if (abortable || timeout_ms.is_some()) && !checks.interrupt {
             return Err(WasmError::uninterruptible());
         }
-        let running = self.count_call()?;
         let cap_ms = self.capabilities.max_timeout_ms.unwrap_or(u64::MAX);
         let timeout = timeout_ms.map(|timeout_ms| Duration::from_millis(timeout_ms.min(cap_ms)));
-        Ok((timeout.or(store.timeout()), running))
+        Ok(timeout.or(store.timeout()))
     }
 
     /// Runs a function of a store until it ends or is suspended. `frame` holds the arguments, as for
@@ -75,7 +89,7 @@ impl WasmState {
     }
 
     /// Counts a call until the returned value is dropped.
-    fn count_call(&self) -> Result<Counted, WasmError> {
+    pub(super) fn count_call(&self) -> Result<Counted, WasmError> {
         let cap = self.capabilities.max_running_calls;
         let counted = Counted::new(&self.running_calls);
         if self.running_calls.load(Ordering::Relaxed) > cap {

@@ -93,17 +93,17 @@ impl WasmState {
         options: StoreOptions,
         imports: Vec<Box<ComponentFunction>>,
     ) -> Result<(u32, ComponentInstance), WasmError> {
-        let interface = self.component(component)?.code.interface.clone();
+        let code = self.component(component)?.code;
+        let interface = &code.interface;
         let host = |(number, run)| -> Arc<dyn HostFunction> {
-            let interface = interface.clone();
             Arc::new(ValuesImport {
-                interface,
+                interface: interface.clone(),
                 number,
                 run,
             })
         };
         let imports = (0..).zip(imports).map(host).collect();
-        let (store, _) = self.new_component_store(options)?;
+        let (store, _) = self.new_component_store(options, code.kind)?;
         let made = self.instantiate_component_in(component, store, imports);
         match made.and_then(Outcome::returned) {
             Ok(instance) => Ok((store, instance)),
@@ -138,6 +138,11 @@ impl WasmState {
             let stores = &mut *self.stores.borrow_mut();
             let entry = stores.get_mut(&store_id);
             let entry = entry.ok_or_else(|| dropped("store", store_id))?;
+            if entry.kind != component.code.kind {
+                return Err(WasmError::instantiate(
+                    "the store is for a component of another kind",
+                ));
+            }
             if entry.component.is_some() || !entry.instances.is_empty() {
                 return Err(WasmError::instantiate(
                     "a component instance needs a store of its own",
@@ -332,7 +337,7 @@ impl WasmState {
         Ok(())
     }
 
-    fn read_arguments(
+    pub(super) fn read_arguments(
         &self,
         instance: &ComponentInstance,
         function: u32,
@@ -348,13 +353,13 @@ impl WasmState {
 }
 
 /// A function of the host that a component calls.
-enum Called<'a> {
+pub(super) enum Called<'a> {
     Function(&'a Function),
     /// The component drops a resource of the host.
     Drop,
 }
 
-fn called(interface: &Interface, import: Option<u32>) -> Result<Called<'_>, WasmError> {
+pub(super) fn called(interface: &Interface, import: Option<u32>) -> Result<Called<'_>, WasmError> {
     let functions = &interface.imports.functions;
     let import = import.ok_or_else(|| WasmError::runtime("the component calls no import"))?;
     Ok(match functions.get(import as usize) {

@@ -1,5 +1,6 @@
 //! The state of one runtime: its modules, stores and instances.
 
+pub(crate) mod async_components;
 mod calls;
 mod component_images;
 mod components;
@@ -25,6 +26,7 @@ use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
 use crate::runtime::base::options::{Checks, StoreOptions};
 use crate::runtime::component::WasmComponent;
 use crate::runtime::component::instance::ComponentInstance;
+use crate::runtime::engine::EngineKind;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
 use crate::runtime::engine::compile_queue::CompileQueue;
@@ -80,6 +82,8 @@ pub struct WasmState {
 struct Entry {
     store: WasmStore,
     checks: Checks,
+    /// The kind of its engine.
+    kind: EngineKind,
     /// The instances that were made in the store, including dropped ones.
     instances: Vec<u32>,
     /// The component that the store is for.
@@ -388,6 +392,7 @@ impl WasmState {
                 "the store is that of a component instance, which has it alone",
             ));
         }
+        self.check_store_is_plain(store_id)?;
         if module.code.profile.waits && (checks.fuel || checks.interrupt) {
             return Err(waits("module"));
         }

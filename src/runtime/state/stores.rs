@@ -11,10 +11,12 @@ use wasmtime::SharedMemory;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::{Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
+use crate::runtime::engine::EngineKind;
 use crate::runtime::engine::group::Group;
 use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::objects::memory::WasmMemory;
 use crate::runtime::state::{Entry, WasmState, dropped, next_id};
+use crate::runtime::store::concurrent::exchange::ExchangeLimits;
 use crate::runtime::store::{StoreWasi, WasmStore};
 use crate::runtime::wasi::Wasi;
 use crate::runtime::wasi::p2::WasiP2;
@@ -25,8 +27,8 @@ pub(super) enum StoreKind {
     Single,
     /// A store of a group.
     Grouped(Arc<Group>),
-    /// The store for the instance of a component.
-    Component,
+    /// The store for the instance of a component that needs engines of this kind.
+    Component(EngineKind),
 }
 
 impl WasmState {
@@ -46,8 +48,10 @@ impl WasmState {
     pub(crate) fn new_component_store(
         &self,
         options: StoreOptions,
+        kind: EngineKind,
     ) -> Result<(u32, WasmStore), WasmError> {
-        self.make_store(options.capped(&self.capabilities), StoreKind::Component)
+        let kind = StoreKind::Component(kind);
+        self.make_store(options.capped(&self.capabilities), kind)
     }
 
     /// Makes a store with options that are limited by the capabilities.
@@ -63,10 +67,10 @@ impl WasmState {
             )));
         }
         let checks = options.checks();
-        let (group, is_for_component) = match kind {
-            StoreKind::Single => (None, false),
-            StoreKind::Grouped(group) => (Some(group), false),
-            StoreKind::Component => (None, true),
+        let (group, is_for_component, kind) = match kind {
+            StoreKind::Single => (None, false, EngineKind::Plain),
+            StoreKind::Grouped(group) => (Some(group), false, EngineKind::Plain),
+            StoreKind::Component(kind) => (None, true, kind),
         };
         let is_grouped = group.is_some();
         let limits = Limits::new(&options, &self.capabilities, group.as_deref());
@@ -82,13 +86,17 @@ impl WasmState {
             })
         });
         let store = WasmStore::new(
-            self.code_cache.engines().get(checks)?,
+            self.code_cache.engines().of_kind(kind, checks)?,
             limits,
             wasi.transpose()?,
             checks.interrupt,
             options.timeout_ms.map(Duration::from_millis),
             self.live_instances.clone(),
             group,
+            (kind == EngineKind::Async).then_some(ExchangeLimits {
+                calls: self.capabilities.max_component_calls,
+                streams: self.capabilities.max_component_streams,
+            }),
         );
         // A store of a group gets fuel when a guest runs in it.
         if let Some(fuel) = options.fuel.filter(|_| !is_grouped) {
@@ -99,6 +107,7 @@ impl WasmState {
         let entry = Entry {
             store: store.clone(),
             checks,
+            kind,
             instances: Vec::new(),
             component: None,
             component_instance: None,
@@ -133,6 +142,19 @@ impl WasmState {
     /// As [`WasmState::store`].
     pub(crate) fn checks(&self, id: u32) -> Result<Checks, WasmError> {
         self.entry(id, |entry| entry.checks)
+    }
+
+    /// Checks that code of modules can run in the store with this handle.
+    ///
+    /// # Errors
+    /// `InstantiateError` if it is the store of an asynchronous component; otherwise as [`WasmState::store`].
+    pub(super) fn check_store_is_plain(&self, id: u32) -> Result<(), WasmError> {
+        match self.entry(id, |entry| entry.kind)? {
+            EngineKind::Plain => Ok(()),
+            EngineKind::Async => Err(WasmError::instantiate(
+                "the store is for an asynchronous component, which has it alone",
+            )),
+        }
     }
 
     pub(super) fn store_and_checks(&self, id: u32) -> Result<(WasmStore, Checks), WasmError> {
@@ -173,6 +195,7 @@ impl WasmState {
         start: u32,
         end: u32,
     ) -> Result<Vec<u8>, WasmError> {
+        self.check_store_is_plain(store)?;
         let (store, checks) = self.store_and_checks(store)?;
         let code = self.code_cache.engines().code_units(checks)?;
         store.read_array16(code, object, start, end)
@@ -190,6 +213,7 @@ impl WasmState {
         start: u32,
         units: &[u8],
     ) -> Result<(), WasmError> {
+        self.check_store_is_plain(store)?;
         let (store, checks) = self.store_and_checks(store)?;
         let code = self.code_cache.engines().code_units(checks)?;
         store.write_array16(code, object, start, units)

@@ -346,7 +346,7 @@ impl WasmStore {
     /// # Safety
     /// The store has to be at rest.
     #[inline]
-    unsafe fn take<R, E: From<WasmError>>(
+    pub(super) unsafe fn take<R, E: From<WasmError>>(
         &self,
         f: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<R, E>,
     ) -> Result<R, E> {

@@ -13,6 +13,7 @@ use crate::runtime::store::backtrace::InstantiatedModule;
 use crate::runtime::store::cell::StoreCell;
 use crate::runtime::store::code_units::CodeUnits;
 use crate::runtime::store::component_handles::ComponentHandles;
+use crate::runtime::store::concurrent::exchange::Exchange;
 use crate::runtime::store::handle_table::HandleTable;
 use crate::runtime::store::host_function::{HostFunction, HostTags};
 use crate::runtime::store::identity::FuncIdentities;
@@ -47,6 +48,8 @@ pub(crate) struct StoreData {
     pub(crate) component_imports: Arc<[Arc<dyn HostFunction>]>,
     /// The resources of a component that the host has handles of.
     pub(crate) component_handles: ComponentHandles,
+    /// The exchange with the driver of the store's calls, if the store is for an asynchronous component.
+    pub(crate) exchange: Option<Arc<Exchange>>,
     /// The number of instances in this store, and the counter of the state's live instances, which includes them.
     pub(super) instances: u32,
     pub(super) fuel: FuelMeter,

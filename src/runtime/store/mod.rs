@@ -9,6 +9,7 @@ mod cell;
 mod code_units;
 pub(crate) mod component_handles;
 pub(crate) mod component_values;
+pub(crate) mod concurrent;
 mod data;
 mod group_fuel;
 mod handle_table;
@@ -40,6 +41,7 @@ use wasmtime::{AsContextMut, Caller, Engine, Func, FuncType, Linker, Store, Stor
 use self::cell::{Access, StoreCell};
 pub(crate) use self::code_units::CodeUnits;
 use self::component_handles::ComponentHandles;
+use self::concurrent::exchange::{Exchange, ExchangeLimits};
 use self::data::FuelMeter;
 pub use self::data::Signature;
 pub(crate) use self::data::{FuncEntry, HostType, LinearMemory, StoreData};
@@ -105,6 +107,7 @@ impl WasmStore {
         timeout: Option<Duration>,
         live_instances: Arc<AtomicU32>,
         group: Option<Arc<Group>>,
+        exchange_limits: Option<ExchangeLimits>,
     ) -> Self {
         let stack = ThreadStack::current();
         let waits = wasi.is_some();
@@ -117,6 +120,8 @@ impl WasmStore {
             Some(StoreWasi::Modules(wasi)) => (wasi.outputs(), Some(wasi), None),
             Some(StoreWasi::Component(wasi)) => (wasi.outputs(), None, Some(wasi)),
         };
+        let exchange = exchange_limits
+            .map(|limits| Arc::new(Exchange::new(interrupt.clone(), limits, timeout)));
         let grown = limits.grown.clone();
         let usage = limits.usage();
         let cap = limits.max_references;
@@ -141,6 +146,7 @@ impl WasmStore {
                 instances: 0,
                 component_imports: Arc::default(),
                 component_handles: ComponentHandles::new(cap),
+                exchange,
                 fuel: FuelMeter::default(),
                 live_instances,
             };

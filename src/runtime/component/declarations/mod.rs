@@ -11,7 +11,7 @@ use self::types::type_name;
 use super::members::{Member, MemberKind, Members, is_member};
 use super::names::{camel_case, is_plain, pascal_case, short_name, without_version};
 use super::text::{Full, Text};
-use super::types::{Interface, Item, ItemType, Items, ResourceIndex, ValueType};
+use super::types::{FunctionType, Interface, Item, ItemType, Items, ResourceIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 
 /// Words that cannot be names of parameters.
@@ -370,7 +370,11 @@ impl<'a> Printer<'a> {
     ) -> Result<(), Full> {
         let params = self.params(number, skipped)?;
         let mut result = Text::default();
-        let ty = self.all().functions[number as usize].ty.result;
+        let FunctionType {
+            result: ty,
+            is_async,
+            ..
+        } = &self.all().functions[number as usize].ty;
         match ty.map(|ty| (ty, self.interface.ty(ty))) {
             None => result.add("void")?,
             Some((_, ValueType::Result { ok, err })) => {
@@ -399,6 +403,9 @@ impl<'a> Printer<'a> {
                 indent,
                 format_args!("{name}({params}): {result} | Promise<{result}>;"),
             ),
+            Direction::Export if *is_async => {
+                text.line(indent, format_args!("{name}({params}): Promise<{result}>;"))
+            }
             Direction::Export => text.line(indent, format_args!("{name}({params}): {result};")),
         }
     }

@@ -136,6 +136,14 @@ impl Printer<'_> {
             ValueType::Own { resource } | ValueType::Borrow { resource } => {
                 text.add(&self.resource(*resource))
             }
+            ValueType::Future { value } => self.part(text, "Promise<", *value),
+            ValueType::Stream { element } => {
+                let array = element.and_then(|element| typed_array(self.interface.ty(element)));
+                match array {
+                    Some(array) => text.format(format_args!("AsyncIterable<{array}>")),
+                    None => self.part(text, "AsyncIterable<", *element),
+                }
+            }
             // Values of these types do not cross, and the others have names.
             ValueType::Record { .. } | ValueType::Flags { .. } | ValueType::Other { .. } => {
                 text.add("never")
@@ -150,6 +158,13 @@ impl Printer<'_> {
             self.ty(text, ty)?;
         }
         text.add(" }")
+    }
+
+    fn part(self, text: &mut Text, open: &str, ty: Option<TypeIndex>) -> Result<(), Full> {
+        match ty {
+            Some(ty) => self.generic(text, open, &[ty], ">"),
+            None => text.format(format_args!("{open}undefined>")),
+        }
     }
 
     fn generic(

@@ -68,6 +68,12 @@ impl preopens::Host for WasiP2 {
     }
 }
 
+impl wasmtime_wasi::p3::bindings::filesystem::preopens::Host for WasiP2 {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
+        preopens::Host::get_directories(self)
+    }
+}
+
 impl Host for WasiP2 {
     fn convert_error_code(&mut self, error: FsError) -> wasmtime::Result<ErrorCode> {
         let code = AsynchronousHost::convert_error_code(&mut self.filesystem(), error)?;

@@ -4,6 +4,7 @@
 //! until they are done, whatever the deadline. So the ones here wait as those of preview 1 do: on the guest's thread, no
 //! longer than the guest may run.
 
+mod async_stdio;
 mod filesystem;
 pub(crate) mod http;
 mod io;
@@ -33,6 +34,9 @@ use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::network::GrantedNetwork;
 use crate::runtime::engine::quota::{DESCRIPTORS, Share};
 
+/// The packages of WASI 0.3 whose interfaces the host provides, and those whose functions it refuses.
+const PACKAGES_03: [&str; 4] = ["cli", "clocks", "filesystem", "random"];
+
 /// The packages of WASI 0.2 whose interfaces the host provides.
 const PACKAGES: [&str; 5] = ["cli", "clocks", "filesystem", "io", "random"];
 
@@ -43,17 +47,27 @@ const HTTP_HANDLER: &str = "wasi:http/incoming-handler@0.2.";
 /// The maximum number of random bytes in one call, which no deadline ends before they are made.
 const MAX_RANDOM: u64 = 4 << 20;
 
-/// How the host satisfies an import.
+/// How the host satisfies an import of WASI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Provision {
+pub(crate) struct Provision {
+    pub(crate) kind: ProvisionKind,
+    /// Whether it is of WASI 0.3, which a capability of its own allows.
+    pub(crate) is_of_03: bool,
+}
+
+/// What the host satisfies an import with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProvisionKind {
     /// With an interface of WASI.
     Provided,
     /// With an interface of `wasi:sockets` where the store may use the network. Elsewhere its functions refuse: they return an
     /// error, or end the component. Toolchains import them for every program, also for those that never call them.
     Sockets,
     /// With an interface of `wasi:http` where the store may use the network, or the component handles requests; elsewhere as
-    /// [`Provision::Sockets`].
+    /// [`ProvisionKind::Sockets`].
     Http,
+    /// With functions that refuse.
+    Refused,
 }
 
 /// What a store has of WASI. A component is linked otherwise for each.
@@ -85,15 +99,25 @@ pub(crate) fn provision(import: &str) -> Option<Provision> {
     let rest = import.strip_prefix("wasi:")?;
     let (package, rest) = rest.split_once('/')?;
     let (_, version) = rest.split_once('@')?;
-    let patch = version.strip_prefix("0.2.")?;
+    let of_02 = version.strip_prefix("0.2.");
+    let (packages, patch) = match of_02 {
+        Some(patch) => (&PACKAGES[..], patch),
+        None => (&PACKAGES_03[..], version.strip_prefix("0.3.")?),
+    };
     if patch.is_empty() || !patch.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    match package {
-        "http" => Some(Provision::Http),
-        "sockets" => Some(Provision::Sockets),
-        _ => PACKAGES.contains(&package).then_some(Provision::Provided),
-    }
+    let kind = match (package, of_02) {
+        ("http", Some(_)) => ProvisionKind::Http,
+        ("sockets", Some(_)) => ProvisionKind::Sockets,
+        ("http" | "sockets", None) => ProvisionKind::Refused,
+        _ if packages.contains(&package) => ProvisionKind::Provided,
+        _ => return None,
+    };
+    Some(Provision {
+        kind,
+        is_of_03: of_02.is_none(),
+    })
 }
 
 /// Whether a component that exports the interface of this name handles requests of HTTP.
@@ -119,6 +143,8 @@ pub(crate) struct WasiP2 {
     interrupt: Arc<Interrupt>,
     outputs: Outputs,
     max_subscriptions: u32,
+    /// Whether the component may use WASI 0.3.
+    allows_03: bool,
     /// Shares of the process's descriptors for the files that the guest has opened, by the number of the resource.
     shares: HashMap<u32, Share>,
     /// Those for its sockets and their streams.
@@ -221,6 +247,7 @@ impl WasiP2 {
             interrupt: Arc::default(),
             outputs,
             max_subscriptions: capabilities.max_wasi_subscriptions,
+            allows_03: capabilities.allow_wasi_03,
             shares: HashMap::new(),
             sockets: HashMap::new(),
             http: Http::new(network.clone()),
@@ -247,6 +274,11 @@ impl WasiP2 {
     /// Returns the interrupt of the calls in the store, which ends waits.
     pub(crate) fn interrupt(&self) -> Arc<Interrupt> {
         self.interrupt.clone()
+    }
+
+    /// Whether the component may use WASI 0.3.
+    pub(crate) fn allows_03(&self) -> bool {
+        self.allows_03
     }
 
     /// Returns a handle to the captured output.

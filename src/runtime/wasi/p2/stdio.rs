@@ -10,17 +10,18 @@ use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi_io::bytes::Bytes;
 
+use super::async_stdio::{AsyncCaptured, AsyncInput, AsyncOutput};
 use crate::runtime::wasi::captured::Captured;
 use crate::runtime::wasi::readiness::{self, Direction};
 use crate::runtime::wasi::size_limit;
 use crate::runtime::wasi::streams::{READING, WRITING};
 
 /// The maximum number of bytes that are read at once.
-const MAX_READ: usize = 64 << 10;
+pub(super) const MAX_READ: usize = 64 << 10;
 
 /// The maximum number of bytes that are written to a stream of the process at once: the size that a ready pipe accepts
 /// without blocking (`PIPE_BUF`).
-const MAX_WRITE: usize = 4096;
+pub(super) const MAX_WRITE: usize = 4096;
 
 /// The maximum number of bytes that are captured at once.
 const MAX_CAPTURE: usize = 1 << 20;
@@ -45,8 +46,7 @@ impl IsTerminal for ProcessInput {
 
 impl StdinStream for ProcessInput {
     fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
-        // WASI 0.3 alone asks for it.
-        Box::new(tokio::io::empty())
+        Box::new(AsyncInput::default())
     }
 
     fn p2_stream(&self) -> Box<dyn InputStream> {
@@ -100,7 +100,7 @@ impl IsTerminal for CapturedOutput {
 
 impl StdoutStream for CapturedOutput {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(tokio::io::empty())
+        Box::new(AsyncCaptured(self.0.clone()))
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
@@ -155,7 +155,7 @@ impl IsTerminal for ProcessOutput {
 
 impl StdoutStream for ProcessOutput {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(tokio::io::empty())
+        Box::new(AsyncOutput::new(self.fd()))
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {

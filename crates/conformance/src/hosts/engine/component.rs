@@ -1,5 +1,8 @@
 //! Components on wasmtime alone.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use json_from_wast::ComponentConst;
 use wasmparser::{Validator, WasmFeatures};
 use wasmtime::component::{Component, Instance, Linker, Val};
@@ -45,9 +48,8 @@ impl EngineComponents {
         let linked = linker
             .instantiate_pre(component)
             .map_err(|error| Failure::new(FailureKind::Unlinkable, format!("{error:#}")))?;
-        let instance = linked
-            .instantiate(&mut store)
-            .map_err(|error| failure(&error))?;
+        let instance = wait(linked.instantiate_async(&mut store));
+        let instance = instance.map_err(|error| failure(&error))?;
         self.instances.push((store, instance));
         Ok(ComponentInstanceId(self.instances.len() - 1))
     }
@@ -64,9 +66,20 @@ impl EngineComponents {
             .ok_or_else(|| Failure::other(format!("no exported function `{function}`")))?;
         let args: Vec<Val> = args.iter().map(|arg| to_val(arg)).collect();
         let mut results = vec![Val::Bool(false); func.ty(&mut *store).results().len()];
-        func.call(&mut *store, &args, &mut results)
-            .map_err(|error| failure(&error))?;
+        let called = wait(func.call_async(&mut *store, &args, &mut results));
+        called.map_err(|error| failure(&error))?;
         Ok(results.first().map(from_val))
+    }
+}
+
+/// Polls a future until it is done. No host function takes part, so that it never waits for anything outside of wasmtime.
+fn wait<R>(future: impl Future<Output = R>) -> R {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+            return result;
+        }
     }
 }
 

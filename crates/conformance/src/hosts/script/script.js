@@ -223,14 +223,15 @@ const requests = {
     }
   },
 
-  invokeComponent(number, path, args) {
+  async invokeComponent(number, path, args) {
     const { component, instance } = componentInstances[number];
     const [name, inner] = path.split("#");
     let item = component.exports.find((item) => item.name === name);
     if (inner !== undefined) item = item.items.find((item) => item.name === inner);
     const ends = /^result\b/.test(item?.result);
     try {
-      const value = instance.call(path, args.map(fromTree));
+      const values = args.map(fromTree);
+      const value = item?.async ? await instance.callAsync(path, values) : instance.call(path, values);
       if (item.result === undefined) return "null";
       return JSON.stringify(toTree(ends ? { tag: "ok", ...(value !== undefined && { val: value }) } : value));
     } catch (error) {
