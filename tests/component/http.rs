@@ -318,7 +318,8 @@ fn a_component_handles_requests() {
              const text = await read(returned);
              got.push([status, headers, text.length > 100 ? text.length : text]);
          }
-         got.push(instance.ended);
+         // It has no network itself.
+         got.push(instance.exports.fetch(false, '127.0.0.1', '/', 0), instance.ended);
          return got;",
     );
     assert_eq!(
@@ -330,6 +331,7 @@ fn a_component_handles_requests() {
             [201, [], ""],
             [201, [], "one two three"],
             [201, [], 300_000],
+            [0, DENIED],
             false,
         ])
     );
