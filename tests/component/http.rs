@@ -159,8 +159,7 @@ fn there_are_no_proxies() {
         child::answer(&got);
         return;
     }
-    let (nobody, _) = server(0, hold);
-    let proxy = format!("http://{}", at(nobody));
+    let proxy = format!("http://{}", at(1));
     let mut child = Child::new(this_test!());
     for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         child = child.env(name, &proxy);
@@ -249,7 +248,6 @@ fn the_body_of_a_request_waits_for_its_reader() {
 fn servers_that_answer_otherwise_than_by_http() {
     let mut js = Js::with(granting(&["127.0.0.1"], &[]));
     js.run(MAKE);
-    let (nobody, _) = server(0, hold);
     for (text, expected) in [
         ("no HTTP\r\n\r\n", json!([0, NO_HTTP])),
         (
@@ -276,7 +274,8 @@ fn servers_that_answer_otherwise_than_by_http() {
     }
     let got = js.run(&format!(
         "return (await make({{ connect: ['127.0.0.1'] }})).exports.fetch(false, '{}', '/', 0);",
-        at(nobody)
+        // Nobody listens at a port that needs rights.
+        at(1)
     ));
     assert_eq!(got, json!([0, REFUSED]));
 }
@@ -474,7 +473,8 @@ fn an_instance_that_is_dropped_leaves_no_request_behind() {
         js.run(MAKE);
         let once = format!(
             "const instance = await make({{ connect: ['127.0.0.1'] }}, {{ timeoutMs: 20 }});
-             instance.exports.start('{}');
+             // The machine may be too slow for either.
+             await caught(() => instance.exports.start('{}'));
              await caught(() => instance.exports.fetch(false, '{}', '/', 0));
              instance.drop();",
             at(port),
