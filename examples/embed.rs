@@ -38,6 +38,12 @@ struct Args {
     /// Lets instances with WASI preopen this folder and its subfolders. May be given several times.
     #[arg(long, value_name = "DIR", requires = "allow_wasi")]
     allow_preopen: Vec<PathBuf>,
+    /// Lets components with WASI connect to this host: `example.com:443`, `10.0.0.0/8`. May be given several times.
+    #[arg(long, value_name = "HOST")]
+    allow_connect: Vec<String>,
+    /// Lets components with WASI listen at this address: `127.0.0.1:0`. May be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    allow_listen: Vec<String>,
     /// Caches machine code in this folder.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -60,6 +66,8 @@ impl Args {
         capabilities.webassembly_global = self.global;
         capabilities.allow_wasi = self.allow_wasi;
         capabilities.preopen_paths = self.allow_preopen.clone();
+        capabilities.network.connect = self.allow_connect.clone();
+        capabilities.network.listen = self.allow_listen.clone();
         capabilities.cache_path = self.cache.clone();
         capabilities.max_memory_bytes = self.max_memory;
         capabilities.max_timeout_ms = self.max_timeout;

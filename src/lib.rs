@@ -76,10 +76,10 @@ pub use wasmtime;
 
 pub use runtime::{
     CallOptions, ExceededLimit, ExportInfo, ExportKind, HostFunction, Import, ModuleLimits,
-    Outcome, Preopen, RefHandle, SourceLocation, StateStats, StdioConfig, Stop, StoreOptions,
-    StoreStats, WasiConfig, WasmCapabilities, WasmCapabilitiesBuilder, WasmError, WasmErrorCode,
-    WasmFrame, WasmFunc, WasmGlobal, WasmInstance, WasmMemory, WasmModule, WasmState, WasmStore,
-    WasmTable, WasmValue,
+    Network, Outcome, Preopen, RefHandle, SourceLocation, StateStats, StdioConfig, Stop,
+    StoreOptions, StoreStats, WasiConfig, WasmCapabilities, WasmCapabilitiesBuilder, WasmError,
+    WasmErrorCode, WasmFrame, WasmFunc, WasmGlobal, WasmInstance, WasmMemory, WasmModule,
+    WasmState, WasmStore, WasmTable, WasmValue,
 };
 
 include!(concat!(env!("OUT_DIR"), "/extension.rs"));

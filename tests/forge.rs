@@ -23,10 +23,13 @@ fn a_manifest_without_a_section_for_wasm_grants_nothing() {
 
 #[test]
 fn both_names_of_the_section_are_read() {
-    let keys = "wasm]\nload = [\"a/*\"]\npreopens = [\"/b\"]\nmax_instances = 2\nmax_fuel = 3";
+    let keys = "wasm]\nload = [\"a/*\"]\npreopens = [\"/b\"]\nmax_instances = 2\nmax_fuel = 3\n\
+        network = { connect = [\"a.example:443\"], listen = [\"127.0.0.1:0\"] }";
     let mut expected = WasmCapabilities::builder()
         .compile_globs(["a/*"])
         .preopen_globs(["/b"])
+        .connect(["a.example:443"])
+        .listen(["127.0.0.1:0"])
         .max_instances(2)
         .max_fuel(3)
         .build();

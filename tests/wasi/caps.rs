@@ -64,7 +64,7 @@ fn the_bytes_of_arguments_and_environment_are_capped() {
          return [await attempt({ args: ['1234567'], env: { A: '12345' } }), await attempt({ args: ['1234567'], env: { A: '123456' } }),
                  await attempt({ args: Array(17).fill('') })];",
     );
-    let refused = "the option wasi is unusable: args and env have 17 bytes, more than max_wasi_text_bytes, \
+    let refused = "the option wasi is unusable: args, env and network have 17 bytes, more than max_wasi_text_bytes, \
          which is 16";
     assert_eq!(result, json!(["nothing was thrown", refused, refused]));
 }

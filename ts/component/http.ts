@@ -9,6 +9,7 @@ import {
   encode,
   JSONParse,
   ObjectDefineProperty,
+  ObjectGetPrototypeOf,
   ObjectKeys,
   ReflectApply,
   SymbolAsyncIterator,
@@ -242,7 +243,11 @@ function checkRequest(request: unknown): CheckedRequest {
 /** Whether a value is a `Request` of the web, if the host has those. Its properties are those of its class. */
 function isWebRequest(value: object): boolean {
   const constructor = own(globalThis, "Request");
-  return typeof constructor === "function" && value instanceof constructor;
+  if (typeof constructor !== "function") return false;
+  const wanted = own(constructor, "prototype");
+  let prototype = ObjectGetPrototypeOf(value);
+  while (prototype !== null && prototype !== wanted) prototype = ObjectGetPrototypeOf(prototype);
+  return prototype !== null;
 }
 
 function checkHeaders(headers: unknown, isOfWeb: boolean): unknown[] {

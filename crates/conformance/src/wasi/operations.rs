@@ -68,7 +68,11 @@ pub(super) fn run(
     };
     for operation in &specification.operations {
         if let Operation::Run(run) = operation {
-            test.running = Some(Running::start(program, run, lane, call, start)?);
+            let mut running = Running::start(program, run, lane, call, start)?;
+            if !specification.has_input() {
+                running.stdin = None;
+            }
+            test.running = Some(running);
             continue;
         }
         match test.perform(operation) {

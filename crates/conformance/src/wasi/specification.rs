@@ -223,6 +223,12 @@ impl Specification {
         Ok(())
     }
 
+    /// Whether the program gets input.
+    pub fn has_input(&self) -> bool {
+        let mut operations = self.operations.iter();
+        operations.any(|operation| matches!(operation, Operation::Write { .. }))
+    }
+
     /// The first operation that this harness cannot do, if there is one.
     pub fn unsupported(&self) -> Option<&'static str> {
         if !self.servers.is_empty() {
