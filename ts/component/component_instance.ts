@@ -352,8 +352,7 @@ function callComponent(
 ): unknown {
   const { store } = resources;
   if (store.dropped) throw dropped();
-  const images = imageFunctionOf(called);
-  if (images !== undefined) return callByCodec(called, images, store, number, args);
+  if (called.plan !== undefined) return callByCodec(called, store, number, args);
   const handles = new Lowering(resources);
   const bytes = argumentBytes(called, args, handles);
   let status;
@@ -382,13 +381,14 @@ function callComponent(
 /** Calls a function whose values cross by the codec. */
 function callByCodec(
   called: ComponentFunction,
-  images: ImageFunction,
   store: StoreState,
   number: number,
   args: unknown[],
 ): unknown {
-  checkCount(called, args);
-  const { params } = images;
+  if (store.dropped) throw dropped();
+  const images = called.images ?? imageFunctionOf(called);
+  const { params, result } = images;
+  if (args.length !== params.count) checkCount(called, args);
   let status;
   if (params.isScalar) {
     params.writeFrame(args);
@@ -406,6 +406,7 @@ function callByCodec(
     }
   }
   if (status !== RETURNED) throw store.thrown(status);
+  if (result.isPlain) return result.count === 0 ? undefined : result.readOne(store.id);
   return imageResult(called, images, store.id);
 }
 
@@ -472,9 +473,13 @@ function componentFunctionOf(
   number: number,
   calls: AsyncCalls | undefined,
 ): WasmFunction {
-  const { params } = component.exported(number).signature;
+  const called = component.exported(number);
+  const { params } = called.signature;
+  const { store } = resources;
   const call = exportCaller(component, resources, calls);
-  const exported = (...args: unknown[]): unknown => call(number, args);
+  const exported = called.plan === undefined
+    ? (...args: unknown[]): unknown => call(number, args)
+    : (...args: unknown[]): unknown => callByCodec(called, store, number, args);
   ObjectDefineProperty(exported, "length", {
     __proto__: null,
     value: params.length,

@@ -183,6 +183,10 @@ export interface Decoder {
 
 /** The conversion of the parameters, or of the result, of a function. */
 export interface ImageValues {
+  /** The number of values. */
+  readonly count: number;
+  /** Whether none of them is a `result`, which a function returns or throws. */
+  readonly isPlain: boolean;
   /** Whether the values need no more than the call frame, on their way into the component. */
   readonly isScalar: boolean;
   /**

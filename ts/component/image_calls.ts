@@ -11,7 +11,7 @@ import type { Decode, Encode, EncodeScalar, ImageFunction, ImageValues } from ".
 import { decoderOf } from "./image_decoder.ts";
 import { encoderOf, scalarEncoder } from "./image_encoder.ts";
 import { WitMisfit } from "./value_writer.ts";
-import { WIT_STRING } from "./wit_types.ts";
+import { WIT_RESULT, WIT_STRING } from "./wit_types.ts";
 import type { WitType } from "./wit_types.ts";
 
 /** The error of a value that does not fit; any other error as it is. */
@@ -24,8 +24,9 @@ function misfitError(error: unknown, what: string): unknown {
 
 /** Values of some types. */
 class TypedValues implements ImageValues {
+  readonly count: number;
+  readonly isPlain: boolean = true;
   readonly isScalar: boolean;
-  readonly #count: number;
   readonly #scalars: EncodeScalar[] = list();
   readonly #encoders: Encode[] = list();
   readonly #decoders: Decode[] = list();
@@ -45,11 +46,12 @@ class TypedValues implements ImageValues {
     size: number,
     what: (index: number) => string,
   ) {
-    this.#count = types.length;
+    this.count = types.length;
     this.#offsets = offsets;
     this.#size = size;
     this.#what = what;
     for (let i = 0; i < types.length; i++) {
+      if (types[i].kind === WIT_RESULT) this.isPlain = false;
       const scalar = scalarEncoder(types[i]);
       if (scalar !== undefined) append(this.#scalars, scalar);
       append(this.#encoders, encoderOf(types[i]));
@@ -63,9 +65,12 @@ class TypedValues implements ImageValues {
   }
 
   writeFrame(values: unknown[]): void {
+    const { count } = this;
+    const scalars = this.#scalars;
+    const offsets = this.#offsets;
     let i = 0;
     try {
-      for (; i < this.#count; i++) this.#scalars[i](frameViews, this.#offsets[i], values[i]);
+      for (; i < count; i++) scalars[i](frameViews, offsets[i], values[i]);
     } catch (error) {
       throw misfitError(error, this.#what(i));
     }
@@ -75,7 +80,7 @@ class TypedValues implements ImageValues {
     const image = new Image(this.#size);
     let i = 0;
     try {
-      for (; i < this.#count; i++) this.#encoders[i](image, this.#offsets[i], values[i]);
+      for (; i < this.count; i++) this.#encoders[i](image, this.#offsets[i], values[i]);
     } catch (error) {
       throw misfitError(error, this.#what(i));
     }
@@ -89,7 +94,7 @@ class TypedValues implements ImageValues {
       return values;
     }
     const heap = this.#hasHeap ? new Heap(op_wasm_component_heap(store), this.#needs) : undefined;
-    for (let i = 0; i < this.#count; i++) {
+    for (let i = 0; i < this.count; i++) {
       append(values, this.#decoders[i](frameViews, this.#offsets[i], heap));
     }
     return values;

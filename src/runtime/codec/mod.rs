@@ -8,8 +8,9 @@
 //! - The *heap* follows: one block for each string and each list, in the order in which a walk through the values meets
 //!   them, so that the strings of an element of a list come behind the whole list. A string is UTF-8 whatever the encoding
 //!   of the guest is. Each block is aligned as its elements are.
-//! - A string or list in the head or in a block is a pair of numbers as in the memory of a guest. The first is 0: the order
-//!   says where the block is, so no two values can share one. The second is the number of bytes or elements.
+//! - A string or list in the head or in a block is a pair of numbers as in the memory of a guest. The first is not read,
+//!   and is 0 in values that come out of a guest: the order says where the block is, so no two values can share one. The
+//!   second is the number of bytes or elements.
 //!
 //! An image that is [checked](Element::check) cannot fail when it is lowered, for another reason than the guest: a failed
 //! lowering would end the instance. Values that come out of a guest are held to the rules of the canonical ABI, as wasmtime

@@ -1,6 +1,7 @@
 //! Components and their instances.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use wasmtime::component::Val;
@@ -164,7 +165,7 @@ impl WasmState {
             let stores = &mut *self.stores.borrow_mut();
             let entry = stores.get_mut(&store_id);
             let entry = entry.ok_or_else(|| dropped("store", store_id))?;
-            entry.component_instance = Some(instance.clone());
+            entry.component_instance = Some(Rc::new(instance.clone()));
         }
         Ok(outcome)
     }
@@ -186,6 +187,19 @@ impl WasmState {
     /// # Errors
     /// `RuntimeError` if the store was dropped, or has none.
     pub fn component_instance(&self, store: u32) -> Result<ComponentInstance, WasmError> {
+        Ok(ComponentInstance::clone(
+            &*self.shared_component_instance(store)?,
+        ))
+    }
+
+    /// As [`WasmState::component_instance`], without a copy.
+    ///
+    /// # Errors
+    /// As [`WasmState::component_instance`].
+    pub(crate) fn shared_component_instance(
+        &self,
+        store: u32,
+    ) -> Result<Rc<ComponentInstance>, WasmError> {
         let instance = self.entry(store, |entry| entry.component_instance.clone())?;
         instance.ok_or_else(|| WasmError::runtime("the store has no component instance"))
     }

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 #[cfg(feature = "testing")]
 use std::collections::VecDeque;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -89,7 +90,7 @@ struct Entry {
     /// The component that the store is for.
     component: Option<WasmComponent>,
     /// The instance of the component, once it is made.
-    component_instance: Option<ComponentInstance>,
+    component_instance: Option<Rc<ComponentInstance>>,
     /// The request that the instance handles, or handled last.
     exchange: Option<HttpExchange>,
 }

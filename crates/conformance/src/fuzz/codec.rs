@@ -38,6 +38,8 @@ pub struct Tally {
     pub values: u64,
     /// Calls that trapped everywhere, since bytes of the guest were no values.
     pub trapped: u64,
+    /// Cases whose values cross as images.
+    pub images: u64,
     /// Images that were refused before the guest was entered.
     pub refused: u64,
     /// Damaged components that were refused, and those that were valid.
@@ -50,6 +52,7 @@ impl AddAssign for Tally {
         self.cases += other.cases;
         self.values += other.values;
         self.trapped += other.trapped;
+        self.images += other.images;
         self.refused += other.refused;
         self.invalid += other.invalid;
         self.alone += other.alone;
@@ -112,12 +115,13 @@ impl campaign::Tally for Tally {
             cases,
             values,
             trapped,
+            images,
             refused,
             invalid,
             alone,
         } = self;
         format!(
-            "{cases} components in {seconds:.1} s: {values} lists of values and {trapped} traps that are the same \
+            "{cases} components in {seconds:.1} s, {images} by the codec: {values} lists of values and {trapped} traps that are the same \
              everywhere, {refused} images refused\n\
              damaged components: {invalid} refused as invalid, {alone} valid\n"
         )

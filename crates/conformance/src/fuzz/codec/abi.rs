@@ -155,6 +155,10 @@ pub struct Memory {
     /// The end of what is in use.
     next: usize,
     encoding: Encoding,
+    /// What is in bytes that hold no value.
+    filler: u8,
+    /// Whether the addresses of strings and lists are 0, as in an image.
+    is_image: bool,
 }
 
 /// The reason why bytes are no value: the guest traps.
@@ -170,7 +174,21 @@ impl Memory {
             bytes,
             next,
             encoding,
+            filler: 0,
+            is_image: false,
         }
+    }
+
+    /// The image of values, whose head is the fields of a record. `filler` is in all bytes that hold no value.
+    pub fn image(types: &[Type], values: &[Val], filler: u8) -> Vec<u8> {
+        let head = record_size(types).next_multiple_of(8) as usize;
+        let mut image = Self {
+            filler,
+            is_image: true,
+            ..Self::new(vec![filler; head], head, Encoding::Utf8)
+        };
+        image.store_all(types, values, 0);
+        image.bytes
     }
 
     /// Allocates bytes.
@@ -178,12 +196,18 @@ impl Memory {
         let at = self.next.next_multiple_of(align as usize);
         self.next = at + size;
         let length = self.bytes.len().max(self.next);
-        self.bytes.resize(length, 0);
+        self.bytes.resize(length, self.filler);
         at as u32
     }
 
     fn put(&mut self, at: u32, bytes: &[u8]) {
         self.bytes[at as usize..][..bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn put_pair(&mut self, at: u32, address: u32, length: u32) {
+        let address = if self.is_image { 0 } else { address };
+        self.put(at, &address.to_le_bytes());
+        self.put(at + 4, &length.to_le_bytes());
     }
 
     fn get(&self, at: u32, size: u32) -> Loaded<&[u8]> {
@@ -221,13 +245,11 @@ impl Memory {
         match (ty, value) {
             (Type::String, Val::String(text)) => {
                 let (address, length) = self.store_string(text);
-                self.put(at, &address.to_le_bytes());
-                self.put(at + 4, &length.to_le_bytes());
+                self.put_pair(at, address, length);
             }
             (Type::List(ty), Val::List(values)) => {
                 let address = self.store_list(ty, values);
-                self.put(at, &address.to_le_bytes());
-                self.put(at + 4, &(values.len() as u32).to_le_bytes());
+                self.put_pair(at, address, values.len() as u32);
             }
             (Type::FixedLengthList(ty, _), Val::FixedLengthList(values)) => {
                 for (index, value) in values.iter().enumerate() {

@@ -5,7 +5,7 @@ use ext_wasm::wasmtime::component::Val;
 use std::sync::PoisonError;
 
 use super::Tally;
-use super::abi::{Core, Encoding, Memory, alignment, elem_size, record_size};
+use super::abi::{Core, Memory, alignment, elem_size, record_size};
 use super::case::{Case, Damage};
 use super::engines::{Ended, Engines, Exchange, Exchanged, Guest};
 use super::guest::{AREA, HEAP, MEMORY, RESULT};
@@ -103,16 +103,24 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Images that the case writes itself: as they should be, and damaged.
+    /// Images that the case writes itself: as they should be, with bytes that are left over, and damaged.
     fn images(&mut self) -> Result<()> {
+        if !self.engines.ours(&self.shared)?.has_images() {
+            return Ok(());
+        }
+        self.tally.images += 1;
         let types = &self.case.signature.params;
-        let head = record_size(types).next_multiple_of(8) as usize;
-        let mut image = Memory::new(vec![0; head], head, Encoding::Utf8);
-        image.store_all(types, &self.case.args, 0);
-        let image = image.bytes;
-        let ours = self.engines.ours(&self.shared)?;
-        ensure!(ours.take_image(&image)?, "a whole image was refused");
-        let taken = self.taken(ours.memory(MEMORY)?)?;
+        let image = Memory::image(types, &self.case.args, 0);
+        let whole = self
+            .accepted(&image)?
+            .context("a whole image was refused")?;
+        let left_over = Memory::image(types, &self.case.args, 0xa5);
+        let other = self.accepted(&left_over)?;
+        ensure!(
+            other.as_ref() == Some(&whole),
+            "the guest sees what is left over in an image"
+        );
+        let taken = self.taken(whole)?;
         ensure!(taken == self.case.args, "the guest has got {taken:?}");
         for (index, damages) in self.case.damages.iter().enumerate() {
             let mut image = image.clone();
@@ -123,14 +131,34 @@ impl Run<'_> {
                 2 => image.extend_from_slice(&[0; 9][..damages.len()]),
                 _ => {}
             }
-            if ours.take_image(&image)? {
-                self.taken(ours.memory(MEMORY)?)?;
-                self.tally.values += 1;
-            } else {
+            let Some(got) = self.accepted(&image)? else {
                 self.tally.refused += 1;
-            }
+                continue;
+            };
+            // What fits are values, and the guest has got these values and nothing else.
+            let values = self.taken(got.clone())?;
+            let expected = self.accepted(&Memory::image(types, &values, 0))?;
+            ensure!(
+                expected == Some(got),
+                "the guest has got other bytes than those of {values:?}"
+            );
+            self.tally.values += 1;
         }
         Ok(())
+    }
+
+    /// The memory of a guest that has got the arguments in an image; `None` if the image was refused.
+    fn accepted(&self, image: &[u8]) -> Result<Option<Vec<u8>>> {
+        let ours = self.engines.ours(&self.shared)?;
+        match ours.take_image(image)? {
+            true => Ok(Some(ours.memory(MEMORY)?)),
+            false => {
+                // It can still be used.
+                let bytes = ours.memory(1)?;
+                ensure!(bytes == [0], "the guest was entered");
+                Ok(None)
+            }
+        }
     }
 
     /// The bytes of the area with the result, and how many of them are in use.
@@ -189,8 +217,27 @@ impl Run<'_> {
             apply(damages, &mut area, used);
             let got = self.on_both(&area, "give")?;
             let expected = self.given(&area);
+            if let Ok((Some(value), _)) = &got {
+                self.image_of_result(&area, value)?;
+            }
             self.count(&got, expected.map(|value| (Some(value), Vec::new())))?;
         }
+        Ok(())
+    }
+
+    /// Checks that bytes of the guest make the same image as the value that they are.
+    fn image_of_result(&self, area: &[u8], value: &Val) -> Result<()> {
+        let mut ours = self.engines.ours(&self.shared)?;
+        if !ours.has_images() {
+            return Ok(());
+        }
+        let bytes = Val::List(area.iter().map(|byte| Val::U8(*byte)).collect());
+        let set = ours.call("set", &[bytes]);
+        ensure!(set == Ok(None), "{set:?}");
+        let got = ours.give_image()?;
+        let ty = std::slice::from_ref(self.case.signature.result());
+        let expected = Memory::image(ty, std::slice::from_ref(value), 0);
+        ensure!(got == expected, "the image {got:?} and not {expected:?}");
         Ok(())
     }
 

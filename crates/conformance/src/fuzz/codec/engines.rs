@@ -177,6 +177,22 @@ impl Ours<'_> {
         Ok(self.instance.call_image(GET, image)?.1)
     }
 
+    /// Whether the values of the functions cross as images.
+    pub fn has_images(&self) -> bool {
+        let refused = self.instance.call_image(TAKE, Vec::new()).err();
+        !refused.is_some_and(|error| error.message.contains("do not cross as bytes"))
+    }
+
+    /// Calls `give`, and returns the image of its result.
+    ///
+    /// # Errors
+    /// If the call ended the instance.
+    pub fn give_image(&self) -> anyhow::Result<Vec<u8>> {
+        let (mut head, heap) = self.instance.call_image(GIVE, Vec::new())?;
+        head.extend(heap);
+        Ok(head)
+    }
+
     /// Calls `take` with the bytes of its arguments. Returns whether they fit.
     ///
     /// # Errors
@@ -198,6 +214,7 @@ impl Ours<'_> {
 
 /// The numbers of functions among the exports.
 const TAKE: u32 = 0;
+const GIVE: u32 = 1;
 const GET: u32 = 5;
 
 impl Guest for Ours<'_> {
