@@ -55,14 +55,11 @@ pub(super) fn wasi_config(json: &str, stdin: &[u8]) -> Result<WasiConfig, WasmEr
         host,
         readonly,
     });
-    let mut network = Network::default();
-    network.connect = connect;
-    network.listen = listen;
     Ok(WasiConfig {
         args,
         env,
         preopens: preopens.collect(),
-        network,
+        network: Network { connect, listen },
         stdin: stdin_config.config(stdin),
         stdout: stdout.config(&[]),
         stderr: stderr.config(&[]),

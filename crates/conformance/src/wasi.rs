@@ -4,7 +4,7 @@
 //! preview 1 run as they are, and once more as components of WASI 0.2, which an adapter makes of them ([`adapter`]).
 //!
 //! Each run has a process of its own ([`guest`]), whose streams are those of the program. Another one starts it and does the
-//! operations that the specification of the program ([`specification`]) lists ([`operations`]).
+//! operations that the specification of the program ([`specification`]) lists.
 
 pub mod adapter;
 pub mod command;

@@ -29,11 +29,12 @@ pub(crate) fn op_wasm_handle_request(
         let message = format!("the request is unusable: {error}");
         WasmError::new(WasmErrorCode::TypeMismatch, message)
     })?;
-    let mut request = HttpRequest::default();
-    request.method = method;
-    request.url = url;
-    request.headers = headers;
-    request.body = (!is_written).then(|| body.to_vec());
+    let request = HttpRequest {
+        method,
+        url,
+        headers,
+        body: (!is_written).then(|| body.to_vec()),
+    };
     let options = CallOptions {
         timeout_ms: u64::try_from(timeout_ms).ok(),
         abortable,

@@ -149,9 +149,11 @@ mod tests {
     use crate::runtime::base::network::Network;
 
     fn access(connect: &[&str], listen: &[&str]) -> NetworkAccess {
-        let mut network = Network::default();
-        network.connect = connect.iter().map(|&entry| entry.to_owned()).collect();
-        network.listen = listen.iter().map(|&entry| entry.to_owned()).collect();
+        let entries = |list: &[&str]| list.iter().map(|&entry| entry.to_owned()).collect();
+        let network = Network {
+            connect: entries(connect),
+            listen: entries(listen),
+        };
         NetworkAccess::new(GrantedNetwork::new(&network).unwrap())
     }
 
