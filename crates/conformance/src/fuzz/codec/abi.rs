@@ -148,6 +148,16 @@ pub fn flatten_all(types: &[Type]) -> Vec<Core> {
     types.iter().flat_map(flatten).collect()
 }
 
+/// Whether there are addresses in values of a type.
+pub fn has_pointers(ty: &Type) -> bool {
+    match ty {
+        Type::String | Type::List(_) => true,
+        Type::FixedLengthList(ty, _) => has_pointers(ty),
+        Type::Record(types) | Type::Tuple(types) => types.iter().any(has_pointers),
+        _ => cases(ty).is_some_and(|cases| cases.into_iter().flatten().any(has_pointers)),
+    }
+}
+
 /// The memory of a guest, with a part that grows.
 #[derive(Clone, Debug)]
 pub struct Memory {
