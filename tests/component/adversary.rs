@@ -154,7 +154,7 @@ fn the_values_of_a_call_have_a_cap_in_both_directions() {
       (core module $m
         (memory (export "memory") 1)
         (func (export "many") (param i32) (result i32)
-          (i32.store (i32.const 16) (i32.const 0))
+          (i32.store (i32.const 16) (i32.const 64))
           (i32.store (i32.const 20) (local.get 0))
           (i32.const 16)))
       (core instance $i (instantiate $m))

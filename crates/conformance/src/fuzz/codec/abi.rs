@@ -397,7 +397,7 @@ impl Memory {
     }
 
     fn load_list(&self, ty: &Type, address: u32, length: u32) -> Loaded<Val> {
-        if address % alignment(ty) != 0 {
+        if !address.is_multiple_of(alignment(ty)) {
             return Err(Trapped("not aligned"));
         }
         let size = length.checked_mul(elem_size(ty));
@@ -416,7 +416,7 @@ impl Memory {
             Encoding::Latin1OrUtf16 => length & !UTF16_TAG,
             _ => length,
         };
-        if self.encoding != Encoding::Utf8 && address % 2 != 0 {
+        if self.encoding != Encoding::Utf8 && !address.is_multiple_of(2) {
             return Err(Trapped("not aligned"));
         }
         let size = length.checked_mul(if is_utf16 { 2 } else { 1 });

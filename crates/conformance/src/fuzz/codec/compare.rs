@@ -115,7 +115,7 @@ impl Run<'_> {
             .collect();
         if signature.params_are_in_memory() {
             let align = types.iter().map(alignment).fold(1, u32::max);
-            let is_aligned = flat[0] % u64::from(align) == 0;
+            let is_aligned = flat[0].is_multiple_of(align.into());
             ensure!(
                 is_aligned,
                 "parameters at {}, which is not aligned",
@@ -281,7 +281,7 @@ impl Run<'_> {
             Some(core) => memory.lift_flat(ty, &mut [bits_at(&memory.bytes, 0, core)].into_iter()),
             None => {
                 let at = bits_at(&memory.bytes, 0, Core::I32) as u32;
-                if at % alignment(ty) != 0 {
+                if !at.is_multiple_of(alignment(ty)) {
                     return None;
                 }
                 memory.load(ty, at)
@@ -316,7 +316,7 @@ impl Run<'_> {
         let types = &signature.params;
         let align = types.iter().map(alignment).fold(1, u32::max);
         let at = bits_at(&bytes, 0, Core::I32) as u32;
-        if signature.params_are_in_memory() && at % align != 0 {
+        if signature.params_are_in_memory() && !at.is_multiple_of(align) {
             return None;
         }
         let end = u64::from(at) + u64::from(record_size(types));
