@@ -154,16 +154,19 @@ fn the_values_of_a_call_have_a_cap_in_both_directions() {
       (core module $m
         (memory (export "memory") 1)
         (func (export "many") (param i32) (result i32)
-          (i32.store (i32.const 16) (i32.const 0))
+          (i32.store (i32.const 16) (i32.const 64))
           (i32.store (i32.const 20) (local.get 0))
           (i32.const 16)))
       (core instance $i (instantiate $m))
       (func (export "many") (param "count" u32) (result (list u8))
+        (canon lift (core func $i "many") (memory (core memory $i "memory"))))
+      (func (export "text") (param "count" u32) (result string)
         (canon lift (core func $i "many") (memory (core memory $i "memory")))))"#;
     let got = js.run(&format!(
         "const make = async (source) => await instantiateComponent(await compileComponent(text(source)));
          const instance = await make({});
          const many = await make(`{many}`);
+         const long = await make(`{many}`);
          return [
              instance.exports.bytes(new Uint8Array(39_000)).length,
              tell(await caught(() => instance.exports.bytes(new Uint8Array(40_001)))),
@@ -173,6 +176,9 @@ fn the_values_of_a_call_have_a_cap_in_both_directions() {
              many.exports.many(39_000).length,
              tell(await caught(() => many.exports.many(40_001))),
              many.ended,
+             long.exports.text(39_000).length,
+             tell(await caught(() => long.exports.text(40_001))).code,
+             long.ended,
          ];",
         source.unwrap()
     ));
@@ -192,6 +198,11 @@ fn the_values_of_a_call_have_a_cap_in_both_directions() {
     assert_eq!(
         (&got[6]["code"], &got[7]),
         (&json!(5002), &json!(true)),
+        "{got:#}"
+    );
+    assert_eq!(
+        (&got[8], &got[9], &got[10]),
+        (&json!(39_000), &json!(5002), &json!(true)),
         "{got:#}"
     );
 }

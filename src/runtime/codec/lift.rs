@@ -54,7 +54,7 @@ unsafe impl Lift for Results {
             1 => lifting.lift(ty, 0, &mut slots.iter())?,
             _ => {
                 let from = slots[0].get_u32() as usize;
-                if from % layout.align as usize != 0 {
+                if !from.is_multiple_of(layout.align as usize) {
                     bail!("return pointer not aligned");
                 }
                 lifting.load_head(ty, from)?;
@@ -364,7 +364,7 @@ impl<'a, 'b> Lifting<'a, 'b> {
             bytes.ok_or_else(|| format_err!("list pointer/length out of bounds of memory"))?;
         let room = usize::try_from(element.room).unwrap_or(usize::MAX);
         self.cx.consume_fuel_array(count, room)?;
-        if from % element.align as usize != 0 {
+        if !from.is_multiple_of(element.align as usize) {
             bail!("list pointer is not aligned");
         }
         let heap = &mut self.lifted.heap;

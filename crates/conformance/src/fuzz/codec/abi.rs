@@ -148,6 +148,16 @@ pub fn flatten_all(types: &[Type]) -> Vec<Core> {
     types.iter().flat_map(flatten).collect()
 }
 
+/// Whether there are addresses in values of a type.
+pub fn has_pointers(ty: &Type) -> bool {
+    match ty {
+        Type::String | Type::List(_) => true,
+        Type::FixedLengthList(ty, _) => has_pointers(ty),
+        Type::Record(types) | Type::Tuple(types) => types.iter().any(has_pointers),
+        _ => cases(ty).is_some_and(|cases| cases.into_iter().flatten().any(has_pointers)),
+    }
+}
+
 /// The memory of a guest, with a part that grows.
 #[derive(Clone, Debug)]
 pub struct Memory {
@@ -387,7 +397,7 @@ impl Memory {
     }
 
     fn load_list(&self, ty: &Type, address: u32, length: u32) -> Loaded<Val> {
-        if address % alignment(ty) != 0 {
+        if !address.is_multiple_of(alignment(ty)) {
             return Err(Trapped("not aligned"));
         }
         let size = length.checked_mul(elem_size(ty));
@@ -406,7 +416,7 @@ impl Memory {
             Encoding::Latin1OrUtf16 => length & !UTF16_TAG,
             _ => length,
         };
-        if self.encoding != Encoding::Utf8 && address % 2 != 0 {
+        if self.encoding != Encoding::Utf8 && !address.is_multiple_of(2) {
             return Err(Trapped("not aligned"));
         }
         let size = length.checked_mul(if is_utf16 { 2 } else { 1 });

@@ -5,7 +5,7 @@ use ext_wasm::wasmtime::component::Val;
 use std::sync::PoisonError;
 
 use super::Tally;
-use super::abi::{Core, Memory, alignment, elem_size, record_size};
+use super::abi::{Core, Memory, alignment, elem_size, has_pointers, record_size};
 use super::case::{Case, Damage};
 use super::engines::{Ended, Engines, Exchange, Exchanged, Guest};
 use super::guest::{AREA, HEAP, MEMORY, RESULT};
@@ -97,9 +97,41 @@ impl Run<'_> {
         let mut ours = self.engines.ours(&self.shared)?;
         let called = ours.call("take", &self.case.args);
         ensure!(called == Ok(None), "{called:?}");
-        let taken = self.taken(ours.memory(MEMORY)?)?;
+        let bytes = ours.memory(MEMORY)?;
+        self.check_flat(&bytes)?;
+        let taken = self.taken(bytes)?;
         ensure!(taken == self.case.args, "the guest has got {taken:?}");
         self.tally.values += 1;
+        Ok(())
+    }
+
+    /// Checks the core values that the guest has got, to the last bit, unless there are addresses among them.
+    fn check_flat(&self, bytes: &[u8]) -> Result<()> {
+        let signature = &self.case.signature;
+        let types = &signature.params;
+        let flat = signature.flat_params().into_iter().enumerate();
+        let flat: Vec<u64> = flat
+            .map(|(index, core)| bits_at(bytes, 8 * index, core))
+            .collect();
+        if signature.params_are_in_memory() {
+            let align = types.iter().map(alignment).fold(1, u32::max);
+            let is_aligned = flat[0].is_multiple_of(align.into());
+            ensure!(
+                is_aligned,
+                "parameters at {}, which is not aligned",
+                flat[0]
+            );
+        } else if !types.iter().any(has_pointers) {
+            let mut memory = self.area();
+            let pairs = types.iter().zip(&self.case.args);
+            let expected: Vec<u64> = pairs
+                .flat_map(|(ty, value)| memory.lower_flat(ty, value))
+                .collect();
+            ensure!(
+                flat == expected,
+                "core values {flat:x?} and not {expected:x?}"
+            );
+        }
         Ok(())
     }
 
@@ -249,7 +281,7 @@ impl Run<'_> {
             Some(core) => memory.lift_flat(ty, &mut [bits_at(&memory.bytes, 0, core)].into_iter()),
             None => {
                 let at = bits_at(&memory.bytes, 0, Core::I32) as u32;
-                if at % alignment(ty) != 0 {
+                if !at.is_multiple_of(alignment(ty)) {
                     return None;
                 }
                 memory.load(ty, at)
@@ -284,7 +316,7 @@ impl Run<'_> {
         let types = &signature.params;
         let align = types.iter().map(alignment).fold(1, u32::max);
         let at = bits_at(&bytes, 0, Core::I32) as u32;
-        if signature.params_are_in_memory() && at % align != 0 {
+        if signature.params_are_in_memory() && !at.is_multiple_of(align) {
             return None;
         }
         let end = u64::from(at) + u64::from(record_size(types));

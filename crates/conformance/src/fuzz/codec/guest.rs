@@ -10,8 +10,8 @@ pub const AREA: u32 = 1 << 12;
 /// Where the component puts the result of its import, or the core value of it.
 pub const RESULT: u32 = AREA;
 
-/// The first byte that the component allocates.
-pub const HEAP: u32 = 1 << 13;
+/// The first byte that the component may allocate: one that is not aligned, so that each address has to be.
+pub const HEAP: u32 = (1 << 13) + 1;
 
 /// The number of bytes of its memory.
 pub const MEMORY: u32 = 1 << 16;

@@ -77,7 +77,7 @@ impl Scripts {
             component.drop();"#,
             args = literals.join(", "),
         );
-        if self.cases % MAX_CASES == 0 {
+        if self.cases.is_multiple_of(MAX_CASES) {
             self.js = None;
         }
         self.cases += 1;
