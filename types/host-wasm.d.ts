@@ -573,6 +573,15 @@ declare module "host:wasm" {
     readonly payload: unknown;
     constructor(payload?: unknown, message?: string);
   }
+  /** A function that a component imports, or the class of a resource. */
+  type ComponentImport = WasmFunction | (abstract new (...args: any[]) => object);
+  /**
+   * The imports of a component: functions and classes by their names, and objects with functions and classes by the ids of
+   * their interfaces, for example `"my:pkg/iface@1.2.3"`. Names of functions are in lowerCamelCase, those of classes in
+   * PascalCase. An interface is found by its whole id, by the id with a compatible version, or by the id without a version.
+   * Only own properties count. The methods of a class are those that it has when the component is instantiated.
+   */
+  export type ComponentImports = Record<string, ComponentImport | Record<string, ComponentImport>>;
   /** A request for {@linkcode ComponentInstance.handle}. Its properties have to be own properties. */
   export interface HttpRequest {
     /** The method. Default: `"GET"`. */
@@ -595,15 +604,6 @@ declare module "host:wasm" {
      */
     body: AsyncIterable<Uint8Array>;
   }
-  /** A function that a component imports, or the class of a resource. */
-  type ComponentImport = WasmFunction | (abstract new (...args: any[]) => object);
-  /**
-   * The imports of a component: functions and classes by their names, and objects with functions and classes by the ids of
-   * their interfaces, for example `"my:pkg/iface@1.2.3"`. Names of functions are in lowerCamelCase, those of classes in
-   * PascalCase. An interface is found by its whole id, by the id with a compatible version, or by the id without a version.
-   * Only own properties count. The methods of a class are those that it has when the component is instantiated.
-   */
-  export type ComponentImports = Record<string, ComponentImport | Record<string, ComponentImport>>;
   /**
    * An instance of a component: a guest whose functions can be called. It has a store of its own. A call that does not
    * return ends the instance: see {@linkcode ComponentInstance.ended}.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wasmtime::component::{Func, LinkerInstance, Val};
 use wasmtime::{AsContextMut as _, StoreContextMut, ValRaw};
 
-use super::instance::{ComponentFunction, ComponentInstance, LateDrops, ended};
+use super::instance::{ComponentFunction, ComponentInstance, LateDrops, ended_by};
 use super::plans::FunctionPlan;
 use super::types::{Function, FunctionType, Interface};
 use super::{image_values, values};
@@ -33,7 +33,7 @@ impl ImageCall {
             dropped.and_then(|()| codec::call(&self.func, store.as_context_mut(), &self.image));
         match called {
             Ok(results) => Ok(Outcome::Returned(results)),
-            Err(error) => ended(outcome(store, &error)),
+            Err(error) => ended_by(store, &error),
         }
     }
 }

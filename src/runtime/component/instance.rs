@@ -198,7 +198,7 @@ pub(super) fn ended<T>(ended: Result<Outcome<T>, WasmError>) -> Result<Outcome<T
 }
 
 /// Returns the end of a call that this error ended, and with it the instance. Nothing that it has open is of use any more.
-fn ended_by<T>(
+pub(super) fn ended_by<T>(
     mut store: StoreContextMut<'_, StoreData>,
     error: &wasmtime::Error,
 ) -> Result<Outcome<T>, WasmError> {
