@@ -16,6 +16,7 @@ const GUEST: &str = r#"(component
   (core func $load-async (canon lower (func $load) async (memory (core memory $libc "memory"))))
   (core func $return (canon task.return (result u32)))
   (core func $return-none (canon task.return))
+  (canon thread.yield (core func $yield))
   (core func $return-numbers (canon task.return (result $numbers)))
   (core func $new (canon stream.new $numbers))
   (core func $write (canon stream.write $numbers (memory (core memory $libc "memory"))))
@@ -26,6 +27,7 @@ const GUEST: &str = r#"(component
     (import "" "load-async" (func $load-async (param i32 i32) (result i32)))
     (import "" "return" (func $return (param i32)))
     (import "" "return-none" (func $return-none))
+    (import "" "yield" (func $yield (result i32)))
     (import "" "return-numbers" (func $return-numbers (param i32)))
     (import "" "new" (func $new (result i64)))
     (import "" "write" (func $write (param i32 i32 i32) (result i32)))
@@ -36,7 +38,7 @@ const GUEST: &str = r#"(component
     ;; Calls the import for ever, without waiting for a result.
     (func (export "flood") (loop (drop (call $load-async (i32.const 0) (i32.const 16))) (br 0)))
     ;; Returns, and goes on for ever.
-    (func (export "linger") (call $return-none) (loop (br 0)))
+    (func (export "linger") (call $return-none) (loop (drop (call $yield)) (br 0)))
     ;; Returns a stream with one number, and waits for its reader.
     (func (export "one") (local $ends i64) (local $writable i32)
       (local.set $ends (call $new))
@@ -48,7 +50,7 @@ const GUEST: &str = r#"(component
     (func (export "sync") (result i32) (i32.const 7)))
   (core instance $i (instantiate $m (with "" (instance
     (export "load-sync" (func $load-sync)) (export "load-async" (func $load-async))
-    (export "return" (func $return)) (export "return-none" (func $return-none))
+    (export "return" (func $return)) (export "return-none" (func $return-none)) (export "yield" (func $yield))
     (export "return-numbers" (func $return-numbers))
     (export "new" (func $new)) (export "write" (func $write)) (export "close" (func $close))
     (export "drop" (func $drop))))))

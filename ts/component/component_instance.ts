@@ -22,6 +22,7 @@ import {
 } from "../ops.ts";
 import { checkCallOptions } from "../options.ts";
 import type { CallOptions } from "../options.ts";
+import { noBytes } from "../store_state.ts";
 import type { StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
 import type { AsyncCalls } from "./async_calls.ts";
@@ -132,7 +133,7 @@ export class ComponentInstance {
         throw store.stopped(error);
       }
     };
-    const finish = () => readResult(called, resources, op_wasm_component_results(store.id, number));
+    const finish = () => readResult(called, resources, resultBytes(called, store, number));
     try {
       return await runCall(store, start, finish, callOptions);
     } finally {
@@ -228,12 +229,16 @@ export class ComponentInstance {
   /** The path of the function that runs a command. */
   #command(): string {
     const items = this.#component.exportItems;
+    let found: string | undefined;
     for (let i = 0; i < items.length; i++) {
       const { name, kind } = items[i];
       if (kind !== "instance") continue;
       const id = compatibleId(name);
-      if (id === COMMAND || id === COMMAND_03) return `${name}#run`;
+      // A command of WASI 0.3 may also have the function of WASI 0.2, without use.
+      if (id === COMMAND_03) return `${name}#run`;
+      if (id === COMMAND) found = `${name}#run`;
     }
+    if (found !== undefined) return found;
     throw new WasmError(
       `the component is no WASI command: it does not export ${COMMAND}`,
       FunctionNotFound,
@@ -325,10 +330,17 @@ function callComponent(
     calls?.end(thrown as object);
     throw thrown;
   }
-  const results = op_wasm_component_results(store.id, number);
+  const results = resultBytes(called, store, number);
   // Streams and futures may want something.
   calls?.goOn();
   return readResult(called, resources, results);
+}
+
+/** The bytes of the result of a call that has returned. */
+function resultBytes(called: ComponentFunction, store: StoreState, number: number): Uint8Array {
+  return called.signature.result === undefined
+    ? noBytes
+    : op_wasm_component_results(store.id, number);
 }
 
 /** Calls a function of an asynchronous component beside its other calls. */
