@@ -53,6 +53,7 @@ const OPS: &[&str] = &[
     "op_wasm_drop_resource_later",
     "op_wasm_drop_store",
     "op_wasm_end_call",
+    "op_wasm_end_deadlocked",
     "op_wasm_exception_tag",
     "op_wasm_export_indices",
     "op_wasm_forget_store",

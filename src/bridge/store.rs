@@ -5,9 +5,9 @@ use std::rc::Rc;
 use deno_core::{OpState, op2, v8};
 
 use super::error::to_json;
+use super::protocol::{STORE_FOR_ASYNC_COMPONENT, STORE_FOR_COMPONENT, STORE_FOR_MODULES};
 use super::state::Bridge;
 use super::wasi_config::wasi_config;
-use super::protocol::{STORE_FOR_ASYNC_COMPONENT, STORE_FOR_COMPONENT, STORE_FOR_MODULES};
 use crate::runtime::{EngineKind, StoreOptions, WasmError, WasmErrorCode, WasmStore};
 
 /// The options with these limits, as TypeScript gives them: a negative number stands for an option that is not given.

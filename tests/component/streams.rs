@@ -334,10 +334,7 @@ fn a_component_writes_only_what_is_asked_for() {
          for (let i = 0; i < 20; i++) await turn();
          return [before, first, after, instance.exports.written(), instance.ended, await stream.next()];",
     );
-    assert_eq!(
-        got,
-        json!([0, [0, 1, 2, 3], 4, 4, false, { "done": true }])
-    );
+    assert_eq!(got, json!([0, [0, 1, 2, 3], 4, 4, false, { "done": true }]));
 }
 
 #[test]

@@ -47,7 +47,7 @@ import type { ItemInfo, WitType } from "./wit_types.ts";
 export class ComponentInstance {
   /**
    * Its exports: functions by their names in lowerCamelCase, classes of resources in PascalCase, and objects with both by
-   * the ids of their interfaces, and by the last part of these in lowerCamelCase.
+   * the ids of their interfaces, and by the last part of these in lowerCamelCase. Asynchronous functions return promises.
    */
   // deno-lint-ignore no-explicit-any
   readonly exports: Readonly<Record<string, any>>;
@@ -80,8 +80,8 @@ export class ComponentInstance {
    *
    * @throws {ComponentError} If the function returns a `result` that is an `err`.
    * @throws {WasmError} `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit;
-   * `RuntimeError` if it trapped, an import threw, its deadline passed, or the instance has ended or is busy;
-   * `FuelExhausted` if the fuel ran out.
+   * `RuntimeError` if it trapped, an import threw, its deadline passed, the instance has ended or is busy, or the function
+   * is asynchronous; `FuelExhausted` if the fuel ran out.
    */
   // deno-lint-ignore no-explicit-any
   call(path: string, args: readonly unknown[] = []): any {
@@ -99,7 +99,8 @@ export class ComponentInstance {
 
   /**
    * Calls an exported function as {@linkcode ComponentInstance.call} does, but asynchronously: the guest runs on a thread
-   * of its own. Imports may return promises.
+   * of its own. Imports may return promises. Several calls of an instance of an asynchronous component run beside each
+   * other.
    *
    * @throws {ComponentError} As {@linkcode ComponentInstance.call}.
    * @throws {WasmError} As {@linkcode ComponentInstance.call}; `RuntimeError` if the call was aborted.
@@ -196,14 +197,13 @@ export class ComponentInstance {
 
   /** The fuel that is left, or `undefined` if the instance has no fuel budget. */
   get fuel(): number | undefined {
-    this.#settle();
-    return op_wasm_is_metered(this.#store.id) ? op_wasm_fuel(this.#store.id) : undefined;
+    return this.#paused((store) => op_wasm_is_metered(store) ? op_wasm_fuel(store) : undefined);
   }
 
   /** Sets the fuel that is left, up to the host's cap. */
   setFuel(fuel: number): void {
-    this.#settle();
-    op_wasm_set_fuel(this.#store.id, toInteger(fuel, "fuel", RuntimeError));
+    const checked = toInteger(fuel, "fuel", RuntimeError);
+    this.#paused((store) => op_wasm_set_fuel(store, checked));
   }
 
   /** Frees the instance. A synchronous call that is running goes on until it returns; an asynchronous call fails. */
@@ -220,10 +220,17 @@ export class ComponentInstance {
     if (this.#store.dropped) throw dropped();
   }
 
-  /** As `#alive`; waits until an asynchronous component that goes on by itself is at rest. */
-  #settle(): void {
+  /** Calls a function with the number of the store, while tasks of an asynchronous component that no call waits for pause. */
+  #paused<T>(f: (store: number) => T): T {
     this.#alive();
-    if (this.#calls !== undefined) op_wasm_settle_component(this.#store.id);
+    const { id } = this.#store;
+    if (this.#calls === undefined) return f(id);
+    op_wasm_settle_component(id, true);
+    try {
+      return f(id);
+    } finally {
+      op_wasm_settle_component(id, false);
+    }
   }
 
   /** The path of the function that runs a command. */

@@ -276,20 +276,32 @@ fn trap_name(trap: Trap) -> &'static str {
         Trap::AsyncDeadlock => "deadlock detected: event loop cannot make further progress",
         Trap::CannotBlockSyncTask => "cannot block a synchronous task before returning",
         Trap::TaskCancelNotCancelled => "`task.cancel` called by task which has not been cancelled",
-        Trap::TaskCancelOrReturnTwice => "`task.return` or `task.cancel` called more than once for current task",
-        Trap::SubtaskCancelAfterTerminal => "`subtask.cancel` called after terminal status delivered",
-        Trap::TaskReturnInvalid => "invalid `task.return` signature and/or options for current task",
+        Trap::TaskCancelOrReturnTwice => {
+            "`task.return` or `task.cancel` called more than once for current task"
+        }
+        Trap::SubtaskCancelAfterTerminal => {
+            "`subtask.cancel` called after terminal status delivered"
+        }
+        Trap::TaskReturnInvalid => {
+            "invalid `task.return` signature and/or options for current task"
+        }
         Trap::WaitableSetDropHasWaiters => "cannot drop waitable set with waiters",
         Trap::SubtaskDropNotResolved => "cannot drop a subtask which has not yet resolved",
         Trap::ThreadNewIndirectInvalidType => "start function does not match expected type",
-        Trap::ThreadNewIndirectUninitialized => "the start function index points to an uninitialized function",
+        Trap::ThreadNewIndirectUninitialized => {
+            "the start function index points to an uninitialized function"
+        }
         Trap::BackpressureOverflow => "backpressure counter overflow",
         Trap::UnsupportedCallbackCode => "unsupported callback code",
         Trap::CannotResumeThread => "cannot resume thread which is not suspended",
-        Trap::ConcurrentFutureStreamOp => "cannot have concurrent operations active on a future/stream",
+        Trap::ConcurrentFutureStreamOp => {
+            "cannot have concurrent operations active on a future/stream"
+        }
         Trap::ReferenceCountOverflow => "reference count overflow",
         Trap::StreamOpTooBig => "stream read/write count too large",
-        Trap::WaitableSyncAndAsync => "waitable cannot be used synchronously while added to a waitable set",
+        Trap::WaitableSyncAndAsync => {
+            "waitable cannot be used synchronously while added to a waitable set"
+        }
         Trap::UncaughtException => "uncaught exception propagated out of component",
         _ => "trap",
     }

@@ -98,7 +98,9 @@ impl ComponentInstance {
             self.ended.store(true, Ordering::Release);
             ended(outcome(store, error))
         };
-        driven.run_in_place(self.store(), work, failed)
+        let outcome = driven.run_in_place(self.store(), work, failed)?;
+        self.resume()?;
+        Ok(outcome)
     }
 
     fn driven(&self) -> Result<&Driven, WasmError> {
@@ -150,14 +152,13 @@ impl ComponentInstance {
     ) -> Result<(), WasmError> {
         let late_drops = self.late_drops.clone();
         let has_own_events = driven.has_own_events;
-        self.store()
-            .drive(&driven.exchange, &driven.thread, || {
-                Ok(SessionOptions {
-                    late_resources: Box::new(move |data| late_drops.take(data)),
-                    has_own_events,
-                    held: held()?,
-                })
+        self.store().drive(&driven.exchange, &driven.thread, || {
+            Ok(SessionOptions {
+                late_resources: Box::new(move |data| late_drops.take(data)),
+                has_own_events,
+                held: held()?,
             })
+        })
     }
 
     /// Has the component go on after the host has brought something.
@@ -168,10 +169,21 @@ impl ComponentInstance {
         self.drive(driven, || Ok(Box::new(())))
     }
 
-    /// Waits until the component is at rest, if it gets there by itself.
+    /// Has the component pause, unless calls of it have not ended.
     pub(crate) fn settle(&self) {
         if let Some(driven) = &self.driven {
             driven.exchange.settle();
+        }
+    }
+
+    /// Has the component go on after a [pause](Self::settle).
+    ///
+    /// # Errors
+    /// `RuntimeError` if no thread can be started.
+    pub(crate) fn resume(&self) -> Result<(), WasmError> {
+        match &self.driven {
+            Some(driven) if driven.exchange.take_paused() => self.go_on(driven),
+            _ => Ok(()),
         }
     }
 

@@ -83,7 +83,8 @@ impl ComponentCode {
     /// `CompileError` if there are too few mappings left for the code, or too few descriptors for the initial contents of
     /// its memories.
     pub(crate) fn add(&self, component: Component, checks: Checks) -> Result<(), WasmError> {
-        let compiled = CompiledComponent::new(component, self.kind, &self.profile, &self.interface)?;
+        let compiled =
+            CompiledComponent::new(component, self.kind, &self.profile, &self.interface)?;
         self.compiled[checks.index()].get_or_init(|| compiled);
         Ok(())
     }

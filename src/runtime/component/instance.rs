@@ -16,10 +16,10 @@ use super::types::{Function, Interface};
 use super::{concurrent, resources, values};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::text;
-use crate::runtime::wasi::p2::WasiP2;
 use crate::runtime::store::component_values::{ComponentMailbox, ComponentValues};
 use crate::runtime::store::host_function::{HostFunction, Stop};
 use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore, outcome, ran};
+use crate::runtime::wasi::p2::WasiP2;
 
 /// An instance of a component, in a store of its own.
 ///

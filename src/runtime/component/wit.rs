@@ -474,7 +474,9 @@ impl Printer<'_> {
                 self.name(text, &interface.resources[*resource as usize].path)?;
                 text.add(">")
             }
-            ValueType::Future { value: part @ Some(_) } => self.generic(text, "future", [*part]),
+            ValueType::Future {
+                value: part @ Some(_),
+            } => self.generic(text, "future", [*part]),
             ValueType::Stream {
                 element: part @ Some(_),
             } => self.generic(text, "stream", [*part]),

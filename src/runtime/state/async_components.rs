@@ -88,8 +88,8 @@ impl WasmState {
             }
             Event::Returned(call, values) => {
                 let function = instance.take_called(call);
-                let function = function
-                    .and_then(|number| interface.exports.functions.get(number as usize));
+                let function =
+                    function.and_then(|number| interface.exports.functions.get(number as usize));
                 if let Some(function) = function {
                     for (ty, value) in function.ty.result.iter().zip(&values) {
                         encoding::write(interface, *ty, value, &mut bytes);

@@ -403,10 +403,9 @@ impl<'a> Printer<'a> {
                 indent,
                 format_args!("{name}({params}): {result} | Promise<{result}>;"),
             ),
-            Direction::Export if *is_async => text.line(
-                indent,
-                format_args!("{name}({params}): Promise<{result}>;"),
-            ),
+            Direction::Export if *is_async => {
+                text.line(indent, format_args!("{name}({params}): Promise<{result}>;"))
+            }
             Direction::Export => text.line(indent, format_args!("{name}({params}): {result};")),
         }
     }

@@ -246,7 +246,7 @@ impl<'a> Calls<'a> {
         context: &mut Context<'_>,
     ) -> Poll<wasmtime::Result<()>> {
         turns.polls.set(turns.polls.get() + 1);
-        if turns.leave.get() && self.0.is_empty() {
+        if self.0.is_empty() && (turns.leave.get() || exchange.pauses()) {
             return Poll::Ready(Ok(()));
         }
         while let Some(command) = exchange.next_command(context) {

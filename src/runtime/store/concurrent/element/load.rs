@@ -75,9 +75,7 @@ pub(super) fn load(
             let parts = &types[tuple].types;
             cx.consume_fuel_array(parts.len(), size_of::<Val>())?;
             let mut offset = 0;
-            let values = parts
-                .iter()
-                .map(|part| next(cx, *part, bytes, &mut offset));
+            let values = parts.iter().map(|part| next(cx, *part, bytes, &mut offset));
             Val::Tuple(values.collect::<wasmtime::Result<_>>()?)
         }
         InterfaceType::Variant(variant) => {

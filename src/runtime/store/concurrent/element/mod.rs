@@ -131,5 +131,6 @@ fn not_in_memory() -> wasmtime::Error {
 }
 
 fn out_of_bounds() -> wasmtime::Error {
-    WasmError::runtime("an element of a stream is out of bounds of the memory, or not aligned").into()
+    WasmError::runtime("an element of a stream is out of bounds of the memory, or not aligned")
+        .into()
 }
