@@ -134,17 +134,34 @@ fn a_task_that_goes_on_after_its_call_ends_at_the_deadline() {
         "const instance = await component(() => 1, { timeoutMs: 30 });
          // Under load, the deadline may pass before the call returns.
          await caught(() => instance.exports.linger());
-         const late = tell(await caught(() => instance.exports.sync()));
+         while (!instance.ended) await turn();
          const other = await component(() => 1, { interruptible: true });
          await caught(() => other.callAsync('linger', [], { timeoutMs: 30 }));
          while (!other.ended) await turn();
          const metered = await component(() => 1, { fuel: 100_000 });
          await metered.exports.linger();
          while (!metered.ended) await turn();
-         return [late, instance.ended, await codeOf(() => other.exports.sync())];",
+         const codes = [];
+         for (const { exports } of [instance, other, metered]) codes.push(await codeOf(() => exports.sync()));
+         return codes;",
     );
-    assert_eq!(got[0]["code"], 5002);
-    assert_eq!(got, json!([got[0], true, 5002]));
+    assert_eq!(got, json!([5002, 5002, 5002]));
+}
+
+#[test]
+fn a_task_that_goes_on_after_its_call_pauses_for_a_synchronous_call() {
+    let mut js = guest(WasmCapabilities::default());
+    let got = js.run(
+        "const instance = await component(() => 1, { fuel: 1e9 });
+         await instance.exports.linger();
+         const before = instance.fuel;
+         const value = instance.exports.sync();
+         while (instance.fuel === before) await turn();
+         const { ended } = instance;
+         instance.drop();
+         return [value, ended];",
+    );
+    assert_eq!(got, json!([7, false]));
 }
 
 #[test]

@@ -38,6 +38,8 @@ import { dropObject, ImportCall } from "./dispatch_component.ts";
 import { Lowering } from "./resources.ts";
 import type { InstanceResources } from "./resources.ts";
 import { Streams } from "./streams.ts";
+import { WIT_FUTURE, WIT_RESULT } from "./wit_types.ts";
+import type { WitSignature } from "./wit_types.ts";
 
 /** The number of words of a slot of the call frame. */
 const SLOT = 4;
@@ -247,7 +249,8 @@ export class AsyncCalls {
     let status;
     try {
       let result = call.run(index);
-      if (isPromise(result)) {
+      // A promise for a future is the future itself.
+      if (isPromise(result) && !returnsFuture(component.imported(number).signature)) {
         const promise = settled(result);
         ignoreFailure(promise);
         result = await promise;
@@ -288,6 +291,12 @@ export class AsyncCalls {
     }
     this.#streams.end(error);
   }
+}
+
+/** Whether a function returns a future, or one in a `result`. */
+function returnsFuture({ result }: WitSignature): boolean {
+  const value = result?.kind === WIT_RESULT ? result.parts[0] : result;
+  return value?.kind === WIT_FUTURE;
 }
 
 /** The error of a call that was aborted. */
