@@ -15,6 +15,7 @@ mod resources;
 mod streams;
 mod values;
 mod wasi;
+mod wasi_03;
 mod wit;
 
 use crate::support::js::Js;

@@ -86,7 +86,7 @@ export const EVENT_RETURNED = 2;
 export const EVENT_REFUSED = 3;
 /** The instance has ended, and with it all calls. */
 export const EVENT_ENDED = 4;
-/** Nothing goes on: whether only the app could make anything go on. */
+/** Nothing goes on: one of the numbers `QUIET…`, and the number of commands that the component had got. */
 export const EVENT_QUIET = 5;
 /** Nothing runs any more. */
 export const EVENT_AT_REST = 6;
@@ -98,6 +98,15 @@ export const EVENT_SOURCE_DROPPED = 8;
 export const EVENT_CHUNK = 9;
 /** A stream or future of the component has ended: its number. */
 export const EVENT_SINK_ENDED = 10;
+
+// What could make a component go on that is quiet.
+
+/** Time or files, or a deadline may pass. */
+export const QUIET = 0;
+/** Only the app, by an import, a stream or a new call. */
+export const QUIET_FOR_APP = 1;
+/** Only a new call. */
+export const QUIET_STUCK = 2;
 
 // Tags of references: the second 32 bits of a slot of the call frame. The first 32 bits are a number.
 

@@ -53,6 +53,7 @@ export const {
   op_wasm_drop_resource_later,
   op_wasm_drop_store,
   op_wasm_end_call,
+  op_wasm_end_deadlocked,
   op_wasm_end_exchange,
   op_wasm_end_request,
   op_wasm_exception_tag,

@@ -612,7 +612,7 @@ declare module "host:wasm" {
     #private;
     /**
      * Its exports: functions by their names in lowerCamelCase, classes of resources in PascalCase, and objects with both by
-     * the ids of their interfaces, and by the last part of these in lowerCamelCase.
+     * the ids of their interfaces, and by the last part of these in lowerCamelCase. Asynchronous functions return promises.
      */
     readonly exports: Readonly<Record<string, any>>;
     private constructor();
@@ -622,13 +622,14 @@ declare module "host:wasm" {
      *
      * @throws {ComponentError} If the function returns a `result` that is an `err`.
      * @throws {WasmError} `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit;
-     * `RuntimeError` if it trapped, an import threw, its deadline passed, or the instance has ended or is busy;
-     * `FuelExhausted` if the fuel ran out.
+     * `RuntimeError` if it trapped, an import threw, its deadline passed, the instance has ended or is busy, or the function
+     * is asynchronous; `FuelExhausted` if the fuel ran out.
      */
     call(path: string, args?: readonly unknown[]): any;
     /**
      * Calls an exported function as {@linkcode ComponentInstance.call} does, but asynchronously: the guest runs on a thread
-     * of its own. Imports may return promises.
+     * of its own. Imports may return promises. Several calls of an instance of an asynchronous component run beside each
+     * other.
      *
      * @throws {ComponentError} As {@linkcode ComponentInstance.call}.
      * @throws {WasmError} As {@linkcode ComponentInstance.call}; `RuntimeError` if the call was aborted.
@@ -679,8 +680,8 @@ declare module "host:wasm" {
   }
   /**
    * The limits of a component's instance, which hold for all memories in it together. With `wasi`, the host provides the
-   * imports of WASI 0.2: `wasi:cli`, `wasi:clocks`, `wasi:filesystem`, `wasi:io` and `wasi:random`. Functions of `wasi:http`
-   * and `wasi:sockets` refuse.
+   * imports of WASI 0.2: `wasi:cli`, `wasi:clocks`, `wasi:filesystem`, `wasi:io` and `wasi:random`, and those of WASI 0.3 if
+   * its capabilities allow them. Functions of `wasi:http` and `wasi:sockets` refuse.
    */
   export type ComponentOptions = StoreOptions;
   /**

@@ -87,7 +87,7 @@ pub(super) const EVENT_RETURNED: u32 = 2;
 pub(super) const EVENT_REFUSED: u32 = 3;
 /// The instance has ended, and with it all calls.
 pub(super) const EVENT_ENDED: u32 = 4;
-/// Nothing goes on: whether only the app could make anything go on.
+/// Nothing goes on: one of the numbers `QUIET…`, and the number of commands that the component had got.
 pub(super) const EVENT_QUIET: u32 = 5;
 /// Nothing runs any more.
 pub(super) const EVENT_AT_REST: u32 = 6;
@@ -99,6 +99,15 @@ pub(super) const EVENT_SOURCE_DROPPED: u32 = 8;
 pub(super) const EVENT_CHUNK: u32 = 9;
 /// A stream or future of the component has ended: its number.
 pub(super) const EVENT_SINK_ENDED: u32 = 10;
+
+// What could make a component go on that is quiet.
+
+/// Time or files, or a deadline may pass.
+pub(super) const QUIET: u32 = 0;
+/// Only the app, by an import, a stream or a new call.
+pub(super) const QUIET_FOR_APP: u32 = 1;
+/// Only a new call.
+pub(super) const QUIET_STUCK: u32 = 2;
 
 // Tags of references: the second 32 bits of a slot of the call frame. The first 32 bits are a number.
 

@@ -27,7 +27,7 @@ fn sources_that_are_no_valid_components_are_refused() {
         "(component (core module (func (result i32))))",
         "(component (core module (memory 1) (func try nop catch_all nop end)))",
         "(component (type $r (record (field \"a\" u32))) (import \"f\" (func (param \"r\" $r))))",
-        "(component (import \"f\" (func async)) )",
+        "(component (import \"f\" (func (param \"e\" error-context))))",
         "(component (import \"f\" (func $f)) (export \"g\" (func $f)))",
         "(component (component $c) (instance (instantiate $c)) (core module (func (param i64) (i32.ctz (local.get 0)) drop)))",
     ] {
@@ -74,6 +74,7 @@ fn imports_and_exports_are_described() {
                 {
                     "name": "f",
                     "kind": "function",
+                    "async": false,
                     "params": [
                         { "name": "a", "type": "u32" },
                         { "name": "b", "type": "list<string>" },
@@ -89,7 +90,7 @@ fn imports_and_exports_are_described() {
                     ],
                 },
             ],
-            [{ "name": "run-it", "kind": "function", "params": [] }],
+            [{ "name": "run-it", "kind": "function", "async": false, "params": [] }],
             true,
         ])
     );

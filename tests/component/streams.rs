@@ -287,17 +287,17 @@ fn async_iterables_and_promises_are_arguments() {
              yield { id: 10, name: 'four' };
              yield { id: 20, name: '' };
          };
-         try { await exports.await(Promise.resolve(5)); } catch (e) { return tell(e); }
          return [
              await exports.sum(numbers(), 100),
-             await exports.sum([[1, 2], [3]], 100),
+             await exports.sum([[1, 2], 3, Uint32Array.of(4)], 100),
+             await exports.sum(Uint32Array.of(5, 6, 7, 8), 100),
              await exports.measure(entries()),
              await exports.countTicks([undefined, undefined, undefined]),
              await exports.await(Promise.resolve(5)),
              await exports.await((async () => { await turn(); return 6; })()),
          ];",
     );
-    assert_eq!(got, json!([36, 6, 34, 3, 5, 6]));
+    assert_eq!(got, json!([36, 10, 26, 34, 3, 5, 6]));
 }
 
 #[test]

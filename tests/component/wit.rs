@@ -124,9 +124,15 @@ const ASYNCHRONOUS: &str = r#"(component
     (type $lines' (stream $line))
     (export "lines" (type $lines (eq $lines')))
     (export "load" (func async (param "id" u32) (result string)))
-    (export "follow" (func async (param "lines" $lines) (result (result (stream u8) (error string)))))
-    (export "later" (func (param "value" (future (list u16))) (result (future))))
-    (export "ticks" (func (result (stream)))))))"#;
+    (type $bytes (stream u8))
+    (type $followed (result $bytes (error string)))
+    (export "follow" (func async (param "lines" $lines) (result $followed)))
+    (type $numbers (list u16))
+    (type $value (future $numbers))
+    (type $done (future))
+    (export "later" (func (param "value" $value) (result $done)))
+    (type $ticks (stream))
+    (export "ticks" (func (result $ticks))))))"#;
 
 #[test]
 fn asynchronous_functions_streams_and_futures_are_in_the_text() {

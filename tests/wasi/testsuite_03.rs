@@ -76,7 +76,11 @@ fn run(test: &Path, call: &str) -> Result<(), String> {
         copy(&test.with_file_name(root), &scratch);
         preopens["/"] = json!(scratch);
     }
-    for name in specification["dirs"].as_array().cloned().unwrap_or_default() {
+    for name in specification["dirs"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
+    {
         let name = name.as_str().unwrap();
         let folder = scratch.join(name);
         std::fs::create_dir(&folder).unwrap();
@@ -101,7 +105,8 @@ fn run(test: &Path, call: &str) -> Result<(), String> {
         json!(stdin),
         json!(test),
     ));
-    let fits = |(id, expected): &(Value, Value)| result[id.as_str().unwrap_or_default()] == *expected;
+    let fits =
+        |(id, expected): &(Value, Value)| result[id.as_str().unwrap_or_default()] == *expected;
     match result["status"] == status && outputs.iter().all(fits) {
         true => Ok(()),
         false => Err(result.to_string()),

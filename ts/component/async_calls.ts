@@ -12,6 +12,8 @@ import {
   EVENT_SINK_ENDED,
   EVENT_SOURCE_DROPPED,
   EVENT_WANTED,
+  QUIET_FOR_APP,
+  QUIET_STUCK,
   RETURNED,
 } from "../constants.ts";
 import { isPromise, Promise, refOpPromise, SafeMap, unrefOpPromise } from "../core.ts";
@@ -24,8 +26,10 @@ import {
   op_wasm_answer_component_import,
   op_wasm_component_active,
   op_wasm_component_ready,
+  op_wasm_end_deadlocked,
   op_wasm_next_component_event,
   op_wasm_start_concurrent_call,
+  op_wasm_yield_now,
 } from "../ops.ts";
 import type { CallOptions } from "../options.ts";
 import { noBytes } from "../store_state.ts";
@@ -34,6 +38,8 @@ import { dropObject, ImportCall } from "./dispatch_component.ts";
 import { Lowering } from "./resources.ts";
 import type { InstanceResources } from "./resources.ts";
 import { Streams } from "./streams.ts";
+import { WIT_FUTURE, WIT_RESULT } from "./wit_types.ts";
+import type { WitSignature } from "./wit_types.ts";
 
 /** The number of words of a slot of the call frame. */
 const SLOT = 4;
@@ -113,7 +119,7 @@ export class AsyncCalls {
   /** Handles the events of the component, as long as there may be some. */
   goOn(): void {
     this.#isQuiet = false;
-    if (this.#ready !== undefined) refOpPromise(this.#ready);
+    this.#refresh();
     if (!this.#isAwaiting) this.#handleAll();
   }
 
@@ -121,13 +127,13 @@ export class AsyncCalls {
     const { store } = this.#resources;
     this.#isAwaiting = true;
     try {
-      while (true) {
-        while (this.#handleNext());
-        if (!op_wasm_component_active(store.id)) break;
+      // Nothing is handled before the function that has called this returns.
+      while (op_wasm_component_active(store.id)) {
         this.#ready = op_wasm_component_ready(store.id);
-        if (this.#isQuiet) unrefOpPromise(this.#ready);
+        this.#refresh();
         await this.#ready;
         this.#ready = undefined;
+        while (this.#handleNext());
       }
     } catch (error) {
       const message = "the component instance was dropped";
@@ -175,7 +181,8 @@ export class AsyncCalls {
         this.end(failure === undefined ? store.takeAbort() : store.stopped(failure) as object);
         break;
       case EVENT_QUIET:
-        this.#isQuiet = number === 1;
+        this.#isQuiet = number === QUIET_FOR_APP;
+        if (number === QUIET_STUCK) this.#endDeadlocked(second);
         break;
       case EVENT_WANTED:
         this.#streams.wanted(number);
@@ -192,6 +199,23 @@ export class AsyncCalls {
       case EVENT_AT_REST:
     }
     return true;
+  }
+
+  /** Ends a component that is stuck, unless the app makes another call before the event loop has a turn. */
+  async #endDeadlocked(commands: number): Promise<void> {
+    const { store } = this.#resources;
+    await op_wasm_yield_now();
+    if (store.dropped) return;
+    // With streams of the app's or the component's, the app may still go on.
+    if (!op_wasm_end_deadlocked(store.id, commands)) this.#isQuiet = true;
+    this.#refresh();
+  }
+
+  /** Keeps the event loop alive, unless only the app could make anything go on. */
+  #refresh(): void {
+    if (this.#ready === undefined) return;
+    if (this.#isQuiet) unrefOpPromise(this.#ready);
+    else refOpPromise(this.#ready);
   }
 
   #returned(number: number, bytes: Uint8Array): void {
@@ -225,7 +249,8 @@ export class AsyncCalls {
     let status;
     try {
       let result = call.run(index);
-      if (isPromise(result)) {
+      // A promise for a future is the future itself.
+      if (isPromise(result) && !returnsFuture(component.imported(number).signature)) {
         const promise = settled(result);
         ignoreFailure(promise);
         result = await promise;
@@ -266,6 +291,12 @@ export class AsyncCalls {
     }
     this.#streams.end(error);
   }
+}
+
+/** Whether a function returns a future, or one in a `result`. */
+function returnsFuture({ result }: WitSignature): boolean {
+  const value = result?.kind === WIT_RESULT ? result.parts[0] : result;
+  return value?.kind === WIT_FUTURE;
 }
 
 /** The error of a call that was aborted. */

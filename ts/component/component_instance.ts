@@ -26,6 +26,7 @@ import {
 } from "../ops.ts";
 import { checkCallOptions } from "../options.ts";
 import type { CallOptions } from "../options.ts";
+import { noBytes } from "../store_state.ts";
 import type { StoreState } from "../store_state.ts";
 import type { WasmFunction } from "../types.ts";
 import type { AsyncCalls } from "./async_calls.ts";
@@ -54,7 +55,7 @@ import type { ItemInfo, WitType } from "./wit_types.ts";
 export class ComponentInstance {
   /**
    * Its exports: functions by their names in lowerCamelCase, classes of resources in PascalCase, and objects with both by
-   * the ids of their interfaces, and by the last part of these in lowerCamelCase.
+   * the ids of their interfaces, and by the last part of these in lowerCamelCase. Asynchronous functions return promises.
    */
   // deno-lint-ignore no-explicit-any
   readonly exports: Readonly<Record<string, any>>;
@@ -88,8 +89,8 @@ export class ComponentInstance {
    *
    * @throws {ComponentError} If the function returns a `result` that is an `err`.
    * @throws {WasmError} `FunctionNotFound` if there is no such function; `TypeMismatch` if the arguments do not fit;
-   * `RuntimeError` if it trapped, an import threw, its deadline passed, or the instance has ended or is busy;
-   * `FuelExhausted` if the fuel ran out.
+   * `RuntimeError` if it trapped, an import threw, its deadline passed, the instance has ended or is busy, or the function
+   * is asynchronous; `FuelExhausted` if the fuel ran out.
    */
   // deno-lint-ignore no-explicit-any
   call(path: string, args: readonly unknown[] = []): any {
@@ -107,7 +108,8 @@ export class ComponentInstance {
 
   /**
    * Calls an exported function as {@linkcode ComponentInstance.call} does, but asynchronously: the guest runs on a thread
-   * of its own. Imports may return promises.
+   * of its own. Imports may return promises. Several calls of an instance of an asynchronous component run beside each
+   * other.
    *
    * @throws {ComponentError} As {@linkcode ComponentInstance.call}.
    * @throws {WasmError} As {@linkcode ComponentInstance.call}; `RuntimeError` if the call was aborted.
@@ -158,7 +160,7 @@ export class ComponentInstance {
         throw store.stopped(error);
       }
     };
-    const finish = () => readResult(called, resources, op_wasm_component_results(store.id, number));
+    const finish = () => readResult(called, resources, resultBytes(called, store, number));
     try {
       return await runCall(store, start, finish, callOptions);
     } finally {
@@ -236,14 +238,13 @@ export class ComponentInstance {
 
   /** The fuel that is left, or `undefined` if the instance has no fuel budget. */
   get fuel(): number | undefined {
-    this.#settle();
-    return op_wasm_is_metered(this.#store.id) ? op_wasm_fuel(this.#store.id) : undefined;
+    return this.#paused((store) => op_wasm_is_metered(store) ? op_wasm_fuel(store) : undefined);
   }
 
   /** Sets the fuel that is left, up to the host's cap. */
   setFuel(fuel: number): void {
-    this.#settle();
-    op_wasm_set_fuel(this.#store.id, toInteger(fuel, "fuel", RuntimeError));
+    const checked = toInteger(fuel, "fuel", RuntimeError);
+    this.#paused((store) => op_wasm_set_fuel(store, checked));
   }
 
   /** Frees the instance. A synchronous call that is running goes on until it returns; an asynchronous call fails. */
@@ -260,21 +261,32 @@ export class ComponentInstance {
     if (this.#store.dropped) throw dropped();
   }
 
-  /** As `#alive`; waits until an asynchronous component that goes on by itself is at rest. */
-  #settle(): void {
+  /** Calls a function with the number of the store, while tasks of an asynchronous component that no call waits for pause. */
+  #paused<T>(f: (store: number) => T): T {
     this.#alive();
-    if (this.#calls !== undefined) op_wasm_settle_component(this.#store.id);
+    const { id } = this.#store;
+    if (this.#calls === undefined) return f(id);
+    op_wasm_settle_component(id, true);
+    try {
+      return f(id);
+    } finally {
+      op_wasm_settle_component(id, false);
+    }
   }
 
   /** The path of the function that runs a command. */
   #command(): string {
     const items = this.#component.exportItems;
+    let found: string | undefined;
     for (let i = 0; i < items.length; i++) {
       const { name, kind } = items[i];
       if (kind !== "instance") continue;
       const id = compatibleId(name);
-      if (id === COMMAND || id === COMMAND_03) return `${name}#run`;
+      // A command of WASI 0.3 may also have the function of WASI 0.2, without use.
+      if (id === COMMAND_03) return `${name}#run`;
+      if (id === COMMAND) found = `${name}#run`;
     }
+    if (found !== undefined) return found;
     throw new WasmError(
       `the component is no WASI command: it does not export ${COMMAND}`,
       FunctionNotFound,
@@ -372,7 +384,7 @@ function callComponent(
     calls?.end(thrown as object);
     throw thrown;
   }
-  const results = op_wasm_component_results(store.id, number);
+  const results = resultBytes(called, store, number);
   // Streams and futures may want something.
   calls?.goOn();
   return readResult(called, resources, results);
@@ -414,6 +426,13 @@ function callByCodec(
 function imageResult(called: ComponentFunction, images: ImageFunction, store: number): unknown {
   const { result } = called.signature;
   return result === undefined ? undefined : unwrapped(called, result, images.result.readOne(store));
+}
+
+/** The bytes of the result of a call that has returned. */
+function resultBytes(called: ComponentFunction, store: StoreState, number: number): Uint8Array {
+  return called.signature.result === undefined
+    ? noBytes
+    : op_wasm_component_results(store.id, number);
 }
 
 /** Calls a function of an asynchronous component beside its other calls. */

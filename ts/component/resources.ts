@@ -48,7 +48,7 @@ export class HandleMisfit {
 
 /** The streams and futures of one instance. */
 export interface InstanceStreams {
-  /** The number for an async iterable or a promise. Throws `HandleMisfit` for other values. */
+  /** The number for an async iterable, an array or a promise. Throws `HandleMisfit` for other values. */
   lower(type: WitType, value: unknown): number;
   /** The component has not got the async iterable or promise of this number. */
   forget(number: number): void;

@@ -2,13 +2,14 @@
 
 import { isObject, own } from "../check.ts";
 import {
+  ArrayIsArray,
   isPromise,
   Promise,
   ReflectApply,
   SafeFinalizationRegistry,
   SafeMap,
   SymbolAsyncIterator,
-  SymbolIterator,
+  TypedArrayPrototypeGetSymbolToStringTag,
   Uint8Array,
 } from "../core.ts";
 import { ignoreFailure, settled } from "../dispatch.ts";
@@ -23,11 +24,15 @@ import { writeWitValues } from "./value_writer.ts";
 import { WIT_FUTURE, WIT_LIST, WIT_STREAM } from "./wit_types.ts";
 import type { WitType } from "./wit_types.ts";
 
-/** An async iterable or promise of the app, which a component reads. */
+/** An async iterable, array or promise of the app, which a component reads. */
 interface StreamSource {
   type: WitType;
   promise: Promise<unknown> | undefined;
+  /** Of an async iterable. */
   iterator: object | undefined;
+  /** An array, and the place of its next element. */
+  elements: unknown[];
+  next: number;
 }
 
 /** An element that waits, or an iteration that waits for one. */
@@ -166,14 +171,24 @@ export class Streams implements InstanceStreams {
   }
 
   lower(type: WitType, value: unknown): number {
-    const source: StreamSource = { type, promise: undefined, iterator: undefined };
+    const source: StreamSource = {
+      type,
+      promise: undefined,
+      iterator: undefined,
+      elements: list(),
+      next: 0,
+    };
     if (type.kind === WIT_FUTURE) {
       if (!isPromise(value)) throw new HandleMisfit("an object that is no promise");
       source.promise = settled(value);
       // Nothing may ever wait for it.
       ignoreFailure(source.promise);
+    } else if (ArrayIsArray(value)) {
+      source.elements = value;
+    } else if (TypedArrayPrototypeGetSymbolToStringTag(value) !== undefined) {
+      source.elements = list(value);
     } else {
-      source.iterator = iteratorOf(value);
+      source.iterator = asyncIteratorOf(value);
     }
     const number = this.#nextSource++;
     this.#sources.set(number, source);
@@ -210,17 +225,16 @@ export class Streams implements InstanceStreams {
         return;
       }
       while (true) {
-        const result = await callIterator(source.iterator, "next");
-        if (!isObject(result)) throw new WasmError("an iterator returned no object", RuntimeError);
+        const { done, value } = await nextOf(source);
         // The component may have dropped the stream, or the instance has ended.
         if (this.#sources.get(number) !== source || store.dropped) return;
-        if (own(result, "done")) {
+        if (done) {
           this.#sources.delete(number);
           op_wasm_close_source(store.id, number);
           this.#goOn();
           return;
         }
-        if (this.#put(number, source, own(result, "value"))) return;
+        if (this.#put(number, source, value)) return;
       }
     } catch (error) {
       if (this.#sources.get(number) !== source || store.dropped) return;
@@ -366,11 +380,24 @@ export class Streams implements InstanceStreams {
   }
 }
 
-/** The iterator of an async iterable or an iterable. Throws `HandleMisfit` for other values. */
-function iteratorOf(value: unknown): object {
+/** The next element of a stream of the app. */
+async function nextOf(source: StreamSource): Promise<{ done: boolean; value: unknown }> {
+  const { iterator, elements } = source;
+  if (iterator === undefined) {
+    const done = source.next >= elements.length;
+    return { __proto__: null, done, value: done ? undefined : own(elements, source.next++) };
+  }
+  const result = await callIterator(iterator, "next");
+  if (!isObject(result)) throw new WasmError("an iterator returned no object", RuntimeError);
+  const done = own(result, "done") ? true : false;
+  return { __proto__: null, done, value: own(result, "value") };
+}
+
+/** The iterator of an async iterable. Throws `HandleMisfit` for other values. */
+function asyncIteratorOf(value: unknown): object {
   if (!isObject(value)) throw new HandleMisfit("");
-  // Iterators of JavaScript inherit these methods from its own prototypes.
-  const method = value[SymbolAsyncIterator] ?? value[SymbolIterator];
+  // Async generators inherit the method from a prototype of JavaScript's own.
+  const method = value[SymbolAsyncIterator];
   if (typeof method !== "function") throw new HandleMisfit("an object that is no async iterable");
   const iterator = ReflectApply(method, value, list());
   if (!isObject(iterator)) throw new HandleMisfit("an async iterable without an iterator");

@@ -8,7 +8,8 @@ use wasmtime::ValRaw;
 
 use crate::bridge::protocol::{
     EVENT_AT_REST, EVENT_CHUNK, EVENT_ENDED, EVENT_IMPORT, EVENT_NONE, EVENT_QUIET, EVENT_REFUSED,
-    EVENT_RETURNED, EVENT_SINK_ENDED, EVENT_SOURCE_DROPPED, EVENT_WANTED, RETURNED,
+    EVENT_RETURNED, EVENT_SINK_ENDED, EVENT_SOURCE_DROPPED, EVENT_WANTED, QUIET, QUIET_FOR_APP,
+    QUIET_STUCK, RETURNED,
 };
 use crate::bridge::state::Bridge;
 use crate::runtime::{CallOptions, ComponentEvent, Outcome, WasmError};
@@ -80,11 +81,12 @@ pub(crate) fn op_wasm_next_component_event(
         }
         Some(ComponentEvent::Ended(Err(error))) => (EVENT_ENDED, [0, 0], Err(error)),
         Some(ComponentEvent::Quiet(quiet)) => {
-            let is_deadlocked =
-                quiet.is_stuck && bridge.state.end_deadlocked(store, quiet.commands)?;
-            let waits = quiet.awaits_host && !quiet.has_deadline && !is_deadlocked;
-            let waits = u32::from(waits);
-            (EVENT_QUIET, [waits, 0], Ok(Vec::new()))
+            let waits = match quiet.is_stuck {
+                true => QUIET_STUCK,
+                false if quiet.awaits_host && !quiet.has_deadline => QUIET_FOR_APP,
+                false => QUIET,
+            };
+            (EVENT_QUIET, [waits, quiet.commands], Ok(Vec::new()))
         }
         Some(ComponentEvent::AtRest) => (EVENT_AT_REST, [0, 0], Ok(Vec::new())),
         Some(ComponentEvent::Wanted(source, max)) => (EVENT_WANTED, [source, max], Ok(Vec::new())),
@@ -100,12 +102,32 @@ pub(crate) fn op_wasm_next_component_event(
     values
 }
 
-/// Waits until a component that goes on by itself after its calls have returned is at rest, or waits.
+/// Ends a component if each of its calls waits for something that only a new call could bring, and there was none since it
+/// had got so many commands. Returns whether it did.
 #[op2(nofast, reentrant)]
-pub(crate) fn op_wasm_settle_component(state: &mut OpState, store: u32) -> Result<(), WasmError> {
+pub(crate) fn op_wasm_end_deadlocked(
+    state: &mut OpState,
+    store: u32,
+    commands: u32,
+) -> Result<bool, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.state.component_instance(store)?.settle();
-    Ok(())
+    bridge.state.end_deadlocked(store, commands)
+}
+
+/// Has a component pause that goes on by itself after its calls have returned, or go on after such a pause.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_settle_component(
+    state: &mut OpState,
+    store: u32,
+    pauses: bool,
+) -> Result<(), WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let instance = bridge.state.component_instance(store)?;
+    if pauses {
+        instance.settle();
+        return Ok(());
+    }
+    instance.resume()
 }
 
 /// Answers the call of an import: with its results, as bytes, if the status says that it returned. Otherwise the instance ends.

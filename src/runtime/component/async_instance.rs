@@ -12,14 +12,14 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::Val;
 
 use super::concurrent;
-use super::instance::{ComponentCall, ComponentInstance, ended};
+use super::instance::{ComponentCall, ComponentInstance, ended_by};
 use super::types::{TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::Deadline;
 use crate::runtime::store::concurrent::driver::{DriverThread, SessionOptions};
 use crate::runtime::store::concurrent::exchange::{Answer, Event, Exchange};
 use crate::runtime::store::concurrent::stream::{Sink, Source};
-use crate::runtime::store::{Outcome, StoreData, WasmStore, outcome};
+use crate::runtime::store::{Outcome, StoreData, WasmStore};
 
 /// The calls of an instance, which a driver runs. They end when the instance is dropped.
 pub(super) struct Driven {
@@ -96,9 +96,11 @@ impl ComponentInstance {
     ) -> Result<Outcome<R>, WasmError> {
         let failed = |store: StoreContextMut<'_, StoreData>, error: &wasmtime::Error| {
             self.ended.store(true, Ordering::Release);
-            ended(outcome(store, error))
+            ended_by(store, error)
         };
-        driven.run_in_place(self.store(), work, failed)
+        let outcome = driven.run_in_place(self.store(), work, failed)?;
+        self.resume()?;
+        Ok(outcome)
     }
 
     fn driven(&self) -> Result<&Driven, WasmError> {
@@ -167,10 +169,21 @@ impl ComponentInstance {
         self.drive(driven, || Ok(Box::new(())))
     }
 
-    /// Waits until the component is at rest, if it gets there by itself.
+    /// Has the component pause, unless calls of it have not ended.
     pub(crate) fn settle(&self) {
         if let Some(driven) = &self.driven {
             driven.exchange.settle();
+        }
+    }
+
+    /// Has the component go on after a [pause](Self::settle).
+    ///
+    /// # Errors
+    /// `RuntimeError` if no thread can be started.
+    pub(crate) fn resume(&self) -> Result<(), WasmError> {
+        match &self.driven {
+            Some(driven) if driven.exchange.take_paused() => self.go_on(driven),
+            _ => Ok(()),
         }
     }
 

@@ -15,9 +15,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::codec::{self, Lifted, Misfit};
 use crate::runtime::store::component_values::ComponentMailbox;
 use crate::runtime::store::host_function::{HostFunction, Stop};
-use crate::runtime::store::{
-    Outcome, RunningCall, StoreData, WasmStore, call_codec_import, outcome,
-};
+use crate::runtime::store::{Outcome, RunningCall, StoreData, WasmStore, call_codec_import};
 
 /// A call of a function of a component, with an image that was checked.
 pub(crate) struct ImageCall {

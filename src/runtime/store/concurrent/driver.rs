@@ -139,6 +139,10 @@ impl Session {
             Ok(Ok(())) => return,
             Ok(Err(error)) | Err(error) => error,
         };
+        // Nothing that the instance has open is of use any more.
+        if let Some(wasi) = store.data_mut().wasi_p2.as_deref_mut() {
+            wasi.close();
+        }
         let ended = outcome::<()>(store, &error);
         self.exchange.ended(Event::Ended(match ended {
             Ok(Outcome::Threw(_) | Outcome::Exception(_)) => {
@@ -246,7 +250,7 @@ impl<'a> Calls<'a> {
         context: &mut Context<'_>,
     ) -> Poll<wasmtime::Result<()>> {
         turns.polls.set(turns.polls.get() + 1);
-        if turns.leave.get() && self.0.is_empty() {
+        if self.0.is_empty() && (turns.leave.get() || exchange.pauses()) {
             return Poll::Ready(Ok(()));
         }
         while let Some(command) = exchange.next_command(context) {

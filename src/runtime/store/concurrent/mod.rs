@@ -6,9 +6,12 @@
 //!
 //! Where the thread of the store waits itself ([`in_place`]), it has the store, and answers imports between two polls.
 
+mod chunk;
 pub(crate) mod driver;
 pub(crate) mod element;
 pub(crate) mod exchange;
 pub(crate) mod fiber_stacks;
 mod in_place;
+mod sink;
+mod source;
 pub(crate) mod stream;
