@@ -89,10 +89,11 @@ pub(crate) fn op_wasm_cancel_compile(state: &mut OpState, cancellation: u32) {
 impl Bridge {
     /// A compiler for stores that need these checks, besides those that the host's caps need.
     pub(super) fn compiler(&self, fuel: bool, interrupt: bool) -> Compiler {
-        let mut options = StoreOptions::default();
-        options.fuel = fuel.then_some(0);
-        options.interruptible = interrupt;
-        self.state.compiler_with(options)
+        self.state.compiler_with(StoreOptions {
+            fuel: fuel.then_some(0),
+            interruptible: interrupt,
+            ..StoreOptions::default()
+        })
     }
 
     /// A copy of a source, since JavaScript may change the bytes while they are compiled.

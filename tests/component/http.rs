@@ -467,7 +467,7 @@ fn an_instance_that_is_dropped_leaves_no_request_behind() {
         thread::spawn(move || {
             listener
                 .incoming()
-                .for_each(|connection| hold(connection.unwrap()))
+                .for_each(|connection| hold(connection.unwrap()));
         });
         let mut js = Js::with(granting(&["127.0.0.1"], &[]));
         js.run(MAKE);

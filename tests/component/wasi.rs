@@ -133,10 +133,10 @@ fn wasi_is_denied_unless_host_and_app_grant_it() {
             false,
         ])
     );
-    // Versions that are no 0.2, and packages that the host does not have, are imports like others.
+    // Versions that the host does not have, and packages that the host does not have, are imports like others.
     let got = js(granting(vec![])).run(
         "const outcomes = [];
-         for (const name of ['wasi:cli/environment@0.3.0', 'wasi:keyvalue/store@0.2.0', 'wasi:cli/environment', 'wasi:cli/environment@0.2.0-rc']) {
+         for (const name of ['wasi:cli/environment@0.4.0', 'wasi:keyvalue/store@0.2.0', 'wasi:cli/environment', 'wasi:cli/environment@0.2.0-rc']) {
              const component = await compileComponent(text(`(component (import \"${name}\" (instance (export \"f\" (func)))))`));
              outcomes.push(await codeOf(() => instantiateComponent(component, {}, { wasi: {} })));
              await instantiateComponent(component, { [name]: { f() {} } }, { wasi: {} });

@@ -262,13 +262,13 @@ export class ComponentInstance {
   }
 
   /** Calls a function with the number of the store, while tasks of an asynchronous component that no call waits for pause. */
-  #paused<T>(f: (store: number) => T): T {
+  #paused<T>(work: (store: number) => T): T {
     this.#alive();
     const { id } = this.#store;
-    if (this.#calls === undefined) return f(id);
+    if (this.#calls === undefined) return work(id);
     op_wasm_settle_component(id, true);
     try {
-      return f(id);
+      return work(id);
     } finally {
       op_wasm_settle_component(id, false);
     }

@@ -16,7 +16,7 @@ use crate::runtime::{CallOptions, HttpExchange, HttpRequest, WasmError, WasmErro
 pub(crate) fn op_wasm_handle_request(
     state: &mut OpState,
     store: u32,
-    #[string] head: &str,
+    #[string] head: String,
     #[buffer] body: &[u8],
     is_written: bool,
     #[number] timeout_ms: i64,
@@ -24,8 +24,7 @@ pub(crate) fn op_wasm_handle_request(
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     bridge.check_room_for_call()?;
-    let head: Result<(String, String, Vec<(String, String)>), _> = serde_json::from_str(head);
-    let (method, url, headers) = head.map_err(|error| {
+    let (method, url, headers) = serde_json::from_str(&head).map_err(|error| {
         let message = format!("the request is unusable: {error}");
         WasmError::new(WasmErrorCode::TypeMismatch, message)
     })?;

@@ -17,7 +17,7 @@ use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::objects::memory::WasmMemory;
 use crate::runtime::state::{Entry, WasmState, dropped, next_id};
 use crate::runtime::store::concurrent::exchange::ExchangeLimits;
-use crate::runtime::store::{StoreWasi, WasmStore};
+use crate::runtime::store::{CallLimits, StoreWasi, WasmStore};
 use crate::runtime::wasi::Wasi;
 use crate::runtime::wasi::p2::WasiP2;
 
@@ -89,8 +89,10 @@ impl WasmState {
             self.code_cache.engines().of_kind(kind, checks)?,
             limits,
             wasi.transpose()?,
-            checks.interrupt,
-            options.timeout_ms.map(Duration::from_millis),
+            CallLimits {
+                interruptible: checks.interrupt,
+                timeout: options.timeout_ms.map(Duration::from_millis),
+            },
             self.live_instances.clone(),
             group,
             (kind == EngineKind::Async).then_some(ExchangeLimits {

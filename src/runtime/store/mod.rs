@@ -98,13 +98,22 @@ impl Drop for StoreLease {
     }
 }
 
+/// What can end the calls of a store.
+pub(crate) struct CallLimits {
+    /// Whether the code of its guests checks for interrupts.
+    pub(crate) interruptible: bool,
+    pub(crate) timeout: Option<Duration>,
+}
+
 impl WasmStore {
     pub(crate) fn new(
         engine: &Engine,
         limits: Limits,
         wasi: Option<StoreWasi>,
-        interruptible: bool,
-        timeout: Option<Duration>,
+        CallLimits {
+            interruptible,
+            timeout,
+        }: CallLimits,
         live_instances: Arc<AtomicU32>,
         group: Option<Arc<Group>>,
         exchange_limits: Option<ExchangeLimits>,

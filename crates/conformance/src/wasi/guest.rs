@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
@@ -102,7 +102,7 @@ impl Guest {
         let mut wasi = WasiConfig::default();
         wasi.args = self.args();
         wasi.env = self.env.clone().into_iter().collect();
-        wasi.preopens = self.root.iter().map(preopen).collect();
+        wasi.preopens = self.root.iter().map(|root| preopen(root)).collect();
         wasi.stdin = StdioConfig::Inherit;
         wasi.stdout = StdioConfig::Inherit;
         wasi.stderr = StdioConfig::Inherit;
@@ -154,10 +154,10 @@ impl Guest {
     }
 }
 
-fn preopen(root: &PathBuf) -> Preopen {
+fn preopen(root: &Path) -> Preopen {
     Preopen {
         guest: "/".to_owned(),
-        host: root.clone(),
+        host: root.to_path_buf(),
         readonly: false,
     }
 }

@@ -116,7 +116,7 @@ unsafe impl Lower for Element {
         let end = items.len().checked_mul(size);
         let end = end.and_then(|bytes| offset.checked_add(bytes));
         let fits = end.is_some_and(|end| end <= cx.as_slice_mut().len());
-        if !fits || offset % align != 0 {
+        if !fits || !offset.is_multiple_of(align) {
             return Err(out_of_bounds());
         }
         for (i, Self(value)) in items.iter().enumerate() {
