@@ -1,7 +1,7 @@
 //! Random values of components, by the codec and by two other ways: `cargo conformance fuzz --codec`.
 //!
 //! A [`Case`] is made of bytes, which come from a seed or from libFuzzer: types of parameters, values of them, and damages.
-//! Its component shows the values that it gets as bytes of its memory, and makes values of bytes. [`compare`] holds what
+//! Its component shows the values that it gets as bytes of its memory, and makes values of bytes. [`compare`](mod@compare) holds what
 //! `host:wasm` does against wasmtime alone, whose values are not bytes, and against a second statement of the canonical
 //! ABI ([`abi`]): sizes, alignments, core values, and every rule by which bytes are a value or none. Then it damages the
 //! bytes in the guest's memory, those of an image before it goes in, and the component itself.
