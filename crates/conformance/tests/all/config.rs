@@ -186,8 +186,12 @@ fn other_scripts_run_with_the_default_configuration_of_host_wasm() {
     let host_wasm = Features::of(Version::V3).with([
         Feature::Threads,
         Feature::ComponentModel,
+        Feature::ComponentModelAsync,
+        Feature::ComponentModelAsyncStackful,
         Feature::ComponentModelFixedLengthLists,
         Feature::ComponentModelMap,
+        Feature::ComponentModelMoreAsyncBuiltins,
+        Feature::ComponentModelThreading,
     ]);
     for name in [
         "a.wast",

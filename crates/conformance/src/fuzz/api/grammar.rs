@@ -82,6 +82,8 @@ pub const RULES: &[Rule] = &[
             "<componentInstance>.run()",
             "<componentInstance>.run()",
             "<componentInstance>.runAsync(<callOptions>)",
+            "<componentInstance>.handle({ url: \"http://a/\", body: <bytes> }, <callOptions>)",
+            "<componentInstance>.handle(<value>, <callOptions>)",
             "<componentInstance>.stdout()",
             "<componentInstance>.stderr()",
             "<componentInstance>.ended",
