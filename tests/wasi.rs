@@ -11,6 +11,7 @@ mod polling;
 mod posix;
 mod programs;
 mod streams;
+mod testsuite_03;
 
 use std::path::PathBuf;
 

@@ -680,8 +680,8 @@ declare module "host:wasm" {
   }
   /**
    * The limits of a component's instance, which hold for all memories in it together. With `wasi`, the host provides the
-   * imports of WASI 0.2: `wasi:cli`, `wasi:clocks`, `wasi:filesystem`, `wasi:io` and `wasi:random`, and those of WASI 0.3 if
-   * its capabilities allow them. Functions of `wasi:http` and `wasi:sockets` refuse.
+   * imports of WASI 0.2, and those of WASI 0.3 if its capabilities allow them. Functions of `wasi:http` and `wasi:sockets`
+   * refuse what `wasi.network` does not grant.
    */
   export type ComponentOptions = StoreOptions;
   /**

@@ -28,8 +28,7 @@ pub(super) fn limits(
 
 /// Makes a store with the `StoreOptions` of `host:wasm`, which TypeScript has checked, and returns its number. A
 /// negative number stands for an option that is not given. The WASI options are JSON, or empty for a store without
-/// WASI; `stdin` is the standard input, where they say that it is bytes. `use_of_store` is one of
-/// the numbers `STORE_FOR_…`.
+/// WASI; `stdin` is the standard input, where they say that it is bytes. `use_of_store` is one of the numbers `STORE_FOR_…`.
 #[op2(nofast, reentrant)]
 pub(crate) fn op_wasm_new_store(
     state: &mut OpState,

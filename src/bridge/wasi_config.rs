@@ -8,7 +8,8 @@ use serde::Deserialize;
 use crate::runtime::{Network, Preopen, StdioConfig, WasiConfig, WasmError, WasmErrorCode};
 
 /// `WasiConfig` of `host:wasm`, which TypeScript has checked: the arguments, the environment, the preopens (the guest's
-/// name, the host's path, whether the folder is read-only), the network (what guests connect to, and listen at), and the three streams.
+/// name, the host's path, whether the folder is read-only), the network (what guests connect to, and listen at), and the
+/// three streams.
 type Wasi = (
     Vec<String>,
     Vec<(String, String)>,

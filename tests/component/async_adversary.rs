@@ -234,7 +234,7 @@ fn ops_with_made_up_numbers_fail_or_do_nothing() {
          for (const [name, ...args] of [
              ['op_wasm_start_concurrent_call', 999, 0, new Uint8Array(4), -1, false],
              ['op_wasm_next_component_event', 999], ['op_wasm_component_active', 999],
-             ['op_wasm_settle_component', 999, true], ['op_wasm_put_elements', 999, 0, 0, new Uint8Array(4)],
+             ['op_wasm_settle_component', 999, true], ['op_wasm_put_elements', 999, 0, new Uint8Array(4)],
              ['op_wasm_want_elements', 999, 0], ['op_wasm_cancel_sink', 999, 0], ['op_wasm_close_source', 999, 0],
              ['op_wasm_answer_component_import', 999, 0, 0, 0, new Uint8Array()],
          ]) {
@@ -244,8 +244,8 @@ fn ops_with_made_up_numbers_fail_or_do_nothing() {
          // Of this instance's store: numbers of stores count up.
          for (let store = 0; store < 20; store++) {
              for (const attempt of [
-                 () => ops.op_wasm_put_elements(store, 7, 3, new Uint8Array(4)),
-                 () => ops.op_wasm_put_elements(store, 7, 99999, new Uint8Array([1, 0, 0, 0])),
+                 () => ops.op_wasm_put_elements(store, 7, new Uint8Array(4)),
+                 () => ops.op_wasm_put_elements(store, 7, new Uint8Array([1, 0, 0, 0])),
                  () => ops.op_wasm_want_elements(store, 7), () => ops.op_wasm_cancel_sink(store, 7),
                  () => ops.op_wasm_close_source(store, 7),
                  () => ops.op_wasm_answer_component_import(store, 7, 0, 0, new Uint8Array(4)),
@@ -258,4 +258,24 @@ fn ops_with_made_up_numbers_fail_or_do_nothing() {
          return [failed, instance.ended, await instance.exports.run(1)];",
     );
     assert_eq!(got, json!([[], false, 1]));
+}
+
+/// wasmtime's synchronous calls panic in such a component.
+#[test]
+fn an_asynchronous_component_handles_no_requests() {
+    let mut capabilities = WasmCapabilities::default();
+    capabilities.allow_wasi = true;
+    let got = Js::with(capabilities).run(
+        "const handler = Deno.core.ops.op_host_network_guest('handler');
+         // The type of an asynchronous function, which is enough.
+         const component = await compileComponent(new Uint8Array([...handler, 7, 5, 1, 0x43, 0, 1, 0]));
+         const instance = await instantiateComponent(component, {}, { wasi: {} });
+         const refused = await caught(() => instance.handle({ url: 'http://a.example/' }));
+         return [tell(refused), instance.ended];",
+    );
+    let message = "the component is asynchronous: no other calls run beside its own";
+    assert_eq!(
+        got,
+        json!([{ "code": 5002, "kind": "RuntimeError", "message": message }, false])
+    );
 }

@@ -118,7 +118,7 @@ export class ImportCall {
     const images = imageFunctionOf(this.#imported);
     if (images !== undefined) {
       return this.#giveImage(() => {
-        if (result?.kind === WIT_RESULT) return imageOfEnd(result, false, value, what());
+        if (result?.kind === WIT_RESULT) return imageOfEnd(result, false, value, what);
         if (!images.result.isScalar) return images.result.image(list(value));
         images.result.writeFrame(list(value));
       });
@@ -136,7 +136,7 @@ export class ImportCall {
     if (result?.kind === WIT_RESULT && error instanceof ComponentError) {
       const what = () => `the payload that import ${functionName(this.#imported)} threw`;
       if (this.#imported.plan !== undefined) {
-        return this.#giveImage(() => imageOfEnd(result, true, error.payload, what()));
+        return this.#giveImage(() => imageOfEnd(result, true, error.payload, what));
       }
       return this.#give((handles) => writeWitEnd(result, true, error.payload, handles, what));
     }

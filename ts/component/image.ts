@@ -48,7 +48,7 @@ export class NumberViews {
   i64: BigInt64Array | undefined;
   u64: BigUint64Array | undefined;
 
-  /** NumberViews of the bytes, which begin where their buffer begins. */
+  /** Views of the bytes, which begin where their buffer begins. */
   constructor(bytes: Uint8Array, needs: number) {
     this.see(bytes, needs);
   }
@@ -136,7 +136,7 @@ export class Heap extends NumberViews {
 
   constructor(bytes: Uint8Array, needs: number) {
     const length = TypedArrayPrototypeGetByteLength(bytes);
-    // NumberViews count from the start of the buffer.
+    // Views count from the start of the buffer.
     if (TypedArrayPrototypeGetByteOffset(bytes) !== 0) bytes = new Uint8Array(bytes);
     super(bytes, needs);
     this.#length = length;

@@ -113,14 +113,14 @@ class TypedValues implements ImageValues {
  *
  * @throws {WasmError} `TypeMismatch` if the value does not fit.
  */
-export function imageOfEnd(type: WitType, isErr: boolean, value: unknown, what: string): Uint8Array {
+export function imageOfEnd(type: WitType, isErr: boolean, value: unknown, what: () => string): Uint8Array {
   const image = new Image(type.size);
   image.u8[0] = isErr ? 1 : 0;
   const part = type.parts[isErr ? 1 : 0];
   try {
     if (part !== undefined) encoderOf(part)(image, type.payload, value);
   } catch (error) {
-    throw misfitError(error, what);
+    throw misfitError(error, what());
   }
   return image.finish();
 }

@@ -255,7 +255,7 @@ export class Streams implements InstanceStreams {
     if (store.dropped || this.#sources.get(number) !== source) return true;
     if (type.kind === WIT_FUTURE) this.#sources.delete(number);
     try {
-      op_wasm_put_elements(store.id, number, type.index, bytes);
+      op_wasm_put_elements(store.id, number, bytes);
     } catch (error) {
       handles.rollBack();
       throw error;

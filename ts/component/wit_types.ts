@@ -153,8 +153,6 @@ export interface WitType {
   kind: number;
   /** The type in WIT, for messages. Long types are cut. */
   text: string;
-  /** The place of the type in the list of all types of the component. */
-  index: number;
   /** The elements of a list or stream, the value of an option or future, the values of a map. */
   element: WitType | undefined;
   /** The keys of a map. */
@@ -197,19 +195,18 @@ export class WitTypes {
 
   /** The type at this place. A type is described behind the types of its parts, and nests up to a hundred deep. */
   at(index: number): WitType {
-    return this.#types[index] ??= this.#prepare(index, this.#infos[index], this.#layouts[index]);
+    return this.#types[index] ??= this.#prepare(this.#infos[index], this.#layouts[index]);
   }
 
   #optional(index: number | null): WitType | undefined {
     return index === null ? undefined : this.at(index);
   }
 
-  #prepare(index: number, info: TypeInfo, layout: LayoutInfo): WitType {
+  #prepare(info: TypeInfo, layout: LayoutInfo): WitType {
     const kind = WIT_KINDS[info.kind];
     const type: WitType = {
       kind,
       text: info.kind,
-      index,
       element: undefined,
       key: undefined,
       length: 0,

@@ -12,7 +12,14 @@ use crate::bridge::protocol::{
     QUIET_STUCK, RETURNED,
 };
 use crate::bridge::state::Bridge;
-use crate::runtime::{CallOptions, ComponentEvent, Outcome, WasmError};
+use crate::runtime::{CallOptions, ComponentEvent, ComponentInstance, Outcome, WasmError};
+
+fn instance(state: &OpState, store: u32) -> Result<Rc<ComponentInstance>, WasmError> {
+    state
+        .borrow::<Rc<Bridge>>()
+        .state
+        .component_instance(store)
+}
 
 /// Starts a call of an exported function beside other calls of the instance, and returns its number. A negative timeout
 /// stands for none.
@@ -38,8 +45,7 @@ pub(crate) fn op_wasm_start_concurrent_call(
 /// Whether calls of the component run, or there are events.
 #[op2(nofast, reentrant)]
 pub(crate) fn op_wasm_component_active(state: &mut OpState, store: u32) -> Result<bool, WasmError> {
-    let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.state.component_instance(store)?.is_active()
+    instance(state, store)?.is_active()
 }
 
 /// Resolves when there is an event.
@@ -121,8 +127,7 @@ pub(crate) fn op_wasm_settle_component(
     store: u32,
     pauses: bool,
 ) -> Result<(), WasmError> {
-    let bridge = state.borrow::<Rc<Bridge>>();
-    let instance = bridge.state.component_instance(store)?;
+    let instance = instance(state, store)?;
     if pauses {
         instance.settle();
         return Ok(());
@@ -151,22 +156,21 @@ pub(crate) fn op_wasm_answer_component_import(
 #[op2(nofast, reentrant)]
 pub(crate) fn op_wasm_abort_component(state: &mut OpState, store: u32) {
     // A store that is not found was dropped.
-    if let Ok(instance) = state.borrow::<Rc<Bridge>>().state.component_instance(store) {
+    if let Ok(instance) = instance(state, store) {
         instance.abort_calls();
     }
 }
 
-/// Gives the component elements of a stream of the app, or the value of a promise. `ty` is the type of the stream or future.
+/// Gives the component elements of a stream of the app, or the value of a promise.
 #[op2(nofast, reentrant)]
 pub(crate) fn op_wasm_put_elements(
     state: &mut OpState,
     store: u32,
     source: u32,
-    ty: u32,
     #[buffer] elements: &[u8],
 ) -> Result<(), WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    bridge.state.put_elements(store, source, ty, elements)
+    bridge.state.put_elements(store, source, elements)
 }
 
 /// Ends a stream of the app.
@@ -176,11 +180,7 @@ pub(crate) fn op_wasm_close_source(
     store: u32,
     source: u32,
 ) -> Result<(), WasmError> {
-    let instance = state
-        .borrow::<Rc<Bridge>>()
-        .state
-        .component_instance(store)?;
-    instance.with_source(source, |source| {
+    instance(state, store)?.with_source(source, |source| {
         source.close();
         Ok(())
     })
@@ -193,11 +193,7 @@ pub(crate) fn op_wasm_want_elements(
     store: u32,
     sink: u32,
 ) -> Result<(), WasmError> {
-    let instance = state
-        .borrow::<Rc<Bridge>>()
-        .state
-        .component_instance(store)?;
-    instance.with_sink(sink, |sink| sink.want())
+    instance(state, store)?.with_sink(sink, |sink| sink.want())
 }
 
 /// Takes no more elements of a stream of the component.
@@ -207,9 +203,5 @@ pub(crate) fn op_wasm_cancel_sink(
     store: u32,
     sink: u32,
 ) -> Result<(), WasmError> {
-    let instance = state
-        .borrow::<Rc<Bridge>>()
-        .state
-        .component_instance(store)?;
-    instance.with_sink(sink, |sink| sink.cancel())
+    instance(state, store)?.with_sink(sink, |sink| sink.cancel())
 }

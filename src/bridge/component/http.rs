@@ -43,7 +43,7 @@ pub(crate) fn op_wasm_handle_request(
 }
 
 fn exchange(state: &Rc<RefCell<OpState>>, store: u32) -> Result<HttpExchange, WasmError> {
-    Bridge::of(state).state.exchange(store)
+    Bridge::of(state).state.http_exchange(store)
 }
 
 /// Writes a part of the body of the request. Resolves when there is room for the next, to whether the component still reads.
@@ -60,7 +60,7 @@ pub(crate) async fn op_wasm_write_request(
 /// Ends the body of the request, which may not be whole.
 #[op2(fast)]
 pub(crate) fn op_wasm_end_request(state: &mut OpState, store: u32, is_whole: bool) {
-    if let Ok(exchange) = state.borrow::<Rc<Bridge>>().state.exchange(store) {
+    if let Ok(exchange) = state.borrow::<Rc<Bridge>>().state.http_exchange(store) {
         exchange.end_request(is_whole);
     }
 }
@@ -95,7 +95,7 @@ pub(crate) async fn op_wasm_response_part(
 /// Says that the call of the component has ended, or that its response is not wanted any more.
 #[op2(fast)]
 pub(crate) fn op_wasm_end_exchange(state: &mut OpState, store: u32, is_unwanted: bool) {
-    if let Ok(exchange) = state.borrow::<Rc<Bridge>>().state.exchange(store) {
+    if let Ok(exchange) = state.borrow::<Rc<Bridge>>().state.http_exchange(store) {
         match is_unwanted {
             true => exchange.close(),
             false => exchange.finish(),

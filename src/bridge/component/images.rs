@@ -25,7 +25,7 @@ pub(crate) fn op_wasm_call_image<'s>(
     imports: v8::Local<'s, v8::Value>,
 ) -> Result<u32, WasmError> {
     let bridge = Bridge::of(&state);
-    let instance = bridge.state.shared_component_instance(store)?;
+    let instance = bridge.state.component_instance(store)?;
     let call = bridge.state.image_call(&instance, function, image)?;
     run(scope, &bridge, &instance, call, imports)
 }
@@ -40,7 +40,7 @@ pub(crate) fn op_wasm_call_slots<'s>(
     imports: v8::Local<'s, v8::Value>,
 ) -> Result<u32, WasmError> {
     let bridge = Bridge::of(&state);
-    let instance = bridge.state.shared_component_instance(store)?;
+    let instance = bridge.state.component_instance(store)?;
     let slots = bridge.context.frame.slots();
     let call = bridge.state.slots_call(&instance, function, slots)?;
     run(scope, &bridge, &instance, call, imports)
@@ -58,8 +58,10 @@ fn run<'s>(
     Ok(match bridge.context.returned(called?) {
         Ok(Lifted { head, heap }) => {
             bridge.context.frame.write(&pack(&head, 0));
-            let head = Vec::new();
-            instance.store().put_lifted(Lifted { head, heap });
+            instance.store().put_lifted(Lifted {
+                head: Vec::new(),
+                heap,
+            });
             RETURNED
         }
         Err(status) => status,

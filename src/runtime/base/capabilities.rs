@@ -87,8 +87,8 @@ pub struct WasmCapabilities {
     /// more fails with `ENFILE`.
     ///
     /// It is also the maximum number of files, folders, sockets, streams, pollables and other resources of WASI 0.2 that a
-    /// component has at one time. A component that makes more is ended; one that opens a file where the process has too few descriptors left
-    /// gets `insufficient-memory`. Default: 1,024.
+    /// component has at one time. A component that makes more is ended; one that opens a file where the process has too few
+    /// descriptors left gets `insufficient-memory`. Default: 1,024.
     pub max_wasi_descriptors: u32,
     /// The maximum number of subscriptions in one `poll_oneoff`; more fail with `EINVAL`. It is also the maximum number of
     /// pollables in one `poll` of WASI 0.2; a component that waits for more is ended. Default: 4,096.

@@ -13,7 +13,6 @@ use wasmtime::component::Val;
 
 use super::concurrent;
 use super::instance::{ComponentCall, ComponentInstance, ended_by};
-use super::types::{TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::Deadline;
 use crate::runtime::store::concurrent::driver::{DriverThread, SessionOptions};
@@ -294,19 +293,5 @@ impl ComponentInstance {
             self.go_on(driven)?;
         }
         Ok(())
-    }
-
-    /// Returns the type of the elements of a stream or future type.
-    ///
-    /// # Errors
-    /// `TypeMismatch` if there is no such type.
-    pub(crate) fn element_of(&self, ty: TypeIndex) -> Result<Option<TypeIndex>, WasmError> {
-        let types = &self.component().code.interface.types;
-        match types.get(ty as usize) {
-            Some(ValueType::Stream { element } | ValueType::Future { value: element }) => {
-                Ok(*element)
-            }
-            _ => Err(WasmError::mismatch("not the type of a stream or future")),
-        }
     }
 }

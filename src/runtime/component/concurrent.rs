@@ -65,7 +65,11 @@ pub(super) fn add_resource(
     added.map_err(|error| failed(&error))
 }
 
-fn exchange_of(store: &StoreContextMut<'_, StoreData>) -> wasmtime::Result<Arc<Exchange>> {
+/// Returns the exchange with the driver of a store.
+///
+/// # Errors
+/// `RuntimeError` if the store is not for an asynchronous component.
+pub(super) fn exchange_of(store: &StoreContextMut<'_, StoreData>) -> wasmtime::Result<Arc<Exchange>> {
     let exchange = store.data().exchange.clone();
     Ok(exchange.ok_or_else(|| WasmError::runtime("the store has no driver"))?)
 }

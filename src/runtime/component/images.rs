@@ -1,7 +1,6 @@
 //! Calls whose values cross as [images](crate::runtime::codec).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use wasmtime::component::{Func, LinkerInstance, Val};
@@ -71,7 +70,7 @@ impl ComponentInstance {
         Ok(ImageCall {
             func: self.func(number)?,
             image,
-            late_drops: self.late_drops(),
+            late_drops: self.late_drops.clone(),
         })
     }
 
@@ -120,21 +119,11 @@ impl ComponentInstance {
         timeout: Option<Duration>,
         held: impl Send + 'static,
     ) -> Result<RunningCall, WasmError> {
-        self.check_usable()?;
-        let ended = self.end_flag();
         let mailbox: Arc<ComponentMailbox> = self.store().component_mailbox();
-        let run = move |store: StoreContextMut<'_, StoreData>| {
-            ended.store(true, Ordering::Release);
+        self.start_entering(timeout, held, move |store| {
             let called = call.run(store)?;
-            if let Outcome::Returned(_) = called {
-                ended.store(false, Ordering::Release);
-            }
-            Ok(called.map(|lifted| {
-                mailbox.put_lifted(lifted);
-                Vec::new()
-            }))
-        };
-        self.store().start_with(timeout, held, run)
+            Ok(called.map(|lifted| mailbox.put_lifted(lifted)))
+        })
     }
 }
 

@@ -289,14 +289,6 @@ impl ComponentInstance {
         func.ok_or_else(|| WasmError::not_found("no such function"))
     }
 
-    pub(super) fn late_drops(&self) -> Arc<LateDrops> {
-        self.late_drops.clone()
-    }
-
-    pub(super) fn end_flag(&self) -> Arc<AtomicBool> {
-        self.ended.clone()
-    }
-
     /// Whether the instance has ended, so that no function of it can be called any more.
     pub fn ended(&self) -> bool {
         match &self.driven {
@@ -499,23 +491,16 @@ impl ComponentInstance {
                 "the component handles no requests: it does not export wasi:http/incoming-handler@0.2, or has no WASI",
             ));
         };
-        self.check_usable()?;
         let late_drops = self.late_drops.clone();
-        let ended = self.ended.clone();
-        let run = move |mut store: StoreContextMut<'_, StoreData>| {
-            ended.store(true, Ordering::Release);
+        self.start_entering(timeout, held, move |mut store| {
             let called = late_drops
                 .run(&mut store)
                 .and_then(|()| handle(&mut store, func, incoming));
             match called {
-                Ok(()) => {
-                    ended.store(false, Ordering::Release);
-                    Ok(Outcome::Returned(Vec::new()))
-                }
+                Ok(()) => Ok(Outcome::Returned(())),
                 Err(error) => ended_by(store, &error),
             }
-        };
-        self.store.start_with(timeout, held, run)
+        })
     }
 
     /// Starts a call that runs while its caller does other work. Its results are the [values of the
@@ -529,27 +514,44 @@ impl ComponentInstance {
         timeout: Option<Duration>,
         held: impl Send + 'static,
     ) -> Result<RunningCall, WasmError> {
-        self.check_usable()?;
-        if self.driven.is_some() {
-            // Its calls are events of the driver.
-            return Err(WasmError::busy());
-        }
-        let ended = self.ended.clone();
         let mailbox: Arc<ComponentMailbox> = self.store.component_mailbox();
-        let run = move |store: StoreContextMut<'_, StoreData>| {
-            ended.store(true, Ordering::Release);
+        self.start_entering(timeout, held, move |store| {
             let called = call.run(store)?;
-            if let Outcome::Returned(_) = called {
-                ended.store(false, Ordering::Release);
-            }
             Ok(called.map(|values| {
                 mailbox.put(ComponentValues {
                     import: None,
                     values,
                 });
-                Vec::new()
             }))
-        };
-        self.store.start_with(timeout, held, run)
+        })
+    }
+
+    /// Starts `run`, which enters the component, while the caller does other work. The instance ends if it does not return.
+    ///
+    /// # Errors
+    /// As [`ComponentInstance::start`].
+    pub(super) fn start_entering(
+        &self,
+        timeout: Option<Duration>,
+        held: impl Send + 'static,
+        run: impl FnOnce(StoreContextMut<'_, StoreData>) -> Result<Outcome<()>, WasmError>
+        + Send
+        + 'static,
+    ) -> Result<RunningCall, WasmError> {
+        if self.driven.is_some() {
+            return Err(WasmError::runtime(
+                "the component is asynchronous: no other calls run beside its own",
+            ));
+        }
+        self.check_usable()?;
+        let ended = self.ended.clone();
+        self.store.start_with(timeout, held, move |store| {
+            ended.store(true, Ordering::Release);
+            let called = run(store)?;
+            if let Outcome::Returned(()) = called {
+                ended.store(false, Ordering::Release);
+            }
+            Ok(called.map(|()| Vec::new()))
+        })
     }
 }

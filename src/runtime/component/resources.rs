@@ -11,18 +11,19 @@ use std::sync::Arc;
 use wasmtime::component::{ResourceAny, ResourceDynamic, Val};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
-use super::transmit::{self, End};
+use super::transmit::{self, EndType};
 use super::types::{Interface, ResourceIndex, TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::store::StoreData;
 use crate::runtime::store::component_handles::ComponentHandles;
+use crate::runtime::store::concurrent::stream::EndKind;
 
 /// A kind of handle in a value.
 #[derive(Clone, Copy)]
 enum Place {
     Resource(ResourcePlace),
     /// The readable end of a stream or future.
-    End(End),
+    End(EndType),
 }
 
 /// The place of a handle of a resource.
@@ -57,8 +58,20 @@ fn visit<E>(
             }),
             value,
         ),
-        (ValueType::Stream { element }, value) => f(Place::End(End::Stream(*element)), value),
-        (ValueType::Future { value: part }, value) => f(Place::End(End::Future(*part)), value),
+        (ValueType::Stream { element }, value) => f(
+            Place::End(EndType {
+                kind: EndKind::Stream,
+                element: *element,
+            }),
+            value,
+        ),
+        (ValueType::Future { value: part }, value) => f(
+            Place::End(EndType {
+                kind: EndKind::Future,
+                element: *part,
+            }),
+            value,
+        ),
         (ValueType::List { element }, Val::List(values))
         | (ValueType::FixedLengthList { element, .. }, Val::FixedLengthList(values)) => {
             let mut values = values.iter_mut();

@@ -9,24 +9,41 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::Val;
 
 use super::encoding::{self, Reader};
+use super::concurrent::exchange_of;
 use super::resources;
 use super::types::{Interface, TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::store::StoreData;
-use crate::runtime::store::concurrent::exchange::Exchange;
-use crate::runtime::store::concurrent::stream::{self, Chunk, Convert, ElementType, Elements};
+use crate::runtime::store::concurrent::stream::{self, Chunk, ElementType, Elements, EndKind};
 
-/// The type of a readable end, with the type of what it brings.
+/// The type of a readable end.
 #[derive(Clone, Copy)]
-pub(crate) enum End {
-    Stream(Option<TypeIndex>),
-    Future(Option<TypeIndex>),
+pub(crate) struct EndType {
+    pub(crate) kind: EndKind,
+    /// The type of what it brings. `None` if that has no value.
+    pub(crate) element: Option<TypeIndex>,
 }
 
-impl End {
-    fn element(self) -> Option<TypeIndex> {
-        let (Self::Stream(element) | Self::Future(element)) = self;
-        element
+/// A function that converts the handles in the values of these types.
+type ConvertHandles = fn(
+    &mut StoreContextMut<'_, StoreData>,
+    &Arc<Interface>,
+    &mut dyn Iterator<Item = TypeIndex>,
+    &mut [Val],
+) -> wasmtime::Result<()>;
+
+impl EndType {
+    fn elements(self, interface: &Arc<Interface>, convert: ConvertHandles) -> Elements {
+        let Self { element, .. } = self;
+        let ty = element_type(interface, element);
+        let interface = interface.clone();
+        Elements {
+            ty,
+            number: element,
+            convert: Arc::new(move |store, values| {
+                convert(store, &interface, &mut element.into_iter().cycle(), values)
+            }),
+        }
     }
 }
 
@@ -37,26 +54,14 @@ impl End {
 pub(super) fn to_component(
     store: &mut StoreContextMut<'_, StoreData>,
     interface: &Arc<Interface>,
-    end: End,
+    end: EndType,
     number: u32,
 ) -> wasmtime::Result<Val> {
     let exchange = exchange_of(store)?;
-    let element = end.element();
-    let ty = element_type(interface, element);
-    let interface = interface.clone();
-    let convert: Convert = Arc::new(move |store, values| {
-        let types = element.into_iter().cycle();
-        resources::lower(store, &interface, types, values).map(drop)
+    let elements = end.elements(interface, |store, interface, types, values| {
+        resources::lower(store, interface, types, values).map(drop)
     });
-    let elements = Elements {
-        ty,
-        number: element,
-        convert,
-    };
-    match end {
-        End::Stream(_) => stream::stream_of_host(store, &exchange, number, elements),
-        End::Future(_) => stream::future_of_host(store, &exchange, number, elements),
-    }
+    stream::end_of_host(store, &exchange, end.kind, number, elements)
 }
 
 /// Has the host read a stream or future of the component. Returns its number.
@@ -66,33 +71,14 @@ pub(super) fn to_component(
 pub(super) fn to_host(
     store: &mut StoreContextMut<'_, StoreData>,
     interface: &Arc<Interface>,
-    end: End,
+    end: EndType,
     value: Val,
 ) -> wasmtime::Result<u32> {
     let exchange = exchange_of(store)?;
-    let element = end.element();
-    let ty = element_type(interface, element);
-    let interface = interface.clone();
-    let convert: Convert = Arc::new(move |store, values| {
-        let types = element.into_iter().cycle();
-        resources::lift(store, &interface, types, values).map(drop)
+    let elements = end.elements(interface, |store, interface, types, values| {
+        resources::lift(store, interface, types, values).map(drop)
     });
-    let elements = Elements {
-        ty,
-        number: element,
-        convert,
-    };
-    match value {
-        Val::Stream(stream) => stream::read_stream(store, &exchange, stream, elements),
-        Val::Future(future) => stream::read_future(store, &exchange, future, elements),
-        _ => Err(WasmError::runtime("neither a stream nor a future").into()),
-    }
-}
-
-fn exchange_of(store: &StoreContextMut<'_, StoreData>) -> wasmtime::Result<Arc<Exchange>> {
-    let exchange = store.data().exchange.clone();
-    let exchange = exchange.ok_or_else(|| WasmError::runtime("the component has no streams"));
-    Ok(exchange?)
+    stream::read_end(store, &exchange, value, elements)
 }
 
 /// Returns the type of elements for the store.

@@ -85,8 +85,8 @@ pub(crate) struct Engines {
 
 impl Engines {
     /// Makes engines with all features of WebAssembly 3.0 and shared memories, for threads with stacks of this
-    /// class. `fiber_stacks` makes the stacks of fibers. `tune` may change the configuration. `cache` is the folder of wasmtime's cache of machine code; its
-    /// path has no links.
+    /// class. `fiber_stacks` makes the stacks of fibers. `tune` may change the configuration. `cache` is the folder of
+    /// wasmtime's cache of machine code; its path has no links.
     ///
     /// # Errors
     /// `CompileError` if this machine or the tuned configuration is not supported, or the cache cannot be used.
@@ -227,10 +227,12 @@ impl Engines {
             .wasm_component_model_fixed_length_lists(true)
             .wasm_component_model_implements(true)
             .wasm_component_model_map(true);
+        // `tune` may turn them off.
         EngineKind::set_features(&mut config, true);
         if let Some(tune) = &self.tune {
             tune(&mut config);
         }
+        // wasmtime takes them only together with concurrency.
         if kind == EngineKind::Plain {
             EngineKind::set_features(&mut config, false);
         }

@@ -3,9 +3,8 @@
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::CallOptions;
 use crate::runtime::component::encoding::{self, Reader};
-use crate::runtime::component::instance::ComponentInstance;
 use crate::runtime::component::transmit;
-use crate::runtime::component::types::{Interface, U32};
+use crate::runtime::component::types::U32;
 use crate::runtime::state::WasmState;
 use crate::runtime::state::components::{Called, called};
 use crate::runtime::store::Outcome;
@@ -41,7 +40,7 @@ impl WasmState {
     /// Returns its number.
     ///
     /// # Errors
-    /// As [`WasmState::start_call`] and [`ComponentInstance::call`].
+    /// As [`WasmState::start_call`] and [`ComponentInstance::call`](crate::runtime::ComponentInstance::call).
     pub(crate) fn start_concurrent_call(
         &self,
         store: u32,
@@ -142,7 +141,7 @@ impl WasmState {
         instance.answer_import(request, answer)
     }
 
-    /// Gives a component elements of a stream of the host, or the value of a future. `ty` is the type of the stream or future.
+    /// Gives a component elements of a stream of the host, or the value of a future.
     ///
     /// # Errors
     /// `TypeMismatch` if the bytes do not fit; `RuntimeError` if the component wants none, or the store was dropped.
@@ -150,15 +149,15 @@ impl WasmState {
         &self,
         store: u32,
         source: u32,
-        ty: u32,
         bytes: &[u8],
     ) -> Result<(), WasmError> {
         let instance = self.component_instance(store)?;
-        let interface: &Interface = &instance.component().code.interface;
-        let element = instance.element_of(ty)?;
+        let interface = &*instance.component().code.interface;
         let max_room = self.capabilities.max_component_value_bytes;
-        let chunk = transmit::read_chunk(interface, element, bytes, max_room)?;
-        instance.with_source(source, |source| source.put(chunk))
+        instance.with_source(source, |source| {
+            let chunk = transmit::read_chunk(interface, source.element(), bytes, max_room)?;
+            source.put(chunk)
+        })
     }
 
     /// Ends an asynchronous component if each of its calls waits for something that only a new call could bring, and there
@@ -167,7 +166,7 @@ impl WasmState {
     /// # Errors
     /// `RuntimeError` if the store was dropped.
     pub(crate) fn end_deadlocked(&self, store: u32, commands: u32) -> Result<bool, WasmError> {
-        let instance: ComponentInstance = self.component_instance(store)?;
+        let instance = self.component_instance(store)?;
         let is_deadlocked = instance.is_deadlocked(commands);
         if is_deadlocked {
             instance.end_with(WasmError::deadlock())?;

@@ -55,7 +55,7 @@ impl WasmState {
         image: &[u8],
         options: CallOptions,
     ) -> Result<RunningCall, WasmError> {
-        let instance = self.shared_component_instance(store)?;
+        let instance = self.component_instance(store)?;
         let call = self.image_call(&instance, function, image.to_vec())?;
         let checks = self.checks(store)?;
         let (timeout, running) = self.begin_call(instance.store(), checks, options)?;

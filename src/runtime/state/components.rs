@@ -186,20 +186,7 @@ impl WasmState {
     ///
     /// # Errors
     /// `RuntimeError` if the store was dropped, or has none.
-    pub fn component_instance(&self, store: u32) -> Result<ComponentInstance, WasmError> {
-        Ok(ComponentInstance::clone(
-            &*self.shared_component_instance(store)?,
-        ))
-    }
-
-    /// As [`WasmState::component_instance`], without a copy.
-    ///
-    /// # Errors
-    /// As [`WasmState::component_instance`].
-    pub(crate) fn shared_component_instance(
-        &self,
-        store: u32,
-    ) -> Result<Rc<ComponentInstance>, WasmError> {
+    pub fn component_instance(&self, store: u32) -> Result<Rc<ComponentInstance>, WasmError> {
         let instance = self.entry(store, |entry| entry.component_instance.clone())?;
         instance.ok_or_else(|| WasmError::runtime("the store has no component instance"))
     }
@@ -253,7 +240,7 @@ impl WasmState {
     }
 
     /// Has the component of a store handle a request. Returns the call, which runs while its caller does other work. The
-    /// [exchange](WasmState::exchange) with the component takes the place of the one before. The caller has to [end
+    /// [exchange](WasmState::http_exchange) with the component takes the place of the one before. The caller has to [end
     /// it](HttpExchange::finish) when the call has ended.
     ///
     /// # Errors
@@ -272,7 +259,7 @@ impl WasmState {
         let call = instance.start_handling(incoming, timeout, running)?;
         let stores = &mut *self.stores.borrow_mut();
         if let Some(entry) = stores.get_mut(&store)
-            && let Some(before) = entry.exchange.replace(exchange)
+            && let Some(before) = entry.http_exchange.replace(exchange)
         {
             before.close();
         }
@@ -283,8 +270,8 @@ impl WasmState {
     ///
     /// # Errors
     /// `RuntimeError` if the store was dropped, or there is none.
-    pub fn exchange(&self, store: u32) -> Result<HttpExchange, WasmError> {
-        let exchange = self.entry(store, |entry| entry.exchange.clone())?;
+    pub fn http_exchange(&self, store: u32) -> Result<HttpExchange, WasmError> {
+        let exchange = self.entry(store, |entry| entry.http_exchange.clone())?;
         exchange.ok_or_else(|| WasmError::runtime("the component handles no request"))
     }
 

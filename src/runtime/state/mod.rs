@@ -92,7 +92,7 @@ struct Entry {
     /// The instance of the component, once it is made.
     component_instance: Option<Rc<ComponentInstance>>,
     /// The request that the instance handles, or handled last.
-    exchange: Option<HttpExchange>,
+    http_exchange: Option<HttpExchange>,
 }
 
 /// The engines of a state, with the code that they have compiled.

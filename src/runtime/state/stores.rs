@@ -113,7 +113,7 @@ impl WasmState {
             instances: Vec::new(),
             component: None,
             component_instance: None,
-            exchange: None,
+            http_exchange: None,
         };
         self.stores.borrow_mut().insert(id, entry);
         Ok((id, store))

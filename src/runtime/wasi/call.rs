@@ -69,23 +69,10 @@ pub(crate) fn tokio() -> Result<&'static Runtime, WasmError> {
 
 /// Blocks this thread until the future is done.
 pub(crate) fn wait<R>(tokio: &Runtime, future: impl Future<Output = R>) -> R {
-    struct Unpark {
-        thread: Thread,
-        woken: AtomicBool,
-    }
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.woken.store(true, Ordering::Relaxed);
-            self.thread.unpark();
-        }
-    }
     let _entered = tokio.enter();
     // This may run in a task of another event loop. Its cooperative budget must not make the future yield.
     let mut future = pin!(tokio::task::unconstrained(future));
-    let unpark = Arc::new(Unpark {
-        thread: thread::current(),
-        woken: AtomicBool::new(false),
-    });
+    let unpark = Unpark::this_thread();
     let waker = Waker::from(unpark.clone());
     let mut context = Context::from_waker(&waker);
     let (mut interval, max_interval) = POLL_INTERVALS;
@@ -94,11 +81,38 @@ pub(crate) fn wait<R>(tokio: &Runtime, future: impl Future<Output = R>) -> R {
             return result;
         }
         thread::park_timeout(interval);
-        interval = if unpark.woken.swap(false, Ordering::Relaxed) {
+        interval = if unpark.take_woken() {
             POLL_INTERVALS.0
         } else {
             max_interval.min(interval * 2)
         };
+    }
+}
+
+/// Wakes a thread that sleeps.
+pub(crate) struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Unpark {
+    pub(crate) fn this_thread() -> Arc<Self> {
+        Arc::new(Self {
+            thread: thread::current(),
+            woken: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether the thread was woken since this was asked last.
+    pub(crate) fn take_woken(&self) -> bool {
+        self.woken.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 

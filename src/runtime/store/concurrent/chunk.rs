@@ -8,6 +8,9 @@ use wasmtime::component::{ComponentType, Lift, Lower, Val};
 use super::element::Element;
 use crate::runtime::store::StoreData;
 
+/// The maximum number of bytes of the elements that pass through a stream at once. No deadline ends their conversion.
+const MAX_CHUNK_BYTES: usize = 1 << 20;
+
 /// Elements of a stream, or the value of a future.
 #[derive(Debug)]
 pub(crate) enum Chunk {
@@ -70,6 +73,9 @@ impl Elements {
 pub(super) trait Item: ComponentType + Lift + Lower + Send + Sync + Sized + 'static {
     /// The number of bytes of an element in the host.
     const BYTES: usize = size_of::<Self>();
+
+    /// The maximum number of elements that pass at once.
+    const AT_ONCE: usize = MAX_CHUNK_BYTES / Self::BYTES;
 
     /// Returns the elements of a chunk.
     fn from_chunk(chunk: Chunk) -> Vec<Self>;

@@ -2,9 +2,8 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use wasmtime::{AsContextMut as _, StoreContextMut};
@@ -16,9 +15,10 @@ use crate::runtime::store::component_values::ComponentValues;
 use crate::runtime::store::host_function::Stop;
 use crate::runtime::store::native_stack::ThreadStack;
 use crate::runtime::store::{Outcome, StoreData, WasmStore};
-use crate::runtime::wasi::call::tokio;
+use crate::runtime::wasi::call::{Unpark, tokio};
 
-/// The longest time for which a thread sleeps that waits for files or time: see `wasi::wait`.
+/// The longest time for which this thread sleeps. A task that yields to the event loop of the app, which stands still
+/// meanwhile, is never woken, so it is polled again.
 const MAX_SLEEP: Duration = Duration::from_millis(100);
 
 impl WasmStore {
@@ -70,10 +70,7 @@ impl WasmStore {
             .then(|| tokio().map(|tokio| tokio.enter()))
             .transpose()?;
         let mut future = pin!(::tokio::task::unconstrained(future));
-        let unpark = Arc::new(Unpark {
-            thread: thread::current(),
-            woken: AtomicBool::new(false),
-        });
+        let unpark = Unpark::this_thread();
         let waker = Waker::from(unpark.clone());
         let mut context = Context::from_waker(&waker);
         loop {
@@ -88,7 +85,7 @@ impl WasmStore {
             if let Some(due) = interrupt.due() {
                 return Err(due);
             }
-            if has_served || unpark.woken.swap(false, Ordering::AcqRel) {
+            if has_served || unpark.take_woken() {
                 continue;
             }
             if !has_own_events {
@@ -120,18 +117,5 @@ impl WasmStore {
         let called = host.call(self, &mut []);
         let answer = called.map(|()| self.take_component_values().values);
         exchange.answer(number, answer);
-    }
-}
-
-/// Wakes a thread that sleeps.
-struct Unpark {
-    thread: Thread,
-    woken: AtomicBool,
-}
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::Release);
-        self.thread.unpark();
     }
 }

@@ -14,9 +14,6 @@ use super::exchange::Event;
 use super::stream::{End, wake};
 use crate::runtime::store::StoreData;
 
-/// The maximum number of bytes of the elements that the host takes from a stream at once.
-const MAX_CHUNK_BYTES: usize = 1 << 20;
-
 /// A stream or future that a component gives to the host.
 #[derive(Default)]
 pub(crate) struct Sink(Mutex<SinkState>);
@@ -110,7 +107,7 @@ impl<T: Item> StreamConsumer<StoreData> for StreamSink<T> {
         if available > 0 {
             state.is_wanted = false;
             drop(state);
-            let max = available.min((MAX_CHUNK_BYTES / T::BYTES).max(1));
+            let max = available.min(T::AT_ONCE);
             self.0.read(store, source, max)?;
         }
         Poll::Ready(Ok(StreamResult::Completed))

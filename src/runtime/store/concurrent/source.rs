@@ -15,8 +15,11 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::store::StoreData;
 
 /// A stream or future that the host gives to a component.
-#[derive(Default)]
-pub(crate) struct Source(Mutex<SourceState>);
+pub(crate) struct Source {
+    state: Mutex<SourceState>,
+    /// The number of the type of its elements, if they have a value.
+    element: Option<u32>,
+}
 
 #[derive(Default)]
 struct SourceState {
@@ -30,8 +33,20 @@ struct SourceState {
 }
 
 impl Source {
+    pub(super) fn new(element: Option<u32>) -> Self {
+        Self {
+            state: Mutex::default(),
+            element,
+        }
+    }
+
+    /// Returns the number of the type of its elements, if they have a value.
+    pub(crate) fn element(&self) -> Option<u32> {
+        self.element
+    }
+
     fn state(&self) -> MutexGuard<'_, SourceState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the component elements that it wants.
@@ -89,6 +104,7 @@ impl Writer {
             exchange,
             elements,
         } = &self.0;
+        let max = max.min(T::AT_ONCE);
         let mut state = shared.state();
         if let Some(chunk) = state.chunk.take() {
             let mut now = split(&mut state.chunk, chunk, max, T::BYTES);

@@ -12,13 +12,14 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{FutureAny, FutureReader, StreamAny, StreamReader, Val};
 
 use super::chunk::Item;
-pub(crate) use super::chunk::{Chunk, Convert, ElementType, Elements};
+pub(crate) use super::chunk::{Chunk, ElementType, Elements};
 use super::element::Element;
 use super::exchange::Exchange;
 pub(crate) use super::sink::Sink;
 use super::sink::{FutureSink, Reader, StreamSink};
 pub(crate) use super::source::Source;
 use super::source::{FutureWriter, StreamWriter, Writer};
+use crate::runtime::base::error::WasmError;
 use crate::runtime::store::StoreData;
 
 pub(super) fn wake(waker: Option<Waker>) {
@@ -55,115 +56,80 @@ macro_rules! with_type {
     };
 }
 
-/// Makes the readable end of a stream of the host with this number.
+/// A stream, or a future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndKind {
+    Stream,
+    Future,
+}
+
+/// Makes the readable end of a stream or future of the host with this number.
 ///
 /// # Errors
-/// `RuntimeError` if there are too many streams, or the number is taken; an error of wasmtime's.
-pub(crate) fn stream_of_host(
+/// `RuntimeError` if there are too many, or the number is taken; an error of wasmtime's.
+pub(crate) fn end_of_host(
     store: &mut StoreContextMut<'_, StoreData>,
     exchange: &Arc<Exchange>,
+    kind: EndKind,
     number: u32,
     elements: Elements,
 ) -> wasmtime::Result<Val> {
     fn make<T: Item>(
         store: &mut StoreContextMut<'_, StoreData>,
+        kind: EndKind,
         writer: Writer,
     ) -> wasmtime::Result<Val> {
-        let writer = StreamWriter::<T>(writer, PhantomData);
-        let reader = StreamReader::new(&mut *store, writer)?;
-        Ok(Val::Stream(StreamAny::try_from_stream_reader(
-            store, reader,
-        )?))
+        Ok(match kind {
+            EndKind::Stream => {
+                let writer = StreamWriter::<T>(writer, PhantomData);
+                let reader = StreamReader::new(&mut *store, writer)?;
+                Val::Stream(StreamAny::try_from_stream_reader(store, reader)?)
+            }
+            EndKind::Future => {
+                let writer = FutureWriter::<T>(writer, PhantomData);
+                let reader = FutureReader::new(&mut *store, writer)?;
+                Val::Future(FutureAny::try_from_future_reader(store, reader)?)
+            }
+        })
     }
     let ty = elements.ty;
-    let writer = writer(exchange, number, elements)?;
-    with_type!(ty, make(store, writer))
-}
-
-/// Makes the readable end of a future of the host, as [`stream_of_host`].
-///
-/// # Errors
-/// As [`stream_of_host`].
-pub(crate) fn future_of_host(
-    store: &mut StoreContextMut<'_, StoreData>,
-    exchange: &Arc<Exchange>,
-    number: u32,
-    elements: Elements,
-) -> wasmtime::Result<Val> {
-    fn make<T: Item>(
-        store: &mut StoreContextMut<'_, StoreData>,
-        writer: Writer,
-    ) -> wasmtime::Result<Val> {
-        let writer = FutureWriter::<T>(writer, PhantomData);
-        let reader = FutureReader::new(&mut *store, writer)?;
-        Ok(Val::Future(FutureAny::try_from_future_reader(
-            store, reader,
-        )?))
-    }
-    let ty = elements.ty;
-    let writer = writer(exchange, number, elements)?;
-    with_type!(ty, make(store, writer))
-}
-
-fn writer(exchange: &Arc<Exchange>, number: u32, elements: Elements) -> wasmtime::Result<Writer> {
-    let shared = exchange.open_source(number)?;
-    Ok(Writer(End {
+    let writer = Writer(End {
         number,
-        shared,
+        shared: exchange.open_source(number, elements.number)?,
         exchange: exchange.clone(),
         elements,
-    }))
+    });
+    with_type!(ty, make(store, kind, writer))
 }
 
-/// Has the host read a stream of a component. Returns its number.
+/// Has the host read a stream or future of a component. Returns its number.
 ///
 /// # Errors
-/// `RuntimeError` if there are too many streams; an error of wasmtime's.
-pub(crate) fn read_stream(
+/// `RuntimeError` if the value is neither, or there are too many; an error of wasmtime's.
+pub(crate) fn read_end(
     store: &mut StoreContextMut<'_, StoreData>,
     exchange: &Arc<Exchange>,
-    stream: StreamAny,
+    end: Val,
     elements: Elements,
 ) -> wasmtime::Result<u32> {
     fn pipe<T: Item>(
         store: &mut StoreContextMut<'_, StoreData>,
-        stream: StreamAny,
+        end: Val,
         reader: Reader,
     ) -> wasmtime::Result<()> {
-        let sink = StreamSink::<T>(reader, PhantomData);
-        stream.try_into_stream_reader::<T>()?.pipe(store, sink)
+        match end {
+            Val::Stream(stream) => {
+                let sink = StreamSink::<T>(reader, PhantomData);
+                stream.try_into_stream_reader::<T>()?.pipe(store, sink)
+            }
+            Val::Future(future) => {
+                let sink = FutureSink::<T>(reader, PhantomData);
+                future.try_into_future_reader::<T>()?.pipe(store, sink)
+            }
+            _ => Err(WasmError::runtime("neither a stream nor a future").into()),
+        }
     }
     let ty = elements.ty;
-    let (number, reader) = reader(exchange, elements)?;
-    with_type!(ty, pipe(store, stream, reader))?;
-    Ok(number)
-}
-
-/// Has the host read a future of a component, as [`read_stream`].
-///
-/// # Errors
-/// As [`read_stream`].
-pub(crate) fn read_future(
-    store: &mut StoreContextMut<'_, StoreData>,
-    exchange: &Arc<Exchange>,
-    future: FutureAny,
-    elements: Elements,
-) -> wasmtime::Result<u32> {
-    fn pipe<T: Item>(
-        store: &mut StoreContextMut<'_, StoreData>,
-        future: FutureAny,
-        reader: Reader,
-    ) -> wasmtime::Result<()> {
-        let sink = FutureSink::<T>(reader, PhantomData);
-        future.try_into_future_reader::<T>()?.pipe(store, sink)
-    }
-    let ty = elements.ty;
-    let (number, reader) = reader(exchange, elements)?;
-    with_type!(ty, pipe(store, future, reader))?;
-    Ok(number)
-}
-
-fn reader(exchange: &Arc<Exchange>, elements: Elements) -> wasmtime::Result<(u32, Reader)> {
     let (number, shared) = exchange.open_sink()?;
     let reader = Reader(End {
         number,
@@ -171,5 +137,6 @@ fn reader(exchange: &Arc<Exchange>, elements: Elements) -> wasmtime::Result<(u32
         exchange: exchange.clone(),
         elements,
     });
-    Ok((number, reader))
+    with_type!(ty, pipe(store, end, reader))?;
+    Ok(number)
 }

@@ -34,11 +34,11 @@ use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::network::GrantedNetwork;
 use crate::runtime::engine::quota::{DESCRIPTORS, Share};
 
-/// The packages of WASI 0.3 whose interfaces the host provides, and those whose functions it refuses.
-const PACKAGES_03: [&str; 4] = ["cli", "clocks", "filesystem", "random"];
-
-/// The packages of WASI 0.2 whose interfaces the host provides.
+/// The packages of WASI 0.2 whose interfaces the host provides to any store with WASI.
 const PACKAGES: [&str; 5] = ["cli", "clocks", "filesystem", "io", "random"];
+
+/// The packages of WASI 0.3 whose interfaces the host provides to any store with WASI.
+const PACKAGES_03: [&str; 4] = ["cli", "clocks", "filesystem", "random"];
 
 /// The interface that a component exports if it handles requests, with the part of its version that compatible versions have in
 /// common.
@@ -66,7 +66,7 @@ pub(crate) enum ProvisionKind {
     /// With an interface of `wasi:http` where the store may use the network, or the component handles requests; elsewhere as
     /// [`ProvisionKind::Sockets`].
     Http,
-    /// With functions that refuse.
+    /// With functions that refuse in any store.
     Refused,
 }
 

@@ -5,6 +5,7 @@ use wasmtime::component::{FutureAny, Lift, ResourceAny, StreamAny, Val};
 
 use super::out_of_bounds;
 use crate::runtime::base::error::WasmError;
+use crate::runtime::codec::discriminant_size;
 
 /// Reads a value from its bytes, which are as many as its type has.
 ///
@@ -159,13 +160,9 @@ fn payload(
     Ok(Some(Box::new(value)))
 }
 
-/// Reads the number of a case, whose size depends on how many there are.
+/// Reads the number of a case.
 fn discriminant(bytes: &[u8], cases: usize) -> wasmtime::Result<usize> {
-    let size = match cases {
-        0..=0x100 => 1,
-        0x101..=0x1_0000 => 2,
-        _ => 4,
-    };
+    let size = discriminant_size(cases) as usize;
     let mut number = [0; 4];
     number[..size].copy_from_slice(part(bytes, 0, size)?);
     Ok(u32::from_le_bytes(number) as usize)

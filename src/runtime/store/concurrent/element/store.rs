@@ -5,6 +5,7 @@ use wasmtime::component::{Lower, Val};
 
 use super::out_of_bounds;
 use crate::runtime::base::error::WasmError;
+use crate::runtime::codec::discriminant_size;
 
 /// Writes a value of its type at a place in memory, which is aligned and has room for it.
 ///
@@ -172,18 +173,14 @@ fn range<T>(
     write(cx, at + 4, &word(length)?.to_le_bytes())
 }
 
-/// Writes the number of a case, whose size depends on how many there are.
+/// Writes the number of a case.
 fn discriminant<T>(
     cx: &mut LowerContext<'_, T>,
     at: usize,
     case: usize,
     cases: usize,
 ) -> wasmtime::Result<()> {
-    let size = match cases {
-        0..=0x100 => 1,
-        0x101..=0x1_0000 => 2,
-        _ => 4,
-    };
+    let size = discriminant_size(cases) as usize;
     write(cx, at, &case.to_le_bytes()[..size])
 }
 

@@ -7,11 +7,15 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::store::concurrent::stream::{Sink, Source};
 
 impl Exchange {
-    /// Opens a stream or future of the host under the number that the host has given it.
+    /// Opens a stream or future of the host under the number that the host has given it, with elements of this type.
     ///
     /// # Errors
     /// `RuntimeError` if there are too many, or the number is taken.
-    pub(in super::super) fn open_source(&self, number: u32) -> Result<Arc<Source>, WasmError> {
+    pub(in super::super) fn open_source(
+        &self,
+        number: u32,
+        element: Option<u32>,
+    ) -> Result<Arc<Source>, WasmError> {
         let mut state = self.state();
         self.check_room(&state)?;
         if state.sources.contains_key(&number) {
@@ -19,7 +23,7 @@ impl Exchange {
                 "a stream or future of the host is passed twice",
             ));
         }
-        let source = Arc::<Source>::default();
+        let source = Arc::new(Source::new(element));
         state.sources.insert(number, source.clone());
         Ok(source)
     }
