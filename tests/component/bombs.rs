@@ -243,7 +243,7 @@ fn a_component_is_refused_if_its_types_would_take_long() {
     for text in accepted {
         compile(&text).unwrap();
     }
-    // Without the limits, the first three took 2.0, 9.2 and 1.2 seconds, and the last one has 2.5 GB of names.
+    // Without the limits, the first three took 2.0, 9.2 and 1.2 seconds, and the last one has 50 MB of names.
     let refused = [
         (pairs(30, &doubled(12, "string")), "max_compile_"),
         (instances(1_000, &doubled(16, "u8")), "max_compile_"),
@@ -253,11 +253,69 @@ fn a_component_is_refused_if_its_types_would_take_long() {
             pair("", &doubled(12, "string"), 1_000),
             "effective type size",
         ),
-        (long_names(50_000), "max_name_bytes"),
+        (long_names(1_000), "max_name_bytes"),
     ];
     for (text, limit) in refused {
         let error = compile(&text).unwrap_err();
         assert_eq!(error.code, WasmErrorCode::CompileError, "{error}");
         assert!(error.message.contains(limit), "{error}");
     }
+}
+
+/// Texts of components whose parser moves all later items for each item.
+#[test]
+fn a_text_is_refused_if_its_parser_would_take_long() {
+    type Family = fn(&str) -> String;
+    let families: [(&str, Family); 9] = [
+        ("(import \"a\" (func))", |items| {
+            format!("(component {items})")
+        }),
+        ("(export \"a\" (func))", |items| {
+            format!("(component (type (instance {items})))")
+        }),
+        ("(import \"a\" (func))", |items| {
+            format!("(component (type (component {items})))")
+        }),
+        ("(import \"a\" \"b\" (func))", |items| {
+            format!("(component (core type (module {items})))")
+        }),
+        ("(import \"a\" \"b\" (func))", |items| {
+            format!("(component (import \"m\" (core module {items})))")
+        }),
+        ("(import \"a\" \"b\" (func))", |items| {
+            format!("(component (core module (import \"m\") {items}))")
+        }),
+        ("(type (record (field \"a\" (list u8))))", |items| {
+            format!("(component {items})")
+        }),
+        ("(core func (canon lower (func $i \"f\")))", |items| {
+            format!("(component (import \"i\" (instance $i (export \"f\" (func)))) {items})")
+        }),
+        // Neither a text nor a comment hides an item, or counts as one.
+        (
+            "(; (core module ;) (import \"a(core module\" (func))",
+            |items| format!("(component ;; (core module\n {items})"),
+        ),
+    ];
+    let state = WasmState::new(WasmCapabilities::default()).unwrap();
+    let message = |text: &str| match state.compile_component(text.as_bytes()) {
+        Ok(component) => {
+            state.drop_component(component.id);
+            String::new()
+        }
+        Err(error) => error.message,
+    };
+    for (item, family) in families {
+        let refused = message(&family(&item.repeat(35_000)));
+        assert!(refused.contains("ms to parse"), "{item}: {refused}");
+        assert!(refused.contains("max_compile_ms"), "{item}: {refused}");
+        let parsed = message(&family(&item.repeat(1_000)));
+        assert!(!parsed.contains("to parse"), "{item}: {parsed}");
+    }
+    // The parser moves no items of a core module.
+    let functions = "(func (param i32) (drop (i32.add (i32.const 1) (i32.const 2))))".repeat(5_000);
+    assert_eq!(
+        message(&format!("(component (core module {functions}))")),
+        ""
+    );
 }

@@ -15,10 +15,7 @@ use crate::bridge::state::Bridge;
 use crate::runtime::{CallOptions, ComponentEvent, ComponentInstance, Outcome, WasmError};
 
 fn instance(state: &OpState, store: u32) -> Result<Rc<ComponentInstance>, WasmError> {
-    state
-        .borrow::<Rc<Bridge>>()
-        .state
-        .component_instance(store)
+    state.borrow::<Rc<Bridge>>().state.component_instance(store)
 }
 
 /// Starts a call of an exported function beside other calls of the instance, and returns its number. A negative timeout

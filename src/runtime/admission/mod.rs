@@ -23,6 +23,7 @@ mod searches;
 mod startup;
 mod sums;
 mod text;
+mod text_profile;
 mod types;
 mod values;
 mod walk;

@@ -6,12 +6,10 @@ use super::format::{
     check_component_format, check_format, component_as_module, is_component, is_module,
     module_as_component,
 };
-use super::profile::{ModuleProfile, exceeds};
+use super::profile::{ModuleProfile, VALIDATION_STEP_NS, bound, exceeds, exceeds_of};
+use super::text_profile::TextProfile;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
-
-/// The number of labels that the parser of the text format compares in the time of one step.
-const LABELS_PER_STEP: u64 = 32;
 
 /// Returns a lower bound on the steps to validate `source`: a byte of a binary takes at most one step, and parsing
 /// a byte of text takes as long as four.
@@ -20,13 +18,13 @@ pub(crate) fn least_steps(source: &[u8]) -> u64 {
     if is_binary(source) { bytes } else { 4 * bytes }
 }
 
-/// Returns the steps to parse `source` if it is text: those for its bytes, and those to search the enclosing blocks
-/// of each label, which the parser does one after another.
+/// Returns the steps to parse `source` if it is text: those for its bytes, to search the enclosing blocks
+/// of each label, and to move the items of components.
 pub(crate) fn parse_steps(source: &[u8]) -> u64 {
     if is_binary(source) {
         return 0;
     }
-    least_steps(source).saturating_add(Nesting::of(source).lookups / LABELS_PER_STEP)
+    least_steps(source).saturating_add(TextProfile::of(source).steps())
 }
 
 /// Checks the size of a source.
@@ -46,20 +44,31 @@ pub(crate) fn check_bytes(source: &[u8], limits: &ModuleLimits) -> Result<(), Wa
     Ok(())
 }
 
-/// Checks the size of a source, and the nesting depth of a text.
+/// Checks the size of a source, and of a text the nesting depth and the time to parse it.
 ///
 /// # Errors
-/// `CompileError` as [`check_bytes`], or if `source` is text with nesting deeper than the limit.
+/// `CompileError` as [`check_bytes`], or if `source` is text with nesting deeper than the limit, or which takes longer than
+/// compiling a binary of its size may.
 pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), WasmError> {
     check_bytes(source, limits)?;
     if is_binary(source) {
         return Ok(());
     }
-    let nesting = Nesting::of(source).deepest;
-    let cap = limits.max_text_nesting;
+    let profile = TextProfile::of(source);
+    let (nesting, cap) = (profile.deepest, limits.max_text_nesting);
     if nesting > cap {
         let what = format_args!("has {nesting} nested parentheses");
         return Err(exceeds(what, cap, "max_text_nesting"));
+    }
+    let ms = profile.steps().saturating_mul(VALIDATION_STEP_NS) / 1_000_000;
+    let cap = bound(limits, source.len() as u64).ns / 1_000_000;
+    if ms > cap {
+        return Err(exceeds_of(
+            "text",
+            format_args!("would take an estimated {ms} ms to parse"),
+            cap,
+            "max_compile_ms and max_compile_ns_per_byte",
+        ));
     }
     Ok(())
 }
@@ -80,7 +89,7 @@ pub(crate) fn exceeded_limits(
         ("max_text_bytes", source.len() as u64, limits.max_text_bytes),
         (
             "max_text_nesting",
-            Nesting::of(source).deepest,
+            TextProfile::of(source).deepest,
             limits.max_text_nesting,
         ),
     ];
@@ -151,52 +160,6 @@ fn to_binary(source: &[u8]) -> Result<Cow<'_, [u8]>, WasmError> {
 
 fn is_binary(source: &[u8]) -> bool {
     source.starts_with(b"\0asm")
-}
-
-/// The nesting of a text: parentheses, and blocks without them. Those in strings and comments also count. This
-/// changes little, since they come in pairs or are few.
-#[derive(Default)]
-struct Nesting {
-    deepest: u64,
-    /// The sum of the nesting depths of all names. The parser searches the enclosing blocks for a label one after
-    /// another.
-    lookups: u64,
-}
-
-impl Nesting {
-    fn of(text: &[u8]) -> Self {
-        let mut this = Self::default();
-        let mut depth = 0u64;
-        let mut rest = text;
-        let mut after_parenthesis = false;
-        while let Some((&byte, tail)) = rest.split_first() {
-            if !byte.is_ascii_alphanumeric() {
-                match byte {
-                    b'(' => depth += 1,
-                    b')' => depth = depth.saturating_sub(1),
-                    b'$' => this.lookups += depth,
-                    _ => {}
-                }
-                after_parenthesis = byte == b'(';
-                rest = tail;
-            } else {
-                let is_in_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.$".contains(byte);
-                let length = rest.iter().take_while(|byte| is_in_word(byte)).count();
-                let (word, tail) = rest.split_at(length);
-                match word {
-                    b"block" | b"loop" | b"if" | b"try" | b"try_table" if !after_parenthesis => {
-                        depth += 1;
-                    }
-                    b"end" => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-                after_parenthesis = false;
-                rest = tail;
-            }
-            this.deepest = this.deepest.max(depth);
-        }
-        this
-    }
 }
 
 /// Returns the first line of the parser's message, and the position. The full message has the whole source line,

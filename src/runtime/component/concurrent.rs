@@ -69,7 +69,9 @@ pub(super) fn add_resource(
 ///
 /// # Errors
 /// `RuntimeError` if the store is not for an asynchronous component.
-pub(super) fn exchange_of(store: &StoreContextMut<'_, StoreData>) -> wasmtime::Result<Arc<Exchange>> {
+pub(super) fn exchange_of(
+    store: &StoreContextMut<'_, StoreData>,
+) -> wasmtime::Result<Arc<Exchange>> {
     let exchange = store.data().exchange.clone();
     Ok(exchange.ok_or_else(|| WasmError::runtime("the store has no driver"))?)
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use wasmtime::StoreContextMut;
 use wasmtime::component::Val;
 
-use super::encoding::{self, Reader};
 use super::concurrent::exchange_of;
+use super::encoding::{self, Reader};
 use super::resources;
 use super::types::{Interface, TypeIndex, ValueType};
 use crate::runtime::base::error::WasmError;
