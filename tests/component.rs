@@ -10,6 +10,7 @@ mod http;
 mod imports;
 mod lifetimes;
 mod network;
+mod network_03;
 mod programs;
 mod resources;
 mod streams;

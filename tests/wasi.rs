@@ -11,7 +11,6 @@ mod polling;
 mod posix;
 mod programs;
 mod streams;
-mod testsuite_03;
 
 use std::path::PathBuf;
 

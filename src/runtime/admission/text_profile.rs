@@ -5,7 +5,7 @@ use wast::lexer::{Lexer, TokenKind};
 /// The number of labels that the parser of the text format compares in the time of one step.
 const LABELS_PER_STEP: u64 = 32;
 
-/// The number of pairs of items of one list that the parser takes one step for. Seen: 8 ns a pair.
+/// The number of pairs of items of one list that the parser takes one step for. 8 ns a pair were seen.
 const PAIRS_PER_STEP: u64 = 2;
 
 /// The nesting of a text, and the sizes of its lists. A text that the lexer refuses has those of its start: the parser

@@ -34,7 +34,11 @@ pub(super) fn link(
     }
     let has_sockets = scope == WasiScope::All;
     if has_sockets {
-        wasi::add_network_to_linker(&mut linker).map_err(|error| failed(&error))?;
+        let mut added = wasi::add_network_to_linker(&mut linker);
+        if kind == EngineKind::Async {
+            added = added.and_then(|()| wasi::add_network_03_to_linker(&mut linker));
+        }
+        added.map_err(|error| failed(&error))?;
     }
     let has_http = has_sockets || has_wasi && interface.http_handler().is_some();
     if has_http {

@@ -69,8 +69,9 @@ fn add_function(
         let function = &interface.imports.functions[number as usize];
         let result = function.ty.result.map(|ty| interface.ty(ty));
         let refused = match result {
-            Some(ValueType::Result { err: Some(err), .. }) if denies(interface.ty(*err)) => {
-                let denied = Val::Enum(ACCESS_DENIED.to_owned());
+            Some(ValueType::Result { err: Some(err), .. })
+                if let Some(denied) = denial(interface.ty(*err)) =>
+            {
                 Val::Result(Err(Some(Box::new(denied))))
             }
             Some(ValueType::Own { resource }) => {
@@ -101,9 +102,18 @@ fn add_function(
     added.map_err(|error| failed(&error))
 }
 
-fn denies(err: &ValueType) -> bool {
+/// The value `access-denied` of the type of an error, if it has one.
+fn denial(err: &ValueType) -> Option<Val> {
     match err {
-        ValueType::Enum { names } => names.iter().any(|name| **name == *ACCESS_DENIED),
-        _ => false,
+        ValueType::Enum { names } => {
+            let is_there = names.iter().any(|name| **name == *ACCESS_DENIED);
+            is_there.then(|| Val::Enum(ACCESS_DENIED.to_owned()))
+        }
+        ValueType::Variant { cases } => {
+            let mut cases = cases.iter();
+            let is_there = cases.any(|(name, ty)| **name == *ACCESS_DENIED && ty.is_none());
+            is_there.then(|| Val::Variant(ACCESS_DENIED.to_owned(), None))
+        }
+        _ => None,
     }
 }

@@ -1,10 +1,12 @@
 //! The functions of WASI 0.2, as imports of components.
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{HasData, Linker, Resource};
+use wasmtime::component::{Accessor, HasData, Linker, Resource};
 use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView, WasiClocksView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sockets, sync};
+use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup as ip_name_lookup_03;
+use wasmtime_wasi::p3::bindings::sockets::types::IpAddress;
 use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http;
@@ -100,6 +102,29 @@ pub(super) fn add_network_to_linker(linker: &mut Linker<StoreData>) -> wasmtime:
     sync::sockets::udp_create_socket::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
     sync::sockets::tcp::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)?;
     sync::sockets::udp::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)
+}
+
+/// Adds the functions of WASI 0.3 for the network to the linker of an asynchronous component. They work in stores that may use
+/// it.
+///
+/// # Errors
+/// An error of wasmtime's.
+pub(super) fn add_network_03_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup, types};
+    use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
+
+    types::add_to_linker::<StoreData, WasiSockets>(linker, StoreData::sockets)?;
+    ip_name_lookup::add_to_linker::<StoreData, HasWasi>(linker, wasi_of)
+}
+
+impl ip_name_lookup_03::HostWithStore<StoreData> for HasWasi {
+    async fn resolve_addresses(
+        accessor: &Accessor<StoreData, Self>,
+        name: String,
+    ) -> wasmtime::Result<Result<Vec<IpAddress>, ip_name_lookup_03::ErrorCode>> {
+        let resolving = accessor.with(|mut access| access.get().resolve(name));
+        Ok(resolving.await)
+    }
 }
 
 /// Adds the functions of `wasi:http` to a linker. A store that may not use the network has its requests denied.

@@ -4,6 +4,7 @@ use wasmtime::component::{Component, Linker as ComponentLinker, ResourceTable};
 use wasmtime::{Engine, Error, Linker, Module, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::{self, bindings::sync::Command};
+use wasmtime_wasi::p3::{self, bindings::Command as CommandOf03};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::guest::{End, Guest};
@@ -38,10 +39,14 @@ pub(super) fn run(guest: &Guest) -> anyhow::Result<End> {
         let opened = wasi.preopened_dir(root, "/", FsPerms::ReadWrite);
         opened.map_err(readable)?;
     }
+    if guest.has_network {
+        wasi.inherit_network().allow_ip_name_lookup(true);
+    }
     let engine = Engine::default();
-    match guest.is_component() {
-        true => run_component(&engine, &binary, &mut wasi),
-        false => run_module(&engine, &binary, &mut wasi),
+    match (guest.is_component(), guest.is_of_03) {
+        (true, true) => run_component_03(&engine, &binary, &mut wasi),
+        (true, false) => run_component(&engine, &binary, &mut wasi),
+        (false, _) => run_module(&engine, &binary, &mut wasi),
     }
 }
 
@@ -76,6 +81,35 @@ fn run_component(engine: &Engine, binary: &[u8], wasi: &mut WasiCtxBuilder) -> a
         Ok(result.is_err().into())
     };
     ended(run())
+}
+
+/// As [`run_component`], for WASI 0.3.
+fn run_component_03(
+    engine: &Engine,
+    binary: &[u8],
+    wasi: &mut WasiCtxBuilder,
+) -> anyhow::Result<End> {
+    let component = match Component::from_binary(engine, binary) {
+        Ok(component) => component,
+        Err(error) => return Ok(End::Refused(format!("{error:#}"))),
+    };
+    let host = Host {
+        ctx: wasi.build(),
+        table: ResourceTable::new(),
+    };
+    let mut store = Store::new(engine, host);
+    let run = async || -> Result<i32, Error> {
+        let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
+        p3::add_to_linker(&mut linker)?;
+        // Programs of WASI 0.3 may use interfaces of WASI 0.2, too.
+        p2::add_to_linker_async(&mut linker)?;
+        let command = CommandOf03::instantiate_async(&mut store, &component, &linker).await?;
+        let run = async |accessor: &_| command.wasi_cli_run().call_run(accessor).await;
+        let result = store.run_concurrent(run).await??;
+        Ok(result.is_err().into())
+    };
+    let mut event_loop = tokio::runtime::Builder::new_current_thread();
+    ended(event_loop.enable_all().build()?.block_on(run()))
 }
 
 fn ended(ran: Result<i32, Error>) -> anyhow::Result<End> {

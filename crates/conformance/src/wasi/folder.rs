@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::specification::Specification;
+use super::specification::{Proposal, Specification};
 use crate::suite::{self, ScriptFile};
 
 /// A version of WASI that programs are written for.
@@ -50,6 +50,12 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether it needs this part of WASI.
+    pub fn needs(&self, proposal: Proposal) -> bool {
+        let specification = self.specification.as_ref();
+        specification.is_ok_and(|specification| specification.proposals.contains(&proposal))
+    }
+
     /// The names of the calls that run it, for a lane that has both.
     pub fn calls(&self) -> [&'static str; 2] {
         match self.version == Version::Preview1 && !self.is_adapted {

@@ -33,6 +33,10 @@ pub(super) struct Guest {
     pub(super) call: String,
     /// Whether a component is made of it first.
     pub(super) is_adapted: bool,
+    /// Whether it is a program of WASI 0.3.
+    pub(super) is_of_03: bool,
+    /// Whether it may use the network.
+    pub(super) has_network: bool,
     pub(super) args: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
     /// The folder that it sees as `/`.
@@ -94,8 +98,24 @@ impl Guest {
 
     /// What `host:wasm` grants it.
     pub(super) fn capabilities(&self) -> WasmCapabilities {
-        let capabilities = WasmCapabilities::builder().allow_wasi();
-        capabilities.preopen_paths(self.root.clone()).build()
+        let mut capabilities = WasmCapabilities::builder()
+            .allow_wasi()
+            .preopen_paths(self.root.clone());
+        if self.is_of_03 {
+            capabilities = capabilities.allow_wasi_03();
+        }
+        if self.has_network {
+            capabilities = capabilities.connect(self.hosts()).listen(self.hosts());
+        }
+        capabilities.build()
+    }
+
+    /// The hosts of the network that it may use.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        match self.has_network {
+            true => ["0.0.0.0/0", "[::/0]"].map(str::to_owned).to_vec(),
+            false => Vec::new(),
+        }
     }
 
     fn run_in_runtime(&self) -> anyhow::Result<End> {
@@ -103,6 +123,8 @@ impl Guest {
         wasi.args = self.args();
         wasi.env = self.env.clone().into_iter().collect();
         wasi.preopens = self.root.iter().map(|root| preopen(root)).collect();
+        wasi.network.connect = self.hosts();
+        wasi.network.listen = self.hosts();
         wasi.stdin = StdioConfig::Inherit;
         wasi.stdout = StdioConfig::Inherit;
         wasi.stderr = StdioConfig::Inherit;

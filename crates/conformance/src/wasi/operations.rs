@@ -14,7 +14,7 @@ use anyhow::Context as _;
 
 use super::folder::{Program, Version};
 use super::guest::{Guest, REFUSED};
-use super::specification::{Operation, Run};
+use super::specification::{Operation, Proposal, Run};
 use crate::lane::Lane;
 use crate::outcome::Mismatch;
 
@@ -54,10 +54,7 @@ pub(super) fn run(
     };
     if let Some(operation) = specification.unsupported() {
         let got = format!("`{operation}`, which this harness does not do");
-        return Ok(match program.version {
-            Version::Preview3 => Ok(Ended::Refused(got)),
-            _ => Err(Mismatch::new("known operations", got)),
-        });
+        return Ok(Err(Mismatch::new("known operations", got)));
     }
     let deadline = Instant::now() + timeout;
     let mut test = Test {
@@ -233,6 +230,8 @@ impl Running {
             lane,
             call: call.to_owned(),
             is_adapted: program.is_adapted,
+            is_of_03: program.version == Version::Preview3,
+            has_network: program.needs(Proposal::Sockets),
             args: run.args.clone(),
             env: run.env.clone(),
             root: root.as_ref().map(|root| root.0.clone()),

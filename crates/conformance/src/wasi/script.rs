@@ -62,6 +62,7 @@ pub(super) fn run(guest: &Guest) -> anyhow::Result<End> {
     let wasi = json!({
         "args": guest.args(),
         "env": guest.env,
+        "network": { "connect": guest.hosts(), "listen": guest.hosts() },
         "preopens": guest.root.as_ref().map_or(json!({}), |root| json!({ "/": root })),
         "stdin": "inherit",
         "stdout": "inherit",

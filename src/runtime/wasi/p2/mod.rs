@@ -109,8 +109,8 @@ pub(crate) fn provision(import: &str) -> Option<Provision> {
     }
     let kind = match (package, of_02) {
         ("http", Some(_)) => ProvisionKind::Http,
-        ("sockets", Some(_)) => ProvisionKind::Sockets,
-        ("http" | "sockets", None) => ProvisionKind::Refused,
+        ("http", None) => ProvisionKind::Refused,
+        ("sockets", _) => ProvisionKind::Sockets,
         _ if packages.contains(&package) => ProvisionKind::Provided,
         _ => return None,
     };

@@ -1,4 +1,4 @@
-//! `wasi:sockets/ip-name-lookup`.
+//! `wasi:sockets/ip-name-lookup` of WASI 0.2 and 0.3.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{
 };
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, Network};
 use wasmtime_wasi::p2::{DynPollable, Pollable, SocketError, SocketResult};
+use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup as p3, types};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 use wasmtime_wasi_io::poll::subscribe;
 
@@ -25,10 +26,15 @@ enum Lookup {
     Done(Result<vec::IntoIter<IpAddr>, ErrorCode>),
 }
 
+/// The address that a name is, if it is one.
+fn literal(name: &str) -> Option<IpAddr> {
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    address.parse().ok()
+}
+
 impl Lookup {
     fn start(access: &Arc<NetworkAccess>, name: String) -> Self {
-        let address = name.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = address.parse() {
+        if let Some(address) = literal(&name) {
             return Self::Done(Ok(vec![address].into_iter()));
         }
         let access = access.clone();
@@ -109,5 +115,32 @@ impl HostResolveAddressStream for WasiP2 {
         let lookup: Resource<Lookup> = Resource::new_own(stream.rep());
         self.table.delete(lookup)?;
         Ok(())
+    }
+}
+
+impl p3::Host for WasiP2 {}
+
+impl WasiP2 {
+    /// Resolves a name for WASI 0.3.
+    pub(crate) fn resolve(
+        &self,
+        name: String,
+    ) -> impl Future<Output = Result<Vec<types::IpAddress>, p3::ErrorCode>> + use<> {
+        let access = self.network.clone();
+        async move {
+            if let Some(address) = literal(&name) {
+                return Ok(vec![address.into()]);
+            }
+            let Some(access) = access else {
+                return Err(p3::ErrorCode::AccessDenied);
+            };
+            let found = access.resolve(&name).await;
+            let found = found.map_err(|error| match error {
+                LookupError::Denied => p3::ErrorCode::AccessDenied,
+                LookupError::Invalid => p3::ErrorCode::InvalidArgument,
+                LookupError::Unresolvable => p3::ErrorCode::NameUnresolvable,
+            })?;
+            Ok(found.into_iter().map(Into::into).collect())
+        }
     }
 }
