@@ -3,6 +3,7 @@
 mod adversary;
 mod async_adversary;
 mod async_calls;
+mod bloat;
 mod bombs;
 mod compile;
 mod fence;
@@ -14,6 +15,7 @@ mod network_03;
 mod programs;
 mod resources;
 mod streams;
+mod tls;
 mod values;
 mod wasi;
 mod wasi_03;

@@ -28,6 +28,7 @@ pub(crate) use base::options::Checks;
 pub use base::options::{CallOptions, Preopen, StdioConfig, StoreOptions, WasiConfig};
 pub use base::stats::{StateStats, StoreStats};
 pub(crate) use base::text::{quote, show_long};
+pub use base::tls::{TlsConnector, TlsHandshake, TlsStream};
 pub(crate) use base::types::parse_type;
 pub use base::types::{ExportInfo, ExportKind, ExternInfo, ImportInfo};
 pub use base::value::{RefHandle, WasmValue};

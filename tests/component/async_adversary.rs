@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::js::Js;
 
 /// A component with functions that wait, go on after they have returned, and call imports without waiting for them.
-const GUEST: &str = r#"(component
+pub(super) const GUEST: &str = r#"(component
   (core module $libc (memory (export "memory") 1))
   (core instance $libc (instantiate $libc))
   (import "load" (func $load async (param "id" u32) (result u32)))

@@ -32,8 +32,8 @@ const SOCKETS: &str = r#"(component
       (param "self" (borrow $tcp)) (param "local-address" $at) (result (result (error $error)))))
     (export "[method]tcp-socket.connect" (func async
       (param "self" (borrow $tcp)) (param "remote-address" $at) (result (result (error $error)))))
-    (export "[method]tcp-socket.listen" (func
-      (param "self" (borrow $tcp)) (result (result (stream (own $tcp)) (error $error)))))))
+    (type $stream (stream (own $tcp)))
+    (export "[method]tcp-socket.listen" (func (param "self" (borrow $tcp)) (result (result $stream (error $error)))))))
   (import "wasi:sockets/ip-name-lookup@0.3.0" (instance $names
     (type $four (tuple u8 u8 u8 u8))
     (type $eight (tuple u16 u16 u16 u16 u16 u16 u16 u16))

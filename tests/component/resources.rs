@@ -8,7 +8,7 @@ use crate::support::js::Js;
 
 /// A component with a resource whose representation is a number: `counter.value` returns it, `counter.add` adds to it.
 /// Its destructor reports it with the import `dropped`.
-const GUEST: &str = r#"(component
+pub(super) const GUEST: &str = r#"(component
   (import "dropped" (func $dropped (param "rep" u32)))
   (core func $dropped (canon lower (func $dropped)))
   (core module $memory (memory (export "memory") 1))

@@ -9,5 +9,6 @@ pub(crate) mod network;
 pub(crate) mod options;
 pub(crate) mod stats;
 pub(crate) mod text;
+pub(crate) mod tls;
 pub(crate) mod types;
 pub(crate) mod value;

@@ -25,6 +25,7 @@ use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
 use crate::runtime::base::options::{Checks, StoreOptions};
+use crate::runtime::base::tls::TlsConnector;
 use crate::runtime::component::WasmComponent;
 use crate::runtime::component::instance::ComponentInstance;
 use crate::runtime::engine::EngineKind;
@@ -58,6 +59,7 @@ pub struct WasmState {
     module_limits: Arc<ModuleLimits>,
     preopens: GrantedPaths,
     network: GrantedNetwork,
+    tls_connector: RefCell<Option<Arc<dyn TlsConnector>>>,
     modules: RefCell<HashMap<u32, WasmModule>>,
     components: RefCell<HashMap<u32, WasmComponent>>,
     unclaimed: Arc<UnclaimedModules>,
@@ -171,6 +173,7 @@ impl WasmState {
             module_limits: Arc::new(capabilities.module_limits.clone()),
             preopens,
             network: GrantedNetwork::new(&capabilities.network)?,
+            tls_connector: RefCell::default(),
             unclaimed: Arc::new(UnclaimedModules::new(capabilities.max_modules)),
             capabilities,
             modules: RefCell::default(),
@@ -189,6 +192,12 @@ impl WasmState {
             given_memories: RefCell::default(),
             wasi_linkers: Default::default(),
         })
+    }
+
+    /// Has the components of stores that are made from now on send requests with the scheme `https`, over connections that
+    /// `connector` secures. Without a connector these requests fail with `TLS-protocol-error`.
+    pub fn set_tls_connector(&self, connector: impl TlsConnector + 'static) {
+        self.tls_connector.replace(Some(Arc::new(connector)));
     }
 
     /// Returns the capabilities that the host granted.

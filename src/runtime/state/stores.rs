@@ -77,10 +77,11 @@ impl WasmState {
         let wasi = options.wasi;
         let wasi = wasi.map(|config| {
             let (capabilities, preopens) = (&self.capabilities, &self.preopens);
+            let tls = self.tls_connector.borrow().clone();
             Ok::<_, WasmError>(match is_for_component {
                 false => StoreWasi::Modules(Wasi::new(config, capabilities, preopens)?),
                 true => {
-                    let wasi = WasiP2::new(config, capabilities, preopens, &self.network)?;
+                    let wasi = WasiP2::new(config, capabilities, preopens, &self.network, tls)?;
                     StoreWasi::Component(Box::new(wasi))
                 }
             })

@@ -195,8 +195,8 @@ fn threads(bench: &mut Bench) -> anyhow::Result<()> {
         globalThis.callAsync = async (n) => {{
             for (let i = 0; i < n; i++) await plain.callAsync("i32", [i, 1]);
         }};
-        globalThis.turns = async (n) => {{
-            for (let i = 0; i < n; i++) await ops.op_wasm_yield_now();
+        globalThis.threads = async (n) => {{
+            for (let i = 0; i < n; i++) await ops.op_bench_spawn_blocking();
         }};
         "#
     ))?;
@@ -212,6 +212,16 @@ fn threads(bench: &mut Bench) -> anyhow::Result<()> {
     bench.compare(&of_i32, || run("wasi"), || run("plain"))?;
     let of_import = subject("wasi_import", "a call of an import without WASI");
     bench.compare(&of_import, || run("wasiOne"), || run("one"))?;
-    let of_turn = subject("call_async", "an op that takes a turn of the event loop");
-    bench.compare(&of_turn, || run_async("callAsync"), || run_async("turns"))
+    let of_thread = Subject {
+        target: Some(1.2),
+        ..subject(
+            "call_async",
+            "an op that awaits an empty closure on another thread",
+        )
+    };
+    bench.compare(
+        &of_thread,
+        || run_async("callAsync"),
+        || run_async("threads"),
+    )
 }

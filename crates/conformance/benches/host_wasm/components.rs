@@ -55,6 +55,89 @@ const COMPONENT: &str = r#"(component
   (func (export "[method]counter.read") (param "self" (borrow $counter)) (result u32)
     (canon lift (core func $m "read"))))"#;
 
+/// The number of bytes of a stream.
+const STREAM: usize = 16 * MIB;
+
+/// A function whose stream has as many bytes as it is given, 64 KiB at a time, and one that reads all of a stream.
+const STREAMS: &str = r#"(component
+  (core module $lib (memory (export "memory") 2))
+  (core instance $lib (instantiate $lib))
+  (alias core export $lib "memory" (core memory $memory))
+  (type $bytes (stream u8))
+  (core func $new (canon stream.new $bytes))
+  (core func $write (canon stream.write $bytes (memory $memory)))
+  (core func $read (canon stream.read $bytes (memory $memory)))
+  (core func $close (canon stream.drop-writable $bytes))
+  (core func $drop (canon stream.drop-readable $bytes))
+  (core func $return (canon task.return (result $bytes)))
+  (core func $return-count (canon task.return (result u32)))
+  (core module $m
+    (import "" "new" (func $new (result i64)))
+    (import "" "write" (func $write (param i32 i32 i32) (result i32)))
+    (import "" "read" (func $read (param i32 i32 i32) (result i32)))
+    (import "" "close" (func $close (param i32)))
+    (import "" "drop" (func $drop (param i32)))
+    (import "" "return" (func $return (param i32)))
+    (import "" "return-count" (func $return-count (param i32)))
+    (func (export "give") (param $n i32) (local $ends i64) (local $writer i32)
+      (local.set $ends (call $new))
+      (call $return (i32.wrap_i64 (local.get $ends)))
+      (local.set $writer (i32.wrap_i64 (i64.shr_u (local.get $ends) (i64.const 32))))
+      (loop $more
+        (local.set $n (i32.sub (local.get $n)
+          (i32.shr_u (call $write (local.get $writer) (i32.const 0) (i32.const 65536)) (i32.const 4))))
+        (br_if $more (i32.gt_s (local.get $n) (i32.const 0))))
+      (call $close (local.get $writer)))
+    (func (export "take") (param $stream i32) (local $sum i32) (local $got i32)
+      (loop $more
+        (local.set $got (call $read (local.get $stream) (i32.const 0) (i32.const 65536)))
+        (local.set $sum (i32.add (local.get $sum) (i32.shr_u (local.get $got) (i32.const 4))))
+        (br_if $more (i32.eqz (i32.and (local.get $got) (i32.const 15)))))
+      (call $drop (local.get $stream))
+      (call $return-count (local.get $sum))))
+  (core instance $m (instantiate $m (with "" (instance
+    (export "new" (func $new)) (export "write" (func $write)) (export "read" (func $read)) (export "close" (func $close))
+    (export "drop" (func $drop)) (export "return" (func $return)) (export "return-count" (func $return-count))))))
+  (func (export "give") async (param "n" u32) (result $bytes) (canon lift (core func $m "give") async))
+  (func (export "take") async (param "bytes" $bytes) (result u32) (canon lift (core func $m "take") async)))"#;
+
+/// Streams out of a component, and into one.
+pub fn streams(bench: &mut Bench) -> anyhow::Result<()> {
+    if !bench.wants("stream_") {
+        return Ok(());
+    }
+    let js = Js::new(&format!(
+        r#"
+        const component = await compileComponent(text(`{STREAMS}`));
+        const {{ exports }} = await instantiateComponent(component);
+        const part = new Uint8Array(65536).fill(1);
+        globalThis.give = async (n) => {{
+            let read = 0;
+            for await (const bytes of await exports.give({STREAM})) read += bytes.length;
+            if (read !== {STREAM}) throw new Error(`${{read}} bytes`);
+        }};
+        globalThis.take = async (n) => {{
+            async function* parts() {{
+                for (let i = 0; i < {STREAM}; i += part.length) yield part;
+            }}
+            if (await exports.take(parts()) !== {STREAM}) throw new Error("not all");
+        }};
+        globalThis.copy = async (n) => {{ for (let i = 0; i < {STREAM}; i += {MIB}) ops.op_bench_copy(); }};
+        "#
+    ))?;
+    for name in ["give", "take"] {
+        let subject = Subject {
+            name: &format!("stream_{name}_16mib"),
+            target: None,
+            against: "ops that copy as much, one MiB at a time",
+            per_round: 1,
+        };
+        let run = |name: &str| js.time_promise(&format!("{name}(1)"));
+        bench.compare(&subject, || run(name), || run("copy"))?;
+    }
+    Ok(())
+}
+
 pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     if !bench.wants("component_") {
         return Ok(());

@@ -78,6 +78,13 @@ fn op_bench_copy(state: &mut OpState) -> Vec<u8> {
     state.borrow::<Bytes>().0.to_vec()
 }
 
+/// Runs an empty closure on a thread of the event loop.
+#[op2]
+async fn op_bench_spawn_blocking() {
+    // It fails only if the closure panics.
+    _ = tokio::task::spawn_blocking(|| ()).await;
+}
+
 struct Bytes(Vec<u8>);
 
 deno_core::extension!(
@@ -89,6 +96,7 @@ deno_core::extension!(
         op_bench_mixed8,
         op_bench_call_js,
         op_bench_copy,
+        op_bench_spawn_blocking,
     ],
     state = |state| state.put(Bytes(vec![1; MIB]))
 );

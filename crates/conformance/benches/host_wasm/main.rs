@@ -60,6 +60,7 @@ fn main() -> anyhow::Result<()> {
     calls::measure(&mut bench)?;
     memory::measure(&mut bench)?;
     components::measure(&mut bench)?;
+    components::streams(&mut bench)?;
     standard::measure(&mut bench)?;
     modules::measure(&mut bench)?;
     guests::measure(&mut bench)?;

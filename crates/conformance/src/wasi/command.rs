@@ -164,7 +164,7 @@ impl Wasi {
         let began = Instant::now();
         // No lane takes `wasi:http` of WASI 0.3: the host refuses its functions, and the engine alone has a server of its own.
         if program.version == Version::Preview3 && program.needs(Proposal::Http) {
-            let skip = |call: &&str| Skip {
+            let skip = |call: &&'static str| Skip {
                 line: 1,
                 directive: (*call).into(),
                 reason: "host:wasm has no wasi:http of WASI 0.3".to_owned(),

@@ -98,7 +98,7 @@ fn run_component_03(
         table: ResourceTable::new(),
     };
     let mut store = Store::new(engine, host);
-    let run = async || -> Result<i32, Error> {
+    let mut run = async || -> Result<i32, Error> {
         let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
         p3::add_to_linker(&mut linker)?;
         // Programs of WASI 0.3 may use interfaces of WASI 0.2, too.

@@ -29,6 +29,7 @@ use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::{StdioConfig, WasiConfig};
 use crate::runtime::base::text;
+use crate::runtime::base::tls::TlsConnector;
 use crate::runtime::engine::grants::GrantedPaths;
 use crate::runtime::engine::interrupt::Interrupt;
 use crate::runtime::engine::network::GrantedNetwork;
@@ -164,7 +165,8 @@ struct Preopened {
 }
 
 impl WasiP2 {
-    /// Makes the WASI state for `config`, as [`Wasi::new`](super::Wasi::new) does for preview 1.
+    /// Makes the WASI state for `config`, as [`Wasi::new`](super::Wasi::new) does for preview 1. `tls` is for requests with
+    /// the scheme `https`.
     ///
     /// # Errors
     /// As [`Wasi::new`](super::Wasi::new).
@@ -173,6 +175,7 @@ impl WasiP2 {
         capabilities: &WasmCapabilities,
         preopens: &GrantedPaths,
         network: &GrantedNetwork,
+        tls: Option<Arc<dyn TlsConnector>>,
     ) -> Result<Self, WasmError> {
         check_texts(&config, capabilities)?;
         let outputs = outputs(&config, capabilities)?;
@@ -250,7 +253,7 @@ impl WasiP2 {
             allows_03: capabilities.allow_wasi_03,
             shares: HashMap::new(),
             sockets: HashMap::new(),
-            http: Http::new(network.clone()),
+            http: Http::new(network.clone(), tls),
             network,
             preopens: preopened,
         })

@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 use self::outgoing::Sender;
 use super::WasiP2;
 use super::network::NetworkAccess;
+use crate::runtime::base::tls::TlsConnector;
 
 /// The maximum size of a set of headers or trailers that a component makes, in bytes of the host's memory.
 const MAX_FIELDS: usize = 64 << 10;
@@ -26,12 +27,15 @@ pub(super) struct Http {
 
 impl Http {
     /// Without a network, all requests of the component are denied.
-    pub(super) fn new(network: Option<Arc<NetworkAccess>>) -> Self {
+    pub(super) fn new(
+        network: Option<Arc<NetworkAccess>>,
+        tls: Option<Arc<dyn TlsConnector>>,
+    ) -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
         Self {
             ctx,
-            sender: Sender::new(network),
+            sender: Sender::new(network, tls),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sending the requests of a component: to granted hosts only, over connections of their own.
 
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wasmtime_wasi_io::bytes::Bytes;
 
 use crate::runtime::base::network::name_of;
+use crate::runtime::base::tls::{TlsConnector, TlsStream};
 use crate::runtime::engine::quota::{DESCRIPTORS, Share};
 use crate::runtime::wasi::p2::network::{LookupError, NetworkAccess};
 
@@ -36,6 +38,8 @@ const MAX_WRITE: usize = 64 << 10;
 /// Sends requests.
 pub(super) struct Sender {
     network: Option<Arc<NetworkAccess>>,
+    /// `None` if the host has no TLS for components.
+    tls: Option<Arc<dyn TlsConnector>>,
 }
 
 type Sent = (
@@ -44,8 +48,11 @@ type Sent = (
 );
 
 impl Sender {
-    pub(super) fn new(network: Option<Arc<NetworkAccess>>) -> Self {
-        Self { network }
+    pub(super) fn new(
+        network: Option<Arc<NetworkAccess>>,
+        tls: Option<Arc<dyn TlsConnector>>,
+    ) -> Self {
+        Self { network, tls }
     }
 }
 
@@ -60,10 +67,16 @@ impl WasiHttpHooks for Sender {
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        let network = self.network.clone();
+        let (network, tls) = (self.network.clone(), self.tls.clone());
         Box::new(async move {
             let network = network.ok_or(Error::HttpRequestDenied)?;
-            send(&network, request, options.unwrap_or_default()).await
+            send(
+                &network,
+                tls.as_deref(),
+                request,
+                options.unwrap_or_default(),
+            )
+            .await
         })
     }
 
@@ -78,6 +91,7 @@ impl WasiHttpHooks for Sender {
 /// The error that the component gets.
 async fn send(
     network: &NetworkAccess,
+    tls: Option<&dyn TlsConnector>,
     mut request: Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Sent, Error> {
@@ -86,11 +100,17 @@ async fn send(
     let is_secure = uri.scheme() == Some(&Scheme::HTTPS);
     let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
     let (host, port) = host_and_port(authority, is_secure)?;
-    if is_secure {
-        return Err(Error::TlsProtocolError);
-    }
+    let tls = match (is_secure, tls) {
+        (false, _) => None,
+        (true, Some(tls)) => Some(tls),
+        (true, None) => return Err(Error::TlsProtocolError),
+    };
     let connecting = async {
         let (stream, share) = connect(network, host, port).await?;
+        let stream: Box<dyn TlsStream> = match tls {
+            Some(tls) => secured(tls, host, stream).await?,
+            None => Box::new(stream),
+        };
         let mut client = http1::Builder::new();
         client.max_buf_size(MAX_BUFFER);
         let (sender, connection) = client.handshake(TokioIo::new(stream)).await?;
@@ -144,18 +164,40 @@ fn host_and_port(authority: &Authority, is_secure: bool) -> Result<(&str, u16), 
     Ok((host, port))
 }
 
+/// Secures a connection to a host.
+async fn secured(
+    tls: &dyn TlsConnector,
+    host: &str,
+    stream: TcpStream,
+) -> Result<Box<dyn TlsStream>, Error> {
+    let host = match address_in(host) {
+        Some(address) => address.to_string(),
+        None => name_of(host).ok_or(Error::HttpRequestUriInvalid)?.into(),
+    };
+    let secured = tls.connect(&host, stream).await;
+    secured.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Error::TlsCertificateError,
+        _ => Error::TlsProtocolError,
+    })
+}
+
+/// The address that a host is, if it is one.
+fn address_in(host: &str) -> Option<IpAddr> {
+    let literal = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    literal.unwrap_or(host).parse().ok()
+}
+
 /// Connects to a host that is granted: the name is compared before it is resolved, and each address before it is used.
 async fn connect(
     network: &NetworkAccess,
     host: &str,
     port: u16,
 ) -> Result<(TcpStream, Share), Error> {
-    let literal = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let addresses = match literal.unwrap_or(host).parse::<IpAddr>() {
-        Ok(address) => vec![address],
-        Err(_) => {
+    let addresses = match address_in(host) {
+        Some(address) => vec![address],
+        None => {
             let name = name_of(host).ok_or(Error::HttpRequestUriInvalid)?;
             if !network.names(&name, Some(port)) {
                 return Err(Error::HttpRequestDenied);
