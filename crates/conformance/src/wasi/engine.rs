@@ -40,7 +40,10 @@ pub(super) fn run(guest: &Guest) -> anyhow::Result<End> {
         opened.map_err(readable)?;
     }
     if guest.has_network {
-        wasi.inherit_network().allow_ip_name_lookup(true);
+        wasi.inherit_network()
+            .allow_tcp(true)
+            .allow_udp(true)
+            .allow_ip_name_lookup(true);
     }
     let engine = Engine::default();
     match (guest.is_component(), guest.is_of_03) {

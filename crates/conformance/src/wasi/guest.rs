@@ -158,7 +158,10 @@ impl Guest {
         let exports = wit.lines().map(str::trim);
         let mut exports =
             exports.filter_map(|line| line.strip_prefix("export ")?.strip_suffix(';'));
-        let run = exports.find(|export| export.starts_with("wasi:cli/run@"));
+        // A program of WASI 0.3 may export the one of WASI 0.2, too, which does nothing.
+        let version = if self.is_of_03 { "0.3." } else { "" };
+        let wanted = format!("wasi:cli/run@{version}");
+        let run = exports.find(|export| export.starts_with(&wanted));
         let run = format!("{}#run", run.context("it exports no wasi:cli/run")?);
         // WASI provides all of them.
         let missing = |_| -> Box<ComponentFunction> { Box::new(|_, _| Ok(Vec::new())) };
