@@ -8,6 +8,7 @@ mod bombs;
 mod compile;
 mod fence;
 mod http;
+mod http_03;
 mod imports;
 mod lifetimes;
 mod network;

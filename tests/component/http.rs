@@ -14,10 +14,10 @@ use crate::support::child::{self, Child, this_test};
 use crate::support::js::Js;
 
 /// The numbers of errors of `wasi:http`.
-const PROHIBITED: u32 = 4;
+pub(super) const PROHIBITED: u32 = 4;
 const REFUSED: u32 = 6;
-const NO_TLS: u32 = 12;
-const DENIED: u32 = 15;
+pub(super) const NO_TLS: u32 = 12;
+pub(super) const DENIED: u32 = 15;
 const NO_URI: u32 = 19;
 const NO_HTTP: u32 = 35;
 
@@ -38,7 +38,7 @@ fn head(connection: &mut TcpStream) -> String {
 }
 
 /// Answers a request with these bytes.
-fn answer(bytes: &'static str) -> impl Fn(TcpStream) + Send {
+pub(super) fn answer(bytes: &'static str) -> impl Fn(TcpStream) + Send {
     move |mut connection| {
         head(&mut connection);
         connection.write_all(bytes.as_bytes()).unwrap();
@@ -46,7 +46,7 @@ fn answer(bytes: &'static str) -> impl Fn(TcpStream) + Send {
     }
 }
 
-const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+pub(super) const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
 #[test]
 fn requests_go_to_what_is_granted_only() {

@@ -12,13 +12,12 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::http::{DENIED, NO_TLS};
 use super::network::{granting, hold, server};
 use crate::support::js::Js;
 
-/// The numbers of errors of `wasi:http`.
-const NO_TLS: u32 = 12;
+/// The number of an error of `wasi:http`.
 const NO_CERTIFICATE: u32 = 13;
-const DENIED: u32 = 15;
 
 const MAKE: &str = "
     const guest = await networkGuest('http');

@@ -62,7 +62,7 @@ const ACTIONS: &str = r#"
         for (const name in ACTIONS) {
             const action = ACTIONS[name];
             // This one recurses on its own to the end of the stack: from far away, that takes a second and more.
-            const near = name === "same" ? depths.filter((_, i) => i === 0 || i >= depths.length * 0.7) : depths;
+            const near = name === "same" ? depths.slice(-depths.length * 0.3) : depths;
             for (const depth of near) {
                 try {
                     if (attempt(() => reach(depth, action))) ended.returned++;

@@ -6,12 +6,14 @@ use wit_parser::Resolve;
 const WIT: &str = include_str!("../component/guests/network.wit");
 const SOCKETS: &str = include_str!("../component/guests/sockets.wat");
 const HTTP: &str = include_str!("../component/guests/http.wat");
+const HTTP_03: &str = include_str!("../component/guests/http_03.wat");
 
-/// The component of this world: `sockets`, `http`, or `handler`.
+/// The component of this world: `sockets`, `http`, `handler`, or `http-03`.
 pub fn network_guest(world: &str) -> Vec<u8> {
     let text = match world {
         "sockets" => SOCKETS.to_owned(),
         "handler" => HTTP.to_owned(),
+        "http-03" => HTTP_03.to_owned(),
         // The parts between these comments are those of the other world.
         _ => {
             let mut parts = HTTP.split(";; HANDLER");

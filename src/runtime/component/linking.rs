@@ -42,7 +42,11 @@ pub(super) fn link(
     }
     let has_http = has_sockets || has_wasi && interface.http_handler().is_some();
     if has_http {
-        wasi::add_http_to_linker(&mut linker).map_err(|error| failed(&error))?;
+        let mut added = wasi::add_http_to_linker(&mut linker);
+        if kind == EngineKind::Async {
+            added = added.and_then(|()| wasi::add_http_03_to_linker(&mut linker));
+        }
+        added.map_err(|error| failed(&error))?;
     }
     for item in &interface.imports.items {
         let provision = has_wasi.then_some(item.provision).flatten();

@@ -139,6 +139,17 @@ pub(super) fn add_http_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Re
         .func_wrap("handle", handle)
 }
 
+/// Adds the functions of `wasi:http` of WASI 0.3 to the linker of an asynchronous component, as [`add_http_to_linker`] does.
+///
+/// # Errors
+/// An error of wasmtime's.
+pub(super) fn add_http_03_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    use wasmtime_wasi_http::p3::bindings::http::{client, types};
+
+    types::add_to_linker::<StoreData, WasiHttp>(linker, http_of)?;
+    client::add_to_linker::<StoreData, WasiHttp>(linker, http_of)
+}
+
 /// The interface whose function sends requests.
 const OUTGOING_HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 

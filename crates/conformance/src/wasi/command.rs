@@ -10,7 +10,6 @@ use clap::Args;
 
 use super::folder::{self, Program, SUITES, Version};
 use super::operations::{self, Ended};
-use super::specification::Proposal;
 use crate::expectations::Expectations;
 use crate::judge::{Judged, Skip, judge};
 use crate::lane::{self, Lane};
@@ -162,12 +161,15 @@ impl Wasi {
         };
         let timeout = Duration::from_secs(self.timeout.get() as u64);
         let began = Instant::now();
-        // No lane takes `wasi:http` of WASI 0.3: the host refuses its functions, and the engine alone has a server of its own.
-        if program.version == Version::Preview3 && program.needs(Proposal::Http) {
+        // Those of WASI 0.3 that need servers and requests of HTTP.
+        let unsupported = program
+            .unsupported()
+            .filter(|_| program.version == Version::Preview3);
+        if let Some(operation) = unsupported {
             let skip = |call: &&'static str| Skip {
                 line: 1,
                 directive: (*call).into(),
-                reason: "host:wasm has no wasi:http of WASI 0.3".to_owned(),
+                reason: format!("this command does not do `{operation}`"),
                 mismatch: None,
             };
             return Ok(Judged {

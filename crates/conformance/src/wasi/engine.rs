@@ -1,16 +1,23 @@
 //! Programs on wasmtime alone.
 
+use hyper::{Request, Response};
 use wasmtime::component::{Component, Linker as ComponentLinker, ResourceTable};
 use wasmtime::{Engine, Error, Linker, Module, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::{self, bindings::sync::Command};
 use wasmtime_wasi::p3::{self, bindings::Command as CommandOf03};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{
+    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+    WasiHttpView,
+};
 
 use super::guest::{End, Guest};
 
 struct Host {
     ctx: WasiCtx,
+    http: WasiHttpCtx,
+    requests: NoRequests,
     table: ResourceTable,
 }
 
@@ -19,6 +26,36 @@ impl WasiView for Host {
         WasiCtxView {
             ctx: &mut self.ctx,
             table: &mut self.table,
+        }
+    }
+}
+
+/// No program that this lane runs sends requests.
+struct NoRequests;
+
+impl WasiHttpHooks for NoRequests {
+    fn send_request(
+        &mut self,
+        _: Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent, HttpError>> + Send> {
+        Box::new(async { Err(HttpError::HttpRequestDenied) })
+    }
+}
+
+/// A response, and the end of its connection.
+type Sent = (
+    Response<WasiBody>,
+    Box<dyn Future<Output = Result<(), HttpError>> + Send>,
+);
+
+impl WasiHttpView for Host {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.requests,
         }
     }
 }
@@ -76,6 +113,8 @@ fn run_component(engine: &Engine, binary: &[u8], wasi: &mut WasiCtxBuilder) -> a
         p2::add_to_linker_sync(&mut linker)?;
         let host = Host {
             ctx: wasi.build(),
+            http: WasiHttpCtx::new(),
+            requests: NoRequests,
             table: ResourceTable::new(),
         };
         let mut store = Store::new(engine, host);
@@ -98,12 +137,15 @@ fn run_component_03(
     };
     let host = Host {
         ctx: wasi.build(),
+        http: WasiHttpCtx::new(),
+        requests: NoRequests,
         table: ResourceTable::new(),
     };
     let mut store = Store::new(engine, host);
     let mut run = async || -> Result<i32, Error> {
         let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
         p3::add_to_linker(&mut linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
         // Programs of WASI 0.3 may use interfaces of WASI 0.2, too.
         p2::add_to_linker_async(&mut linker)?;
         let command = CommandOf03::instantiate_async(&mut store, &component, &linker).await?;

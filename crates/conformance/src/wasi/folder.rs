@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::specification::{Proposal, Specification};
+use super::specification::Specification;
 use crate::suite::{self, ScriptFile};
 
 /// A version of WASI that programs are written for.
@@ -50,10 +50,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// Whether it needs this part of WASI.
-    pub fn needs(&self, proposal: Proposal) -> bool {
-        let specification = self.specification.as_ref();
-        specification.is_ok_and(|specification| specification.proposals.contains(&proposal))
+    /// The first operation of its specification that this harness cannot do, if there is one.
+    pub fn unsupported(&self) -> Option<&'static str> {
+        let specification = self.specification.as_ref().ok()?;
+        specification.unsupported()
     }
 
     /// The names of the calls that run it, for a lane that has both.

@@ -67,8 +67,6 @@ pub(crate) enum ProvisionKind {
     /// With an interface of `wasi:http` where the store may use the network, or the component handles requests; elsewhere as
     /// [`ProvisionKind::Sockets`].
     Http,
-    /// With functions that refuse in any store.
-    Refused,
 }
 
 /// What a store has of WASI. A component is linked otherwise for each.
@@ -109,9 +107,8 @@ pub(crate) fn provision(import: &str) -> Option<Provision> {
         return None;
     }
     let kind = match (package, of_02) {
-        ("http", Some(_)) => ProvisionKind::Http,
-        ("http", None) => ProvisionKind::Refused,
         ("sockets", _) => ProvisionKind::Sockets,
+        ("http", _) => ProvisionKind::Http,
         _ if packages.contains(&package) => ProvisionKind::Provided,
         _ => return None,
     };
@@ -270,6 +267,7 @@ impl WasiP2 {
     /// Ends everything that the guest has open, after it has ended itself.
     pub(crate) fn close(&mut self) {
         self.table = ResourceTable::new();
+        self.http.close();
         self.shares.clear();
         self.sockets.clear();
     }

@@ -38,6 +38,11 @@ impl Http {
             sender: Sender::new(network, tls),
         }
     }
+
+    /// Ends all requests.
+    pub(super) fn close(&self) {
+        self.sender.close();
+    }
 }
 
 impl WasiP2 {

@@ -14,6 +14,7 @@ use hyper::client::conn::http1;
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{Request, Response, Uri};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::io::TokioIo;
@@ -40,6 +41,8 @@ pub(super) struct Sender {
     network: Option<Arc<NetworkAccess>>,
     /// `None` if the host has no TLS for components.
     tls: Option<Arc<dyn TlsConnector>>,
+    /// Whether the component has ended.
+    has_ended: watch::Sender<bool>,
 }
 
 type Sent = (
@@ -52,7 +55,16 @@ impl Sender {
         network: Option<Arc<NetworkAccess>>,
         tls: Option<Arc<dyn TlsConnector>>,
     ) -> Self {
-        Self { network, tls }
+        Self {
+            network,
+            tls,
+            has_ended: watch::Sender::new(false),
+        }
+    }
+
+    /// Ends all requests. What waits for them may never be polled again, so they do not depend on that.
+    pub(super) fn close(&self) {
+        self.has_ended.send_replace(true);
     }
 }
 
@@ -68,20 +80,37 @@ impl WasiHttpHooks for Sender {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
         let (network, tls) = (self.network.clone(), self.tls.clone());
-        Box::new(async move {
+        let has_ended = self.has_ended.subscribe();
+        Box::new(spawn(async move {
             let network = network.ok_or(Error::HttpRequestDenied)?;
-            send(
-                &network,
-                tls.as_deref(),
-                request,
-                options.unwrap_or_default(),
-            )
-            .await
-        })
+            let options = options.unwrap_or_default();
+            let end = has_ended.clone();
+            let sending = send(&network, tls.as_deref(), request, options, has_ended);
+            until(end, sending).await?
+        }))
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         MAX_WRITE
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        MAX_WRITE
+    }
+}
+
+/// Waits for a future, or for the end of the component.
+///
+/// # Errors
+/// `connection-terminated` if the component has ended.
+async fn until<R>(
+    mut has_ended: watch::Receiver<bool>,
+    future: impl Future<Output = R>,
+) -> Result<R, Error> {
+    tokio::select! {
+        result = future => Ok(result),
+        // Its sender is gone if the store is.
+        _ = has_ended.wait_for(|has_ended| *has_ended) => Err(Error::ConnectionTerminated),
     }
 }
 
@@ -94,6 +123,7 @@ async fn send(
     tls: Option<&dyn TlsConnector>,
     mut request: Request<WasiBody>,
     options: RequestOptions,
+    has_ended: watch::Receiver<bool>,
 ) -> Result<Sent, Error> {
     let limit = |asked: Option<Duration>| asked.unwrap_or(MAX_TIMEOUT).min(MAX_TIMEOUT);
     let uri = request.uri();
@@ -122,7 +152,7 @@ async fn send(
     let path = request.uri().path_and_query().map(|path| path.as_str());
     *request.uri_mut() =
         Uri::try_from(path.unwrap_or("/")).map_err(|_| Error::HttpRequestUriInvalid)?;
-    let connection = spawn(connection);
+    let connection = spawn(until(has_ended, connection));
     let response = timeout(
         limit(options.first_byte_timeout),
         sender.send_request(request),
@@ -142,7 +172,7 @@ async fn send(
     let ends = Box::new(async move {
         let ended = connection.await;
         drop(share);
-        Ok(ended?)
+        Ok(ended??)
     });
     Ok((response, ends))
 }
