@@ -81,6 +81,9 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let run = |name: &str| js.time(&format!("{name}({CALLS})"));
     bench.compare(&subject, || run("byName"), || run("i32"))?;
     imports(bench)?;
+    if cfg!(feature = "v8") {
+        beside_v8(bench)?;
+    }
     threads(bench)
 }
 
@@ -131,6 +134,40 @@ fn against_op(
         || js.time(&format!("{name}({CALLS})")),
         || Ok(js.time(&op)? + wasmtime()?),
     )
+}
+
+/// The same calls by V8's own `WebAssembly`, which has no limits.
+fn beside_v8(bench: &mut Bench) -> anyhow::Result<()> {
+    let js = Js::new(&format!(
+        r#"
+        const own = (bytes, imports) => new native.Instance(new native.Module(new Uint8Array(bytes)), imports).exports;
+        const env = {{ f: (x) => x }};
+        const add = (await instantiate(await compile(text(`{FUNCTIONS}`)))).func("i32");
+        const loop = (await instantiate(await compile(text(`{IMPORTS}`)), {{ env }})).func("loop");
+        const ownAdd = own({functions:?}).i32;
+        const ownLoop = own({imports:?}, {{ env }}).loop;
+        globalThis.call = (n) => {{ for (let i = 0; i < n; i++) add(i, 1); }};
+        globalThis.ownCall = (n) => {{ for (let i = 0; i < n; i++) ownAdd(i, 1); }};
+        globalThis.importing = (n) => loop(n);
+        globalThis.ownImporting = (n) => ownLoop(n);
+        "#,
+        functions = wat::parse_str(FUNCTIONS)?,
+        imports = wat::parse_str(IMPORTS)?,
+    ))?;
+    let run = |name: &str| js.time(&format!("{name}({CALLS})"));
+    for (name, ours, own) in [
+        ("call_i32_own", "call", "ownCall"),
+        ("import_own", "importing", "ownImporting"),
+    ] {
+        let subject = Subject {
+            name,
+            target: None,
+            against: "V8's own WebAssembly",
+            per_round: CALLS,
+        };
+        bench.compare(&subject, || run(ours), || run(own))?;
+    }
+    Ok(())
 }
 
 /// A guest that calls JavaScript in a loop.

@@ -116,7 +116,8 @@ impl Js {
             }),
         };
         this.module(&format!(
-            "delete globalThis.WebAssembly;
+            "const native = globalThis.WebAssembly;
+             delete globalThis.WebAssembly;
              const {{ ops, encode: text }} = Deno.core;
              import {{ compile, compileComponent, createWebAssembly, instantiate, instantiateComponent, WasmMemory, WasmStore }} from 'host:wasm';
              {script}"

@@ -1,8 +1,8 @@
 //! Measures `host:wasm` beside its parts, in the same run: raw wasmtime, the JavaScript engine's own calls into
 //! native code, a copy of memory.
 //! `cargo bench` prints a table. `cargo bench -- --json FILE` also writes it as JSON. `cargo bench -- --compare A B` prints
-//! two of these files beside each other. `cargo bench -- --scale FILE` shows how costs grow with the number of instances
-//! and exports.
+//! two of these files beside each other. `cargo bench -- --scale FILE` shows how costs grow with the number of instances,
+//! stores, components, exports and calls.
 
 #[cfg(feature = "quickjs")]
 extern crate no_wamr as _;
