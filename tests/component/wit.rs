@@ -220,8 +220,8 @@ fn components_of_toolchains_are_of_the_world_that_the_text_describes() {
         wat::parse_str("(module (memory (export \"memory\") 1) (func (export \"_start\")))")
             .unwrap();
     check(&component_of(&command).unwrap());
-    for name in ["text-js.wasm", "text-py.wasm"] {
-        let Some(file) = programs::made(name) else {
+    for name in programs::NAMES {
+        let Some(file) = programs::made(&format!("{name}.wasm")) else {
             continue;
         };
         let component = std::fs::read(file).unwrap();

