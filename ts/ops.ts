@@ -124,6 +124,7 @@ export const {
   op_wasm_start_call,
   op_wasm_start_component_call,
   op_wasm_start_concurrent_call,
+  op_wasm_start_concurrent_request,
   op_wasm_start_image_call,
   op_wasm_start_suspendable_call,
   op_wasm_store_stats,

@@ -266,7 +266,7 @@ fn a_component_is_refused_if_its_types_would_take_long() {
 #[test]
 fn a_text_is_refused_if_its_parser_would_take_long() {
     type Family = fn(&str) -> String;
-    let families: [(&str, Family); 9] = [
+    let families: [(&str, Family); 10] = [
         ("(import \"a\" (func))", |items| {
             format!("(component {items})")
         }),
@@ -290,6 +290,10 @@ fn a_text_is_refused_if_its_parser_would_take_long() {
         }),
         ("(core func (canon lower (func $i \"f\")))", |items| {
             format!("(component (import \"i\" (instance $i (export \"f\" (func)))) {items})")
+        }),
+        // Ends without blocks.
+        ("(import \"a\" (func))", |items| {
+            format!("(component (core module (func end end end end end)) {items})")
         }),
         // Neither a text nor a comment hides an item, or counts as one.
         (

@@ -71,3 +71,71 @@ fn a_response_that_does_not_come_is_ended_by_the_deadline() {
     // The connection ends with the call.
     running.join().unwrap();
 }
+
+/// Reads a body as text.
+const READ: &str = "
+    const read = async (body) => {
+        let text = '';
+        for await (const part of body) text += String.fromCharCode(...part);
+        return text;
+    };";
+
+#[test]
+fn a_component_handles_requests() {
+    let mut js = js(&[]);
+    let got = js.run(&format!(
+        "{READ}
+         const component = await networkGuest('http-03');
+         const instance = await instantiateComponent(component, {{}}, {{ wasi: {{}} }});
+         const answers = [];
+         for (const body of ['hello', undefined, 'x'.repeat(100_000)]) {{
+             const response = await instance.handle({{ url: 'http://a.example/', method: 'POST', body }});
+             answers.push([response.status, (await read(response.body)).length]);
+         }}
+         // The response begins before the request has ended.
+         const order = [];
+         let answer;
+         const answered = new Promise((resolve) => {{ answer = resolve; }});
+         async function* talk() {{ yield 'ping'; await answered; order.push('goes on'); yield 'pong'; }}
+         const {{ body }} = await instance.handle({{ url: 'http://a.example/', body: talk() }});
+         const busy = tell(await caught(() => instance.handle({{ url: 'http://a.example/' }})));
+         for await (const part of body) {{ order.push(String.fromCharCode(...part)); answer(); }}
+         // A loop that is left ends the call.
+         const left = await instance.handle({{ url: 'http://a.example/', body: 'x'.repeat(1_000_000) }});
+         for await (const part of left.body) break;
+         const last = await instance.handle({{ url: 'http://a.example/', body: 'last' }});
+         return [answers, order, busy.message, await read(last.body), instance.ended];"
+    ));
+    assert_eq!(
+        got,
+        json!([
+            [[201, 5], [201, 0], [201, 100_000]],
+            ["ping", "goes on", "pong"],
+            "the store is busy: another call is in progress",
+            "last",
+            false,
+        ])
+    );
+}
+
+#[test]
+fn a_request_that_is_not_answered_ends_at_the_deadline() {
+    let mut js = js(&[]);
+    let got = js.run(
+        "const component = await networkGuest('http-03');
+         const make = (options) => instantiateComponent(component, {}, { wasi: {}, ...options });
+         async function* silent() { yield 'a'; await new Promise(() => {}); }
+         const late = await make({ timeoutMs: 100 });
+         const response = await late.handle({ url: 'http://a.example/', body: silent() });
+         const error = await caught(async () => { for await (const part of response.body); });
+         const dropped = await make();
+         const open = await dropped.handle({ url: 'http://a.example/', body: silent() });
+         dropped.drop();
+         const after = await codeOf(async () => { for await (const part of open.body); });
+         return [error.message, late.ended, after];",
+    );
+    assert_eq!(
+        got,
+        json!(["the deadline passed: a call may take 100 ms", true, 5002])
+    );
+}

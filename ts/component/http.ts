@@ -27,11 +27,14 @@ import {
   op_wasm_handle_request,
   op_wasm_response_head,
   op_wasm_response_part,
+  op_wasm_start_concurrent_request,
   op_wasm_write_request,
 } from "../ops.ts";
 import type { CallOptions } from "../options.ts";
 import type { StoreState } from "../store_state.ts";
 import { listOf } from "../webassembly/iterables.ts";
+import type { AsyncCalls } from "./async_calls.ts";
+import { Lowering } from "./resources.ts";
 
 /** A request for {@linkcode ComponentInstance.handle}. Its properties have to be own properties. */
 export interface HttpRequest {
@@ -77,18 +80,23 @@ interface CheckedRequest {
   parts: { make: unknown; of: object } | undefined;
 }
 
-/** Has a component handle a request. Resolves when the head of its response is there. */
+/**
+ * Has a component handle a request. Resolves when the head of its response is there. `calls` are those of an asynchronous
+ * component.
+ */
 export async function handleRequest(
   store: StoreState,
   exchanges: Exchanges,
   request: unknown,
+  calls: AsyncCalls | undefined,
   options: CallOptions,
 ): Promise<HttpResponse> {
   const { head, bytes, parts } = checkRequest(request);
   let number = 0;
+  const startCall = calls === undefined ? op_wasm_handle_request : op_wasm_start_concurrent_request;
   const start = (timeoutMs: number, isAbortable: boolean): number => {
     try {
-      return op_wasm_handle_request(
+      return startCall(
         store.id,
         head,
         bytes,
@@ -104,7 +112,10 @@ export async function handleRequest(
     number = ++exchanges.last;
   };
   const isCurrent = () => number !== 0 && number === exchanges.last;
-  const call = runCall(store, start, () => undefined, options, started);
+  const finish = () => undefined;
+  const call = calls === undefined
+    ? runCall(store, start, finish, options, started)
+    : calls.run(start, new Lowering(calls.resources), finish, options, started);
   const ended = endOf(store, call, isCurrent);
   if (number === 0) throw (await ended).error;
   const broken = parts === undefined ? undefined : sendParts(store, parts, isCurrent);

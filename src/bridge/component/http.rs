@@ -24,22 +24,50 @@ pub(crate) fn op_wasm_handle_request(
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     bridge.check_room_for_call()?;
-    let (method, url, headers) = serde_json::from_str(&head).map_err(|error| {
+    let request = request(&head, body, is_written)?;
+    let options = call_options(timeout_ms, abortable);
+    let call = bridge.state.start_handling(store, request, options)?;
+    Ok(bridge.calls.add(UnfinishedCall::Running(Rc::new(call))))
+}
+
+/// Has an asynchronous component handle a request beside its calls, as [`op_wasm_handle_request`] does, and returns the number
+/// of the call.
+#[op2(nofast, reentrant)]
+pub(crate) fn op_wasm_start_concurrent_request(
+    state: &mut OpState,
+    store: u32,
+    #[string] head: String,
+    #[buffer] body: &[u8],
+    is_written: bool,
+    #[number] timeout_ms: i64,
+    abortable: bool,
+) -> Result<u32, WasmError> {
+    let bridge = state.borrow::<Rc<Bridge>>();
+    let request = request(&head, body, is_written)?;
+    let options = call_options(timeout_ms, abortable);
+    bridge
+        .state
+        .start_handling_concurrently(store, request, options)
+}
+
+fn request(head: &str, body: &[u8], is_written: bool) -> Result<HttpRequest, WasmError> {
+    let (method, url, headers) = serde_json::from_str(head).map_err(|error| {
         let message = format!("the request is unusable: {error}");
         WasmError::new(WasmErrorCode::TypeMismatch, message)
     })?;
-    let request = HttpRequest {
+    Ok(HttpRequest {
         method,
         url,
         headers,
         body: (!is_written).then(|| body.to_vec()),
-    };
-    let options = CallOptions {
+    })
+}
+
+fn call_options(timeout_ms: i64, abortable: bool) -> CallOptions {
+    CallOptions {
         timeout_ms: u64::try_from(timeout_ms).ok(),
         abortable,
-    };
-    let call = bridge.state.start_handling(store, request, options)?;
-    Ok(bridge.calls.add(UnfinishedCall::Running(Rc::new(call))))
+    }
 }
 
 fn exchange(state: &Rc<RefCell<OpState>>, store: u32) -> Result<HttpExchange, WasmError> {

@@ -24,8 +24,8 @@ pub(super) struct TextProfile {
 
 /// A list that is open.
 struct List {
-    /// The nesting depth of its items.
-    depth: u64,
+    /// The number of parentheses around its items.
+    parentheses: u64,
     /// Whether it is a core module, or the type of one.
     is_core: bool,
     /// The number of lists in it, but for those in such a list in it: each may be a type that the parser takes out. Of a
@@ -34,9 +34,9 @@ struct List {
 }
 
 impl List {
-    fn new(depth: u64, is_core: bool) -> Self {
+    fn new(parentheses: u64, is_core: bool) -> Self {
         Self {
-            depth,
+            parentheses,
             is_core,
             items: 0,
         }
@@ -49,7 +49,8 @@ impl TextProfile {
         let Ok(text) = std::str::from_utf8(text) else {
             return this;
         };
-        let mut depth = 0u64;
+        // Apart from each other, since the parser takes an `end` without a block.
+        let (mut parentheses, mut blocks) = (0u64, 0u64);
         let mut lists: Vec<List> = Vec::new();
         // The last two tokens that are neither comments nor spaces.
         let (mut last, mut before) = ("", "");
@@ -63,36 +64,39 @@ impl TextProfile {
             };
             match token.kind {
                 TokenKind::LParen => {
-                    depth += 1;
+                    parentheses += 1;
                     if let Some(list) = lists.last_mut().filter(|list| !list.is_core) {
                         list.items += 1;
                     }
                 }
                 TokenKind::RParen => {
-                    if let Some(list) = lists.pop_if(|list| list.depth == depth) {
+                    if let Some(list) = lists.pop_if(|list| list.parentheses == parentheses) {
                         this.close(&list);
                     }
-                    depth = depth.saturating_sub(1);
+                    parentheses = parentheses.saturating_sub(1);
                 }
-                TokenKind::Id => this.lookups = this.lookups.saturating_add(depth),
+                TokenKind::Id => this.lookups = this.lookups.saturating_add(parentheses + blocks),
                 TokenKind::Keyword => match (before, last, word) {
-                    (_, "(", "component" | "instance") => lists.push(List::new(depth, false)),
-                    (_, "(", "module") if !lists.is_empty() => lists.push(List::new(depth, true)),
-                    ("(", "core", "module") => lists.push(List::new(depth, true)),
+                    (_, "(", "component" | "instance") => lists.push(List::new(parentheses, false)),
+                    (_, "(", "module") if !lists.is_empty() => {
+                        lists.push(List::new(parentheses, true))
+                    }
+                    ("(", "core", "module") => lists.push(List::new(parentheses, true)),
                     (_, "(", "import" | "export" | "type" | "alias") => {
-                        let is_in = |list: &&mut List| list.is_core && depth == list.depth + 1;
+                        let is_in =
+                            |list: &&mut List| list.is_core && parentheses == list.parentheses + 1;
                         if let Some(list) = lists.last_mut().filter(is_in) {
                             list.items += 2;
                         }
                     }
                     (_, "(", _) => {}
-                    (_, _, "block" | "loop" | "if" | "try" | "try_table") => depth += 1,
-                    (_, _, "end") => depth = depth.saturating_sub(1),
+                    (_, _, "block" | "loop" | "if" | "try" | "try_table") => blocks += 1,
+                    (_, _, "end") => blocks = blocks.saturating_sub(1),
                     _ => {}
                 },
                 _ => {}
             }
-            this.deepest = this.deepest.max(depth);
+            this.deepest = this.deepest.max(parentheses + blocks);
             (before, last) = (last, word);
         }
         while let Some(list) = lists.pop() {

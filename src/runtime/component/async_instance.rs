@@ -11,14 +11,15 @@ use std::time::Duration;
 use wasmtime::StoreContextMut;
 use wasmtime::component::Val;
 
-use super::concurrent;
 use super::instance::{ComponentCall, ComponentInstance, ended_by};
+use super::{concurrent, http};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::interrupt::Deadline;
 use crate::runtime::store::concurrent::driver::{DriverThread, SessionOptions};
-use crate::runtime::store::concurrent::exchange::{Answer, Event, Exchange};
+use crate::runtime::store::concurrent::exchange::{Answer, Event, Exchange, StartCall};
 use crate::runtime::store::concurrent::stream::{Sink, Source};
 use crate::runtime::store::{Outcome, StoreData, WasmStore};
+use crate::runtime::wasi::p2::http::incoming::Incoming;
 
 /// The calls of an instance, which a driver runs. They end when the instance is dropped.
 pub(super) struct Driven {
@@ -130,16 +131,47 @@ impl ComponentInstance {
             args,
             late_drops: self.late_drops.clone(),
         };
+        let start: StartCall = Box::new(move |accessor| Box::pin(concurrent::call(accessor, call)));
+        let id = self.begin(driven, start, timeout, held)?;
+        driven.called.borrow_mut().insert(id, number);
+        Ok(id)
+    }
+
+    /// Starts to handle a request beside calls, as [`ComponentInstance::start_concurrently`] starts a call. The call lasts until
+    /// the body of the response is read to its end, or dropped.
+    ///
+    /// # Errors
+    /// `FunctionNotFound` if the component handles no requests by WASI 0.3; otherwise as
+    /// [`ComponentInstance::start_concurrently`].
+    pub(crate) fn start_handling_concurrently(
+        &self,
+        incoming: Incoming,
+        timeout: Option<Duration>,
+        held: impl FnOnce() -> Result<Box<dyn Send>, WasmError>,
+    ) -> Result<u32, WasmError> {
+        let driven = self.driven()?;
+        self.check_not_ended()?;
+        let func = self.http_handler(true)?;
+        driven.exchange.check_room_for_call()?;
+        let start: StartCall =
+            Box::new(move |accessor| Box::pin(http::handle(accessor, func, incoming)));
+        self.begin(driven, start, timeout, held)
+    }
+
+    /// Has the driver start a call, and returns its number.
+    fn begin(
+        &self,
+        driven: &Driven,
+        start: StartCall,
+        timeout: Option<Duration>,
+        held: impl FnOnce() -> Result<Box<dyn Send>, WasmError>,
+    ) -> Result<u32, WasmError> {
         let id = driven.next.get();
         driven.next.set(id.wrapping_add(1));
         driven.commands.set(driven.commands.get().wrapping_add(1));
-        driven.exchange.call(
-            id,
-            timeout.and_then(Deadline::after),
-            Box::new(move |accessor| Box::pin(concurrent::call(accessor, call))),
-        );
+        let deadline = timeout.and_then(Deadline::after);
+        driven.exchange.call(id, deadline, start);
         self.drive(driven, held)?;
-        driven.called.borrow_mut().insert(id, number);
         Ok(id)
     }
 

@@ -474,6 +474,24 @@ impl ComponentInstance {
         called
     }
 
+    /// Returns the function that handles requests: that of WASI 0.2, or the asynchronous one of WASI 0.3.
+    ///
+    /// # Errors
+    /// `FunctionNotFound` if there is none, or the component has no WASI.
+    pub(super) fn http_handler(&self, is_async: bool) -> Result<Func, WasmError> {
+        let number = self.component.code.interface.http_handler(is_async);
+        let func = number.and_then(|number| self.funcs.get(number as usize));
+        func.copied().filter(|_| self.has_wasi).ok_or_else(|| {
+            let interface = match is_async {
+                true => "wasi:http/handler@0.3",
+                false => "wasi:http/incoming-handler@0.2",
+            };
+            WasmError::not_found(format!(
+                "the component handles no requests: it does not export {interface}, or has no WASI"
+            ))
+        })
+    }
+
     /// Starts to handle a request, as [`ComponentInstance::start`] starts a call.
     ///
     /// # Errors
@@ -484,13 +502,7 @@ impl ComponentInstance {
         timeout: Option<Duration>,
         held: impl Send + 'static,
     ) -> Result<RunningCall, WasmError> {
-        let number = self.component.code.interface.http_handler();
-        let func = number.and_then(|number| self.funcs.get(number as usize));
-        let Some(func) = func.copied().filter(|_| self.has_wasi) else {
-            return Err(WasmError::not_found(
-                "the component handles no requests: it does not export wasi:http/incoming-handler@0.2, or has no WASI",
-            ));
-        };
+        let func = self.http_handler(false)?;
         let late_drops = self.late_drops.clone();
         self.start_entering(timeout, held, move |mut store| {
             let called = late_drops

@@ -40,7 +40,10 @@ pub(super) fn link(
         }
         added.map_err(|error| failed(&error))?;
     }
-    let has_http = has_sockets || has_wasi && interface.http_handler().is_some();
+    let mut handlers = [false, true]
+        .map(|is_async| interface.http_handler(is_async))
+        .into_iter();
+    let has_http = has_sockets || has_wasi && handlers.any(|handler| handler.is_some());
     if has_http {
         let mut added = wasi::add_http_to_linker(&mut linker);
         if kind == EngineKind::Async {

@@ -5,6 +5,7 @@ mod code;
 mod concurrent;
 mod declarations;
 pub(crate) mod encoding;
+mod http;
 mod image_values;
 pub(crate) mod images;
 pub(crate) mod instance;

@@ -324,10 +324,15 @@ impl Interface {
         })
     }
 
-    /// Returns the number of the exported function that handles requests of HTTP, if there is one.
-    pub(crate) fn http_handler(&self) -> Option<u32> {
+    /// Returns the number of the exported function that handles requests of HTTP, if there is one: that of WASI 0.2, or the
+    /// asynchronous one of WASI 0.3.
+    pub(crate) fn http_handler(&self, is_async: bool) -> Option<u32> {
         let is_handler = |function: &Function| match &*function.path {
-            [interface, name] => &**name == "handle" && p2::is_http_handler(interface),
+            [interface, name] => {
+                function.ty.is_async == is_async
+                    && &**name == "handle"
+                    && p2::is_http_handler(interface)
+            }
             _ => false,
         };
         let found = self.exports.functions.iter().position(is_handler);

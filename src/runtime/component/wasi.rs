@@ -24,7 +24,7 @@ impl WasiView for StoreData {
 }
 
 /// Returns the WASI state of a store whose component was linked with WASI.
-fn wasi_of(data: &mut StoreData) -> &mut WasiP2 {
+pub(super) fn wasi_of(data: &mut StoreData) -> &mut WasiP2 {
     let wasi = data.wasi_p2.as_deref_mut();
     wasi.expect("a component is linked with WASI only where its store has WASI")
 }
@@ -153,7 +153,7 @@ pub(super) fn add_http_03_to_linker(linker: &mut Linker<StoreData>) -> wasmtime:
 /// The interface whose function sends requests.
 const OUTGOING_HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 
-fn http_of(data: &mut StoreData) -> WasiHttpCtxView<'_> {
+pub(super) fn http_of(data: &mut StoreData) -> WasiHttpCtxView<'_> {
     wasi_of(data).http()
 }
 

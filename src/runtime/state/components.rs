@@ -257,13 +257,42 @@ impl WasmState {
         let checks = self.checks(store)?;
         let (timeout, running) = self.begin_call(instance.store(), checks, options)?;
         let call = instance.start_handling(incoming, timeout, running)?;
+        self.exchange_begins(store, exchange);
+        Ok(call)
+    }
+
+    /// Has an asynchronous component handle a request beside its calls, as [`WasmState::start_handling`] does, and returns the
+    /// number of the call.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the component handles another request; otherwise as [`WasmState::start_handling`].
+    pub(crate) fn start_handling_concurrently(
+        &self,
+        store: u32,
+        request: HttpRequest,
+        options: CallOptions,
+    ) -> Result<u32, WasmError> {
+        let instance = self.component_instance(store)?;
+        let before = self.entry(store, |entry| entry.http_exchange.clone())?;
+        if before.is_some_and(|before| !before.has_ended()) {
+            return Err(WasmError::busy());
+        }
+        let (exchange, incoming) = HttpExchange::new(request)?;
+        let timeout = self.call_timeout(instance.store(), self.checks(store)?, options)?;
+        let held = || Ok(Box::new(self.count_call()?) as _);
+        let call = instance.start_handling_concurrently(incoming, timeout, held)?;
+        self.exchange_begins(store, exchange);
+        Ok(call)
+    }
+
+    /// Remembers an exchange in place of the one before.
+    fn exchange_begins(&self, store: u32, exchange: HttpExchange) {
         let stores = &mut *self.stores.borrow_mut();
         if let Some(entry) = stores.get_mut(&store)
             && let Some(before) = entry.http_exchange.replace(exchange)
         {
             before.close();
         }
-        Ok(call)
     }
 
     /// Returns the exchange with the component of a store that was started last.

@@ -41,9 +41,9 @@ const PACKAGES: [&str; 5] = ["cli", "clocks", "filesystem", "io", "random"];
 /// The packages of WASI 0.3 whose interfaces the host provides to any store with WASI.
 const PACKAGES_03: [&str; 4] = ["cli", "clocks", "filesystem", "random"];
 
-/// The interface that a component exports if it handles requests, with the part of its version that compatible versions have in
-/// common.
-const HTTP_HANDLER: &str = "wasi:http/incoming-handler@0.2.";
+/// The interfaces that a component exports if it handles requests, with the part of their versions that compatible versions
+/// have in common.
+const HTTP_HANDLERS: [&str; 2] = ["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."];
 
 /// The maximum number of random bytes in one call, which no deadline ends before they are made.
 const MAX_RANDOM: u64 = 4 << 20;
@@ -120,7 +120,8 @@ pub(crate) fn provision(import: &str) -> Option<Provision> {
 
 /// Whether a component that exports the interface of this name handles requests of HTTP.
 pub(crate) fn is_http_handler(export: &str) -> bool {
-    export.starts_with(HTTP_HANDLER) && provision(export).is_some()
+    let mut handlers = HTTP_HANDLERS.iter();
+    handlers.any(|handler| export.starts_with(handler)) && provision(export).is_some()
 }
 
 /// Returns the type of a resource of `wasi:io`, which interfaces that the host refuses refer to.

@@ -1,4 +1,4 @@
-//! Requests that a component handles: `wasi:http/incoming-handler`.
+//! Requests that a component handles: `wasi:http/incoming-handler`, and `wasi:http/handler` of WASI 0.3.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +10,14 @@ use hyper::body::{Body, Frame};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::Scheme as UriScheme;
 use hyper::{Method, Request, Response, Uri};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use wasmtime::component::Resource;
 use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
+use wasmtime_wasi_http::p3;
 use wasmtime_wasi_io::bytes::Bytes;
 
 use super::MAX_FIELDS;
@@ -66,9 +67,12 @@ struct Shared {
     is_broken: Arc<AtomicBool>,
 }
 
+/// The response of a component, or its error.
+type Answered = Result<Response<HyperOutgoingBody>, ErrorCode>;
+
 /// The response.
 enum Answer {
-    Awaited(oneshot::Receiver<Result<Response<HyperOutgoingBody>, ErrorCode>>),
+    Awaited(oneshot::Receiver<Answered>),
     Body(HyperOutgoingBody),
     Closed,
 }
@@ -77,7 +81,7 @@ enum Answer {
 pub(crate) struct Incoming {
     request: Request<WasiBody>,
     scheme: Scheme,
-    answer: oneshot::Sender<Result<Response<HyperOutgoingBody>, ErrorCode>>,
+    answer: oneshot::Sender<Answered>,
 }
 
 impl Incoming {
@@ -94,6 +98,77 @@ impl Incoming {
             .new_incoming_request(self.scheme, self.request)?;
         let answer = wasi.http().new_response_outparam(self.answer)?;
         Ok((request, answer))
+    }
+
+    /// Makes the resource of the component's side for WASI 0.3, and the place for its response.
+    pub(crate) fn into_request(
+        self,
+        wasi: &mut WasiP2,
+    ) -> wasmtime::Result<(Resource<p3::Request>, ResponseSlot)> {
+        let view = wasi.http();
+        // Whether the component could read the body is of no use for the app.
+        let (request, _) = p3::Request::from_http(view.hooks, self.request);
+        let request = view.table.push(request)?;
+        Ok((request, ResponseSlot(self.answer)))
+    }
+}
+
+/// The place for the response of a component, by WASI 0.3.
+pub(crate) struct ResponseSlot(oneshot::Sender<Answered>);
+
+impl ResponseSlot {
+    /// Answers with a response, or the error of the component. Returns whether the response is wanted; `end` is then that of its
+    /// body.
+    pub(crate) fn answer(self, answered: Answered, end: &BodyEnd) -> bool {
+        let is_response = answered.is_ok();
+        let answered = answered.map(|response| {
+            response.map(|body| {
+                let end = end.clone();
+                EndedBody { body, end }.boxed_unsync()
+            })
+        });
+        self.0.send(answered).is_ok() && is_response
+    }
+}
+
+/// The end of the body of a response.
+#[derive(Clone)]
+pub(crate) struct BodyEnd(Arc<watch::Sender<bool>>);
+
+impl BodyEnd {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// Waits until the body is dropped, which it is at its end at the latest.
+    pub(crate) async fn wait(&self) {
+        let mut end = self.0.subscribe();
+        // It fails if the sender is gone, which this object has.
+        _ = end.wait_for(|has_ended| *has_ended).await;
+    }
+}
+
+/// A body whose end is known.
+struct EndedBody {
+    body: HyperOutgoingBody,
+    end: BodyEnd,
+}
+
+impl Drop for EndedBody {
+    fn drop(&mut self) {
+        self.end.0.send_replace(true);
+    }
+}
+
+impl Body for EndedBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
     }
 }
 
@@ -270,6 +345,11 @@ impl HttpExchange {
         *self.request() = None;
         self.0.has_ended.store(true, Ordering::Release);
         self.0.ended.notify_waiters();
+    }
+
+    /// Whether the call of the component has ended, or its response is not wanted any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.has_ended.load(Ordering::Acquire)
     }
 
     /// Says that the response is not wanted any more. The component can write no more of it.
