@@ -110,6 +110,7 @@ fn every_test_passes_with_patched_and_polluted_builtins() {
     // docs/TESTING.md has the reasons.
     let skipped = [
         "adversary::",
+        "component::programs::",
         "error_codes::instantiate_error",
         "hostile::",
         "hot_calls::of_numbers",

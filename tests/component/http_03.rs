@@ -111,7 +111,7 @@ fn a_component_handles_requests() {
         json!([
             [[201, 5], [201, 0], [201, 100_000]],
             ["ping", "goes on", "pong"],
-            "the store is busy: another call is in progress",
+            "busy: a call is running in the store",
             "last",
             false,
         ])
