@@ -651,9 +651,10 @@ declare module "host:wasm" {
      */
     runAsync(options?: CallOptions): Promise<number>;
     /**
-     * Has a component that exports `wasi:http/incoming-handler` handle a request, on a thread of its own as
-     * {@linkcode ComponentInstance.callAsync} does. Resolves when the head of the response is there; the call goes on until the
-     * component has written the body. The instance handles one request at a time. It needs the option `wasi`.
+     * Has a component that exports `wasi:http/incoming-handler`, or `wasi:http/handler` of WASI 0.3, handle a request, on a
+     * thread of its own as {@linkcode ComponentInstance.callAsync} does. Resolves when the head of the response is there; the
+     * call goes on until the component has written the body. The instance handles one request at a time. It needs the option
+     * `wasi`.
      *
      * @throws {WasmError} `FunctionNotFound` if the component handles no requests; `TypeMismatch` if the request is unusable;
      * `RuntimeError` if the component answers with an error or not at all; otherwise as

@@ -262,7 +262,7 @@ fn ops_with_made_up_numbers_fail_or_do_nothing() {
 
 /// wasmtime's synchronous calls panic in such a component.
 #[test]
-fn an_asynchronous_component_handles_no_requests() {
+fn an_asynchronous_component_handles_no_requests_of_wasi_02() {
     let mut capabilities = WasmCapabilities::default();
     capabilities.allow_wasi = true;
     let got = Js::with(capabilities).run(
@@ -273,9 +273,9 @@ fn an_asynchronous_component_handles_no_requests() {
          const refused = await caught(() => instance.handle({ url: 'http://a.example/' }));
          return [tell(refused), instance.ended];",
     );
-    let message = "the component is asynchronous: no other calls run beside its own";
+    let message = "the component handles no requests: it does not export wasi:http/handler@0.3, or has no WASI";
     assert_eq!(
         got,
-        json!([{ "code": 5002, "kind": "RuntimeError", "message": message }, false])
+        json!([{ "code": 5004, "kind": "FunctionNotFound", "message": message }, false])
     );
 }

@@ -48,11 +48,10 @@ fn requests_go_to_what_is_granted_only() {
 }
 
 #[test]
-fn without_a_grant_requests_are_refused() {
+fn without_a_grant_requests_are_denied() {
     let mut js = js(&[]);
-    let got = js
-        .run("return codeOf(async () => (await make(undefined)).fetch(false, 'a.example', '/'));");
-    assert_eq!(got, 5002);
+    let got = js.run("return (await make(undefined)).fetch(false, 'a.example', '/');");
+    assert_eq!(got, json!([0, DENIED]));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Requests that asynchronous components handle: `wasi:http/handler` of WASI 0.3.
 
-use wasmtime::component::{Accessor, Func, Resource, Val};
+use wasmtime::component::{Access, Accessor, Func, Resource, Val};
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p3::{Request, Response};
 
@@ -21,32 +22,35 @@ pub(super) async fn handle(
     type Params = (Resource<Request>,);
     type Results = (Result<Resource<Response>, ErrorCode>,);
 
-    let (func, request, answer) = accessor.with(|mut access| {
+    let begun = accessor.with(|mut access| -> wasmtime::Result<_> {
         let func = func.typed::<Params, Results>(&mut access)?;
         let (request, answer) = incoming.into_request(wasi_of(access.data_mut()))?;
-        wasmtime::Result::Ok((func, request, answer))
-    })?;
+        Ok((func, request, answer))
+    });
+    let (func, request, answer) = begun?;
     let (handled,) = func.call_concurrent(accessor, (request,)).await?;
     let end = BodyEnd::new();
-    let response = accessor.with(|mut access| {
-        let view = http_of(access.data_mut());
-        let response = match handled {
-            Ok(response) => view.table.delete(response)?,
-            Err(code) => return Ok(Err(view.error_to_p2(&code.into()))),
-        };
-        let sent = end.clone();
-        let sent = async move {
-            sent.wait().await;
-            Ok(())
-        };
-        wasmtime::Result::Ok(Ok(response.into_http_with_getter(
-            &mut access,
-            sent,
-            http_of,
-        )?))
-    })?;
+    let response = match handled {
+        Ok(response) => Ok(accessor.with(|access| with_body(access, response, &end))?),
+        Err(code) => Err(code.into()),
+    };
     if answer.answer(response, &end) {
         end.wait().await;
     }
     Ok(Vec::new())
+}
+
+/// Takes a response out of the table. `end` is the end of its body.
+fn with_body(
+    mut access: Access<'_, StoreData>,
+    response: Resource<Response>,
+    end: &BodyEnd,
+) -> wasmtime::Result<hyper::Response<HyperOutgoingBody>> {
+    let response = http_of(access.data_mut()).table.delete(response)?;
+    let sent = end.clone();
+    let sent = async move {
+        sent.wait().await;
+        Ok(())
+    };
+    response.into_http_with_getter(&mut access, sent, http_of)
 }

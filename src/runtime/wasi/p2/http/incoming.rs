@@ -119,14 +119,19 @@ pub(crate) struct ResponseSlot(oneshot::Sender<Answered>);
 impl ResponseSlot {
     /// Answers with a response, or the error of the component. Returns whether the response is wanted; `end` is then that of its
     /// body.
-    pub(crate) fn answer(self, answered: Answered, end: &BodyEnd) -> bool {
+    pub(crate) fn answer(
+        self,
+        answered: Result<Response<HyperOutgoingBody>, Error>,
+        end: &BodyEnd,
+    ) -> bool {
         let is_response = answered.is_ok();
-        let answered = answered.map(|response| {
-            response.map(|body| {
+        let answered = match answered {
+            Ok(response) => Ok(response.map(|body| {
                 let end = end.clone();
                 EndedBody { body, end }.boxed_unsync()
-            })
-        });
+            })),
+            Err(error) => Err(ErrorCode::InternalError(Some(error.to_string()))),
+        };
         self.0.send(answered).is_ok() && is_response
     }
 }
