@@ -35,6 +35,9 @@ struct Args {
     /// Lets instances use WASI.
     #[arg(long)]
     allow_wasi: bool,
+    /// Lets components with WASI use WASI 0.3.
+    #[arg(long, requires = "allow_wasi")]
+    allow_wasi_03: bool,
     /// Lets instances with WASI preopen this folder and its subfolders. May be given several times.
     #[arg(long, value_name = "DIR", requires = "allow_wasi")]
     allow_preopen: Vec<PathBuf>,
@@ -65,6 +68,7 @@ impl Args {
         capabilities.compile_paths = self.allow_compile.clone();
         capabilities.webassembly_global = self.global;
         capabilities.allow_wasi = self.allow_wasi;
+        capabilities.allow_wasi_03 = self.allow_wasi_03;
         capabilities.preopen_paths = self.allow_preopen.clone();
         capabilities.network.connect = self.allow_connect.clone();
         capabilities.network.listen = self.allow_listen.clone();
