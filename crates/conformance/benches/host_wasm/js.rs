@@ -107,6 +107,9 @@ impl Js {
         let mut capabilities = WasmCapabilities::default();
         capabilities.allow_wasi = true;
         capabilities.max_instances = 100_000;
+        // A module of `--scale` has thousands of functions in few bytes.
+        capabilities.module_limits.max_compile_ms = 60_000;
+        capabilities.module_limits.max_compile_bytes = 1 << 30;
         let wasm = WasmState::new(capabilities)?;
         let started = conformance::js::Js::new(wasm, bench::init())?;
         let this = Self {

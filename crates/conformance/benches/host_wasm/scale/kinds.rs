@@ -36,7 +36,7 @@ const KINDS: &str = r#"
     // Each imports the function of the one before, so that all are in one store.
     globalThis.chain = async (n) => {
         let last = await instantiate(module);
-        for (let i = 1; i < n; i++) last = await instantiate(link, { e: { f: last.getExport("add") } });
+        for (let i = 1; i < n; i++) last = await instantiate(link, { e: { f: last.func("add") } });
         last.drop();
     };
     globalThis.callAll = async (n) => {
