@@ -49,7 +49,7 @@ const MANY: &str = r#"
     globalThis.write = (n) => { for (let i = 0; i < n; i++) kept[0].writeMemory(0, bytes); };
 "#;
 
-pub fn many() -> anyhow::Result<Js> {
+fn many() -> anyhow::Result<Js> {
     Js::new(&format!("const MODULE = `{MODULE}`;{MANY}"))
 }
 

@@ -24,6 +24,7 @@ const KINDS: &str = r#"
     const module = await compile(text(MODULE)), component = await compileComponent(text(COMPONENT));
     const link = await compile(text(LINK));
     const kinds = {
+        plain: () => instantiate(module),
         store: () => new WasmStore(),
         component: () => instantiateComponent(component),
         wasi: () => instantiate(module, {}, { wasi: {} }),
@@ -31,6 +32,7 @@ const KINDS: &str = r#"
     };
     let kept = [];
     globalThis.keep = async (kind, n) => { while (kept.length < n) kept.push(await kinds[kind]()); };
+    globalThis.more = async (kind, n) => { for (let i = 0; i < n; i++) kept.push(await kinds[kind]()); };
     globalThis.drop = () => { for (const one of kept) one.drop(); kept = []; };
     globalThis.make = async (kind, n) => { for (let i = 0; i < n; i++) (await kinds[kind]()).drop(); };
     // Each imports the function of the one before, so that all are in one store.

@@ -1,6 +1,6 @@
 //! The memory of idle instances.
 
-use super::instances::{Raw, many};
+use super::instances::Raw;
 use super::{Line, kinds};
 
 const COUNTS: [u32; 4] = [500, 1_000, 2_000, 5_000];
@@ -8,12 +8,15 @@ const COUNTS: [u32; 4] = [500, 1_000, 2_000, 5_000];
 /// The memory that idle instances take, in bytes, beside instances of wasmtime alone; no points if the system does not report
 /// memory. This must run first, before other measurements leave free memory that instances could use.
 pub fn memory() -> anyhow::Result<Vec<Line>> {
+    // `make` makes so many more.
     let grown = |make: &mut dyn FnMut(u32) -> anyhow::Result<()>| {
         make(1)?;
         let before = resident();
+        let mut made = 0;
         let mut points = Vec::new();
         for count in COUNTS {
-            make(1 + count)?;
+            make(count - made)?;
+            made = count;
             let bytes = before.and_then(|before| Some(resident()?.saturating_sub(before)));
             points.extend(bytes.map(|bytes| (count, bytes as f64 / f64::from(count))));
         }
@@ -22,27 +25,22 @@ pub fn memory() -> anyhow::Result<Vec<Line>> {
     let raw = Raw::new()?;
     let mut kept = Vec::new();
     let theirs = grown(&mut |count| {
-        while kept.len() < count as usize {
+        for _ in 0..count {
             kept.push(raw.instance()?);
         }
         Ok(())
     })?;
-    let js = many()?;
-    let ours = grown(&mut |count| js.time_promise(&format!("keep({count})")).map(drop))?;
-    // They stay, so that the next ones cannot use their memory.
-    let mut runtimes = Vec::new();
-    let mut of_kind = |kind: &str| {
-        let js = kinds::js()?;
-        let grown = grown(&mut |count| {
-            js.time_promise(&format!("keep(\"{kind}\", {count})"))
+    // All stay, so that the next ones cannot use their memory.
+    let js = kinds::js()?;
+    let of_kind = |kind: &str| {
+        grown(&mut |count| {
+            js.time_promise(&format!("more(\"{kind}\", {count})"))
                 .map(drop)
-        });
-        runtimes.push(js);
-        grown
+        })
     };
     let line = |name, points| Line { name, points };
     Ok(vec![
-        line("host:wasm", ours),
+        line("host:wasm", of_kind("plain")?),
         line("wasmtime alone", theirs),
         line("a component", of_kind("component")?),
         line("with WASI", of_kind("wasi")?),
