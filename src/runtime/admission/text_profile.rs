@@ -79,7 +79,7 @@ impl TextProfile {
                 TokenKind::Keyword => match (before, last, word) {
                     (_, "(", "component" | "instance") => lists.push(List::new(parentheses, false)),
                     (_, "(", "module") if !lists.is_empty() => {
-                        lists.push(List::new(parentheses, true))
+                        lists.push(List::new(parentheses, true));
                     }
                     ("(", "core", "module") => lists.push(List::new(parentheses, true)),
                     (_, "(", "import" | "export" | "type" | "alias") => {
