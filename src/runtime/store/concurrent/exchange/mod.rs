@@ -42,6 +42,15 @@ pub(crate) struct Exchange {
     paused: Condvar,
 }
 
+/// The body of a response that the host reads.
+pub(crate) struct OpenBody(Arc<Exchange>);
+
+impl Drop for OpenBody {
+    fn drop(&mut self) {
+        self.0.state().bodies -= 1;
+    }
+}
+
 #[derive(Default)]
 struct State {
     commands: VecDeque<Command>,
@@ -54,6 +63,8 @@ struct State {
     has_more: bool,
     driver: Option<Waker>,
     host: Option<Waker>,
+    /// The number of bodies of responses that the host reads.
+    bodies: usize,
     requests: HashMap<u32, oneshot::Sender<Answer>>,
     next_request: u32,
     /// The number of calls that have not ended.
@@ -177,10 +188,16 @@ impl Exchange {
         }
     }
 
-    /// Whether a stream or future of the host or of the component is open.
+    /// Whether a stream or future of the host or of the component is open, or the body of a response.
     pub(crate) fn has_streams(&self) -> bool {
         let state = self.state();
-        !state.sources.is_empty() || !state.sinks.is_empty()
+        !state.sources.is_empty() || !state.sinks.is_empty() || state.bodies > 0
+    }
+
+    /// Says that the host reads the body of a response, until the value that it returns is dropped.
+    pub(crate) fn body_begins(self: &Arc<Self>) -> OpenBody {
+        self.state().bodies += 1;
+        OpenBody(self.clone())
     }
 
     // For the thread of the store.
