@@ -204,7 +204,8 @@ fn shared_memories_count_with_their_maximum_as_often_as_they_are_made() {
 
 #[test]
 fn components_in_files() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("component-files");
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(crate::support::child::own_name("component-files"));
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("five.wat");
     let source = r#"(component

@@ -66,7 +66,9 @@ fn granting(folders: Vec<PathBuf>) -> WasmCapabilities {
 
 /// An empty folder for a test.
 fn folder(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("component-{name}"));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(crate::support::child::own_name(
+        &format!("component-{name}"),
+    ));
     _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder.canonicalize().unwrap()

@@ -150,7 +150,8 @@ fn the_compiler_accepts_the_declarations() {
     let Some(modules) = programs::made("node_modules/typescript") else {
         return;
     };
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("component-types");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(crate::support::child::own_name("component-types"));
     _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     let state = WasmState::new(WasmCapabilities::default()).unwrap();

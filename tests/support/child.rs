@@ -97,3 +97,11 @@ impl Child {
         serde_json::from_str(answer).unwrap()
     }
 }
+
+/// The name of a folder of a test that the hostile repetition, which runs at the same time, does not use.
+pub fn own_name(name: &str) -> String {
+    match std::env::var_os("EXT_WASM_HOSTILE") {
+        Some(_) => format!("{name}-hostile"),
+        None => name.to_owned(),
+    }
+}

@@ -162,7 +162,7 @@ fn the_kept_entries_of_listings_are_capped() {
 /// One folder is opened hundreds of times, and listed through each descriptor.
 #[test]
 fn many_listings_take_little_memory() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("listings");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(child::own_name("listings"));
     if !child::is_child() {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
