@@ -16,6 +16,14 @@ use super::state::Bridge;
 use super::unfinished_calls::UnfinishedCall;
 use crate::runtime::{CallOptions, Progress, Stop, WasmError};
 
+/// The options of a call, from the numbers that ops get. A negative timeout stands for none.
+pub(super) fn call_options(timeout_ms: i64, abortable: bool) -> CallOptions {
+    CallOptions {
+        timeout_ms: u64::try_from(timeout_ms).ok(),
+        abortable,
+    }
+}
+
 /// Starts a call of a function with its arguments in the frame, and returns the number of the call. A negative timeout
 /// stands for none.
 ///
@@ -38,10 +46,7 @@ pub(crate) fn op_wasm_start_call(
         // From here on the guest runs, and only it may access the memories.
         bridge.context.views.detach_all(scope, store)?;
     }
-    let options = CallOptions {
-        timeout_ms: u64::try_from(timeout_ms).ok(),
-        abortable,
-    };
+    let options = call_options(timeout_ms, abortable);
     let slots = callable.func.signature().slots();
     let frame = bridge.context.frame.read(slots);
     let handle = callable.func.handle();

@@ -48,6 +48,28 @@ fn requests_go_to_what_is_granted_only() {
 }
 
 #[test]
+fn requests_at_one_time_are_capped() {
+    let (port, running) = server(8, super::network::hold);
+    let mut capabilities = granting(&["127.0.0.1"], &[]);
+    capabilities.allow_wasi_03 = true;
+    capabilities.max_wasi_descriptors = 8;
+    let mut js = Js::with(capabilities);
+    let got = js.run(&format!(
+        "const guest = await networkGuest('http-03');
+         const {{ exports }} = await instantiateComponent(guest, {{}}, {{
+             wasi: {{ network: {{ connect: ['127.0.0.1'] }} }}, timeoutMs: 1_000,
+         }});
+         const requests = Array.from({{ length: 12 }}, () => exports.fetch(false, '127.0.0.1:{port}', '/'));
+         const ends = await Promise.all(requests.map((request) => request.catch((error) => error.code)));
+         return ends.map(String).sort();"
+    ));
+    // The error connection-limit-reached, or the deadline.
+    let expected = [["0,11"; 4].as_slice(), &["5002"; 8]].concat();
+    assert_eq!(got, json!(expected));
+    running.join().unwrap();
+}
+
+#[test]
 fn without_a_grant_requests_are_denied() {
     let mut js = js(&[]);
     let got = js.run("return (await make(undefined)).fetch(false, 'a.example', '/');");

@@ -3,6 +3,8 @@
 use ext_wasm::WasmCapabilities;
 use serde_json::json;
 
+use crate::adversary::Attack;
+use crate::support::child::this_test;
 use crate::support::js::Js;
 
 /// A component that reads the clock of WASI 0.3, and waits.
@@ -83,4 +85,35 @@ fn a_wait_ends_at_the_deadline_or_with_the_instance() {
             5002
         ])
     );
+}
+
+/// A component that calls a function of the host again and again, without waiting for it.
+const FLOOD: &str = r#"(component
+  (import "wasi:clocks/monotonic-clock@0.3.0" (instance $clock
+    (export "wait-for" (func async (param "how-long" u64)))))
+  (core func $wait (canon lower (func $clock "wait-for") async))
+  (core func $return (canon task.return))
+  (core module $m
+    (import "" "wait" (func $wait (param i64) (result i32)))
+    (func (export "flood") (loop (drop (call $wait (i64.const 3600000000000))) (br 0))))
+  (core instance $i (instantiate $m (with "" (instance (export "wait" (func $wait))))))
+  (func (export "flood") async (canon lift (core func $i "flood") async)))"#;
+
+#[test]
+fn calls_of_wasi_that_do_not_end_end_the_instance() {
+    let script = format!(
+        "const component = await compileComponent(text({}));
+         const instance = await instantiateComponent(component, {{}}, {{ wasi: {{}}, timeoutMs: 20_000 }});
+         return [tell(await caught(() => instance.exports.flood())), instance.ended];",
+        serde_json::to_string(FLOOD).unwrap()
+    );
+    let attack = Attack::new(script).capabilities(|capabilities| {
+        capabilities.allow_wasi = true;
+        capabilities.allow_wasi_03 = true;
+    });
+    let got = attack.mebibytes(200).run(this_test!());
+    let message = "too many tasks, streams and calls of WASI have not ended: max_component_calls and max_component_streams bound them";
+    assert_eq!(got[0]["code"], 5002);
+    assert_eq!(got[0]["message"], message);
+    assert_eq!(got[1], true);
 }

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
+use crate::bridge::call_async::call_options;
 use crate::bridge::protocol::RETURNED;
 use crate::bridge::scope::{self, StoreImports};
 use crate::bridge::state::Bridge;
 use crate::bridge::unfinished_calls::UnfinishedCall;
-use crate::runtime::{CallOptions, WasmError};
+use crate::runtime::WasmError;
 
 /// Calls an exported function. Its arguments are the first `length` bytes of `args`. Returns the status.
 #[op2(nofast, reentrant)]
@@ -46,10 +47,7 @@ pub(crate) fn op_wasm_start_component_call(
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     bridge.check_room_for_call()?;
-    let options = CallOptions {
-        timeout_ms: u64::try_from(timeout_ms).ok(),
-        abortable,
-    };
+    let options = call_options(timeout_ms, abortable);
     let call = bridge
         .state
         .start_component_call(store, function, args, options)?;

@@ -6,13 +6,14 @@ use std::rc::Rc;
 use deno_core::{OpState, op2};
 use wasmtime::ValRaw;
 
+use crate::bridge::call_async::call_options;
 use crate::bridge::protocol::{
     EVENT_AT_REST, EVENT_CHUNK, EVENT_ENDED, EVENT_IMPORT, EVENT_NONE, EVENT_QUIET, EVENT_REFUSED,
     EVENT_RETURNED, EVENT_SINK_ENDED, EVENT_SOURCE_DROPPED, EVENT_WANTED, QUIET, QUIET_FOR_APP,
     QUIET_STUCK, RETURNED,
 };
 use crate::bridge::state::Bridge;
-use crate::runtime::{CallOptions, ComponentEvent, ComponentInstance, Outcome, WasmError};
+use crate::runtime::{ComponentEvent, ComponentInstance, Outcome, WasmError};
 
 fn instance(state: &OpState, store: u32) -> Result<Rc<ComponentInstance>, WasmError> {
     state.borrow::<Rc<Bridge>>().state.component_instance(store)
@@ -30,10 +31,7 @@ pub(crate) fn op_wasm_start_concurrent_call(
     abortable: bool,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    let options = CallOptions {
-        timeout_ms: u64::try_from(timeout_ms).ok(),
-        abortable,
-    };
+    let options = call_options(timeout_ms, abortable);
     bridge
         .state
         .start_concurrent_call(store, function, args, options)

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2, serde_json};
 
+use crate::bridge::call_async::call_options;
 use crate::bridge::state::Bridge;
 use crate::bridge::unfinished_calls::UnfinishedCall;
-use crate::runtime::{CallOptions, HttpExchange, HttpRequest, WasmError, WasmErrorCode};
+use crate::runtime::{HttpExchange, HttpRequest, WasmError, WasmErrorCode};
 
 /// Has the component of a store handle a request, and returns the number of the call. `head` is a list as JSON: the method, the
 /// URL, and the names and values of the headers. The body is `body`, unless it is written part by part. A negative timeout
@@ -61,13 +62,6 @@ fn request(head: &str, body: &[u8], is_written: bool) -> Result<HttpRequest, Was
         headers,
         body: (!is_written).then(|| body.to_vec()),
     })
-}
-
-fn call_options(timeout_ms: i64, abortable: bool) -> CallOptions {
-    CallOptions {
-        timeout_ms: u64::try_from(timeout_ms).ok(),
-        abortable,
-    }
 }
 
 fn exchange(state: &Rc<RefCell<OpState>>, store: u32) -> Result<HttpExchange, WasmError> {

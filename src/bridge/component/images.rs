@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
+use crate::bridge::call_async::call_options;
 use crate::bridge::protocol::RETURNED;
 use crate::bridge::scope::{self, StoreImports};
 use crate::bridge::state::Bridge;
 use crate::bridge::unfinished_calls::UnfinishedCall;
 use crate::runtime::component_images::{ImageCall, Lifted, pack};
-use crate::runtime::{CallOptions, ComponentInstance, WasmError};
+use crate::runtime::{ComponentInstance, WasmError};
 
 /// Calls an exported function with the image of its arguments. Returns the status. The head of its results is then in the
 /// call frame.
@@ -81,10 +82,7 @@ pub(crate) fn op_wasm_start_image_call(
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
     bridge.check_room_for_call()?;
-    let options = CallOptions {
-        timeout_ms: u64::try_from(timeout_ms).ok(),
-        abortable,
-    };
+    let options = call_options(timeout_ms, abortable);
     let call = bridge
         .state
         .start_image_call(store, function, image, options)?;

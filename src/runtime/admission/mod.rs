@@ -34,5 +34,5 @@ pub(crate) use images::DENSE_IMAGE_BYTES;
 pub(crate) use invalid::{invalid, invalid_at, invalid_component};
 pub(crate) use profile::ModuleProfile;
 pub(crate) use text::{
-    check_bytes, check_size, encode, encode_component, exceeded_limits, least_steps, parse_steps,
+    check_bytes, check_size, encode, encode_component, exceeded_limits, least_steps,
 };

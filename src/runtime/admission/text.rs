@@ -18,15 +18,6 @@ pub(crate) fn least_steps(source: &[u8]) -> u64 {
     if is_binary(source) { bytes } else { 4 * bytes }
 }
 
-/// Returns the steps to parse `source` if it is text: those for its bytes, to search the enclosing blocks
-/// of each label, and to move the items of components.
-pub(crate) fn parse_steps(source: &[u8]) -> u64 {
-    if is_binary(source) {
-        return 0;
-    }
-    least_steps(source).saturating_add(TextProfile::of(source).steps())
-}
-
 /// Checks the size of a source.
 ///
 /// # Errors
@@ -44,15 +35,16 @@ pub(crate) fn check_bytes(source: &[u8], limits: &ModuleLimits) -> Result<(), Wa
     Ok(())
 }
 
-/// Checks the size of a source, and of a text the nesting depth and the time to parse it.
+/// Checks the size of a source, and of a text the nesting depth and the time to parse it. Returns the steps to parse a text: for
+/// its bytes, to search the enclosing blocks of each label, and to move the items of components; 0 for a binary.
 ///
 /// # Errors
 /// `CompileError` as [`check_bytes`], or if `source` is text with nesting deeper than the limit, or which takes longer than
 /// compiling a binary of its size may.
-pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), WasmError> {
+pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<u64, WasmError> {
     check_bytes(source, limits)?;
     if is_binary(source) {
-        return Ok(());
+        return Ok(0);
     }
     let profile = TextProfile::of(source);
     let (nesting, cap) = (profile.deepest, limits.max_text_nesting);
@@ -60,7 +52,8 @@ pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), Was
         let what = format_args!("has {nesting} nested parentheses");
         return Err(exceeds(what, cap, "max_text_nesting"));
     }
-    let ms = profile.steps().saturating_mul(VALIDATION_STEP_NS) / 1_000_000;
+    let steps = profile.steps();
+    let ms = steps.saturating_mul(VALIDATION_STEP_NS) / 1_000_000;
     let cap = bound(limits, source.len() as u64).ns / 1_000_000;
     if ms > cap {
         return Err(exceeds_of(
@@ -70,7 +63,7 @@ pub(crate) fn check_size(source: &[u8], limits: &ModuleLimits) -> Result<(), Was
             "max_compile_ms and max_compile_ns_per_byte",
         ));
     }
-    Ok(())
+    Ok(least_steps(source).saturating_add(steps))
 }
 
 /// Returns every limit that the module `source` exceeds, in either format. Of a module with legacy exceptions, it is the

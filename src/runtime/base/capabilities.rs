@@ -86,7 +86,7 @@ pub struct WasmCapabilities {
     /// process together get at most three quarters of the descriptors that the system allows the process; opening
     /// more fails with `ENFILE`.
     ///
-    /// It is also the maximum number of files, folders, sockets, streams, pollables and other resources of WASI 0.2 that a
+    /// It is also the maximum number of files, folders, sockets, streams, pollables and other resources of WASI 0.2 and 0.3 that a
     /// component has at one time. A component that makes more is ended; one that opens a file where the process has too few
     /// descriptors left gets `insufficient-memory`. Default: 1,024.
     pub max_wasi_descriptors: u32,
@@ -119,7 +119,8 @@ pub struct WasmCapabilities {
     /// those that come out. A value takes more there than in the component: an element of a list 40 bytes. Default:
     /// 128 MiB.
     pub max_component_value_bytes: u64,
-    /// The maximum number of calls of one asynchronous component that have not ended at one time. Default: 10,000.
+    /// The maximum number of calls of one asynchronous component that have not ended at one time. It also bounds its tasks, and
+    /// its calls of WASI 0.3 that have not ended: at most four for each of these calls and of its streams. Default: 10,000.
     pub max_component_calls: u32,
     /// The maximum number of streams and futures that are open at one time between one component and the host, in both
     /// directions together. At most one chunk of each waits in the host. Default: 10,000.

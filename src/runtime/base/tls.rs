@@ -7,7 +7,7 @@ use std::pin::Pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// A connection that is secured, or not.
+/// A stream of bytes in both directions: what a TLS connection, or the one below it, is for its user.
 pub trait TlsStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> TlsStream for S {}

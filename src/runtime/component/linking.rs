@@ -25,31 +25,25 @@ pub(super) fn link(
 ) -> Result<InstancePre<StoreData>, WasmError> {
     let mut linker = Linker::new(component.engine());
     let has_wasi = scope.has_wasi();
-    if has_wasi {
-        let mut added = wasi::add_to_linker(&mut linker);
+    type Add = fn(&mut Linker<StoreData>) -> wasmtime::Result<()>;
+    let mut add_both = |of_02: Add, of_03: Add| {
+        let mut added = of_02(&mut linker);
         if kind == EngineKind::Async {
-            added = added.and_then(|()| wasi::add_03_to_linker(&mut linker));
+            added = added.and_then(|()| of_03(&mut linker));
         }
-        added.map_err(|error| failed(&error))?;
+        added.map_err(|error| failed(&error))
+    };
+    if has_wasi {
+        add_both(wasi::add_to_linker, wasi::add_03_to_linker)?;
     }
     let has_sockets = scope == WasiScope::All;
     if has_sockets {
-        let mut added = wasi::add_network_to_linker(&mut linker);
-        if kind == EngineKind::Async {
-            added = added.and_then(|()| wasi::add_network_03_to_linker(&mut linker));
-        }
-        added.map_err(|error| failed(&error))?;
+        add_both(wasi::add_network_to_linker, wasi::add_network_03_to_linker)?;
     }
-    let mut handlers = [false, true]
-        .map(|is_async| interface.http_handler(is_async))
-        .into_iter();
-    let has_http = has_sockets || has_wasi && handlers.any(|handler| handler.is_some());
+    let is_handler = |is_async| interface.http_handler(is_async).is_some();
+    let has_http = has_sockets || has_wasi && (is_handler(false) || is_handler(true));
     if has_http {
-        let mut added = wasi::add_http_to_linker(&mut linker);
-        if kind == EngineKind::Async {
-            added = added.and_then(|()| wasi::add_http_03_to_linker(&mut linker));
-        }
-        added.map_err(|error| failed(&error))?;
+        add_both(wasi::add_http_to_linker, wasi::add_http_03_to_linker)?;
     }
     for item in &interface.imports.items {
         let provision = has_wasi.then_some(item.provision).flatten();

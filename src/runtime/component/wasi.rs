@@ -1,4 +1,4 @@
-//! The functions of WASI 0.2, as imports of components.
+//! The functions of WASI 0.2 and 0.3, as imports of components.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Accessor, HasData, Linker, Resource};

@@ -288,8 +288,7 @@ impl Compiler {
         if admission::check_format(source).is_err() {
             return Ok(false);
         }
-        admission::check_size(source, &self.limits)?;
-        let steps = admission::parse_steps(source);
+        let steps = admission::check_size(source, &self.limits)?;
         if steps > cap {
             return refuse(steps);
         }

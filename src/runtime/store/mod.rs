@@ -129,6 +129,7 @@ impl WasmStore {
             Some(StoreWasi::Modules(wasi)) => (wasi.outputs(), Some(wasi), None),
             Some(StoreWasi::Component(wasi)) => (wasi.outputs(), None, Some(wasi)),
         };
+        let entries = exchange_limits.as_ref().map(ExchangeLimits::table_entries);
         let exchange = exchange_limits
             .map(|limits| Arc::new(Exchange::new(interrupt.clone(), limits, timeout)));
         let grown = limits.grown.clone();
@@ -160,6 +161,9 @@ impl WasmStore {
                 live_instances,
             };
             let mut store = Store::new(engine, data);
+            if let (Some(table), Some(entries)) = (store.concurrent_resource_table(), entries) {
+                table.set_max_capacity(entries);
+            }
             store.limiter(|data| &mut data.limits);
             if interruptible {
                 store.epoch_deadline_callback(on_epoch_deadline);

@@ -1,5 +1,6 @@
 //! The outcomes of calls of guest code.
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, ThrownException, Val};
 
 use crate::runtime::base::error::WasmError;
@@ -85,6 +86,17 @@ pub(crate) fn ran(error: &wasmtime::Error) -> bool {
     error.is::<ThrownException>() || error.is::<Aborted>() || WasmError::from_guest(error).is_some()
 }
 
+/// Whether wasmtime's own table for an asynchronous component is full. Those of WASI have the same error.
+fn has_full_table(store: &mut StoreContextMut<'_, StoreData>) -> bool {
+    let Some(table) = store.concurrent_resource_table() else {
+        return false;
+    };
+    match table.push(()) {
+        Ok(entry) => table.delete(entry).is_err(),
+        Err(_) => true,
+    }
+}
+
 /// Converts the error of a call of guest code to an outcome or an error.
 pub(crate) fn outcome<T>(
     mut store: StoreContextMut<'_, StoreData>,
@@ -107,8 +119,13 @@ pub(crate) fn outcome<T>(
     if error.is::<Aborted>() {
         return Ok(Outcome::Aborted);
     }
-    let mut ended =
-        WasmError::from_guest(error).unwrap_or_else(|| WasmError::runtime(text::one_line(error)));
+    let mut ended = match error.downcast_ref() {
+        Some(ResourceTableError::Full) if has_full_table(&mut store) => WasmError::runtime(
+            "too many tasks, streams and calls of WASI have not ended: max_component_calls and max_component_streams bound them",
+        ),
+        _ => WasmError::from_guest(error)
+            .unwrap_or_else(|| WasmError::runtime(text::one_line(error))),
+    };
     // An error that came through this guest has the frames of the guest that failed.
     if ended.frames.is_empty() {
         ended.frames = store.data().frames(error);

@@ -21,6 +21,17 @@ struct Host {
     table: ResourceTable,
 }
 
+impl Host {
+    fn new(wasi: &mut WasiCtxBuilder) -> Self {
+        Self {
+            ctx: wasi.build(),
+            http: WasiHttpCtx::new(),
+            requests: NoRequests,
+            table: ResourceTable::new(),
+        }
+    }
+}
+
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
@@ -83,10 +94,16 @@ pub(super) fn run(guest: &Guest) -> anyhow::Result<End> {
             .allow_ip_name_lookup(true);
     }
     let engine = Engine::default();
-    match (guest.is_component(), guest.is_of_03) {
-        (true, true) => run_component_03(&engine, &binary, &mut wasi),
-        (true, false) => run_component(&engine, &binary, &mut wasi),
-        (false, _) => run_module(&engine, &binary, &mut wasi),
+    if !guest.is_component() {
+        return run_module(&engine, &binary, &mut wasi);
+    }
+    let component = match Component::from_binary(&engine, &binary) {
+        Ok(component) => component,
+        Err(error) => return Ok(End::Refused(format!("{error:#}"))),
+    };
+    match guest.is_of_03 {
+        true => run_component_03(&engine, &component, &mut wasi),
+        false => run_component(&engine, &component, &mut wasi),
     }
 }
 
@@ -103,22 +120,16 @@ fn run_module(engine: &Engine, binary: &[u8], wasi: &mut WasiCtxBuilder) -> anyh
     ended(run().map(|()| 0))
 }
 
-fn run_component(engine: &Engine, binary: &[u8], wasi: &mut WasiCtxBuilder) -> anyhow::Result<End> {
-    let component = match Component::from_binary(engine, binary) {
-        Ok(component) => component,
-        Err(error) => return Ok(End::Refused(format!("{error:#}"))),
-    };
+fn run_component(
+    engine: &Engine,
+    component: &Component,
+    wasi: &mut WasiCtxBuilder,
+) -> anyhow::Result<End> {
     let mut run = || -> Result<i32, Error> {
         let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
         p2::add_to_linker_sync(&mut linker)?;
-        let host = Host {
-            ctx: wasi.build(),
-            http: WasiHttpCtx::new(),
-            requests: NoRequests,
-            table: ResourceTable::new(),
-        };
-        let mut store = Store::new(engine, host);
-        let command = Command::instantiate(&mut store, &component, &linker)?;
+        let mut store = Store::new(engine, Host::new(wasi));
+        let command = Command::instantiate(&mut store, component, &linker)?;
         let result = command.wasi_cli_run().call_run(&mut store)?;
         Ok(result.is_err().into())
     };
@@ -128,27 +139,17 @@ fn run_component(engine: &Engine, binary: &[u8], wasi: &mut WasiCtxBuilder) -> a
 /// As [`run_component`], for WASI 0.3.
 fn run_component_03(
     engine: &Engine,
-    binary: &[u8],
+    component: &Component,
     wasi: &mut WasiCtxBuilder,
 ) -> anyhow::Result<End> {
-    let component = match Component::from_binary(engine, binary) {
-        Ok(component) => component,
-        Err(error) => return Ok(End::Refused(format!("{error:#}"))),
-    };
-    let host = Host {
-        ctx: wasi.build(),
-        http: WasiHttpCtx::new(),
-        requests: NoRequests,
-        table: ResourceTable::new(),
-    };
-    let mut store = Store::new(engine, host);
+    let mut store = Store::new(engine, Host::new(wasi));
     let mut run = async || -> Result<i32, Error> {
         let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
         p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
         // Programs of WASI 0.3 may use interfaces of WASI 0.2, too.
         p2::add_to_linker_async(&mut linker)?;
-        let command = CommandOf03::instantiate_async(&mut store, &component, &linker).await?;
+        let command = CommandOf03::instantiate_async(&mut store, component, &linker).await?;
         let run = async |accessor: &_| command.wasi_cli_run().call_run(accessor).await;
         let result = store.run_concurrent(run).await??;
         Ok(result.is_err().into())

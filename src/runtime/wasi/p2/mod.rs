@@ -251,7 +251,7 @@ impl WasiP2 {
             allows_03: capabilities.allow_wasi_03,
             shares: HashMap::new(),
             sockets: HashMap::new(),
-            http: Http::new(network.clone(), tls),
+            http: Http::new(network.clone(), tls, cap),
             network,
             preopens: preopened,
         })

@@ -29,6 +29,18 @@ pub(crate) struct ExchangeLimits {
     pub(crate) streams: u32,
 }
 
+impl ExchangeLimits {
+    /// Returns the maximum number of entries in wasmtime's own table: tasks, threads, sets of what they wait for, streams and
+    /// futures, and calls of functions that the host itself provides, such as those of WASI. A call has up to four.
+    pub(crate) fn table_entries(&self) -> usize {
+        let (calls, streams) = (self.calls as usize, self.streams as usize);
+        (calls + streams) * 4 + MIN_TABLE_ENTRIES
+    }
+}
+
+/// The number of entries in wasmtime's own table that a component has for its instances, whatever its caps are.
+const MIN_TABLE_ENTRIES: usize = 1_000;
+
 /// The exchange between the thread of a store and the driver of its calls.
 pub(crate) struct Exchange {
     state: Mutex<State>,

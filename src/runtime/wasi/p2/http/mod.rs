@@ -30,12 +30,13 @@ impl Http {
     pub(super) fn new(
         network: Option<Arc<NetworkAccess>>,
         tls: Option<Arc<dyn TlsConnector>>,
+        max_requests: u32,
     ) -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
         Self {
             ctx,
-            sender: Sender::new(network, tls),
+            sender: Sender::new(network, tls, max_requests),
         }
     }
 

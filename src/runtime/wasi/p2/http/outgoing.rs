@@ -14,7 +14,7 @@ use hyper::client::conn::http1;
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{Request, Response, Uri};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::io::TokioIo;
@@ -43,6 +43,8 @@ pub(super) struct Sender {
     tls: Option<Arc<dyn TlsConnector>>,
     /// Whether the component has ended.
     has_ended: watch::Sender<bool>,
+    /// A permit for each request that may run at one time.
+    permits: Arc<Semaphore>,
 }
 
 type Sent = (
@@ -54,11 +56,13 @@ impl Sender {
     pub(super) fn new(
         network: Option<Arc<NetworkAccess>>,
         tls: Option<Arc<dyn TlsConnector>>,
+        max_requests: u32,
     ) -> Self {
         Self {
             network,
             tls,
             has_ended: watch::Sender::new(false),
+            permits: Arc::new(Semaphore::new(max_requests as usize)),
         }
     }
 
@@ -80,12 +84,22 @@ impl WasiHttpHooks for Sender {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
         let (network, tls) = (self.network.clone(), self.tls.clone());
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            return Box::new(async { Err(Error::ConnectionLimitReached) });
+        };
         let has_ended = self.has_ended.subscribe();
         Box::new(spawn(async move {
             let network = network.ok_or(Error::HttpRequestDenied)?;
             let options = options.unwrap_or_default();
             let end = has_ended.clone();
-            let sending = send(&network, tls.as_deref(), request, options, has_ended);
+            let sending = send(
+                &network,
+                tls.as_deref(),
+                request,
+                options,
+                has_ended,
+                permit,
+            );
             until(end, sending).await?
         }))
     }
@@ -124,6 +138,7 @@ async fn send(
     mut request: Request<WasiBody>,
     options: RequestOptions,
     has_ended: watch::Receiver<bool>,
+    permit: OwnedSemaphorePermit,
 ) -> Result<Sent, Error> {
     let limit = |asked: Option<Duration>| asked.unwrap_or(MAX_TIMEOUT).min(MAX_TIMEOUT);
     let uri = request.uri();
@@ -171,7 +186,7 @@ async fn send(
     });
     let ends = Box::new(async move {
         let ended = connection.await;
-        drop(share);
+        drop((share, permit));
         Ok(ended??)
     });
     Ok((response, ends))
