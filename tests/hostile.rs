@@ -7,8 +7,7 @@ use std::sync::Once;
 use std::time::Duration;
 use std::{env, fs, process, thread};
 
-/// The environment variable of a process that runs the tests with patched builtins.
-const HOSTILE: &str = "EXT_WASM_HOSTILE";
+use crate::support::child::HOSTILE;
 
 /// The script that patches the builtins of a runtime, if this process is to run so.
 pub fn prelude() -> Option<String> {

@@ -358,7 +358,7 @@ fn objects_of_the_app_are_not_kept_after_their_resources() {
              exports.lent(new TextFile(i));
              exports.handOn(new TextFile(i));
              // QuickJS takes milliseconds to make the stack of an error.
-             if (i % 20 === 0) await caught(() => exports.handOn(5));
+             if (i % 5 === 0) await caught(() => exports.handOn(5));
          }
          const refs = [];
          for (let i = 0; i < 20; i++) {

@@ -98,9 +98,12 @@ impl Child {
     }
 }
 
+/// The environment variable of the process that repeats the tests with patched builtins.
+pub const HOSTILE: &str = "EXT_WASM_HOSTILE";
+
 /// The name of a folder of a test that the hostile repetition, which runs at the same time, does not use.
 pub fn own_name(name: &str) -> String {
-    match std::env::var_os("EXT_WASM_HOSTILE") {
+    match std::env::var_os(HOSTILE) {
         Some(_) => format!("{name}-hostile"),
         None => name.to_owned(),
     }

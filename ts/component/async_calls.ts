@@ -56,7 +56,7 @@ interface PendingCall {
 /** The calls of one instance of an asynchronous component. */
 export class AsyncCalls {
   readonly #component: ComponentDetails;
-  readonly resources: InstanceResources;
+  readonly #resources: InstanceResources;
   readonly #streams: Streams;
   readonly #calls: Map<number, PendingCall> = new SafeMap();
   /** Whether the events of the component are awaited. */
@@ -67,7 +67,7 @@ export class AsyncCalls {
 
   constructor(component: ComponentDetails, resources: InstanceResources) {
     this.#component = component;
-    this.resources = resources;
+    this.#resources = resources;
     const fail = (error: object) => this.#fail(error);
     this.#streams = new Streams(resources, fail, () => this.goOn());
     resources.streams = this.#streams;
@@ -83,8 +83,8 @@ export class AsyncCalls {
     finish: (bytes: Uint8Array) => unknown,
     options: CallOptions,
   ): Promise<unknown> {
-    const { store } = this.resources;
-    const handles = new Lowering(this.resources);
+    const { store } = this.#resources;
+    const handles = new Lowering(this.#resources);
     const start = (timeoutMs: number, isAbortable: boolean): number => {
       const bytes = write(handles);
       try {
@@ -94,18 +94,18 @@ export class AsyncCalls {
         throw store.stopped(error);
       }
     };
-    return await this.run(start, handles, finish, options);
+    return await this.run(start, finish, options, handles);
   }
 
   /**
    * Runs a call. `start` starts it, with a timeout (−1 for none) and whether it can be aborted, and returns its number.
-   * `handles` are those of its arguments.
+   * `handles` are those of its arguments. `started` is called before anything else happens.
    */
   async run(
     start: (timeoutMs: number, isAbortable: boolean) => number,
-    handles: Lowering,
     finish: (bytes: Uint8Array) => unknown,
     { signal, timeoutMs }: CallOptions,
+    handles: Lowering = new Lowering(this.#resources),
     started?: () => void,
   ): Promise<unknown> {
     if (signal?.aborted) throw componentAborted(signal);
@@ -135,7 +135,7 @@ export class AsyncCalls {
   }
 
   async #handleAll(): Promise<void> {
-    const { store } = this.resources;
+    const { store } = this.#resources;
     this.#isAwaiting = true;
     try {
       // Nothing is handled before the function that has called this returns.
@@ -157,7 +157,7 @@ export class AsyncCalls {
 
   /** Handles the next event. Returns whether there was one. */
   #handleNext(): boolean {
-    const { store } = this.resources;
+    const { store } = this.#resources;
     frameU32[0] = EVENT_NONE;
     let bytes = noBytes;
     let failure;
@@ -214,7 +214,7 @@ export class AsyncCalls {
 
   /** Ends a component that is stuck, unless the app makes another call before the event loop has a turn. */
   async #endDeadlocked(commands: number): Promise<void> {
-    const { store } = this.resources;
+    const { store } = this.#resources;
     await op_wasm_yield_now();
     if (store.dropped) return;
     // With streams of the app's or the component's, the app may still go on.
@@ -243,15 +243,15 @@ export class AsyncCalls {
 
   /** Calls an import, and answers when its result is there. */
   async #import(request: number, number: number, bytes: Uint8Array): Promise<void> {
-    const { store } = this.resources;
+    const { store } = this.#resources;
     const component = this.#component;
     const index = number + 1;
     if (index > component.importCount) {
-      const status = dropObject(component, this.resources, index, bytes);
+      const status = dropObject(component, this.#resources, index, bytes);
       this.#answer(request, number, status);
       return;
     }
-    const call = new ImportCall(component.imported(number), this.resources, {
+    const call = new ImportCall(component.imported(number), this.#resources, {
       read: () => bytes,
       write: (written) => {
         if (!store.dropped) op_wasm_answer_component_import(store.id, request, number, RETURNED, written);
@@ -276,7 +276,7 @@ export class AsyncCalls {
 
   /** Answers without results. */
   #answer(request: number, number: number, status: number): void {
-    const { store } = this.resources;
+    const { store } = this.#resources;
     if (store.dropped) return;
     op_wasm_answer_component_import(store.id, request, number, status, noBytes);
     this.goOn();
@@ -284,7 +284,7 @@ export class AsyncCalls {
 
   /** Ends the instance with an error that no other guest may catch. */
   #fail(error: object): void {
-    const { store } = this.resources;
+    const { store } = this.#resources;
     if (store.dropped) return;
     store.abort(error);
     op_wasm_abort_component(store.id);

@@ -34,7 +34,6 @@ import type { CallOptions } from "../options.ts";
 import type { StoreState } from "../store_state.ts";
 import { listOf } from "../webassembly/iterables.ts";
 import type { AsyncCalls } from "./async_calls.ts";
-import { Lowering } from "./resources.ts";
 
 /** A request for {@linkcode ComponentInstance.handle}. Its properties have to be own properties. */
 export interface HttpRequest {
@@ -115,7 +114,7 @@ export async function handleRequest(
   const finish = () => undefined;
   const call = calls === undefined
     ? runCall(store, start, finish, options, started)
-    : calls.run(start, new Lowering(calls.resources), finish, options, started);
+    : calls.run(start, finish, options, undefined, started);
   const ended = endOf(store, call, isCurrent);
   if (number === 0) throw (await ended).error;
   const broken = parts === undefined ? undefined : sendParts(store, parts, isCurrent);
