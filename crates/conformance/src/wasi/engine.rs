@@ -4,7 +4,7 @@ use hyper::{Request, Response};
 use wasmtime::component::{Component, Linker as ComponentLinker, ResourceTable};
 use wasmtime::{Engine, Error, Linker, Module, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::p2::{self, bindings::sync::Command};
+use wasmtime_wasi::p2::{self, bindings::Command};
 use wasmtime_wasi::p3::{self, bindings::Command as CommandOf03};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
@@ -101,10 +101,12 @@ pub(super) fn run(guest: &Guest) -> anyhow::Result<End> {
         Ok(component) => component,
         Err(error) => return Ok(End::Refused(format!("{error:#}"))),
     };
-    match guest.is_of_03 {
-        true => run_component_03(&engine, &component, &mut wasi),
-        false => run_component(&engine, &component, &mut wasi),
-    }
+    let mut event_loop = tokio::runtime::Builder::new_current_thread();
+    let event_loop = event_loop.enable_all().build()?;
+    ended(match guest.is_of_03 {
+        true => event_loop.block_on(run_component_03(&engine, &component, &mut wasi)),
+        false => event_loop.block_on(run_component(&engine, &component, &mut wasi)),
+    })
 }
 
 fn run_module(engine: &Engine, binary: &[u8], wasi: &mut WasiCtxBuilder) -> anyhow::Result<End> {
@@ -120,42 +122,37 @@ fn run_module(engine: &Engine, binary: &[u8], wasi: &mut WasiCtxBuilder) -> anyh
     ended(run().map(|()| 0))
 }
 
-fn run_component(
+/// Runs a program of WASI 0.2. Its functions are those that programs of WASI 0.3 have as well, since a second kind of each
+/// would take long to compile.
+async fn run_component(
     engine: &Engine,
     component: &Component,
     wasi: &mut WasiCtxBuilder,
-) -> anyhow::Result<End> {
-    let mut run = || -> Result<i32, Error> {
-        let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
-        p2::add_to_linker_sync(&mut linker)?;
-        let mut store = Store::new(engine, Host::new(wasi));
-        let command = Command::instantiate(&mut store, component, &linker)?;
-        let result = command.wasi_cli_run().call_run(&mut store)?;
-        Ok(result.is_err().into())
-    };
-    ended(run())
+) -> Result<i32, Error> {
+    let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
+    p2::add_to_linker_async(&mut linker)?;
+    let mut store = Store::new(engine, Host::new(wasi));
+    let command = Command::instantiate_async(&mut store, component, &linker).await?;
+    let result = command.wasi_cli_run().call_run(&mut store).await?;
+    Ok(result.is_err().into())
 }
 
 /// As [`run_component`], for WASI 0.3.
-fn run_component_03(
+async fn run_component_03(
     engine: &Engine,
     component: &Component,
     wasi: &mut WasiCtxBuilder,
-) -> anyhow::Result<End> {
+) -> Result<i32, Error> {
+    let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
+    p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    // Programs of WASI 0.3 may use interfaces of WASI 0.2, too.
+    p2::add_to_linker_async(&mut linker)?;
     let mut store = Store::new(engine, Host::new(wasi));
-    let mut run = async || -> Result<i32, Error> {
-        let mut linker: ComponentLinker<Host> = ComponentLinker::new(engine);
-        p3::add_to_linker(&mut linker)?;
-        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
-        // Programs of WASI 0.3 may use interfaces of WASI 0.2, too.
-        p2::add_to_linker_async(&mut linker)?;
-        let command = CommandOf03::instantiate_async(&mut store, component, &linker).await?;
-        let run = async |accessor: &_| command.wasi_cli_run().call_run(accessor).await;
-        let result = store.run_concurrent(run).await??;
-        Ok(result.is_err().into())
-    };
-    let mut event_loop = tokio::runtime::Builder::new_current_thread();
-    ended(event_loop.enable_all().build()?.block_on(run()))
+    let command = CommandOf03::instantiate_async(&mut store, component, &linker).await?;
+    let run = async |accessor: &_| command.wasi_cli_run().call_run(accessor).await;
+    let result = store.run_concurrent(run).await??;
+    Ok(result.is_err().into())
 }
 
 fn ended(ran: Result<i32, Error>) -> anyhow::Result<End> {
