@@ -75,11 +75,11 @@ pub use bridge::EsModules;
 pub use wasmtime;
 
 pub use runtime::{
-    CallOptions, ExceededLimit, ExportInfo, ExportKind, HostFunction, Import, ModuleLimits,
-    Network, Outcome, Preopen, RefHandle, SourceLocation, StateStats, StdioConfig, Stop,
-    StoreOptions, StoreStats, TlsConnector, TlsHandshake, TlsStream, WasiConfig, WasmCapabilities,
-    WasmCapabilitiesBuilder, WasmError, WasmErrorCode, WasmFrame, WasmFunc, WasmGlobal,
-    WasmInstance, WasmMemory, WasmModule, WasmState, WasmStore, WasmTable, WasmValue,
+    CallOptions, ExceededLimit, ExportInfo, ExportKind, HostFunction, Import, InstancePool,
+    ModuleLimits, Network, Outcome, Preopen, RefHandle, SourceLocation, StateStats, StdioConfig,
+    Stop, StoreOptions, StoreStats, TlsConnector, TlsHandshake, TlsStream, WasiConfig,
+    WasmCapabilities, WasmCapabilitiesBuilder, WasmError, WasmErrorCode, WasmFrame, WasmFunc,
+    WasmGlobal, WasmInstance, WasmMemory, WasmModule, WasmState, WasmStore, WasmTable, WasmValue,
 };
 
 include!(concat!(env!("OUT_DIR"), "/extension.rs"));

@@ -11,7 +11,7 @@ const MISSING: &str = r#"
     const NOT_COMPILED = 1;
     const stores = [{}, { fuel: 5 }, { timeoutMs: 1000 }, { interruptible: true }, { fuel: 5, timeoutMs: 1000 }];
     const open = ({ fuel = -1, timeoutMs = -1, interruptible = false }, component) =>
-        ops.op_wasm_new_store(fuel, -1, timeoutMs, interruptible, "", new Uint8Array(), component ? 1 : 0);
+        ops.op_wasm_new_store(fuel, -1, timeoutMs, interruptible, "", new Uint8Array(), component ? 1 : 0, 0);
     const missing = [];
     for (const options of [undefined, {}, ...[undefined, { maxMemoryBytes: 5 }, ...stores].map((store) => ({ for: store }))]) {
         // Equal binaries share their code.
@@ -129,7 +129,7 @@ fn files_are_compiled_for_stores_too() {
             const code = await {compile}({path}, {{ for: {{ fuel: 1 }} }});
             const component = {compile} === compileComponentFile;
             const {{ ops }} = Deno.core;
-            const open = (fuel) => ops.op_wasm_new_store(fuel, -1, -1, false, "", new Uint8Array(), component ? 1 : 0);
+            const open = (fuel) => ops.op_wasm_new_store(fuel, -1, -1, false, "", new Uint8Array(), component ? 1 : 0, 0);
             return [-1, 1].map((fuel) => ops.{preparation}(code.id, open(fuel)));
             "#
         )));

@@ -37,6 +37,7 @@ mod groups;
 mod guest_objects;
 mod hostile;
 mod hot_calls;
+mod instance_pool;
 mod legacy_exceptions;
 mod lifecycles;
 mod lifetimes;

@@ -21,7 +21,7 @@ import { areEmpty, checkOptions } from "./options.ts";
 import type { StoreOptions } from "./options.ts";
 import { storeStateOf } from "./store.ts";
 import type { WasmStore } from "./store.ts";
-import { newStore } from "./store_state.ts";
+import { newStoreFor } from "./store_state.ts";
 import type { StoreState } from "./store_state.ts";
 import { importName } from "./types.ts";
 
@@ -50,7 +50,7 @@ export async function instantiate(
   let store = sharedStore(details, found, options);
   if (store === undefined) {
     if (instancePressure.isHigh()) await instancePressure.relieve();
-    store = newStore(options as StoreOptions, true);
+    store = newStoreFor(details.id, options as StoreOptions);
   }
   try {
     const step = op_wasm_preparation(details.id, store.id);

@@ -49,7 +49,7 @@ export class WasmStore {
     if (options === internal) {
       this.#state = state;
     } else {
-      this.#state = newStore(options as StoreOptions, false);
+      this.#state = newStore(options as StoreOptions);
       this.#state.handle = this;
     }
   }

@@ -67,22 +67,28 @@ export type Dispatch = (
   value: unknown,
 ) => number;
 
-/** Makes a store with these options. `implicit`: for one instance. */
-export function newStore(options: StoreOptions | undefined, implicit: boolean): StoreState {
-  return storeWith(checkOptions(options), implicit, STORE_FOR_MODULES);
+/** Makes a store with these options. */
+export function newStore(options: StoreOptions | undefined): StoreState {
+  return storeWith(checkOptions(options), false, STORE_FOR_MODULES, 0);
+}
+
+/** Makes a store with these options for an instance of the module with this number. */
+export function newStoreFor(module: number, options: StoreOptions | undefined): StoreState {
+  return storeWith(checkOptions(options), true, STORE_FOR_MODULES, module);
 }
 
 /**
  * Makes the store of a component's instance. `use` is one of the numbers `STORE_FOR_…`. `dispatch` calls its imports.
  */
 export function newComponentStore(options: CheckedOptions, use: number, dispatch: Dispatch): StoreState {
-  return storeWith(options, true, use, dispatch);
+  return storeWith(options, true, use, 0, dispatch);
 }
 
 function storeWith(
   { fuel, maxMemoryBytes, timeoutMs, interruptible, wasi }: CheckedOptions,
   implicit: boolean,
   use: number,
+  module: number,
   dispatch?: Dispatch,
 ): StoreState {
   const id = op_wasm_new_store(
@@ -93,6 +99,7 @@ function storeWith(
     wasi === undefined ? "" : wasi.config,
     wasi === undefined ? noBytes : wasi.stdin,
     use,
+    module,
   );
   return new StoreState(id, implicit, wasi !== undefined, dispatch);
 }

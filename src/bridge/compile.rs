@@ -13,7 +13,7 @@ use super::error::to_json;
 use super::protocol::{NOT_COMPILED, PREPARED, YIELD_DUE};
 use super::state::Bridge;
 use crate::runtime::{
-    Checks, Code, Compiler, ExportInfo, ImportInfo, StoreOptions, WasmError, WasmErrorCode,
+    Code, Compiler, EngineChoice, ExportInfo, ImportInfo, StoreOptions, WasmError, WasmErrorCode,
     WasmModule,
 };
 
@@ -209,8 +209,8 @@ pub(crate) fn op_wasm_preparation(
     store: u32,
 ) -> Result<u32, WasmError> {
     let bridge = state.borrow::<Rc<Bridge>>();
-    let (code, checks) = bridge.code(module, store)?;
-    Ok(bridge.preparation(code.is_ready(checks)))
+    let (code, engine) = bridge.code(module, store)?;
+    Ok(bridge.preparation(code.is_ready(engine)))
 }
 
 /// Compiles the module for the engine of the store.
@@ -221,8 +221,8 @@ pub(crate) async fn op_wasm_prepare(
     store: u32,
 ) -> Result<(), WasmError> {
     let bridge = Bridge::of(&state);
-    let (code, checks) = bridge.code(module, store)?;
-    let prepare = move |compiler: &Compiler| compiler.prepare(&code, checks);
+    let (code, engine) = bridge.code(module, store)?;
+    let prepare = move |compiler: &Compiler| compiler.prepare(&code, engine);
     queued(&bridge, bridge.state.compiler(), 0, prepare).await
 }
 
@@ -246,9 +246,10 @@ impl Bridge {
         count.is_multiple_of(READY_BEFORE_YIELD)
     }
 
-    /// The code of a module, and the checks that the code of guests in a store makes.
-    fn code(&self, module: u32, store: u32) -> Result<(Arc<Code>, Checks), WasmError> {
-        Ok((self.state.module(module)?.code(), self.state.checks(store)?))
+    /// The code of a module, and the engine of a store.
+    fn code(&self, module: u32, store: u32) -> Result<(Arc<Code>, EngineChoice), WasmError> {
+        let code = self.state.module(module)?.code();
+        Ok((code, self.state.engine_choice(store)?))
     }
 }
 

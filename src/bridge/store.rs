@@ -29,6 +29,7 @@ pub(super) fn limits(
 /// Makes a store with the `StoreOptions` of `host:wasm`, which TypeScript has checked, and returns its number. A
 /// negative number stands for an option that is not given. The WASI options are JSON, or empty for a store without
 /// WASI; `stdin` is the standard input, where they say that it is bytes. `use_of_store` is one of the numbers `STORE_FOR_…`.
+/// `module` is the number of the module whose instance the store is made for, or 0.
 #[op2(nofast, reentrant)]
 pub(crate) fn op_wasm_new_store(
     state: &mut OpState,
@@ -39,6 +40,7 @@ pub(crate) fn op_wasm_new_store(
     #[string] wasi: String,
     #[buffer] stdin: &[u8],
     use_of_store: u32,
+    module: u32,
 ) -> Result<u32, WasmError> {
     let wasi = (!wasi.is_empty()).then(|| wasi_config(&wasi, stdin));
     let mut wanted = limits(fuel, max_memory_bytes, timeout_ms, interruptible);
@@ -47,6 +49,7 @@ pub(crate) fn op_wasm_new_store(
     let (id, _) = match use_of_store {
         STORE_FOR_COMPONENT => state.new_component_store(wanted, EngineKind::Plain)?,
         STORE_FOR_ASYNC_COMPONENT => state.new_component_store(wanted, EngineKind::Async)?,
+        STORE_FOR_MODULES if module > 0 => state.new_store_for(module, wanted)?,
         STORE_FOR_MODULES => state.new_store(wanted)?,
         _ => return Err(WasmError::instantiate("no such use of a store")),
     };

@@ -135,6 +135,8 @@ impl Instantiation<'_> {
             limits.take_refusal();
             let mark = limits.mark();
             limits.reserve_shared(self.module.code.profile.shared_growth)?;
+            self.store.occupy_place()?;
+            limits.expect_instance();
             let is_new = data.add_module(&self.code.module, self.module.id, debug_info, offsets);
             match instantiate(store.as_context_mut()) {
                 Ok(instance) => {
@@ -143,6 +145,9 @@ impl Instantiation<'_> {
                     Ok(Outcome::Returned(instance))
                 }
                 Err(error) => {
+                    if !ran(&error) {
+                        self.store.vacate_place();
+                    }
                     let added = is_new.then_some(&self.code.module);
                     instantiation_error(store, &error, &mark, added)
                 }

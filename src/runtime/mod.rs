@@ -22,9 +22,9 @@ pub use base::capabilities::WasmCapabilities;
 pub use base::capabilities_builder::WasmCapabilitiesBuilder;
 pub use base::error::{WasmError, WasmErrorCode};
 pub use base::frame::{SourceLocation, WasmFrame};
+pub use base::instance_pool::InstancePool;
 pub use base::module_limits::{ExceededLimit, ModuleLimits};
 pub use base::network::Network;
-pub(crate) use base::options::Checks;
 pub use base::options::{CallOptions, Preopen, StdioConfig, StoreOptions, WasiConfig};
 pub use base::stats::{StateStats, StoreStats};
 pub(crate) use base::text::{quote, show_long};
@@ -39,7 +39,7 @@ pub(crate) mod component_images {
     pub(crate) use super::component::images::ImageCall;
 }
 pub use component::{ComponentInterface, WasmComponent};
-pub(crate) use engine::EngineKind;
+pub(crate) use engine::{EngineChoice, EngineKind};
 #[cfg(feature = "testing")]
 pub use engine::{MEMORY_RESERVATION, Tune};
 pub use instance::{Import, WasmInstance};

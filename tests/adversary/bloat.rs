@@ -145,7 +145,7 @@ attacks! {
     fn collecting_more_values_than_can_exist_is_refused() {
         Attack::new(r#"
             const { op_wasm_new_store: newStore, op_wasm_collect: collect } = Deno.core.ops;
-            const store = newStore(-1, -1, -1, false, "", new Uint8Array(), 0);
+            const store = newStore(-1, -1, -1, false, "", new Uint8Array(), 0, 0);
             return [await codeOf(() => collect(store, 2 ** 32 - 1)), collect(store, 8).length];"#)
             => json!([5002, 32])
     }

@@ -163,8 +163,13 @@ impl Js {
         Self::with(WasmCapabilities::default())
     }
 
-    /// A runtime that grants these capabilities.
-    pub fn with(capabilities: WasmCapabilities) -> Self {
+    /// A runtime that grants these capabilities. If the environment has the variable `EXT_WASM_POOL`, instances are made in a
+    /// pool.
+    pub fn with(mut capabilities: WasmCapabilities) -> Self {
+        if std::env::var_os("EXT_WASM_POOL").is_some() {
+            let pool = capabilities.instance_pool.unwrap_or_default();
+            capabilities.instance_pool = Some(pool);
+        }
         let wasm = WasmState::new(capabilities).unwrap();
         let started = conformance::js::Js::new(wasm, host::init()).unwrap();
         let mut this = Self {

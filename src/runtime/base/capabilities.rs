@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::runtime::base::instance_pool::InstancePool;
 use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::network::Network;
 
@@ -136,6 +137,13 @@ pub struct WasmCapabilities {
     pub max_stores: u32,
     /// The maximum number of instances alive at one time. Default: 10,000.
     pub max_instances: u32,
+    /// A pool for the instances that have a store of their own. An instance is made outside of it where the pool is full, or
+    /// its module does not fit: it has several memories, more than two tables, or a memory that is shared or starts with more
+    /// than 4 GiB, or exceeds `max_instance_bytes`. The only other difference to be seen is that further instances, which
+    /// join the store of one in the pool, need places in the pool, too. No pool is used if `max_table_elements` is larger
+    /// than its default, since a table in a pool has at most that many. A module takes about twice the memory for its
+    /// machine code. Default: no pool.
+    pub instance_pool: Option<InstancePool>,
     /// The maximum number of linear memories in one store. Default: 10,000. In addition, the guests of all states
     /// of a process together have a maximum that leaves the rest of the process enough of the memory mappings that
     /// the system allows it.
@@ -182,6 +190,7 @@ impl Default for WasmCapabilities {
             max_es_module_names: 10_000,
             max_stores: 20_000,
             max_instances: 10_000,
+            instance_pool: None,
             max_memories: 10_000,
             max_tables: 10_000,
             max_references: 1_000_000,

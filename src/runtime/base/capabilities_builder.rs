@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::runtime::base::capabilities::WasmCapabilities;
+use crate::runtime::base::instance_pool::InstancePool;
 use crate::runtime::base::module_limits::ModuleLimits;
 
 /// Builder of [`WasmCapabilities`], which documents each grant and cap. A field that is not set keeps its default.
@@ -120,6 +121,7 @@ impl WasmCapabilitiesBuilder {
         max_es_module_names: u32;
         max_stores: u32;
         max_instances: u32;
+        instance_pool: InstancePool;
         max_memories: u32;
         max_tables: u32;
         max_references: u32;

@@ -4,6 +4,7 @@ pub(crate) mod capabilities;
 pub(crate) mod capabilities_builder;
 pub(crate) mod error;
 pub(crate) mod frame;
+pub(crate) mod instance_pool;
 pub(crate) mod module_limits;
 pub(crate) mod network;
 pub(crate) mod options;

@@ -32,6 +32,9 @@ pub struct StateStats {
     pub stores: usize,
     /// The instances whose store is not freed.
     pub instances: u32,
+    /// The places in the [pool of instances](crate::WasmCapabilities::instance_pool) that the stores have which were not
+    /// dropped.
+    pub pooled_instances: u32,
     /// The asynchronous calls that run.
     pub running_calls: u32,
     /// The sum of [`StoreStats::memory_bytes`] of the stores that were not dropped.

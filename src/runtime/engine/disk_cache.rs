@@ -196,7 +196,8 @@ mod tests {
     fn compile(cache: &Path, checks: Checks) -> usize {
         // A tuned cache has its own engines, which no other state shares.
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
-        let code_cache = CodeCache::new(Some(tune), Some(make_subfolders(cache).unwrap())).unwrap();
+        let code_cache =
+            CodeCache::new(Some(tune), Some(make_subfolders(cache).unwrap()), None).unwrap();
         let code = Compiler::new(
             code_cache.clone(),
             checks,

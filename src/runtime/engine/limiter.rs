@@ -10,6 +10,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::StoreOptions;
 use crate::runtime::engine::MEMORY_RESERVATION;
 use crate::runtime::engine::group::{Group, Total};
+use crate::runtime::engine::instance_pool::PooledMemories;
 use crate::runtime::engine::quota::{MAPPINGS, PER_MEMORY, Share};
 
 /// The counted memories and tables of one store.
@@ -27,7 +28,7 @@ pub(crate) struct Limits {
     max_tables: usize,
     pub(crate) max_references: u32,
     /// The memory mappings that the store's memories use.
-    mappings: Option<Share>,
+    mappings: Mappings,
     /// The reason why the last request got no mappings, if it was refused for that.
     mapping_refusal: Option<String>,
     /// Whether a memory or table was granted since the last [mark](Limits::mark).
@@ -64,6 +65,7 @@ impl Limits {
         options: &StoreOptions,
         capabilities: &WasmCapabilities,
         group: Option<&Group>,
+        pooled: Option<PooledMemories>,
     ) -> Self {
         let memory_total = group.map(|group| group.memory_bytes.clone());
         let table_total = group.map(|group| group.table_elements.clone());
@@ -74,7 +76,14 @@ impl Limits {
             max_memories: capabilities.max_memories as usize,
             max_tables: capabilities.max_tables as usize,
             max_references: capabilities.max_references,
-            mappings: None,
+            mappings: Mappings {
+                own: None,
+                pooled: pooled.map(|memories| Pooled {
+                    memories,
+                    count: 0,
+                    max: 0,
+                }),
+            },
             mapping_refusal: None,
             created: false,
             refused: false,
@@ -108,13 +117,21 @@ impl Limits {
         })
     }
 
+    /// Lets one more instance have its memories in the pool, if the store is in one.
+    pub(crate) fn expect_instance(&mut self) {
+        if let Some(pooled) = &mut self.mappings.pooled {
+            // Its own, and the garbage-collected heap.
+            pooled.max = pooled.max.saturating_add(2);
+        }
+    }
+
     /// Returns the current counts. Called before an instantiation that may fail.
     pub(crate) fn mark(&mut self) -> Mark {
         (self.created, self.refused) = (false, false);
         Mark {
             memory: self.memory.used(),
             tables: self.tables.used(),
-            mappings: self.mappings.as_ref().map_or(0, Share::count),
+            memories: self.mappings.memories(),
         }
     }
 
@@ -127,18 +144,11 @@ impl Limits {
         }
         self.memory.go_back_to(mark.memory);
         self.tables.go_back_to(mark.tables);
-        if let Some(share) = &mut self.mappings {
-            let more = share.count() - mark.mappings;
-            // The first mappings may be those of the store's garbage-collected heap. It stays, and has no bytes at
-            // first.
-            let heap = if self.heap_mapped {
-                0
-            } else {
-                more.min(PER_MEMORY)
-            };
-            self.heap_mapped |= heap > 0;
-            share.give_back(more - heap);
-        }
+        let more = self.mappings.memories() - mark.memories;
+        // The first one may be the store's garbage-collected heap. It stays, and has no bytes at first.
+        let heap = if self.heap_mapped { 0 } else { more.min(1) };
+        self.heap_mapped |= heap > 0;
+        self.mappings.remove(more - heap);
     }
 
     /// Returns a description of the cap that refused the last request, if one did since the last call of this
@@ -169,13 +179,7 @@ impl Limits {
 
     /// Counts the mappings of one more memory.
     fn map(&mut self) -> bool {
-        let taken = match &mut self.mappings {
-            Some(share) => share.take(PER_MEMORY),
-            None => MAPPINGS
-                .take(PER_MEMORY)
-                .map(|share| self.mappings = Some(share)),
-        };
-        self.mapping_refusal = taken.err();
+        self.mapping_refusal = self.mappings.add().err();
         self.mapping_refusal.is_none()
     }
 }
@@ -184,7 +188,69 @@ impl Limits {
 pub(crate) struct Mark {
     memory: u64,
     tables: u64,
-    mappings: u32,
+    memories: u32,
+}
+
+/// The memory mappings of a store's memories.
+struct Mappings {
+    own: Option<Share>,
+    pooled: Option<Pooled>,
+}
+
+/// The memories of a store in a pool.
+struct Pooled {
+    memories: PooledMemories,
+    count: u32,
+    /// The maximum of the count: two for each instance. The store's other memories were made by the host outside of the
+    /// pool.
+    max: u32,
+}
+
+impl Mappings {
+    /// Returns the number of memories.
+    fn memories(&self) -> u32 {
+        let own = self.own.as_ref().map_or(0, Share::count) / PER_MEMORY;
+        own + self.pooled.as_ref().map_or(0, |pooled| pooled.count)
+    }
+
+    /// Adds a memory.
+    ///
+    /// # Errors
+    /// A message if too few mappings are left.
+    fn add(&mut self) -> Result<(), String> {
+        if let Some(pooled) = &mut self.pooled
+            && pooled.count < pooled.max
+        {
+            pooled.memories.add()?;
+            pooled.count += 1;
+            return Ok(());
+        }
+        match &mut self.own {
+            Some(share) => share.take(PER_MEMORY),
+            none => MAPPINGS.take(PER_MEMORY).map(|share| *none = Some(share)),
+        }
+    }
+
+    /// Removes so many memories, those of the host first.
+    fn remove(&mut self, memories: u32) {
+        let mut rest = memories;
+        if let Some(share) = &mut self.own {
+            let gone = rest.min(share.count() / PER_MEMORY);
+            share.give_back(gone * PER_MEMORY);
+            rest -= gone;
+        }
+        if let Some(pooled) = &mut self.pooled {
+            let gone = rest.min(pooled.count);
+            pooled.memories.remove(gone);
+            pooled.count -= gone;
+        }
+    }
+}
+
+impl Drop for Mappings {
+    fn drop(&mut self) {
+        self.remove(self.memories());
+    }
 }
 
 /// A sum with a cap.

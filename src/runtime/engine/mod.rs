@@ -7,6 +7,7 @@ pub(crate) mod deadline;
 pub(crate) mod disk_cache;
 pub(crate) mod grants;
 pub(crate) mod group;
+pub(crate) mod instance_pool;
 pub(crate) mod interrupt;
 pub(crate) mod limiter;
 pub(crate) mod network;
@@ -22,9 +23,11 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
+use self::instance_pool::PooledEngine;
 use self::stack_class::StackClass;
 use crate::runtime::admission::DENSE_IMAGE_BYTES;
 use crate::runtime::base::error::WasmError;
+use crate::runtime::base::instance_pool::InstancePool;
 use crate::runtime::base::options::Checks;
 
 /// The address space that is reserved for each linear memory, in bytes.
@@ -65,28 +68,58 @@ impl EngineKind {
     }
 }
 
+/// Which of the engines a store has. All code in a store is compiled for its engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EngineChoice {
+    pub(crate) checks: Checks,
+    /// Whether it is the engine with a pool of instances.
+    pub(crate) is_pooled: bool,
+}
+
+impl EngineChoice {
+    /// The number of choices.
+    pub(crate) const WAYS: usize = 2 * Checks::WAYS;
+
+    /// Returns the index of this choice, below [`EngineChoice::WAYS`].
+    pub(crate) fn index(self) -> usize {
+        self.checks.index() + if self.is_pooled { Checks::WAYS } else { 0 }
+    }
+}
+
+impl From<Checks> for EngineChoice {
+    fn from(checks: Checks) -> Self {
+        Self {
+            checks,
+            is_pooled: false,
+        }
+    }
+}
+
 /// The engines: one for each combination of checks, since all code in a store has to have the same engine.
 pub(crate) struct Engines {
     /// Each is made on first use.
     engines: [OnceLock<Engine>; Checks::WAYS],
     /// The engines for [asynchronous components](EngineKind::Async).
     async_engines: [OnceLock<Engine>; Checks::WAYS],
+    /// The engines with a pool, where there is room for one.
+    pooled: [OnceLock<Option<PooledEngine>>; Checks::WAYS],
     /// The engines with the single-pass register allocator. They only compile.
     single_pass: [OnceLock<Engine>; Checks::WAYS],
     /// The code that copies code units, for each of the engines.
-    code_units: [OnceLock<Module>; Checks::WAYS],
+    code_units: [OnceLock<Module>; EngineChoice::WAYS],
     /// The class of the native stacks that guests run on.
     stack: StackClass,
     /// Makes the stacks of fibers.
     fiber_stacks: Arc<dyn StackCreator>,
     tune: Option<Tune>,
     disk_cache: Option<Cache>,
+    pool: Option<InstancePool>,
 }
 
 impl Engines {
     /// Makes engines with all features of WebAssembly 3.0 and shared memories, for threads with stacks of this
     /// class. `fiber_stacks` makes the stacks of fibers. `tune` may change the configuration. `cache` is the folder of
-    /// wasmtime's cache of machine code; its path has no links.
+    /// wasmtime's cache of machine code; its path has no links. With `pool`, there are engines with pools of this size.
     ///
     /// # Errors
     /// `CompileError` if this machine or the tuned configuration is not supported, or the cache cannot be used.
@@ -95,16 +128,19 @@ impl Engines {
         cache: Option<&Path>,
         stack: StackClass,
         fiber_stacks: Arc<dyn StackCreator>,
+        pool: Option<InstancePool>,
     ) -> Result<Self, WasmError> {
         let this = Self {
             engines: Default::default(),
             async_engines: Default::default(),
+            pooled: Default::default(),
             single_pass: Default::default(),
             code_units: Default::default(),
             stack,
             fiber_stacks,
             tune,
             disk_cache: cache.map(disk_cache::open).transpose()?,
+            pool,
         };
         this.get(Checks::default())?;
         Ok(this)
@@ -150,6 +186,31 @@ impl Engines {
         }
     }
 
+    /// Returns the engine with a pool whose code has these checks, if there is to be one, and there is room for it.
+    pub(crate) fn pooled(&self, checks: Checks) -> Option<&PooledEngine> {
+        let pool = self.pool?;
+        let slot = &self.pooled[checks.index()];
+        let made = slot.get_or_init(|| {
+            let config = self.config(EngineKind::Plain, checks, RegallocAlgorithm::Backtracking);
+            PooledEngine::new(config, pool)
+        });
+        made.as_ref()
+    }
+
+    /// Returns the chosen engine for modules.
+    ///
+    /// # Errors
+    /// As [`Engines::new`], and if there is no such engine.
+    pub(crate) fn chosen(&self, choice: EngineChoice) -> Result<&Engine, WasmError> {
+        match choice.is_pooled {
+            false => self.get(choice.checks),
+            true => match self.pooled(choice.checks) {
+                Some(pooled) => Ok(&pooled.engine),
+                None => Err(WasmError::instantiate("there is no pool of instances")),
+            },
+        }
+    }
+
     /// Returns an engine with these checks whose register allocator takes time in proportion to the size of a
     /// function. No store uses the engine: its modules have to be moved to the engine of [`Engines::get`].
     ///
@@ -165,16 +226,16 @@ impl Engines {
         )
     }
 
-    /// Returns the code that copies code units, with these checks.
+    /// Returns the code that copies code units, for stores with this engine.
     ///
     /// # Errors
-    /// As [`Engines::new`].
-    pub(crate) fn code_units(&self, checks: Checks) -> Result<&Module, WasmError> {
-        let slot = &self.code_units[checks.index()];
+    /// As [`Engines::chosen`].
+    pub(crate) fn code_units(&self, choice: EngineChoice) -> Result<&Module, WasmError> {
+        let slot = &self.code_units[choice.index()];
         if let Some(module) = slot.get() {
             return Ok(module);
         }
-        let module = code_units::compile(self.get(checks)?)?;
+        let module = code_units::compile(self.chosen(choice)?)?;
         Ok(slot.get_or_init(|| module))
     }
 
@@ -188,16 +249,13 @@ impl Engines {
         if let Some(engine) = slot.get() {
             return Ok(engine);
         }
-        let engine = self.engine(kind, checks, allocator)?;
+        let engine = Engine::new(&self.config(kind, checks, allocator)).map_err(|error| {
+            WasmError::compile(format!("no engine for this machine: {error:#}"))
+        })?;
         Ok(slot.get_or_init(|| engine))
     }
 
-    fn engine(
-        &self,
-        kind: EngineKind,
-        checks: Checks,
-        allocator: RegallocAlgorithm,
-    ) -> Result<Engine, WasmError> {
+    fn config(&self, kind: EngineKind, checks: Checks, allocator: RegallocAlgorithm) -> Config {
         let mut config = Config::new();
         config
             .cache(self.disk_cache.clone())
@@ -248,7 +306,6 @@ impl Engines {
                 .max_wasm_stack(FIBER_GUEST_BYTES)
                 .async_stack_size(FIBER_BYTES),
         };
-        Engine::new(&config)
-            .map_err(|error| WasmError::compile(format!("no engine for this machine: {error:#}")))
+        config
     }
 }

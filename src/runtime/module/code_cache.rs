@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use super::Code;
 use super::kept_profiles::KeptProfiles;
 use crate::runtime::base::error::WasmError;
+use crate::runtime::base::instance_pool::InstancePool;
 use crate::runtime::component::ComponentCode;
 use crate::runtime::engine::disk_cache::CacheFolders;
 use crate::runtime::engine::stack_class::StackClass;
@@ -54,27 +55,30 @@ impl Compiled for ComponentCode {
 impl CodeCache {
     /// Returns a cache for threads with a stack like the current one's. With `tune`, the cache is new and has its
     /// own engines. Without `tune`, one cache is shared in the whole process by all states with the same folders for
-    /// machine code and similar stack sizes, so that code which one runtime compiled serves the others.
+    /// machine code, similar stack sizes and equal pools of instances, so that code which one runtime compiled serves the
+    /// others.
     ///
     /// # Errors
     /// As [`Engines::new`].
     pub(crate) fn new(
         tune: Option<Tune>,
         disk_cache: Option<CacheFolders>,
+        pool: Option<InstancePool>,
     ) -> Result<Arc<Self>, WasmError> {
-        type Untuned = HashMap<(Option<CacheFolders>, StackClass), Arc<CodeCache>>;
+        type Key = (Option<CacheFolders>, StackClass, Option<InstancePool>);
+        type Untuned = HashMap<Key, Arc<CodeCache>>;
         static UNTUNED: LazyLock<Mutex<Untuned>> = LazyLock::new(Mutex::default);
         let stack = ThreadStack::current().class();
         if tune.is_some() {
-            return Ok(Arc::new(Self::of(tune, disk_cache.as_ref(), stack)?));
+            return Ok(Arc::new(Self::of(tune, disk_cache.as_ref(), stack, pool)?));
         }
         // A panic while the lock was held leaves the map consistent.
         let untuned = &mut *UNTUNED.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (disk_cache, stack);
+        let key = (disk_cache, stack, pool);
         if let Some(cache) = untuned.get(&key) {
             return Ok(cache.clone());
         }
-        let cache = Arc::new(Self::of(None, key.0.as_ref(), stack)?);
+        let cache = Arc::new(Self::of(None, key.0.as_ref(), stack, pool)?);
         untuned.insert(key, cache.clone());
         Ok(cache)
     }
@@ -83,10 +87,11 @@ impl CodeCache {
         tune: Option<Tune>,
         folders: Option<&CacheFolders>,
         stack: StackClass,
+        pool: Option<InstancePool>,
     ) -> Result<Self, WasmError> {
         let code = folders.map(|folders| &*folders.code);
         Ok(Self {
-            engines: Engines::new(tune, code, stack, fiber_stacks::creator())?,
+            engines: Engines::new(tune, code, stack, fiber_stacks::creator(), pool)?,
             kept_profiles: folders.map(|folders| KeptProfiles::in_folder(&folders.profiles)),
             hasher: RandomState::new(),
             modules: Codes::default(),
@@ -194,7 +199,7 @@ mod tests {
     #[test]
     fn code_of_one_register_allocator_does_not_serve_states_with_the_other() {
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
-        let cache = CodeCache::new(Some(tune), None).unwrap();
+        let cache = CodeCache::new(Some(tune), None, None).unwrap();
         let compiler = |above| {
             let limits = ModuleLimits {
                 single_pass_above_body_bytes: above,
@@ -222,7 +227,7 @@ mod tests {
     #[test]
     fn code_is_found_for_as_long_as_it_is_used() {
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
-        let cache = CodeCache::new(Some(tune), None).unwrap();
+        let cache = CodeCache::new(Some(tune), None, None).unwrap();
         let queue = CompileQueue::new(1);
         let compiler = Compiler::new(
             cache.clone(),

@@ -13,6 +13,7 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::module_limits::ModuleLimits;
 use crate::runtime::base::options::Checks;
 use crate::runtime::base::text;
+use crate::runtime::engine::EngineChoice;
 use crate::runtime::engine::compile_queue::{CompileQueue, Waiting};
 use crate::runtime::engine::parallel_compile;
 use crate::runtime::rewrite::{merge_data_segments, standard_exceptions};
@@ -185,14 +186,33 @@ impl Compiler {
         self.cache.find(hash, wasm, fits)
     }
 
-    /// Compiles `code` for stores with these checks, unless it is compiled.
+    /// Compiles `code` for stores with this engine, unless it is compiled.
     ///
     /// # Errors
-    /// As [`Compiler::compile`].
-    pub(crate) fn prepare(&self, code: &Code, checks: Checks) -> Result<(), WasmError> {
-        if code.is_ready(checks) {
+    /// As [`Compiler::compile`]; `InstantiateError` if the engine has a pool into which no instance of the module fits.
+    pub(crate) fn prepare(
+        &self,
+        code: &Code,
+        engine: impl Into<EngineChoice>,
+    ) -> Result<(), WasmError> {
+        let engine = engine.into();
+        if !code.is_ready(engine.checks) {
+            self.prepare_for(code, engine.checks)?;
+        }
+        if code.is_ready(engine) {
             return Ok(());
         }
+        self.add_pooled(code, engine.checks)?;
+        match code.is_ready(engine) {
+            true => Ok(()),
+            false => Err(WasmError::instantiate(
+                "the store is in the pool of instances, into which the module does not fit: instantiate both in a new store",
+            )),
+        }
+    }
+
+    /// Compiles `code` for stores with these checks.
+    fn prepare_for(&self, code: &Code, checks: Checks) -> Result<(), WasmError> {
         match code.profile.legacy_exceptions {
             true => self.prepare_from(&standard_exceptions(&code.wasm)?.wasm, code, checks),
             false => self.prepare_from(&code.wasm, code, checks),
@@ -221,8 +241,45 @@ impl Compiler {
         let module = parallel_compile::with_at_most(functions, || {
             self.machine_code(wasm, checks, code.single_pass)
         })??;
-        let compiled = Compiled::new(module, names, &code.profile)?;
-        code.compiled[checks.index()].get_or_init(|| compiled);
+        let compiled = Compiled::new(module, names.map(Arc::new), &code.profile)?;
+        code.compiled[EngineChoice::from(checks).index()].get_or_init(|| compiled);
+        if let Err(error) = self.add_pooled(code, checks) {
+            // Its instances are made outside of the pool.
+            tracing::warn!("no code for the pool of instances: {error}");
+        }
+        Ok(())
+    }
+
+    /// Adds the machine code for the engine with a pool, if there is one, and an instance fits into it.
+    ///
+    /// # Errors
+    /// `CompileError` if there are too few mappings or descriptors left for the code.
+    fn add_pooled(&self, code: &Code, checks: Checks) -> Result<(), WasmError> {
+        let choice = EngineChoice {
+            checks,
+            is_pooled: true,
+        };
+        if code.is_ready(choice) || code.fits_pool.get() == Some(&false) {
+            return Ok(());
+        }
+        let Some(pool) = self.cache.engines().pooled(checks) else {
+            return Ok(());
+        };
+        let Some(Compiled {
+            module,
+            export_names,
+            ..
+        }) = code.get(checks)
+        else {
+            return Ok(());
+        };
+        // The engine checks whether an instance fits. All modules that fit into one of the pools fit into the others.
+        let moved = move_to_engine(module, &pool.engine).ok();
+        code.fits_pool.get_or_init(|| moved.is_some());
+        if let Some(module) = moved {
+            let compiled = Compiled::new(module, export_names.clone(), &code.profile)?;
+            code.compiled[choice.index()].get_or_init(|| compiled);
+        }
         Ok(())
     }
 

@@ -19,9 +19,9 @@ use wasmtime::{
 pub(crate) use self::code_cache::CodeCache;
 use crate::runtime::admission::ModuleProfile;
 use crate::runtime::base::error::WasmError;
-use crate::runtime::base::options::Checks;
 use crate::runtime::base::types::{ExportInfo, ImportInfo};
 use crate::runtime::debug_info::DebugInfo;
+use crate::runtime::engine::EngineChoice;
 use crate::runtime::engine::quota::{DESCRIPTORS, MAPPINGS, PER_CODE, Share};
 use crate::runtime::rewrite::{ExportNames, OffsetMap, export_names};
 use crate::runtime::store::{HostType, StoreData};
@@ -113,8 +113,10 @@ pub(crate) struct Code {
     pub(crate) offsets: Option<Arc<OffsetMap>>,
     /// Whether it is compiled with the single-pass register allocator.
     single_pass: bool,
-    /// Indexed by [`Checks::index`].
-    compiled: [OnceLock<Compiled>; Checks::WAYS],
+    /// Indexed by [`EngineChoice::index`].
+    compiled: [OnceLock<Compiled>; EngineChoice::WAYS],
+    /// Whether its instances fit into the pool, once that is known.
+    fits_pool: OnceLock<bool>,
     exports: OnceLock<Arc<[ExportInfo]>>,
     imports: OnceLock<Arc<[ImportInfo]>>,
     reexports: OnceLock<Box<[Reexport]>>,
@@ -135,6 +137,7 @@ impl Code {
             debug_info: DebugInfo::of(&wasm).map(Arc::new),
             wasm,
             compiled: Default::default(),
+            fits_pool: OnceLock::new(),
             exports: OnceLock::new(),
             imports: OnceLock::new(),
             reexports: OnceLock::new(),
@@ -181,15 +184,15 @@ impl Code {
         })
     }
 
-    /// Returns the machine code with these checks, if it was compiled.
-    pub(crate) fn get(&self, checks: Checks) -> Option<&Compiled> {
-        self.compiled[checks.index()].get()
+    /// Returns the machine code for this engine, if it was compiled.
+    pub(crate) fn get(&self, engine: impl Into<EngineChoice>) -> Option<&Compiled> {
+        self.compiled[engine.into().index()].get()
     }
 
-    /// Whether there is machine code with these checks. Then
+    /// Whether there is machine code for this engine. Then
     /// [`Compiler::prepare`](crate::runtime::Compiler::prepare) has nothing to do.
-    pub(crate) fn is_ready(&self, checks: Checks) -> bool {
-        self.get(checks).is_some()
+    pub(crate) fn is_ready(&self, engine: impl Into<EngineChoice>) -> bool {
+        self.get(engine).is_some()
     }
 
     fn any(&self) -> &Compiled {
@@ -247,7 +250,7 @@ impl Compiled {
     /// contents of its memories.
     fn new(
         module: Module,
-        export_names: Option<ExportNames>,
+        export_names: Option<Arc<ExportNames>>,
         profile: &ModuleProfile,
     ) -> Result<Self, WasmError> {
         // wasmtime makes an image of each memory with data when the module is first instantiated.
@@ -261,7 +264,7 @@ impl Compiled {
         let functions = module.imports().map(function).collect();
         Ok(Self {
             module,
-            export_names: export_names.map(Arc::new),
+            export_names,
             functions,
             host_linked: OnceLock::new(),
             _shares: shares,

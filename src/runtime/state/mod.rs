@@ -23,19 +23,21 @@ use wasmtime::SharedMemory;
 use crate::runtime::admission;
 use crate::runtime::base::capabilities::WasmCapabilities;
 use crate::runtime::base::error::WasmError;
+use crate::runtime::base::instance_pool::InstancePool;
 use crate::runtime::base::module_limits::{ExceededLimit, ModuleLimits};
 use crate::runtime::base::options::{Checks, StoreOptions};
 use crate::runtime::base::tls::TlsConnector;
 use crate::runtime::component::WasmComponent;
 use crate::runtime::component::instance::ComponentInstance;
-use crate::runtime::engine::EngineKind;
 #[cfg(feature = "testing")]
 use crate::runtime::engine::Tune;
 use crate::runtime::engine::compile_queue::CompileQueue;
 use crate::runtime::engine::disk_cache::{self, CacheFolders};
 use crate::runtime::engine::grants::{CompilableFiles, GrantedPaths};
 use crate::runtime::engine::group::Group;
+use crate::runtime::engine::instance_pool::TABLE_ELEMENTS;
 use crate::runtime::engine::network::GrantedNetwork;
+use crate::runtime::engine::{EngineChoice, EngineKind};
 use crate::runtime::instance::{Import, Instantiation, WasmInstance};
 use crate::runtime::linking::host_imports::HostImports;
 use crate::runtime::linking::wasi;
@@ -78,13 +80,13 @@ pub struct WasmState {
     #[cfg(feature = "testing")]
     given_memories: RefCell<VecDeque<SharedMemory>>,
     /// The WASI functions for each engine, made on first use.
-    wasi_linkers: [OnceCell<Linker<StoreData>>; Checks::WAYS],
+    wasi_linkers: [OnceCell<Linker<StoreData>>; EngineChoice::WAYS],
 }
 
 /// A store that has not been dropped from the state.
 struct Entry {
     store: WasmStore,
-    checks: Checks,
+    engine: EngineChoice,
     /// The kind of its engine.
     kind: EngineKind,
     /// The instances that were made in the store, including dropped ones.
@@ -110,7 +112,10 @@ impl WasmState {
     /// used, the capabilities grant guests access to a cache folder of this process, or one of their patterns or
     /// entries of the network is not valid.
     pub fn new(capabilities: WasmCapabilities) -> Result<Self, WasmError> {
-        Self::with_code_cache(capabilities, |disk_cache| CodeCache::new(None, disk_cache))
+        let pool = pool_of(&capabilities);
+        Self::with_code_cache(capabilities, |disk_cache| {
+            CodeCache::new(None, disk_cache, pool)
+        })
     }
 
     /// Returns an empty state whose engines are configured by `tune`. A conformance suite may need WebAssembly
@@ -123,7 +128,10 @@ impl WasmState {
         capabilities: WasmCapabilities,
         tune: Option<Tune>,
     ) -> Result<Self, WasmError> {
-        Self::with_code_cache(capabilities, |disk_cache| CodeCache::new(tune, disk_cache))
+        let pool = pool_of(&capabilities);
+        Self::with_code_cache(capabilities, |disk_cache| {
+            CodeCache::new(tune, disk_cache, pool)
+        })
     }
 
     /// Returns an empty state with the engines of another state, which may be on another thread: stores of both states
@@ -362,8 +370,8 @@ impl WasmState {
         store: u32,
         imports: Vec<Import>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
-        self.instantiate_with(module, store, |instantiation, checks| {
-            instantiation.link(imports, &|| self.wasi_linker(checks))
+        self.instantiate_with(module, store, |instantiation, engine| {
+            instantiation.link(imports, &|| self.wasi_linker(engine))
         })
     }
 
@@ -394,9 +402,13 @@ impl WasmState {
         &self,
         module: &WasmModule,
         store_id: u32,
-        instantiate: impl FnOnce(Instantiation<'_>, Checks) -> Result<Outcome<WasmInstance>, WasmError>,
+        instantiate: impl FnOnce(
+            Instantiation<'_>,
+            EngineChoice,
+        ) -> Result<Outcome<WasmInstance>, WasmError>,
     ) -> Result<Outcome<WasmInstance>, WasmError> {
-        let (store, checks) = self.store_and_checks(store_id)?;
+        let (store, engine) = self.entry(store_id, |entry| (entry.store.clone(), entry.engine))?;
+        let checks = engine.checks;
         if self.entry(store_id, |entry| entry.component.is_some())? {
             return Err(WasmError::instantiate(
                 "the store is that of a component instance, which has it alone",
@@ -406,11 +418,11 @@ impl WasmState {
         if module.code.profile.waits && (checks.fuel || checks.interrupt) {
             return Err(waits("module"));
         }
-        let code = match module.code.get(checks) {
+        let code = match module.code.get(engine) {
             Some(code) => code,
             None => {
-                self.compiler().prepare(&module.code, checks)?;
-                let code = module.code.get(checks);
+                self.compiler().prepare(&module.code, engine)?;
+                let code = module.code.get(engine);
                 code.ok_or_else(|| WasmError::instantiate("the module is not compiled"))?
             }
         };
@@ -424,7 +436,7 @@ impl WasmState {
             store: &store,
         };
         let span = tracing::debug_span!("instantiate", id, module = module.id, store = store_id);
-        let outcome = span.in_scope(|| instantiate(instantiation, checks))?;
+        let outcome = span.in_scope(|| instantiate(instantiation, engine))?;
         if let Outcome::Returned(instance) = &outcome {
             // The start function may have dropped the store. Then the instance must not be added, since it would
             // never be dropped.
@@ -449,12 +461,12 @@ impl WasmState {
         Ok(())
     }
 
-    fn wasi_linker(&self, checks: Checks) -> Result<&Linker<StoreData>, WasmError> {
-        let cell = &self.wasi_linkers[checks.index()];
+    fn wasi_linker(&self, engine: EngineChoice) -> Result<&Linker<StoreData>, WasmError> {
+        let cell = &self.wasi_linkers[engine.index()];
         if let Some(linker) = cell.get() {
             return Ok(linker);
         }
-        let linker = wasi::linker(self.code_cache.engines().get(checks)?)?;
+        let linker = wasi::linker(self.code_cache.engines().chosen(engine)?)?;
         Ok(cell.get_or_init(|| linker))
     }
 
@@ -478,6 +490,12 @@ impl WasmState {
     pub fn live_instances(&self) -> u32 {
         self.live_instances.load(Ordering::Relaxed)
     }
+}
+
+/// Returns the pool for the instances of a state with these capabilities.
+fn pool_of(capabilities: &WasmCapabilities) -> Option<InstancePool> {
+    let fits = capabilities.max_table_elements <= TABLE_ELEMENTS;
+    capabilities.instance_pool.filter(|_| fits)
 }
 
 /// The error of a guest that could wait without an end.

@@ -11,9 +11,11 @@ use wasmtime::SharedMemory;
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::{Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
-use crate::runtime::engine::EngineKind;
 use crate::runtime::engine::group::Group;
+use crate::runtime::engine::instance_pool::PooledEngine;
 use crate::runtime::engine::limiter::{Limits, Usage};
+use crate::runtime::engine::{EngineChoice, EngineKind};
+use crate::runtime::module::Code;
 use crate::runtime::objects::memory::WasmMemory;
 use crate::runtime::state::{Entry, WasmState, dropped, next_id};
 use crate::runtime::store::concurrent::exchange::ExchangeLimits;
@@ -25,6 +27,8 @@ use crate::runtime::wasi::p2::WasiP2;
 pub(super) enum StoreKind {
     /// A store of its own, for instances of modules.
     Single,
+    /// A store of its own, for an instance of this module and of others. It can be in the pool.
+    ForModule(Arc<Code>),
     /// A store of a group.
     Grouped(Arc<Group>),
     /// The store for the instance of a component that needs engines of this kind.
@@ -39,6 +43,21 @@ impl WasmState {
     /// resources that are not granted.
     pub fn new_store(&self, options: StoreOptions) -> Result<(u32, WasmStore), WasmError> {
         self.make_store(options.capped(&self.capabilities), StoreKind::Single)
+    }
+
+    /// Makes a store for an instance of the module with this handle, as [`WasmState::new_store`]. The store is in the
+    /// [pool of instances](WasmCapabilities::instance_pool), if there is one, it has room, and the module fits. Other
+    /// instances in the same store need room in the pool, too.
+    ///
+    /// # Errors
+    /// As [`WasmState::new_store`], and if the module was dropped or never existed.
+    pub fn new_store_for(
+        &self,
+        module: u32,
+        options: StoreOptions,
+    ) -> Result<(u32, WasmStore), WasmError> {
+        let kind = StoreKind::ForModule(self.module(module)?.code());
+        self.make_store(options.capped(&self.capabilities), kind)
     }
 
     /// Makes a store for the instance of a component, as [`WasmState::new_store`].
@@ -67,13 +86,26 @@ impl WasmState {
             )));
         }
         let checks = options.checks();
-        let (group, is_for_component, kind) = match kind {
-            StoreKind::Single => (None, false, EngineKind::Plain),
-            StoreKind::Grouped(group) => (Some(group), false, EngineKind::Plain),
-            StoreKind::Component(kind) => (None, true, kind),
+        let engines = self.code_cache.engines();
+        let (group, is_for_component, kind, pooled) = match kind {
+            StoreKind::Single => (None, false, EngineKind::Plain, None),
+            StoreKind::ForModule(code) => {
+                let choice = EngineChoice {
+                    checks,
+                    is_pooled: true,
+                };
+                // A module that is not compiled for the pool may not fit.
+                let pool = engines.pooled(checks).filter(|_| code.is_ready(choice));
+                let place = pool.and_then(|pool| Some((pool, pool.take_place()?)));
+                (None, false, EngineKind::Plain, place)
+            }
+            StoreKind::Grouped(group) => (Some(group), false, EngineKind::Plain, None),
+            StoreKind::Component(kind) => (None, true, kind, None),
         };
+        let (pool, place) = pooled.unzip();
         let is_grouped = group.is_some();
-        let limits = Limits::new(&options, &self.capabilities, group.as_deref());
+        let memories = pool.map(PooledEngine::memories);
+        let limits = Limits::new(&options, &self.capabilities, group.as_deref(), memories);
         let wasi = options.wasi;
         let wasi = wasi.map(|config| {
             let (capabilities, preopens) = (&self.capabilities, &self.preopens);
@@ -87,7 +119,11 @@ impl WasmState {
             })
         });
         let store = WasmStore::new(
-            self.code_cache.engines().of_kind(kind, checks)?,
+            match pool {
+                Some(pool) => &pool.engine,
+                None => engines.of_kind(kind, checks)?,
+            },
+            place,
             limits,
             wasi.transpose()?,
             CallLimits {
@@ -109,7 +145,10 @@ impl WasmState {
             .ok_or_else(|| WasmError::instantiate("too many stores were made"))?;
         let entry = Entry {
             store: store.clone(),
-            checks,
+            engine: EngineChoice {
+                checks,
+                is_pooled: pool.is_some(),
+            },
             kind,
             instances: Vec::new(),
             component: None,
@@ -144,7 +183,15 @@ impl WasmState {
     /// # Errors
     /// As [`WasmState::store`].
     pub(crate) fn checks(&self, id: u32) -> Result<Checks, WasmError> {
-        self.entry(id, |entry| entry.checks)
+        self.entry(id, |entry| entry.engine.checks)
+    }
+
+    /// Returns the engine of the store with this handle.
+    ///
+    /// # Errors
+    /// As [`WasmState::store`].
+    pub(crate) fn engine_choice(&self, id: u32) -> Result<EngineChoice, WasmError> {
+        self.entry(id, |entry| entry.engine)
     }
 
     /// Checks that code of modules can run in the store with this handle.
@@ -161,7 +208,7 @@ impl WasmState {
     }
 
     pub(super) fn store_and_checks(&self, id: u32) -> Result<(WasmStore, Checks), WasmError> {
-        self.entry(id, |entry| (entry.store.clone(), entry.checks))
+        self.entry(id, |entry| (entry.store.clone(), entry.engine.checks))
     }
 
     pub(super) fn entry<R>(&self, id: u32, f: impl FnOnce(&Entry) -> R) -> Result<R, WasmError> {
@@ -199,8 +246,8 @@ impl WasmState {
         end: u32,
     ) -> Result<Vec<u8>, WasmError> {
         self.check_store_is_plain(store)?;
-        let (store, checks) = self.store_and_checks(store)?;
-        let code = self.code_cache.engines().code_units(checks)?;
+        let (store, engine) = (self.store(store)?, self.engine_choice(store)?);
+        let code = self.code_cache.engines().code_units(engine)?;
         store.read_array16(code, object, start, end)
     }
 
@@ -217,8 +264,8 @@ impl WasmState {
         units: &[u8],
     ) -> Result<(), WasmError> {
         self.check_store_is_plain(store)?;
-        let (store, checks) = self.store_and_checks(store)?;
-        let code = self.code_cache.engines().code_units(checks)?;
+        let (store, engine) = (self.store(store)?, self.engine_choice(store)?);
+        let code = self.code_cache.engines().code_units(engine)?;
         store.write_array16(code, object, start, units)
     }
 
@@ -252,6 +299,7 @@ impl WasmState {
             modules: self.live_modules(),
             stores: stores.len(),
             instances: self.live_instances(),
+            pooled_instances: stores.values().map(|entry| entry.store.places()).sum(),
             running_calls: self.running_calls.load(Ordering::Relaxed),
             memory_bytes: usages().map(Usage::memory_bytes).sum(),
             table_elements: usages().map(Usage::table_elements).sum(),

@@ -13,6 +13,7 @@ use wasmtime::{AsContextMut, Store, StoreContextMut};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::engine::deadline::{self, Watch};
 use crate::runtime::engine::group::Group;
+use crate::runtime::engine::instance_pool::PoolShare;
 use crate::runtime::engine::interrupt::{Deadline, Interrupt};
 use crate::runtime::engine::limiter::Usage;
 use crate::runtime::store::component_values::ComponentMailbox;
@@ -67,6 +68,9 @@ pub(super) struct StoreCell {
     pub(super) component_values: Arc<ComponentMailbox>,
     /// The captured output of the guests.
     pub(super) outputs: Outputs,
+    /// The places of the instances in a pool. They are given back after the store is dropped, which frees the instances:
+    /// so this field comes after it.
+    pub(super) places: RefCell<Option<PoolShare>>,
 }
 
 /// The connection between the guest's thread and the caller's.
@@ -102,6 +106,7 @@ const _: () = {
     is_send::<Store<StoreData>>();
     is_send::<GuestLink>();
     is_send::<Outputs>();
+    is_send::<PoolShare>();
 };
 
 /// The place of the store's live borrow.

@@ -61,6 +61,7 @@ pub use self::suspendable::{SuspendableCall, Turn};
 use crate::runtime::base::error::WasmError;
 use crate::runtime::base::stats::StoreStats;
 use crate::runtime::engine::group::Group;
+use crate::runtime::engine::instance_pool::PoolShare;
 use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::wasi::p2::WasiP2;
 use crate::runtime::wasi::{Outputs, Wasi};
@@ -108,6 +109,7 @@ pub(crate) struct CallLimits {
 impl WasmStore {
     pub(crate) fn new(
         engine: &Engine,
+        places: Option<PoolShare>,
         limits: Limits,
         wasi: Option<StoreWasi>,
         CallLimits {
@@ -190,6 +192,7 @@ impl WasmStore {
                 released: RefCell::default(),
                 component_values: Arc::default(),
                 outputs,
+                places: RefCell::new(places),
             }
         });
         Self {
@@ -235,6 +238,34 @@ impl WasmStore {
             _ => Err(WasmError::runtime(
                 "a buffer of the store's memories is in use elsewhere: a guest cannot run beside it",
             )),
+        }
+    }
+
+    /// Returns the number of places that the store has in a pool.
+    pub(crate) fn places(&self) -> u32 {
+        self.cell
+            .places
+            .borrow()
+            .as_ref()
+            .map_or(0, PoolShare::count)
+    }
+
+    /// Takes a place in the pool for one more instance, if the store is in a pool.
+    ///
+    /// # Errors
+    /// `InstantiateError` if the pool is full.
+    pub(crate) fn occupy_place(&self) -> Result<(), WasmError> {
+        let mut places = self.cell.places.borrow_mut();
+        let has_place = places.as_mut().is_none_or(PoolShare::occupy);
+        has_place.then_some(()).ok_or_else(|| {
+            WasmError::instantiate("the store is in the pool of instances, which is full")
+        })
+    }
+
+    /// Gives back the place of an instance that could not be made.
+    pub(crate) fn vacate_place(&self) {
+        if let Some(places) = &mut *self.cell.places.borrow_mut() {
+            places.vacate();
         }
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use deno_core::{OpState, PollEventLoopOptions, op2, v8};
-use ext_wasm::{WasmCapabilities, WasmState};
+use ext_wasm::{InstancePool, WasmCapabilities, WasmState};
 
 /// The number of bytes that [`op_bench_copy`] copies.
 pub const MIB: usize = 1 << 20;
@@ -104,9 +104,15 @@ deno_core::extension!(
 impl Js {
     /// A runtime that has evaluated a script. The script may use the exports of `host:wasm`, and `ops`.
     pub fn new(script: &str) -> anyhow::Result<Self> {
+        Self::with(None, script)
+    }
+
+    /// As [`Js::new`], with a pool of instances.
+    pub fn with(pool: Option<InstancePool>, script: &str) -> anyhow::Result<Self> {
         let mut capabilities = WasmCapabilities::default();
         capabilities.allow_wasi = true;
         capabilities.max_instances = 100_000;
+        capabilities.instance_pool = pool;
         // A module of `--scale` has thousands of functions in few bytes.
         capabilities.module_limits.max_compile_ms = 60_000;
         capabilities.module_limits.max_compile_bytes = 1 << 30;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
+use ext_wasm::InstancePool;
 use wasmtime::{Linker, Module, Store};
 
 use crate::js::Js;
@@ -30,8 +31,11 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             compile(bench, name, program, functions)?;
         }
     }
-    instantiate(bench, "instantiate", 0)?;
-    instantiate(bench, "instantiate_10_imports", 10)
+    instantiate(bench, "instantiate", 0, None)?;
+    instantiate(bench, "instantiate_10_imports", 10, None)?;
+    let pool = InstancePool::default();
+    instantiate(bench, "instantiate_pooled", 0, Some(pool))?;
+    instantiate(bench, "instantiate_pooled_10_imports", 10, Some(pool))
 }
 
 fn compile(bench: &mut Bench, name: &str, program: &str, functions: u32) -> anyhow::Result<()> {
@@ -128,7 +132,12 @@ fn generated(functions: u32) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Instances of a small module, each in a store of its own.
-fn instantiate(bench: &mut Bench, name: &str, imports: usize) -> anyhow::Result<()> {
+fn instantiate(
+    bench: &mut Bench,
+    name: &str,
+    imports: usize,
+    pool: Option<InstancePool>,
+) -> anyhow::Result<()> {
     if !bench.wants(name) {
         return Ok(());
     }
@@ -143,14 +152,15 @@ fn instantiate(bench: &mut Bench, name: &str, imports: usize) -> anyhow::Result<
         r#"(memory (export "memory") 1)
         (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#,
     );
-    let js = Js::new(&format!(
+    let script = format!(
         "const module = await compile(text(`{text}`));
          const env = {{}};
          for (let i = 0; i < {imports}; i++) env['f' + i] = (x) => x;
          globalThis.run = async (n) => {{
              for (let i = 0; i < n; i++) (await instantiate(module, {{ env }})).drop();
          }};"
-    ))?;
+    );
+    let js = Js::with(pool, &script)?;
     let engine = raw::engine()?;
     let module = ok(Module::new(&engine, wat::parse_str(&text)?))?;
     let mut linker = Linker::new(&engine);
@@ -168,8 +178,12 @@ fn instantiate(bench: &mut Bench, name: &str, imports: usize) -> anyhow::Result<
     };
     let subject = Subject {
         name,
-        target: Some(1.5),
-        against: "InstancePre::instantiate in a new store",
+        target: Some(match (pool, cfg!(feature = "v8")) {
+            (None, _) => 1.5,
+            (Some(_), true) => 1.0,
+            (Some(_), false) => 2.0,
+        }),
+        against: "InstancePre::instantiate in a new store, without a pool",
         per_round: INSTANCES,
     };
     bench.compare(

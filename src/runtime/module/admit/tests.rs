@@ -95,7 +95,7 @@ fn limits() -> Vec<(&'static str, ModuleLimits)> {
 #[test]
 fn quick_ways_come_to_the_same_decision() {
     let tune = Arc::new(|_: &mut wasmtime::Config| {});
-    let cache = CodeCache::new(Some(tune), None).unwrap();
+    let cache = CodeCache::new(Some(tune), None, None).unwrap();
     let modules = modules();
     for (limit, limits) in limits() {
         for allow_legacy_exceptions in [true, false] {

@@ -38,7 +38,7 @@ impl Folder {
         let folders = disk_cache::enter(Some(&self.0), &grants).unwrap();
         // A tuned cache has its own engines and its own code, as a new process would.
         let tune = Arc::new(|_: &mut wasmtime::Config| {});
-        CodeCache::new(Some(tune), folders).unwrap()
+        CodeCache::new(Some(tune), folders, None).unwrap()
     }
 
     /// Compiles a module as a new process would.
