@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// Making and dropping an instance in a pool takes less time: the process keeps the address space of its memory and its
 /// tables, and clears them for the next instance. A pool takes address space for all its instances at once, about 8 GiB
 /// for each; a process has 128 TiB on most machines. States of one process with pools of the same size share one pool for
-/// each combination of fuel and deadlines.
+/// each combination of fuel and deadlines: each may fill it.
 #[derive(Clone, Copy, Debug, Deserialize, Hash, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

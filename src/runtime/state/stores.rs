@@ -19,7 +19,7 @@ use crate::runtime::module::Code;
 use crate::runtime::objects::memory::WasmMemory;
 use crate::runtime::state::{Entry, WasmState, dropped, next_id};
 use crate::runtime::store::concurrent::exchange::ExchangeLimits;
-use crate::runtime::store::{CallLimits, StoreWasi, WasmStore};
+use crate::runtime::store::{CallLimits, StoreEngine, StoreWasi, WasmStore};
 use crate::runtime::wasi::Wasi;
 use crate::runtime::wasi::p2::WasiP2;
 
@@ -102,7 +102,7 @@ impl WasmState {
             StoreKind::Grouped(group) => (Some(group), false, EngineKind::Plain, None),
             StoreKind::Component(kind) => (None, true, kind, None),
         };
-        let (pool, place) = pooled.unzip();
+        let (pool, places) = pooled.unzip();
         let is_grouped = group.is_some();
         let memories = pool.map(PooledEngine::memories);
         let limits = Limits::new(&options, &self.capabilities, group.as_deref(), memories);
@@ -119,11 +119,13 @@ impl WasmState {
             })
         });
         let store = WasmStore::new(
-            match pool {
-                Some(pool) => &pool.engine,
-                None => engines.of_kind(kind, checks)?,
+            StoreEngine {
+                engine: match pool {
+                    Some(pool) => &pool.engine,
+                    None => engines.of_kind(kind, checks)?,
+                },
+                places,
             },
-            place,
             limits,
             wasi.transpose()?,
             CallLimits {

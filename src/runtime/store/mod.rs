@@ -99,6 +99,13 @@ impl Drop for StoreLease {
     }
 }
 
+/// The engine of a new store.
+pub(crate) struct StoreEngine<'a> {
+    pub(crate) engine: &'a Engine,
+    /// The places that the store has in the pool of the engine, if it has one.
+    pub(crate) places: Option<PoolShare>,
+}
+
 /// What can end the calls of a store.
 pub(crate) struct CallLimits {
     /// Whether the code of its guests checks for interrupts.
@@ -108,8 +115,7 @@ pub(crate) struct CallLimits {
 
 impl WasmStore {
     pub(crate) fn new(
-        engine: &Engine,
-        places: Option<PoolShare>,
+        StoreEngine { engine, places }: StoreEngine<'_>,
         limits: Limits,
         wasi: Option<StoreWasi>,
         CallLimits {
