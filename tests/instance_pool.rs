@@ -3,6 +3,7 @@
 use ext_wasm::{Import, InstancePool, Outcome, StoreOptions, WasmCapabilities, WasmState};
 use serde_json::json;
 
+use crate::support::child::{self, Child, this_test};
 use crate::support::js::Js;
 
 /// A module that fits into a pool.
@@ -225,4 +226,44 @@ fn a_pool_that_the_address_space_has_no_room_for_is_not_used() {
     let mut js = js(1_000_000);
     let script = format!("return (await instantiate(await compile(text(`{SMALL}`)))).call('one')");
     assert_eq!((js.run(&script), pooled(&js)), (json!(1), 0));
+}
+
+/// Returns the physical memory of this process, in bytes.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0_u64) * 4096
+}
+
+/// In a process of its own, since the pool takes most of the address space.
+#[test]
+fn ten_thousand_instances_live_in_a_pool() {
+    if child::is_child() {
+        let state = WasmState::new(capabilities(10_000)).unwrap();
+        let module = state.compile(SMALL.as_bytes()).unwrap();
+        let mut rounds = Vec::new();
+        for _ in 0..2 {
+            let before = resident_bytes();
+            let mut stores = Vec::new();
+            for _ in 0..10_000 {
+                let (store, _) = state
+                    .new_store_for(module.id, StoreOptions::default())
+                    .unwrap();
+                let made = state.instantiate(module.id, store, Vec::<Import>::new());
+                assert!(matches!(made, Ok(Outcome::Returned(_))));
+                stores.push(store);
+            }
+            let bytes = resident_bytes().saturating_sub(before) / 10_000;
+            rounds.push(json!([state.stats().pooled_instances, bytes]));
+            for store in stores {
+                state.drop_store(store);
+            }
+        }
+        return child::answer(&json!(rounds));
+    }
+    let rounds = Child::new(this_test!()).run();
+    for round in rounds.as_array().unwrap() {
+        assert_eq!(round[0], json!(10_000), "{rounds}");
+        assert!(round[1].as_u64() < Some(40_000), "{rounds}");
+    }
 }

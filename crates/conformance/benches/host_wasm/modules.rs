@@ -31,11 +31,15 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             compile(bench, name, program, functions)?;
         }
     }
-    instantiate(bench, "instantiate", 0, None)?;
-    instantiate(bench, "instantiate_10_imports", 10, None)?;
-    let pool = InstancePool::default();
-    instantiate(bench, "instantiate_pooled", 0, Some(pool))?;
-    instantiate(bench, "instantiate_pooled_10_imports", 10, Some(pool))
+    for (pool, name) in [
+        (None, "instantiate"),
+        (Some(InstancePool::default()), "instantiate_pooled"),
+    ] {
+        instantiate(bench, name, 0, 0, pool)?;
+        instantiate(bench, &format!("{name}_10_imports"), 10, 0, pool)?;
+        instantiate(bench, &format!("{name}_4_pages"), 0, 4, pool)?;
+    }
+    Ok(())
 }
 
 fn compile(bench: &mut Bench, name: &str, program: &str, functions: u32) -> anyhow::Result<()> {
@@ -131,11 +135,13 @@ fn generated(functions: u32) -> anyhow::Result<Vec<u8>> {
     Ok(wat::parse_str(text)?)
 }
 
-/// Instances of a small module, each in a store of its own.
+/// Instances of a small module, each in a store of its own. The start function writes to so many pages of the system: the
+/// first write to a page takes longer than the rest of the instantiation.
 fn instantiate(
     bench: &mut Bench,
     name: &str,
     imports: usize,
+    pages: usize,
     pool: Option<InstancePool>,
 ) -> anyhow::Result<()> {
     if !bench.wants(name) {
@@ -150,8 +156,16 @@ fn instantiate(
     }
     text.push_str(
         r#"(memory (export "memory") 1)
-        (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#,
+        (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))"#,
     );
+    if pages > 0 {
+        text.push_str("(func $start");
+        for page in 0..pages {
+            write!(text, "(i32.store (i32.const {}) (i32.const 1))", page << 12)?;
+        }
+        text.push_str(") (start $start)");
+    }
+    text.push(')');
     let script = format!(
         "const module = await compile(text(`{text}`));
          const env = {{}};
