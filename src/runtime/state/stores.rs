@@ -46,7 +46,7 @@ impl WasmState {
     }
 
     /// Makes a store for an instance of the module with this handle, as [`WasmState::new_store`]. The store is in the
-    /// [pool of instances](WasmCapabilities::instance_pool), if there is one, it has room, and the module fits. Other
+    /// [pool of instances](crate::WasmCapabilities::instance_pool), if there is one, it has room, and the module fits. Other
     /// instances in the same store need room in the pool, too.
     ///
     /// # Errors
