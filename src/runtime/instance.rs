@@ -147,6 +147,7 @@ impl Instantiation<'_> {
                 Err(error) => {
                     if !ran(&error) {
                         self.store.vacate_place();
+                        store.data_mut().limits.forget_instance();
                     }
                     let added = is_new.then_some(&self.code.module);
                     instantiation_error(store, &error, &mark, added)

@@ -5,8 +5,9 @@ use serde::Deserialize;
 /// The size of a pool of instances.
 ///
 /// Making and dropping an instance in a pool takes less time: the process keeps the address space of its memory and its
-/// tables, and clears them for the next instance. A pool takes address space for all its instances at once, about 8 GiB
-/// for each; a process has 128 TiB on most machines. States of one process with pools of the same size share one pool for
+/// tables, and clears them for the next instance. A pool takes address space for all its instances at once, 9 GiB
+/// for each. All pools of a process together may take 96 TiB, three quarters of what a process has on most machines: there
+/// is no pool where that is too little. States of one process with pools of the same size share one pool for
 /// each combination of fuel and deadlines: each may fill it.
 #[derive(Clone, Copy, Debug, Deserialize, Hash, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]

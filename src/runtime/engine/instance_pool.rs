@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::MEMORY_RESERVATION;
-use super::quota::{MAPPINGS, PER_MEMORY, Share};
+use super::quota::{ADDRESS_SPACE, GIB_PER_POOLED_INSTANCE, MAPPINGS, PER_MEMORY, Share};
 use crate::runtime::base::instance_pool::InstancePool;
 
 /// The size of each table of a pool, in elements. A table that may grow beyond it is not made in a pool.
@@ -27,6 +27,7 @@ pub(crate) struct PooledEngine {
     pub(crate) engine: Engine,
     places: Arc<Places>,
     memories: PooledMemories,
+    _address_space: Share,
 }
 
 /// The places for instances in a pool.
@@ -83,24 +84,23 @@ impl PooledEngine {
             .table_keep_resident(pool.resident_bytes as usize)
             .max_unused_warm_slots(WARM_MEMORIES);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(allocation));
-        let mappings = MAPPINGS.take(WARM_MEMORIES * PER_MEMORY);
-        let made = mappings.map_err(wasmtime::Error::msg).and_then(|mappings| {
-            let memories = PooledMemories::new(mappings);
-            Engine::new(&config).map(|engine| (engine, memories))
-        });
-        match made {
-            Ok((engine, memories)) => Some(Self {
+        let make = || {
+            let gib = count.saturating_mul(GIB_PER_POOLED_INSTANCE);
+            let address_space = ADDRESS_SPACE.take(gib)?;
+            let mappings = MAPPINGS.take(WARM_MEMORIES * PER_MEMORY)?;
+            let engine = Engine::new(&config).map_err(|error| format!("{error:#}"))?;
+            Ok::<_, String>(Self {
                 engine,
                 places: Arc::new(Places {
                     free: AtomicU32::new(count),
                 }),
-                memories,
-            }),
-            Err(error) => {
-                tracing::warn!("no pool of instances: {error:#}");
-                None
-            }
-        }
+                memories: PooledMemories::new(mappings),
+                _address_space: address_space,
+            })
+        };
+        make()
+            .inspect_err(|error| tracing::warn!("no pool of instances: {error}"))
+            .ok()
     }
 
     /// Takes a place for the first instance of a new store. Returns `None` if there is none.
@@ -161,7 +161,7 @@ impl Drop for PoolShare {
 }
 
 impl PooledMemories {
-    fn new(mappings: Share) -> Self {
+    pub(super) fn new(mappings: Share) -> Self {
         Self(Arc::new(Mutex::new(Mapped {
             live: 0,
             peak: 0,

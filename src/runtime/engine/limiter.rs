@@ -120,8 +120,15 @@ impl Limits {
     /// Lets one more instance have its memories in the pool, if the store is in one.
     pub(crate) fn expect_instance(&mut self) {
         if let Some(pooled) = &mut self.mappings.pooled {
-            // Its own, and the garbage-collected heap.
-            pooled.max = pooled.max.saturating_add(2);
+            pooled.max = pooled.max.saturating_add(PER_INSTANCE);
+        }
+    }
+
+    /// Takes back [`Limits::expect_instance`], for an instance that could not be made. A script could otherwise count any
+    /// number of memories of the host as those of a pool, by instantiations that fail.
+    pub(crate) fn forget_instance(&mut self) {
+        if let Some(pooled) = &mut self.mappings.pooled {
+            pooled.max = pooled.max.saturating_sub(PER_INSTANCE);
         }
     }
 
@@ -191,6 +198,9 @@ pub(crate) struct Mark {
     memories: u32,
 }
 
+/// The number of memories that an instance can have in a pool: its own, and its store's garbage-collected heap.
+const PER_INSTANCE: u32 = 2;
+
 /// The memory mappings of a store's memories.
 struct Mappings {
     own: Option<Share>,
@@ -201,9 +211,24 @@ struct Mappings {
 struct Pooled {
     memories: PooledMemories,
     count: u32,
-    /// The maximum of the count: two for each instance. The store's other memories were made by the host outside of the
-    /// pool.
+    /// The maximum of the count. The host makes the other memories of the store outside of the pool.
     max: u32,
+}
+
+impl Pooled {
+    /// Removes up to so many memories. Returns their number.
+    fn remove(&mut self, memories: u32) -> u32 {
+        let gone = memories.min(self.count);
+        self.memories.remove(gone);
+        self.count -= gone;
+        gone
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        self.remove(self.count);
+    }
 }
 
 impl Mappings {
@@ -240,16 +265,8 @@ impl Mappings {
             rest -= gone;
         }
         if let Some(pooled) = &mut self.pooled {
-            let gone = rest.min(pooled.count);
-            pooled.memories.remove(gone);
-            pooled.count -= gone;
+            pooled.remove(rest);
         }
-    }
-}
-
-impl Drop for Mappings {
-    fn drop(&mut self) {
-        self.remove(self.memories());
     }
 }
 
@@ -359,5 +376,33 @@ impl ResourceLimiter for Limits {
 
     fn tables(&self) -> usize {
         self.max_tables
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_of_the_host_do_not_count_in_the_pool() {
+        let memories = PooledMemories::new(MAPPINGS.take(0).unwrap());
+        let (options, capabilities) = (StoreOptions::default(), WasmCapabilities::default());
+        let mut limits = Limits::new(&options, &capabilities, None, Some(memories));
+        let add = |limits: &mut Limits| assert!(limits.memory_growing(0, 0, None).unwrap());
+        let counts = |limits: &Limits| {
+            let pooled = limits.mappings.pooled.as_ref().unwrap().count;
+            (pooled, limits.mappings.memories())
+        };
+        add(&mut limits);
+        assert_eq!(counts(&limits), (0, 1));
+        limits.expect_instance();
+        for _ in 0..100 {
+            limits.expect_instance();
+            limits.forget_instance();
+        }
+        for _ in 0..9 {
+            add(&mut limits);
+        }
+        assert_eq!(counts(&limits), (2, 10));
     }
 }

@@ -1,4 +1,4 @@
-//! Quotas for resources that the system limits per process: memory mappings and file descriptors.
+//! Quotas for resources that the system limits per process: memory mappings, file descriptors and address space.
 //!
 //! Each linear memory and the machine code of each module take mappings, and the image of a memory's initial
 //! contents takes a descriptor. If a process has no more of them, allocators and JavaScript engines abort. So the
@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) const PER_MEMORY: u32 = 3;
 /// The number of mappings of the machine code of a module.
 pub(crate) const PER_CODE: u32 = 2;
+/// The address space of an instance in a pool, in GiB: a memory and a garbage-collected heap, each with its guards, and two
+/// tables.
+pub(crate) const GIB_PER_POOLED_INSTANCE: u32 = 9;
 /// The number of mappings of a thread's stack, including its guard page.
 pub(crate) const PER_THREAD: u32 = 2;
 
@@ -22,6 +25,14 @@ pub(crate) static MAPPINGS: LazyLock<Budget> =
 /// The file descriptors for the memory images of guests.
 pub(crate) static DESCRIPTORS: LazyLock<Budget> =
     LazyLock::new(|| Budget::new("file descriptors", max_descriptors()));
+
+/// The address space for pools of instances. Scripts choose for which kinds of stores there are pools, and instances outside
+/// of the pools need address space, too.
+pub(crate) static ADDRESS_SPACE: LazyLock<Budget> =
+    LazyLock::new(|| Budget::new("GiB of address space", ADDRESS_SPACE_GIB));
+
+/// The address space of a process on the machines that wasmtime compiles for, in GiB: 47 bits.
+const ADDRESS_SPACE_GIB: u32 = 1 << (47 - 30);
 
 /// A limited resource.
 #[derive(Debug)]

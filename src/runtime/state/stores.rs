@@ -12,10 +12,9 @@ use crate::runtime::base::error::WasmError;
 use crate::runtime::base::options::{Checks, StoreOptions};
 use crate::runtime::base::stats::StateStats;
 use crate::runtime::engine::group::Group;
-use crate::runtime::engine::instance_pool::PooledEngine;
+use crate::runtime::engine::instance_pool::{PoolShare, PooledEngine};
 use crate::runtime::engine::limiter::{Limits, Usage};
 use crate::runtime::engine::{EngineChoice, EngineKind};
-use crate::runtime::module::Code;
 use crate::runtime::objects::memory::WasmMemory;
 use crate::runtime::state::{Entry, WasmState, dropped, next_id};
 use crate::runtime::store::concurrent::exchange::ExchangeLimits;
@@ -27,8 +26,8 @@ use crate::runtime::wasi::p2::WasiP2;
 pub(super) enum StoreKind {
     /// A store of its own, for instances of modules.
     Single,
-    /// A store of its own, for an instance of this module and of others. It can be in the pool.
-    ForModule(Arc<Code>),
+    /// A store of its own, for an instance of the module with this handle and of others. It can be in the pool.
+    ForModule(u32),
     /// A store of a group.
     Grouped(Arc<Group>),
     /// The store for the instance of a component that needs engines of this kind.
@@ -50,14 +49,33 @@ impl WasmState {
     /// instances in the same store need room in the pool, too.
     ///
     /// # Errors
-    /// As [`WasmState::new_store`], and if the module was dropped or never existed.
+    /// As [`WasmState::new_store`]; where there is a pool, also if the module was dropped or never existed.
     pub fn new_store_for(
         &self,
         module: u32,
         options: StoreOptions,
     ) -> Result<(u32, WasmStore), WasmError> {
-        let kind = StoreKind::ForModule(self.module(module)?.code());
+        let kind = StoreKind::ForModule(module);
         self.make_store(options.capped(&self.capabilities), kind)
+    }
+
+    /// Takes a place in the pool for an instance of a module, if there is a pool, it has room, and the module fits.
+    fn place_for(
+        &self,
+        module: u32,
+        checks: Checks,
+    ) -> Result<Option<(&PooledEngine, PoolShare)>, WasmError> {
+        let Some(pool) = self.code_cache.engines().pooled(checks) else {
+            return Ok(None);
+        };
+        let choice = EngineChoice {
+            checks,
+            is_pooled: true,
+        };
+        // A module that is not compiled for the pool may not fit.
+        let is_ready = self.module(module)?.code.is_ready(choice);
+        let place = is_ready.then(|| pool.take_place()).flatten();
+        Ok(place.map(|place| (pool, place)))
     }
 
     /// Makes a store for the instance of a component, as [`WasmState::new_store`].
@@ -86,17 +104,10 @@ impl WasmState {
             )));
         }
         let checks = options.checks();
-        let engines = self.code_cache.engines();
         let (group, is_for_component, kind, pooled) = match kind {
             StoreKind::Single => (None, false, EngineKind::Plain, None),
-            StoreKind::ForModule(code) => {
-                let choice = EngineChoice {
-                    checks,
-                    is_pooled: true,
-                };
-                // A module that is not compiled for the pool may not fit.
-                let pool = engines.pooled(checks).filter(|_| code.is_ready(choice));
-                let place = pool.and_then(|pool| Some((pool, pool.take_place()?)));
+            StoreKind::ForModule(module) => {
+                let place = self.place_for(module, checks)?;
                 (None, false, EngineKind::Plain, place)
             }
             StoreKind::Grouped(group) => (Some(group), false, EngineKind::Plain, None),
@@ -122,7 +133,7 @@ impl WasmState {
             StoreEngine {
                 engine: match pool {
                     Some(pool) => &pool.engine,
-                    None => engines.of_kind(kind, checks)?,
+                    None => self.code_cache.engines().of_kind(kind, checks)?,
                 },
                 places,
             },

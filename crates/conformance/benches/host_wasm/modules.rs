@@ -135,8 +135,8 @@ fn generated(functions: u32) -> anyhow::Result<Vec<u8>> {
     Ok(wat::parse_str(text)?)
 }
 
-/// Instances of a small module, each in a store of its own. The start function writes to so many pages of the system: the
-/// first write to a page takes longer than the rest of the instantiation.
+/// Instances of a small module, each in a store of its own. The start function writes to the first `pages` pages of
+/// 4 KiB, since the first writes to four pages take the system longer than the rest of the instantiation.
 fn instantiate(
     bench: &mut Bench,
     name: &str,
